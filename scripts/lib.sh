@@ -1,0 +1,74 @@
+# shellcheck shell=bash
+# Common ground of the scripts: where things are cached, which versions are
+# wanted, and how progress and errors are printed. Sourced, never run.
+# shellcheck disable=SC2034 # used by the scripts that source this
+
+# The checkout.
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# Everything that is downloaded or built lives here, outside the checkout.
+CACHE=${CAIF_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/caif_virtio}
+
+# Versions the project was tested with. A newer package of the same series is
+# taken, with a warning, when the archive no longer carries the pinned one.
+LINUX_SERIES=7.3
+LINUX_PIN=7.3.4-1~bpo13+1
+CSTACK_SERIES=6.12
+BINDGEN_PIN=0.72.1
+LLVM_VER=19
+
+JOBS=${JOBS:-$(nproc)}
+
+say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
+warn() { printf 'warning: %s\n' "$*" >&2; }
+die() {
+	printf 'error: %s\n' "$*" >&2
+	exit 1
+}
+
+# Run a command as root: directly, or through sudo.
+as_root() {
+	if [ "$(id -u)" = 0 ]; then
+		"$@"
+	elif command -v sudo >/dev/null; then
+		sudo "$@"
+	else
+		die "this step needs root or sudo: $*"
+	fi
+}
+
+# step LABEL LOGNAME COMMAND...: run a long command with its output in a log,
+# a progress line every ten seconds, and the log's end on failure.
+step() {
+	local label=$1 log=$CACHE/log/$2.log pid start rc
+	shift 2
+	mkdir -p "$CACHE/log"
+	start=$SECONDS
+	say "$label"
+	"$@" >"$log" 2>&1 </dev/null &
+	pid=$!
+	while kill -0 "$pid" 2>/dev/null; do
+		# Woken by the end of the command or, for the progress line, by time.
+		for _ in 1 2 3 4 5 6 7 8 9 10; do
+			sleep 1
+			kill -0 "$pid" 2>/dev/null || break
+		done
+		kill -0 "$pid" 2>/dev/null && printf '    %4d s  %s\n' $((SECONDS - start)) \
+			"$(tail -n 1 "$log" | tr -d '\r' | cut -c1-90)" >&2
+	done
+	rc=0
+	wait "$pid" || rc=$?
+	if [ "$rc" != 0 ]; then
+		tail -n 30 "$log" >&2
+		die "$label failed (exit $rc), the whole log is $log"
+	fi
+}
+
+# Hold a lock for the rest of the script, so that two runs share one cache.
+lock_cache() {
+	mkdir -p "$CACHE"
+	exec 9>"$CACHE/lock.$1"
+	flock -n 9 || {
+		say "waiting for another run that is preparing $1"
+		flock 9
+	}
+}
