@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! Tests of `vring_layout.rs` and `vring_reversed.rs` outside any kernel.
+//!
+//! The two files are built here exactly as the driver builds them. A small model of the modem
+//! ([`driver::Driver`]) fills rings in plain memory ([`memory::Memory`]), the ring under test
+//! reads them, and either hand-written expectations, an independent reading of the same bytes, or
+//! the device side of the crate `virtio-queue` ([`differential`]) say what must come out.
+//!
+//! How to run:
+//!
+//! - `tests/host/run` runs everything and counts the cases.
+//! - `cargo test --release` runs the unit and property tests and a short differential run. In a
+//!   debug build the same tests take some minutes.
+//! - `cargo run --release --bin differential -- --chains 10000000 --event-idx --seed 7` compares
+//!   as many chains as asked for. A disagreement is printed with the seed that brings it back.
+//!
+//! A chain can be given back only once. The compiler sees to it:
+//!
+//! ```compile_fail,E0382
+//! use vring_host_tests::vring_reversed::{Chain, Ring, RingError, RingMem};
+//!
+//! fn twice<M: RingMem>(ring: &mut Ring<M, Vec<u32>>, chain: Chain) -> Result<(), RingError> {
+//!     ring.give_back(chain, 0)?;
+//!     ring.give_back(chain, 0)
+//! }
+//! ```
+//!
+//! Nor can it be copied first:
+//!
+//! ```compile_fail,E0599
+//! use vring_host_tests::vring_reversed::Chain;
+//!
+//! fn copy(chain: &Chain) -> Chain {
+//!     Chain::clone(chain)
+//! }
+//! ```
+//!
+//! And one that is fetched and never used is reported:
+//!
+//! ```compile_fail
+//! #![deny(unused_must_use)]
+//! use vring_host_tests::vring_reversed::{Chain, Ring, RingError, RingMem, Segment};
+//!
+//! fn next() -> Chain {
+//!     unimplemented!()
+//! }
+//!
+//! fn lose() {
+//!     next();
+//! }
+//! ```
+
+#[path = "../../../vring_layout.rs"]
+pub mod vring_layout;
+#[path = "../../../vring_reversed.rs"]
+pub mod vring_reversed;
+
+pub mod differential;
+pub mod driver;
+pub mod memory;
+pub mod spy;

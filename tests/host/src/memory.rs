@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! Memory that two sides share, as the ring under test and as `virtio-queue` see it.
+//!
+//! Every access goes through `vm-memory`, which checks bounds and alignment: a ring file that
+//! reaches outside its ring ends the test.
+
+use std::sync::atomic::{fence, Ordering};
+
+use vm_memory::{Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryMmap, VolatileSlice};
+
+use crate::vring_reversed::RingMem;
+
+/// Where the memory begins for `virtio-queue`.
+pub const BASE: GuestAddress = GuestAddress(0x10_0000);
+
+/// Zeroed memory.
+pub struct Memory {
+    map: GuestMemoryMmap,
+    size: usize,
+}
+
+impl Memory {
+    /// Maps `size` bytes.
+    pub fn new(size: usize) -> Self {
+        let map = GuestMemoryMmap::from_ranges(&[(BASE, size)]).expect("memory must be mappable");
+        Self { map, size }
+    }
+
+    /// The memory as `virtio-queue` sees it, at [`BASE`].
+    pub fn map(&self) -> &GuestMemoryMmap {
+        &self.map
+    }
+
+    /// The first `len` bytes as a ring.
+    pub fn view(&self, len: usize) -> View<'_> {
+        assert!(len <= self.size, "the view must lie in the memory");
+        View(self.map.get_slice(BASE, len).expect("checked above"))
+    }
+}
+
+/// The memory of one ring. Each access is one relaxed atomic access.
+#[derive(Clone)]
+pub struct View<'a>(VolatileSlice<'a>);
+
+impl View<'_> {
+    /// Stores 64 bits, which only a driver does.
+    pub fn store64(&self, off: usize, value: u64) {
+        self.0
+            .store(value, off, Ordering::Relaxed)
+            .unwrap_or_else(|e| panic!("store of 8 bytes at {off}: {e}"));
+    }
+
+    /// A copy of `len` bytes at `off`.
+    pub fn bytes(&self, off: usize, len: usize) -> Vec<u8> {
+        let mut bytes = vec![0; len];
+        self.0
+            .read_slice(&mut bytes, off)
+            .unwrap_or_else(|e| panic!("read of {len} bytes at {off}: {e}"));
+        bytes
+    }
+}
+
+impl RingMem for View<'_> {
+    fn load16(&self, off: usize) -> u16 {
+        self.0
+            .load(off, Ordering::Relaxed)
+            .unwrap_or_else(|e| panic!("load of 2 bytes at {off}: {e}"))
+    }
+
+    fn load32(&self, off: usize) -> u32 {
+        self.0
+            .load(off, Ordering::Relaxed)
+            .unwrap_or_else(|e| panic!("load of 4 bytes at {off}: {e}"))
+    }
+
+    fn load64(&self, off: usize) -> u64 {
+        self.0
+            .load(off, Ordering::Relaxed)
+            .unwrap_or_else(|e| panic!("load of 8 bytes at {off}: {e}"))
+    }
+
+    fn store16(&self, off: usize, value: u16) {
+        self.0
+            .store(value, off, Ordering::Relaxed)
+            .unwrap_or_else(|e| panic!("store of 2 bytes at {off}: {e}"));
+    }
+
+    fn store32(&self, off: usize, value: u32) {
+        self.0
+            .store(value, off, Ordering::Relaxed)
+            .unwrap_or_else(|e| panic!("store of 4 bytes at {off}: {e}"));
+    }
+
+    fn rmb(&self) {
+        fence(Ordering::Acquire);
+    }
+
+    fn wmb(&self) {
+        fence(Ordering::Release);
+    }
+
+    fn mb(&self) {
+        fence(Ordering::SeqCst);
+    }
+}
