@@ -40,7 +40,7 @@
 //!
 //! ```compile_fail
 //! #![deny(unused_must_use)]
-//! use vring_host_tests::vring_reversed::{Chain, Ring, RingError, RingMem, Segment};
+//! use vring_host_tests::vring_reversed::Chain;
 //!
 //! fn next() -> Chain {
 //!     unimplemented!()
