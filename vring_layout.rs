@@ -51,14 +51,17 @@ pub enum LayoutError {
 ///
 /// # Invariants
 ///
-/// `num` is a power of two from 1 to [`MAX_NUM`], every part lies inside `size`, and no
-/// offset below overflows.
+/// `num` is a power of two from 1 to [`MAX_NUM`], `mask` is one less, every part lies inside
+/// `size`, and no offset below overflows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
     num: u16,
-    avail: usize,
-    used: usize,
-    size: usize,
+    mask: u16,
+    // 32 bits, so that on 64-bit machines the compiler sees for itself that no offset overflows
+    // and leaves the checks out.
+    avail: u32,
+    used: u32,
+    size: u32,
 }
 
 impl Layout {
@@ -71,16 +74,15 @@ impl Layout {
         if !align.is_power_of_two() || align < 4 || align > 65536 {
             return Err(LayoutError::Align(align));
         }
-        let n = num as usize;
-        let align = align as usize;
-        let avail = n * DESC_SIZE;
+        let avail = num * DESC_SIZE as u32;
         // flags, idx, the ring itself, used_event.
-        let used = (avail + 2 * (3 + n) + align - 1) & !(align - 1);
+        let used = (avail + 2 * (3 + num) + align - 1) & !(align - 1);
         // flags, idx, the ring itself, avail_event.
-        let size = used + 2 * 3 + n * USED_ELEM_SIZE;
-        // INVARIANT: `num` was checked above and is at most 32768; the sums stay far below 2^32.
+        let size = used + 2 * 3 + num * USED_ELEM_SIZE as u32;
+        // INVARIANT: `num` was checked above and is at most 32768; the sums stay below 2^20.
         Ok(Self {
             num: num as u16,
+            mask: (num - 1) as u16,
             avail,
             used,
             size,
@@ -94,7 +96,7 @@ impl Layout {
 
     /// Bytes from the ring's start to the end of `avail_event`.
     pub const fn size(&self) -> usize {
-        self.size
+        self.size as usize
     }
 
     /// Offset of descriptor `index`, which is taken modulo the number of descriptors.
@@ -104,46 +106,46 @@ impl Layout {
 
     /// Offset of `avail.flags`.
     pub const fn avail_flags(&self) -> usize {
-        self.avail
+        self.avail as usize
     }
 
     /// Offset of `avail.idx`.
     pub const fn avail_idx(&self) -> usize {
-        self.avail + 2
+        self.avail as usize + 2
     }
 
     /// Offset of the entry of the available ring that the free-running `index` names.
     pub const fn avail_ring(&self, index: u16) -> usize {
-        self.avail + 4 + 2 * self.slot(index)
+        self.avail as usize + 4 + 2 * self.slot(index)
     }
 
     /// Offset of `used_event`, which the driver writes and the device reads.
     pub const fn used_event(&self) -> usize {
-        self.avail + 4 + 2 * self.num as usize
+        self.avail as usize + 4 + 2 * self.num as usize
     }
 
     /// Offset of `used.flags`.
     pub const fn used_flags(&self) -> usize {
-        self.used
+        self.used as usize
     }
 
     /// Offset of `used.idx`.
     pub const fn used_idx(&self) -> usize {
-        self.used + 2
+        self.used as usize + 2
     }
 
     /// Offset of the entry of the used ring that the free-running `index` names.
     pub const fn used_ring(&self, index: u16) -> usize {
-        self.used + 4 + USED_ELEM_SIZE * self.slot(index)
+        self.used as usize + 4 + USED_ELEM_SIZE * self.slot(index)
     }
 
     /// Offset of `avail_event`, which the device writes and the driver reads.
     pub const fn avail_event(&self) -> usize {
-        self.used + 4 + USED_ELEM_SIZE * self.num as usize
+        self.used as usize + 4 + USED_ELEM_SIZE * self.num as usize
     }
 
     const fn slot(&self, index: u16) -> usize {
-        (index & (self.num - 1)) as usize
+        (index & self.mask) as usize
     }
 }
 

@@ -265,7 +265,8 @@ impl fmt::Display for RingError {
 #[must_use = "a chain that is not given back is lost to the modem"]
 pub struct Chain {
     head: u16,
-    len: u16,
+    /// Number of segments, less one.
+    last: u16,
 }
 
 #[allow(clippy::len_without_is_empty, reason = "a chain is never empty")]
@@ -279,7 +280,7 @@ impl Chain {
     /// Number of the chain's segments, at least one.
     #[inline]
     pub fn len(&self) -> usize {
-        usize::from(self.len)
+        usize::from(self.last) + 1
     }
 }
 
@@ -509,14 +510,14 @@ impl<M: RingMem, S: BorrowMut<[u32]>> Ring<M, S> {
         }
 
         let mut desc = head;
-        for (len, slot) in (1..=num).zip(segments) {
+        for (last, slot) in (0..num).zip(segments) {
             let (segment, next) = self.read_desc(desc);
             if segment.flags & DESC_F_INDIRECT != 0 {
                 return Err(RingError::Indirect { desc });
             }
             *slot = segment;
             if segment.flags & DESC_F_NEXT == 0 {
-                return Ok(Chain { head, len });
+                return Ok(Chain { head, last });
             }
             if next >= num {
                 return Err(RingError::Next { desc, next, num });
