@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The tests' tool inside the virtual machine.
+//!
+//! One static binary: the agent that runs the harness's commands, the traffic that the driver
+//! is tested with, and the few things busybox cannot do. Its exit status tells the truth: 0 only
+//! when everything that was asked for happened and every payload was as expected.
+
+mod agent;
+mod caif;
+mod channels;
+mod link;
+mod netdev;
+mod pattern;
+mod ping;
+mod tcp;
+mod udp;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run commands that arrive on a serial port, one JSON object per line
+    Agent(agent::Args),
+    /// Create an IP interface over CAIF (rtnetlink kind "caif")
+    LinkAdd(link::Args),
+    /// Wait for a network interface to appear or to go
+    WaitNetdev(netdev::NetdevArgs),
+    /// Wait for the carrier of an interface
+    WaitCarrier(netdev::CarrierArgs),
+    /// Have a dialogue on the AT channel
+    At(channels::AtArgs),
+    /// Send payloads through a channel that returns them, and compare
+    Loop(channels::LoopArgs),
+    /// Try to open a channel, and insist on how that fails
+    ConnectFails(channels::FailArgs),
+    /// Ping with exact sizes, comparing every payload byte
+    Ping(ping::Args),
+    /// Send datagrams to an echo service, comparing every payload byte
+    UdpEcho(udp::Args),
+    /// Send and receive checked streams, one way or both at once
+    Tcp(tcp::Args),
+}
+
+fn main() -> Result<()> {
+    match Cli::parse().command {
+        Command::Agent(args) => agent::run(&args),
+        Command::LinkAdd(args) => link::add(&args),
+        Command::WaitNetdev(args) => netdev::wait_netdev(&args),
+        Command::WaitCarrier(args) => netdev::wait_carrier(&args),
+        Command::At(args) => channels::at(&args),
+        Command::Loop(args) => channels::echo(&args),
+        Command::ConnectFails(args) => channels::fails(&args),
+        Command::Ping(args) => ping::run(&args),
+        Command::UdpEcho(args) => udp::run(&args),
+        Command::Tcp(args) => tcp::run(&args),
+    }
+}

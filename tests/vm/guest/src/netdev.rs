@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Waits for network interfaces, woken by the kernel's own notifications.
+
+use std::{
+    fs, io,
+    os::fd::{AsRawFd, BorrowedFd},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, bail};
+use clap::ValueEnum;
+use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+#[derive(clap::Args)]
+pub struct NetdevArgs {
+    /// Name of the interface; a trailing * stands for anything
+    pattern: String,
+    /// How many must match (0: wait until none is left)
+    #[arg(long, default_value_t = 1)]
+    count: usize,
+    /// Seconds to wait
+    #[arg(long, default_value_t = 30)]
+    timeout: u64,
+}
+
+/// Prints the names of the interfaces that match, one per line.
+pub fn wait_netdev(args: &NetdevArgs) -> Result<()> {
+    wait(args.timeout, || {
+        let mut names = Vec::new();
+        for entry in fs::read_dir("/sys/class/net")? {
+            let name = entry?.file_name().to_string_lossy().into_owned();
+            if matches(&args.pattern, &name) {
+                names.push(name);
+            }
+        }
+        names.sort();
+        let enough = match args.count {
+            0 => names.is_empty(),
+            count => names.len() >= count,
+        };
+        if enough {
+            names.iter().for_each(|name| println!("{name}"));
+            return Ok(Ok(()));
+        }
+        Ok(Err(format!("{} of {} interfaces {}: {names:?}", names.len(), args.count, args.pattern)))
+    })
+}
+
+fn matches(pattern: &str, name: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(prefix) => name.starts_with(prefix),
+        None => name == pattern,
+    }
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum State {
+    Up,
+    Down,
+}
+
+#[derive(clap::Args)]
+pub struct CarrierArgs {
+    /// Name of the interface, which must be up (administratively)
+    name: String,
+    /// The carrier to wait for
+    #[arg(long, value_enum, default_value = "up")]
+    state: State,
+    /// Seconds to wait
+    #[arg(long, default_value_t = 30)]
+    timeout: u64,
+}
+
+pub fn wait_carrier(args: &CarrierArgs) -> Result<()> {
+    let path = format!("/sys/class/net/{}/carrier", args.name);
+    wait(args.timeout, || {
+        let carrier = match fs::read_to_string(&path) {
+            Ok(text) => text.trim() == "1",
+            // The kernel's answer while the interface is down.
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => false,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(Err(format!("no interface {}", args.name)));
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(if carrier == matches!(args.state, State::Up) {
+            Ok(())
+        } else {
+            Err(format!("carrier of {} is {}", args.name, if carrier { "up" } else { "down" }))
+        })
+    })
+}
+
+/// Calls `check` now and whenever a link changed, until it is satisfied or the time is over.
+fn wait(seconds: u64, mut check: impl FnMut() -> io::Result<Result<(), String>>) -> Result<()> {
+    // Subscribed before the first check, so that no change falls between the two.
+    let mut socket = Socket::new(NETLINK_ROUTE)?;
+    socket.bind(&SocketAddr::new(0, 1))?; // RTMGRP_LINK
+    socket.set_non_blocking(true)?;
+    let end = Instant::now() + Duration::from_secs(seconds);
+    loop {
+        let Err(state) = check()? else { return Ok(()) };
+        let left = end.saturating_duration_since(Instant::now());
+        // SAFETY: The socket lives longer than the borrow, which ends with this round.
+        let fd = unsafe { BorrowedFd::borrow_raw(socket.as_raw_fd()) };
+        let mut fds = [PollFd::new(fd, PollFlags::POLLIN)];
+        if poll(&mut fds, PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX))? == 0 {
+            bail!("after {seconds} s: {state}");
+        }
+        // An overrun only means that many links changed: look again all the same.
+        while socket.recv_from_full().is_ok() {}
+    }
+}

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Ping with exact sizes, any number of them under way at once, every payload byte compared.
+
+use std::{
+    collections::{HashMap, HashSet},
+    io,
+    mem::MaybeUninit,
+    net::{Ipv4Addr, SocketAddrV4},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+
+use crate::pattern::{compare, payload};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Address to ping
+    address: Ipv4Addr,
+    /// Payload sizes
+    #[arg(long, value_delimiter = ',', default_value = "56")]
+    sizes: Vec<usize>,
+    /// How often to ping with each size
+    #[arg(long, default_value_t = 10)]
+    count: u16,
+    /// How many may be under way at once
+    #[arg(long, default_value_t = 1)]
+    window: usize,
+    /// Milliseconds after which a ping counts as lost
+    #[arg(long, default_value_t = 5000)]
+    timeout: u64,
+    /// Ping for this many seconds, however often that is; the link may go away meanwhile, so
+    /// that lost pings and failed sends are only counted
+    #[arg(long)]
+    seconds: Option<u64>,
+}
+
+const ECHO_REPLY: u8 = 0;
+const ECHO_REQUEST: u8 = 8;
+
+#[derive(Default)]
+struct Counts {
+    sent: u64,
+    received: u64,
+    lost: u64,
+    unsent: u64,
+    rtt: Duration,
+    rtt_max: Duration,
+}
+
+struct Pinger {
+    socket: Socket,
+    address: SockAddr,
+    id: u16,
+    sequence: u16,
+    pending: HashMap<u16, (usize, Instant)>,
+    given_up: HashSet<u16>,
+    counts: Counts,
+    timeout: Duration,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    let mut pinger = Pinger::new(args)?;
+    let end = args.seconds.map(|s| Instant::now() + Duration::from_secs(s));
+    loop {
+        for &size in &args.sizes {
+            let before = (pinger.counts.sent, pinger.counts.lost);
+            for _ in 0..args.count {
+                while pinger.pending.len() >= args.window.max(1) {
+                    pinger.receive()?;
+                }
+                if let Err(error) = pinger.send(size) {
+                    ensure!(end.is_some(), "cannot send {size} bytes: {error}");
+                    pinger.counts.unsent += 1;
+                    // Whatever is under way gives the pause before the next attempt.
+                    pinger.receive()?;
+                }
+                if end.is_some_and(|end| Instant::now() >= end) {
+                    break;
+                }
+            }
+            while !pinger.pending.is_empty() {
+                pinger.receive()?;
+            }
+            if end.is_none() {
+                println!(
+                    "{size:5} bytes: {} sent, {} lost",
+                    pinger.counts.sent - before.0,
+                    pinger.counts.lost - before.1
+                );
+            }
+        }
+        if end.is_none_or(|end| Instant::now() >= end) {
+            break;
+        }
+    }
+    let counts = &pinger.counts;
+    let mean = counts.rtt.checked_div(u32::try_from(counts.received)?).unwrap_or_default();
+    println!(
+        "{} packets transmitted, {} received, {:.0}% packet loss, {} not sent, rtt avg {mean:?} max {:?}",
+        counts.sent,
+        counts.received,
+        100.0 * counts.lost as f64 / counts.sent.max(1) as f64,
+        counts.unsent,
+        counts.rtt_max
+    );
+    ensure!(end.is_some() || counts.lost == 0, "{} of {} pings lost", counts.lost, counts.sent);
+    ensure!(counts.received > 0, "no answer at all");
+    Ok(())
+}
+
+impl Pinger {
+    fn new(args: &Args) -> Result<Self> {
+        let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4))
+            .context("cannot open a raw socket")?;
+        Ok(Self {
+            socket,
+            address: SockAddr::from(SocketAddrV4::new(args.address, 0)),
+            id: (std::process::id() & 0xffff) as u16,
+            sequence: 0,
+            pending: HashMap::new(),
+            given_up: HashSet::new(),
+            counts: Counts::default(),
+            timeout: Duration::from_millis(args.timeout),
+        })
+    }
+
+    fn send(&mut self, size: usize) -> io::Result<()> {
+        self.sequence = self.sequence.wrapping_add(1);
+        let mut packet = vec![ECHO_REQUEST, 0, 0, 0];
+        packet.extend_from_slice(&self.id.to_be_bytes());
+        packet.extend_from_slice(&self.sequence.to_be_bytes());
+        packet.extend_from_slice(&payload(u64::from(self.sequence), size));
+        let sum = checksum(&packet);
+        packet[2..4].copy_from_slice(&sum.to_be_bytes());
+        self.socket.send_to(&packet, &self.address)?;
+        self.counts.sent += 1;
+        self.pending.insert(self.sequence, (size, Instant::now()));
+        Ok(())
+    }
+
+    /// Takes one packet, or gives up the pings whose time is over.
+    fn receive(&mut self) -> Result<()> {
+        let oldest = self.pending.values().map(|&(_, at)| at).min();
+        let left = oldest.map_or(Duration::from_millis(20), |at| {
+            self.timeout.saturating_sub(at.elapsed())
+        });
+        self.socket.set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
+        let mut buffer = [MaybeUninit::<u8>::uninit(); 65536];
+        match self.socket.recv(&mut buffer) {
+            Ok(len) => {
+                let bytes: Vec<u8> = buffer[..len]
+                    .iter()
+                    // SAFETY: The system call wrote the first `len` bytes.
+                    .map(|byte| unsafe { byte.assume_init() })
+                    .collect();
+                self.take(&bytes)?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error).context("receiving"),
+        }
+        let timeout = self.timeout;
+        for (sequence, _) in self.pending.extract_if(|_, (_, at)| at.elapsed() >= timeout) {
+            self.counts.lost += 1;
+            self.given_up.insert(sequence);
+        }
+        Ok(())
+    }
+
+    /// Looks at a received IP packet, which may be anybody's.
+    fn take(&mut self, packet: &[u8]) -> Result<()> {
+        let header = usize::from(packet.first().map_or(0, |b| b & 0x0f)) * 4;
+        let Some([kind, _, _, _, id0, id1, seq0, seq1, body @ ..]) = packet.get(header..) else {
+            return Ok(());
+        };
+        if *kind != ECHO_REPLY || u16::from_be_bytes([*id0, *id1]) != self.id {
+            return Ok(());
+        }
+        let sequence = u16::from_be_bytes([*seq0, *seq1]);
+        let Some((size, at)) = self.pending.remove(&sequence) else {
+            ensure!(self.given_up.remove(&sequence), "an answer to ping {sequence} came twice");
+            return Ok(());
+        };
+        ensure!(checksum(&packet[header..]) == 0, "ping {sequence}: bad ICMP checksum");
+        if let Err(what) = compare(body, &payload(u64::from(sequence), size)) {
+            bail!("ping {sequence}: {what}");
+        }
+        self.counts.received += 1;
+        self.counts.rtt += at.elapsed();
+        self.counts.rtt_max = self.counts.rtt_max.max(at.elapsed());
+        Ok(())
+    }
+}
+
+/// The Internet checksum (RFC 1071).
+fn checksum(bytes: &[u8]) -> u16 {
+    let mut sum = 0_u32;
+    for pair in bytes.chunks(2) {
+        sum += u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0));
+    }
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    !(sum as u16)
+}
