@@ -1,5 +1,560 @@
 // SPDX-License-Identifier: GPL-2.0
-//! x
-use kernel::prelude::*;
-#[allow(unsafe_code)]
-pub mod abstractions { pub mod bindings; }
+
+//! CAIF link layer over virtio: a network device for the link to a modem that shares memory with
+//! Linux and is managed by remoteproc.
+//!
+//! Frames arrive by a *reversed* vring, on which the modem makes its own buffers available and
+//! Linux gives them back; they leave by an ordinary one, from fixed slots. See
+//! `Documentation/frame-path.md`.
+
+#![deny(unsafe_code)]
+
+#[expect(unsafe_code)]
+pub mod abstractions {
+    //! Safe wrappers that the kernel crate lacks.
+
+    pub mod bindings;
+    pub mod napi;
+    pub mod netdev;
+    pub mod netdev_registration;
+    pub mod skbuff;
+    pub mod virtio;
+    pub mod virtio_netdev;
+    pub mod virtqueue;
+}
+pub mod counters;
+pub mod link_config;
+#[expect(unsafe_code)]
+pub mod remoteproc_glue;
+pub mod vring_layout;
+pub mod vring_reversed;
+
+use crate::{
+    abstractions::{
+        bindings,
+        napi::{
+            self,
+            Polled, //
+        },
+        netdev::{
+            self,
+            Parts,
+            Settings,
+            Stats64,
+            TxLock,
+            TxQueue,
+            Xmit, //
+        },
+        skbuff::SkBuff,
+        virtio,
+        virtio_netdev::{
+            self,
+            Setup, //
+        }, //
+    },
+    counters::{
+        Counters,
+        Fault, //
+    },
+    link_config::{
+        ConfigError,
+        LinkConfig, //
+    },
+    remoteproc_glue::{
+        queues::{
+            Queues,
+            TxVirtqueue, //
+        },
+        ring_mem::VringMem,
+        slots::{
+            Slot,
+            Slots, //
+        },
+        windows::Windows,
+        Link,
+        VRING_RX,
+        VRING_TX, //
+    },
+    vring_layout::{
+        Layout,
+        LayoutError,
+        F_EVENT_IDX,
+        F_INDIRECT_DESC, //
+    },
+    vring_reversed::{
+        Chain,
+        Features,
+        Ring,
+        RingError,
+        Segment, //
+    }, //
+};
+use core::cell::UnsafeCell;
+use kernel::{
+    device::{
+        self,
+        Core, //
+    },
+    fmt,
+    prelude::*,
+    sync::{
+        atomic::{
+            AtomicFlag,
+            Relaxed, //
+        },
+        Arc, //
+    }, //
+};
+
+/// Fewest slots to send from that are of use.
+const SLOTS_MIN: u16 = 4;
+/// Packets that the queueing discipline may hold.
+const TX_QUEUE_LEN: u32 = 100;
+
+kernel::module_device_table!(
+    "virtio",
+    virtio::DeviceId,
+    ID_TABLE,
+    @none,
+    [virtio::DeviceId::new(bindings::VIRTIO_ID_CAIF)]
+);
+
+/// Lets the kernel's printing take errors of files that do not know the kernel.
+macro_rules! impl_display {
+    ($($error:ty),*) => {$(
+        impl fmt::Display for $error {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                core::fmt::Display::fmt(self, f)
+            }
+        }
+    )*};
+}
+
+impl_display!(ConfigError, LayoutError, RingError);
+
+/// The driver.
+struct CaifDriver;
+
+/// A link: the shared part of a network device's state.
+struct CaifVirtio<'bound> {
+    link: Link<'bound>,
+    queues: Arc<Queues<'bound>>,
+    config: LinkConfig,
+    counters: Counters,
+    /// Set once a ring broke or the modem stopped taking frames: the rings are not touched again.
+    broken: AtomicFlag,
+}
+
+/// State of reception.
+struct Rx<'bound> {
+    ring: Ring<VringMem<'bound>, KVec<u32>>,
+    /// The segments of the chain that was fetched last.
+    segments: KVec<Segment>,
+    /// A chain of which only some segments fitted into the budget, and the next one of them.
+    current: Option<(Chain, usize)>,
+    windows: Windows<'bound>,
+}
+
+/// State of transmission.
+struct Tx<'bound> {
+    vq: TxVirtqueue<'bound>,
+    slots: Slots,
+    /// Bytes of the frame in each slot.
+    lens: KVec<u32>,
+}
+
+/// What the CAIF stack expects at the start of the private data, `struct caif_dev_common`. All
+/// zero is right for this link: no fragmentation, checksum or start bytes, high bandwidth.
+#[repr(C)]
+#[derive(Zeroable)]
+struct CaifDevCommon {
+    flowctrl: Option<fn(*mut bindings::net_device, c_int)>,
+    link_select: c_int,
+    use_frag: c_int,
+    use_fcs: c_int,
+    use_stx: c_int,
+}
+
+impl virtio_netdev::Driver for CaifDriver {
+    type Netdev<'bound> = CaifVirtio<'bound>;
+
+    const ID_TABLE: virtio::IdTable = &ID_TABLE;
+    const FEATURES: &'static [c_uint] = &[];
+    const NETDEV_NAME: &'static CStr = c"cfvrt%d";
+
+    fn validate(vdev: &virtio::Device<Core<'_>>) -> Result {
+        // Nobody needs a table of descriptors to send or receive a frame.
+        vdev.clear_feature(F_INDIRECT_DESC);
+        Ok(())
+    }
+
+    fn probe<'bound>(setup: Setup<'bound, '_>) -> Result<(Settings, Parts<CaifVirtio<'bound>>)> {
+        let vdev = setup.vdev();
+        let dev: &device::Device<device::Bound> = vdev.as_ref();
+        let link = Link::new(vdev)
+            .inspect_err(|_| dev_err!(dev, "not a device of a remote processor\n"))?;
+        let config = read_config(dev, &link)?;
+        let rx_layout = read_layout(dev, &link, VRING_RX)?;
+        read_layout(dev, &link, VRING_TX)?;
+
+        let (queues, vq) = Queues::new(&setup, link)
+            .inspect_err(|e| dev_err!(dev, "no vrings: error {}\n", e.to_errno()))?;
+        let tx = Tx::new(dev, &link, &config, vq)?;
+        let windows = Windows::new(&link, tx.slots.dma_range()).inspect_err(|_| {
+            dev_err!(dev, "no carveout where frames could be, besides the virtio ones\n")
+        })?;
+        let features = Features {
+            event_idx: vdev.has_feature(F_EVENT_IDX),
+        };
+        let rx = Rx::new(queues.rx_mem(&rx_layout)?, rx_layout, features, windows)?;
+        dev_info!(
+            dev,
+            "uplink: {} slots of {} bytes, downlink: {} buffers of up to {} bytes\n",
+            tx.slots.count(),
+            config.uplink.mtu,
+            rx_layout.num(),
+            config.downlink.mtu
+        );
+
+        let mtu = config.uplink.frame_max();
+        let settings = Settings {
+            hw_type: bindings::ARPHRD_CAIF as u16,
+            flags: bindings::net_device_flags_IFF_POINTOPOINT
+                | bindings::net_device_flags_IFF_NOARP,
+            mtu,
+            min_mtu: link_config::FRAME_MIN,
+            max_mtu: mtu,
+            tx_queue_len: TX_QUEUE_LEN,
+        };
+        // The network device is polled only when it is up, so that this is not too early.
+        queues.listen();
+        let ops = CaifVirtio {
+            link,
+            queues,
+            config,
+            counters: Counters::new(),
+            broken: AtomicFlag::new(false),
+        };
+        Ok((
+            settings,
+            Parts {
+                ops,
+                rx: UnsafeCell::new(rx),
+                tx: UnsafeCell::new(tx),
+            },
+        ))
+    }
+
+    fn start(netdev: &CaifVirtio<'_>, dev: &netdev::Device) {
+        dev.carrier_on();
+        // The modem is not told of DRIVER_OK in any other way.
+        netdev.queues.kick_rx();
+    }
+
+    fn quiesce(netdev: &CaifVirtio<'_>) {
+        netdev.queues.mute();
+    }
+}
+
+/// Reads the config space, or says what is wrong with it.
+fn read_config(dev: &device::Device<device::Bound>, link: &Link<'_>) -> Result<LinkConfig> {
+    let raw = link.config().inspect_err(|_| {
+        dev_err!(
+            dev,
+            "config space is not {} bytes inside the resource table\n",
+            link_config::CONFIG_SIZE
+        )
+    })?;
+    match raw {
+        None => Ok(LinkConfig::DEFAULT),
+        Some(raw) => LinkConfig::parse(&raw).map_err(|error| {
+            dev_err!(dev, "{error}\n");
+            EINVAL
+        }),
+    }
+}
+
+/// Reads the geometry of a vring, or says what is wrong with it.
+fn read_layout(
+    dev: &device::Device<device::Bound>,
+    link: &Link<'_>,
+    index: usize,
+) -> Result<Layout> {
+    link.layout(index).map_err(|error| {
+        dev_err!(dev, "vring {index}: {error}\n");
+        EINVAL
+    })
+}
+
+impl<'bound> CaifVirtio<'bound> {
+    /// Gives the link up until it is bound anew, and reports that to remoteproc. Any context.
+    #[cold]
+    fn give_up(&self, dev: &netdev::Device, why: fmt::Arguments<'_>) {
+        if self.broken.xchg(true, kernel::sync::atomic::Full) {
+            return;
+        }
+        dev.carrier_off();
+        self.counters.count_broken_ring();
+        let recovers = self.link.report_crash();
+        if netdev::may_log() {
+            dev_err!(
+                self.link.vdev().as_ref(),
+                "link is down: {why}; {}\n",
+                if recovers {
+                    "remoteproc recovers the modem"
+                } else {
+                    "recovery is disabled, unbind and bind to use it again"
+                }
+            );
+        }
+    }
+
+    /// Receives up to `budget` frames. Returns how many buffers were looked at.
+    fn receive(&self, cx: &napi::Context<'_>, rx: &mut Rx<'bound>) -> Result<u32, RingError> {
+        let mut done = 0;
+        while done < cx.budget() {
+            let (chain, mut next) = match rx.current.take() {
+                Some(current) => current,
+                None => match rx.ring.fetch(&mut rx.segments)? {
+                    Some(chain) => (chain, 0),
+                    None => break,
+                },
+            };
+            while next < chain.len() && done < cx.budget() {
+                if let Some(segment) = rx.segments.get(next) {
+                    self.receive_frame(cx, &rx.windows, segment);
+                }
+                next += 1;
+                done += 1;
+            }
+            if next < chain.len() {
+                rx.current = Some((chain, next));
+            } else {
+                rx.ring.give_back(chain, 0)?;
+            }
+        }
+        Ok(done)
+    }
+
+    /// Copies the frame out of a buffer and delivers it, or counts why not.
+    fn receive_frame(&self, cx: &napi::Context<'_>, windows: &Windows<'_>, segment: &Segment) {
+        match self.copy_frame(cx, windows, segment) {
+            Ok(skb) => cx.receive(skb, bindings::ETH_P_CAIF as u16),
+            Err(fault) => self.counters.count(fault),
+        }
+    }
+
+    fn copy_frame(
+        &self,
+        cx: &napi::Context<'_>,
+        windows: &Windows<'_>,
+        segment: &Segment,
+    ) -> Result<SkBuff, Fault> {
+        let config = &self.config.downlink;
+        if segment.is_write() {
+            return Err(Fault::Write);
+        }
+        if segment.len() > config.mtu || segment.len() <= config.room() {
+            return Err(Fault::Length);
+        }
+        windows
+            .find(segment.addr(), segment.len())
+            .ok_or(Fault::Address)?
+            .trim(config.headroom, config.tailroom)
+            .ok_or(Fault::Length)?
+            .copy_to_skb(cx)
+            .ok_or(Fault::NoMemory)
+    }
+
+    /// Puts a frame into a slot and the slot on the vring.
+    fn send(&self, tx: &mut Tx<'bound>, slot: Slot, skb: &SkBuff) -> Result<u32, Fault> {
+        let config = &self.config.uplink;
+        let total = match tx.slots.fill(&slot, config.headroom, skb, config.tailroom) {
+            Ok(total) => total,
+            Err(_) => {
+                tx.slots.put(slot);
+                return Err(Fault::TxLength);
+            }
+        };
+        skb.tx_timestamp();
+        if let Some(len) = tx.lens.get_mut(slot.index()) {
+            *len = skb.len();
+        }
+        let addr = tx.slots.dma_address(&slot);
+        match tx.vq.add_out(addr, total, slot) {
+            Ok(()) => Ok(skb.len()),
+            Err((slot, _)) => {
+                tx.slots.put(slot);
+                Err(Fault::TxBroken)
+            }
+        }
+    }
+}
+
+impl<'bound> netdev::Operations for CaifVirtio<'bound> {
+    type Prefix = CaifDevCommon;
+    type Tx = Tx<'bound>;
+    type Rx = Rx<'bound>;
+
+    fn open(&self, _dev: &netdev::Device) -> Result {
+        Ok(())
+    }
+
+    // Slots that the modem has stay with it: they belong to the device and not to the interface.
+    fn stop(&self, _dev: &netdev::Device) {}
+
+    fn start_xmit(&self, queue: &TxQueue<'_>, tx: &mut Tx<'bound>, skb: SkBuff) -> Xmit {
+        if self.broken.load(Relaxed) {
+            queue.stop();
+            self.counters.count(Fault::TxBroken);
+            return Xmit::Ok;
+        }
+        tx.complete(queue);
+        let Some(slot) = tx.slots.take() else {
+            queue.stop();
+            return Xmit::Busy(skb);
+        };
+        let more = queue.xmit_more();
+        let kick = match self.send(tx, slot, &skb) {
+            Ok(len) => {
+                skb.consume();
+                queue.sent(len, more)
+            }
+            Err(fault) => {
+                self.counters.count(fault);
+                !more
+            }
+        };
+        if tx.slots.free() == 0 {
+            queue.stop();
+            // The modem may have returned a slot before it knew that we want an interrupt.
+            if !tx.vq.enable_cb() {
+                tx.complete(queue);
+            }
+        }
+        if (kick || queue.is_stopped()) && tx.vq.kick_prepare() {
+            tx.vq.notify();
+        }
+        if tx.vq.is_broken() {
+            queue.stop();
+            self.give_up(queue.dev(), fmt!("vring 1 returned a slot that it did not have"));
+        }
+        Xmit::Ok
+    }
+
+    fn poll(&self, cx: &napi::Context<'_>, rx: &mut Rx<'bound>, tx: &TxLock<'_, Tx<'bound>>) -> Polled {
+        if self.broken.load(Relaxed) {
+            tx.lock().parts().0.stop();
+            return Polled::Done(0);
+        }
+        rx.ring.disable_notify();
+        let received = match self.receive(cx, rx) {
+            Ok(received) => received,
+            Err(error) => {
+                self.give_up(cx.dev(), fmt!("vring 0: {error}"));
+                return Polled::More;
+            }
+        };
+        if rx.ring.publish() {
+            self.queues.kick_rx();
+        }
+
+        let mut tx = tx.lock();
+        let (queue, tx) = tx.parts();
+        let mut more = tx.complete_and_rearm(queue);
+        if tx.vq.is_broken() {
+            self.give_up(cx.dev(), fmt!("vring 1 returned a slot that it did not have"));
+        }
+        if received < cx.budget() {
+            more |= rx.ring.enable_notify();
+        }
+        if more || received == cx.budget() {
+            Polled::More
+        } else {
+            Polled::Done(received)
+        }
+    }
+
+    fn tx_timeout(&self, dev: &netdev::Device) {
+        self.give_up(dev, fmt!("the modem does not return what it was sent"));
+    }
+
+    fn get_stats64(&self, stats: &mut Stats64) {
+        self.counters.add_to(stats);
+    }
+}
+
+impl<'bound> Rx<'bound> {
+    fn new(
+        mem: VringMem<'bound>,
+        layout: Layout,
+        features: Features,
+        windows: Windows<'bound>,
+    ) -> Result<Self> {
+        let num = usize::from(layout.num());
+        let in_flight = KVec::from_elem(0, num.div_ceil(32), GFP_KERNEL)?;
+        Ok(Self {
+            ring: Ring::new(mem, layout, features, in_flight).map_err(|_| EINVAL)?,
+            segments: KVec::from_elem(Segment::default(), num, GFP_KERNEL)?,
+            current: None,
+            windows,
+        })
+    }
+}
+
+impl<'bound> Tx<'bound> {
+    fn new(
+        dev: &device::Device<device::Bound>,
+        link: &Link<'bound>,
+        config: &LinkConfig,
+        vq: TxVirtqueue<'bound>,
+    ) -> Result<Self> {
+        let size = config.uplink.mtu as usize;
+        let want = u16::try_from(vq.size())?;
+        let least = SLOTS_MIN.min(want);
+        let slots = Slots::new(link.dma_device(), size, want, least).inspect_err(|_| {
+            dev_err!(dev, "no shared memory for {least} slots of {size} bytes to send from\n")
+        })?;
+        let lens = KVec::from_elem(0, slots.count().into(), GFP_KERNEL)?;
+        Ok(Self { vq, slots, lens })
+    }
+
+    /// Takes back the slots that the modem is done with, and wakes the queue when there are some.
+    fn complete(&mut self, queue: &TxQueue<'_>) {
+        let mut packets = 0;
+        let mut bytes = 0;
+        while let Some(slot) = self.vq.get_buf() {
+            packets += 1;
+            bytes += self.lens.get(slot.index()).copied().unwrap_or(0);
+            self.slots.put(slot);
+        }
+        if packets == 0 {
+            return;
+        }
+        queue.completed(packets, bytes);
+        if queue.is_stopped() && self.slots.free() >= self.wake_at() {
+            queue.wake();
+        }
+    }
+
+    /// Free slots that make it worth to wake the queue.
+    fn wake_at(&self) -> usize {
+        usize::from(self.slots.count() / 4).max(1)
+    }
+
+    /// Completes, and asks for an interrupt when there is more to complete. Returns whether there
+    /// already is.
+    fn complete_and_rearm(&mut self, queue: &TxQueue<'_>) -> bool {
+        self.vq.disable_cb();
+        self.complete(queue);
+        !self.vq.is_broken() && !self.vq.enable_cb()
+    }
+}
+
+module_virtio_netdev_driver! {
+    type: CaifDriver,
+    name: "caif_virtio",
+    authors: ["The caif_virtio developers"],
+    description: "CAIF over virtio, managed by remoteproc",
+    license: "GPL",
+}

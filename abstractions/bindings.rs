@@ -22,11 +22,8 @@
     reason = "generated code"
 )]
 
-use kernel::{
-    bindings::*,
-    ffi,
-    prelude::*, //
-};
+pub use kernel::bindings::*;
+use kernel::ffi;
 use pin_init::MaybeZeroable;
 
 // As in rust/bindings/lib.rs: bindgen would make them of another width than `usize`.

@@ -1,15 +1,149 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Functions that are static inlines or macros in the kernel's headers, for
- * callers in Rust. Each does what the function of its name does.
- */
 
+#include <linux/bottom_half.h>
 #include <linux/netdevice.h>
+#include <linux/skbuff.h>
 #include <linux/virtio_config.h>
 
 #include "helpers.h"
 
+static struct netdev_queue *txq(const struct net_device *dev)
+{
+	return netdev_get_tx_queue(dev, 0);
+}
+
 void *caif_helper_netdev_priv(const struct net_device *dev)
 {
 	return netdev_priv(dev);
+}
+
+void caif_helper_netif_napi_add(struct net_device *dev, struct napi_struct *napi,
+				int (*poll)(struct napi_struct *napi, int budget))
+{
+	netif_napi_add(dev, napi, poll);
+}
+
+void caif_helper_napi_schedule(struct napi_struct *napi)
+{
+	/*
+	 * In a task with interrupts on, nothing would run the softirq before
+	 * the next interrupt unless bottom halves are enabled again here.
+	 */
+	bool task = in_task() && !irqs_disabled();
+
+	if (task)
+		local_bh_disable();
+	napi_schedule(napi);
+	if (task)
+		local_bh_enable();
+}
+
+void caif_helper_netif_tx_lock(struct net_device *dev)
+{
+	__netif_tx_lock(txq(dev), smp_processor_id());
+}
+
+void caif_helper_netif_tx_unlock(struct net_device *dev)
+{
+	__netif_tx_unlock(txq(dev));
+}
+
+void caif_helper_netif_stop_queue(struct net_device *dev)
+{
+	netif_tx_stop_queue(txq(dev));
+}
+
+void caif_helper_netif_wake_queue(struct net_device *dev)
+{
+	netif_tx_wake_queue(txq(dev));
+}
+
+bool caif_helper_netif_queue_stopped(const struct net_device *dev)
+{
+	return netif_tx_queue_stopped(txq(dev));
+}
+
+bool caif_helper_netdev_sent_queue(struct net_device *dev, unsigned int bytes, bool more)
+{
+	return __netdev_tx_sent_queue(txq(dev), bytes, more);
+}
+
+void caif_helper_netdev_completed_queue(struct net_device *dev, unsigned int pkts,
+					unsigned int bytes)
+{
+	netdev_tx_completed_queue(txq(dev), pkts, bytes);
+}
+
+void caif_helper_netdev_reset_queue(struct net_device *dev)
+{
+	netdev_tx_reset_queue(txq(dev));
+}
+
+bool caif_helper_netdev_xmit_more(void)
+{
+	return netdev_xmit_more();
+}
+
+void caif_helper_dev_sw_netstats_rx_add(struct net_device *dev, unsigned int len)
+{
+	dev_sw_netstats_rx_add(dev, len);
+}
+
+void caif_helper_dev_sw_netstats_tx_add(struct net_device *dev, unsigned int len)
+{
+	dev_sw_netstats_tx_add(dev, 1, len);
+}
+
+void caif_helper_skb_tx_timestamp(struct sk_buff *skb)
+{
+	skb_tx_timestamp(skb);
+}
+
+void caif_helper_dev_consume_skb_any(struct sk_buff *skb)
+{
+	dev_consume_skb_any(skb);
+}
+
+void caif_helper_dev_kfree_skb_any(struct sk_buff *skb)
+{
+	dev_kfree_skb_any(skb);
+}
+
+unsigned int caif_helper_skb_tailroom(const struct sk_buff *skb)
+{
+	return skb_tailroom(skb);
+}
+
+int caif_helper_netif_receive_skb(struct net_device *dev, struct sk_buff *skb, u16 proto)
+{
+	skb->dev = dev;
+	skb->protocol = htons(proto);
+	skb_reset_mac_header(skb);
+	return netif_receive_skb(skb);
+}
+
+int caif_helper_virtio_find_vqs(struct virtio_device *vdev, unsigned int nvqs,
+				struct virtqueue *vqs[], struct virtqueue_info infos[])
+{
+	return virtio_find_vqs(vdev, nvqs, vqs, infos, NULL);
+}
+
+void caif_helper_virtio_del_vqs(struct virtio_device *vdev)
+{
+	vdev->config->del_vqs(vdev);
+}
+
+void caif_helper_virtio_set_status(struct virtio_device *vdev, u8 status)
+{
+	vdev->config->set_status(vdev, status);
+}
+
+void caif_helper_virtio_clear_bit(struct virtio_device *vdev, unsigned int bit)
+{
+	__virtio_clear_bit(vdev, bit);
+}
+
+bool caif_helper_virtio_has_feature(const struct virtio_device *vdev, unsigned int bit)
+{
+	return virtio_has_feature(vdev, bit);
 }

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The config space of a CAIF virtio device.
+//!
+//! 32 bytes in the machine's byte order: headroom u16, tailroom u16, MTU u32 and 4 reserved bytes
+//! for the uplink, the same for the downlink, and 8 reserved bytes.
+
+use core::fmt;
+
+/// Bytes of the config space.
+pub const CONFIG_SIZE: usize = 32;
+/// Smallest room for a frame that a link must offer: enough for CAIF's control channel, and for
+/// the smallest MTU of an IP interface on top.
+pub const FRAME_MIN: u32 = 128;
+/// Largest buffer that a link may have. A CAIF frame tells its length in 16 bits.
+pub const MTU_MAX: u32 = 65536;
+
+/// The buffers of one direction: so many bytes before and after each frame, and so many for all
+/// three together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Direction {
+    /// Bytes before the frame.
+    pub headroom: u16,
+    /// Bytes after the frame.
+    pub tailroom: u16,
+    /// Largest buffer, with headroom and tailroom.
+    pub mtu: u32,
+}
+
+/// Why the config of a direction is of no use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    name: &'static str,
+    found: Direction,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, found } = self;
+        let room = u32::from(found.headroom) + u32::from(found.tailroom);
+        write!(
+            f,
+            "{name} config has headroom {}, tailroom {}, mtu {}: the mtu must be from {} to {}",
+            found.headroom,
+            found.tailroom,
+            found.mtu,
+            room + FRAME_MIN,
+            MTU_MAX.max(room + FRAME_MIN)
+        )
+    }
+}
+
+impl Direction {
+    /// What holds where a device has no config space.
+    pub const DEFAULT: Self = Self {
+        headroom: 32,
+        tailroom: 32,
+        mtu: 4096,
+    };
+
+    /// Bytes around a frame.
+    pub const fn room(&self) -> u32 {
+        self.headroom as u32 + self.tailroom as u32
+    }
+
+    /// The largest frame.
+    pub const fn frame_max(&self) -> u32 {
+        self.mtu.saturating_sub(self.room())
+    }
+
+    fn parse(name: &'static str, raw: &[u8; CONFIG_SIZE], at: usize) -> Result<Self, ConfigError> {
+        let byte = |i: usize| raw.get(at + i).copied().unwrap_or(0);
+        let found = Self {
+            headroom: u16::from_ne_bytes([byte(0), byte(1)]),
+            tailroom: u16::from_ne_bytes([byte(2), byte(3)]),
+            mtu: u32::from_ne_bytes([byte(4), byte(5), byte(6), byte(7)]),
+        };
+        let least = found.room() + FRAME_MIN;
+        if found.mtu < least || found.mtu > MTU_MAX.max(least) {
+            return Err(ConfigError { name, found });
+        }
+        Ok(found)
+    }
+}
+
+/// The buffers of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkConfig {
+    /// From Linux to the modem.
+    pub uplink: Direction,
+    /// From the modem to Linux.
+    pub downlink: Direction,
+}
+
+impl LinkConfig {
+    /// What holds where a device has no config space.
+    pub const DEFAULT: Self = Self {
+        uplink: Direction::DEFAULT,
+        downlink: Direction::DEFAULT,
+    };
+
+    /// Reads a config space.
+    pub fn parse(raw: &[u8; CONFIG_SIZE]) -> Result<Self, ConfigError> {
+        Ok(Self {
+            uplink: Direction::parse("uplink", raw, 0)?,
+            downlink: Direction::parse("downlink", raw, 12)?,
+        })
+    }
+}

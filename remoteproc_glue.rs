@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the driver needs of remoteproc: the remote processor behind a virtio device, the
+//! geometry of its vrings, its config space, its memory, a kick, and a word when it went wrong.
+//!
+//! C header: [`include/linux/remoteproc.h`](srctree/include/linux/remoteproc.h)
+
+pub mod queues;
+pub mod ring_mem;
+pub mod slots;
+pub mod windows;
+
+use crate::{
+    abstractions::{
+        bindings,
+        virtio, //
+    },
+    vring_layout::{
+        Layout,
+        LayoutError, //
+    }, //
+};
+use core::{
+    mem::{
+        offset_of,
+        size_of, //
+    },
+    ptr::NonNull, //
+};
+use kernel::{
+    device,
+    prelude::*, //
+};
+
+/// Number of the reversed vring, by which frames arrive.
+pub const VRING_RX: usize = 0;
+/// Number of the vring by which frames are sent.
+pub const VRING_TX: usize = 1;
+/// Vrings of a link, as many as remoteproc has for a device.
+pub const VRINGS: usize = bindings::RVDEV_NUM_VRINGS as usize;
+
+/// The remote processor at the other end, and the part of it that is this virtio device.
+///
+/// # Invariants
+///
+/// `rproc` and `rvdev` are valid for `'bound`: a virtio device is removed before either ends.
+#[derive(Clone, Copy)]
+pub struct Link<'bound> {
+    vdev: &'bound virtio::Device<device::Bound>,
+    rproc: NonNull<bindings::rproc>,
+    rvdev: NonNull<bindings::rproc_vdev>,
+}
+
+// SAFETY: What `rproc` points to is used by functions that lock it, and for what does not change
+// while the virtio device exists; the same goes for `rvdev`.
+unsafe impl Send for Link<'_> {}
+
+// SAFETY: As for `Send`.
+unsafe impl Sync for Link<'_> {}
+
+impl<'bound> Link<'bound> {
+    /// Finds the remote processor behind a virtio device. `ENODEV` if there is none.
+    pub fn new(vdev: &'bound virtio::Device<device::Bound>) -> Result<Self> {
+        // SAFETY: The virtio device is valid.
+        let dev = unsafe { &raw mut (*vdev.as_raw()).dev };
+        // SAFETY: `dev` is a valid device.
+        let rproc = unsafe { bindings::rproc_get_by_child(dev) };
+        let rproc = NonNull::new(rproc).ok_or(ENODEV)?;
+        // SAFETY: `dev` is a valid device, and a virtio device has a parent.
+        let parent = unsafe { (*dev).parent };
+        // SAFETY: The parent of a valid device is valid.
+        let grandparent = unsafe { (*parent).parent };
+        // SAFETY: The remote processor is valid.
+        if grandparent != unsafe { &raw mut (*rproc.as_ptr()).dev } {
+            // Something between the two that is not remoteproc's own.
+            return Err(ENODEV);
+        }
+        // SAFETY: The parent is the device by which remoteproc represents its virtio devices,
+        // whose driver data is a `struct rproc_vdev`.
+        let rvdev = unsafe { bindings::dev_get_drvdata(parent) };
+        let rvdev = NonNull::new(rvdev.cast()).ok_or(ENODEV)?;
+        // INVARIANT: Both belong to ancestors of the virtio device.
+        Ok(Self { vdev, rproc, rvdev })
+    }
+
+    /// The virtio device.
+    pub fn vdev(&self) -> &'bound virtio::Device<device::Bound> {
+        self.vdev
+    }
+
+    /// The device that memory shared with the remote processor is allocated for.
+    ///
+    /// It is the parent of the virtio device, with which remoteproc associates the pool or the
+    /// reserved memory.
+    pub fn dma_device(&self) -> &'bound device::Device<device::Bound> {
+        let dev: &device::Device<device::Bound> = self.vdev.as_ref();
+        let raw: *mut bindings::device = core::ptr::from_ref(dev).cast_mut().cast();
+        // SAFETY: A virtio device has a parent that outlives it.
+        let parent = unsafe { (*raw).parent };
+        // SAFETY: By the type invariant, the parent is bound to remoteproc's driver for `'bound`.
+        unsafe { device::Device::from_raw(parent) }
+    }
+
+    /// The `struct rproc_vring` with number `index`, which is below [`VRINGS`].
+    fn vring(&self, index: usize) -> *mut bindings::rproc_vring {
+        // SAFETY: By the type invariant, the device is valid.
+        let vrings = unsafe { &raw mut (*self.rvdev.as_ptr()).vring };
+        vrings
+            .cast::<bindings::rproc_vring>()
+            .wrapping_add(index % VRINGS)
+    }
+
+    /// Where the parts of vring `index` are, or why there cannot be one of such a geometry:
+    /// remoteproc accepts more than virtio does.
+    pub fn layout(&self, index: usize) -> Result<Layout, LayoutError> {
+        let vring = self.vring(index);
+        // SAFETY: By the type invariant, the vring is valid.
+        let num = unsafe { (*vring).num };
+        // SAFETY: As above.
+        let align = unsafe { (*vring).align };
+        Layout::new(u32::try_from(num).unwrap_or(0), align)
+    }
+
+    /// Copies the config space to `config`. `None` if the device has none, `EINVAL` if it has one
+    /// of another size.
+    pub fn config<const N: usize>(&self) -> Result<Option<[u8; N]>> {
+        type Vdev = bindings::fw_rsc_vdev;
+
+        // SAFETY: By the type invariant, the device is valid.
+        let offset = unsafe { (*self.rvdev.as_ptr()).rsc_offset } as usize;
+        // SAFETY: By the type invariant, the remote processor is valid.
+        let (table, size) =
+            unsafe { ((*self.rproc.as_ptr()).table_ptr, (*self.rproc.as_ptr()).table_sz) };
+        if table.is_null() {
+            return Err(ENODEV);
+        }
+        let mut header = [0; size_of::<Vdev>()];
+        read_table(table.cast(), size, offset, &mut header)?;
+        let field = |at: usize| header.get(at).copied().unwrap_or(0);
+        let at = offset_of!(Vdev, config_len);
+        let len = u32::from_ne_bytes([field(at), field(at + 1), field(at + 2), field(at + 3)]);
+        if len == 0 {
+            return Ok(None);
+        }
+        if len as usize != N {
+            return Err(EINVAL);
+        }
+        // The config space follows the vrings.
+        let vrings = usize::from(field(offset_of!(Vdev, num_of_vrings)));
+        let start = offset + size_of::<Vdev>() + vrings * size_of::<bindings::fw_rsc_vdev_vring>();
+        let mut config = [0; N];
+        read_table(table.cast(), size, start, &mut config)?;
+        Ok(Some(config))
+    }
+
+    /// Reports to remoteproc that the remote processor went wrong. Returns whether remoteproc will
+    /// try to recover it; if not, nothing was reported. Any context.
+    pub fn report_crash(&self) -> bool {
+        let rproc = self.rproc.as_ptr();
+        // SAFETY: By the type invariant, the remote processor is valid. The setting can change at
+        // any time, so that an old value is as good as a new one.
+        if unsafe { (&raw const (*rproc).recovery_disabled).read_volatile() } {
+            return false;
+        }
+        // SAFETY: By the type invariant, the remote processor is valid.
+        unsafe { bindings::rproc_report_crash(rproc, bindings::rproc_crash_type_RPROC_FATAL_ERROR) };
+        true
+    }
+}
+
+/// Copies `out.len()` bytes at `offset` of a resource table of `size` bytes, which the remote
+/// processor can write to.
+fn read_table(table: *const u8, size: usize, offset: usize, out: &mut [u8]) -> Result {
+    let end = offset.checked_add(out.len()).ok_or(EINVAL)?;
+    if end > size {
+        return Err(EINVAL);
+    }
+    for (i, byte) in out.iter_mut().enumerate() {
+        // SAFETY: The table is `size` bytes long and `offset + i` is below that.
+        *byte = unsafe { table.wrapping_add(offset + i).read_volatile() };
+    }
+    Ok(())
+}

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The two vrings of a link, and the doorbell that the remote processor rings.
+//!
+//! remoteproc passes an interrupt on to the virtqueue that is entered for the vring, by way of
+//! `vring_interrupt()`, which does nothing unless the used ring has news. On the reversed vring
+//! it is we who write the used ring, so that its own virtqueue would swallow interrupts. A third
+//! virtqueue, the doorbell, is entered in its place: private memory, never used for buffers, and
+//! with a used ring that has news for ever. The vring's own virtqueue serves to kick.
+
+use super::{
+    ring_mem::VringMem,
+    slots::Slot,
+    Link,
+    VRINGS,
+    VRING_RX,
+    VRING_TX, //
+};
+use crate::{
+    abstractions::{
+        bindings,
+        virtio_netdev::Setup,
+        virtqueue::{
+            self,
+            Virtqueue, //
+        }, //
+    },
+    vring_layout::Layout, //
+};
+use core::{
+    ops::{
+        Deref,
+        DerefMut, //
+    },
+    ptr::NonNull, //
+};
+use kernel::{
+    error::to_result,
+    prelude::*,
+    sync::{
+        barrier::{
+            mb,
+            Full, //
+        },
+        rcu,
+        Arc, //
+    }, //
+};
+
+/// The queues of a link.
+///
+/// When it is dropped, the device is reset, interrupts are cut off, and the virtqueues deleted.
+///
+/// # Invariants
+///
+/// The virtqueues are valid, and the device's list of virtqueues has these two and the one to send
+/// by, and no others.
+pub struct Queues<'bound> {
+    link: Link<'bound>,
+    rx: NonNull<bindings::virtqueue>,
+    bell: NonNull<bindings::virtqueue>,
+}
+
+// SAFETY: The methods use the virtqueues in ways that need no lock.
+unsafe impl Send for Queues<'_> {}
+
+// SAFETY: As for `Send`.
+unsafe impl Sync for Queues<'_> {}
+
+/// A device whose virtqueues are deleted when this is dropped.
+struct DeleteQueues(*mut bindings::virtio_device);
+
+impl Drop for DeleteQueues {
+    fn drop(&mut self) {
+        // SAFETY: The device is valid and has been reset, and nobody uses its virtqueues.
+        unsafe { bindings::caif_helper_virtio_del_vqs(self.0) }
+    }
+}
+
+impl<'bound> Queues<'bound> {
+    /// Finds the virtqueues and makes the doorbell. The remote processor cannot ring it before
+    /// [`listen`](Self::listen). Process context: may sleep.
+    pub fn new(
+        setup: &Setup<'bound, '_>,
+        link: Link<'bound>,
+    ) -> Result<(Arc<Self>, TxVirtqueue<'bound>)> {
+        let vdev = setup.vdev().as_raw();
+        let mut infos = [
+            // With NULL for a callback, virtio would write to the modem's half of the vring.
+            bindings::virtqueue_info {
+                name: c"input".as_char_ptr(),
+                callback: Some(virtqueue::ignore),
+                ctx: false,
+            },
+            bindings::virtqueue_info {
+                name: c"output".as_char_ptr(),
+                callback: Some(virtqueue::schedule_napi),
+                ctx: false,
+            },
+        ];
+        let mut vqs = [core::ptr::null_mut(); VRINGS];
+        // SAFETY: The device is valid, and the arrays have as many entries as is said. The
+        // device's `priv` is what `schedule_napi` wants, by the invariant of `Setup`.
+        to_result(unsafe {
+            bindings::caif_helper_virtio_find_vqs(
+                vdev,
+                VRINGS as c_uint,
+                vqs.as_mut_ptr(),
+                infos.as_mut_ptr(),
+            )
+        })?;
+        let delete = DeleteQueues(vdev);
+        let [rx, tx] = vqs;
+        let rx = NonNull::new(rx).ok_or(ENODEV)?;
+        let tx = NonNull::new(tx).ok_or(ENODEV)?;
+        // SAFETY: The virtqueues were just found and are valid.
+        let (rx_priv, tx_priv) = unsafe { ((*rx.as_ptr()).priv_, (*tx.as_ptr()).priv_) };
+        if rx_priv != link.vring(VRING_RX).cast() || tx_priv != link.vring(VRING_TX).cast() {
+            return Err(ENODEV);
+        }
+        let bell = Self::make_bell(vdev)?;
+        // SAFETY: The virtqueue is valid. Deleting it needs its vring to be set.
+        unsafe { (*bell.as_ptr()).priv_ = rx_priv };
+        core::mem::forget(delete);
+        // INVARIANT: All of them were just made, on a device that had none.
+        let queues = Arc::new(Self { link, rx, bell }, GFP_KERNEL)?;
+        // SAFETY: The virtqueue was just made, hence it is empty, and nobody else gets at it. It
+        // is deleted after the last use, since the new object keeps `queues` alive.
+        let vq = unsafe { Virtqueue::from_raw(tx) };
+        let tx = TxVirtqueue {
+            vq,
+            _queues: queues.clone(),
+        };
+        Ok((queues, tx))
+    }
+
+    /// Makes the doorbell, a virtqueue in private memory.
+    fn make_bell(vdev: *mut bindings::virtio_device) -> Result<NonNull<bindings::virtqueue>> {
+        /// Descriptors of the doorbell, none of which is ever used.
+        const NUM: c_uint = 2;
+        /// Alignment of its used ring.
+        const ALIGN: c_uint = 64;
+
+        unsafe extern "C" fn no_notify(_vq: *mut bindings::virtqueue) -> bool {
+            true
+        }
+
+        // SAFETY: The device is valid, and its `priv` is what `schedule_napi` wants.
+        let bell = unsafe {
+            bindings::vring_create_virtqueue(
+                VRINGS as c_uint,
+                NUM,
+                ALIGN,
+                vdev,
+                true,
+                false,
+                false,
+                Some(no_notify),
+                Some(virtqueue::schedule_napi),
+                c"doorbell".as_char_ptr(),
+            )
+        };
+        NonNull::new(bell).ok_or(ENOMEM)
+    }
+
+    /// Whether the doorbell passes interrupts on, which it does while its used ring has news.
+    fn set_bell(&self, rings: bool) {
+        // SAFETY: The virtqueue is valid.
+        let vring = unsafe { bindings::virtqueue_get_vring(self.bell.as_ptr()) };
+        // SAFETY: The vring of a split virtqueue has a used ring.
+        let idx = unsafe { &raw mut (*(*vring).used).idx };
+        // SAFETY: The used ring is in private memory, and only this function writes to it.
+        unsafe { idx.write_volatile(rings.into()) };
+    }
+
+    /// Enters `vq` for vring `index`, to get its interrupts.
+    fn enter(&self, index: usize, vq: *mut bindings::virtqueue) {
+        // SAFETY: The vring is valid.
+        let place = unsafe { &raw mut (*self.link.vring(index)).vq };
+        // SAFETY: The place is valid; who reads it takes an old value or a new one.
+        unsafe { place.write_volatile(vq) };
+    }
+
+    /// Lets the remote processor ring the doorbell. From now on, the NAPI instance is scheduled
+    /// when it does.
+    pub fn listen(&self) {
+        self.set_bell(true);
+        // The virtqueue must be complete before it can be found.
+        mb(Full);
+        self.enter(VRING_RX, self.bell.as_ptr());
+    }
+
+    /// Keeps the doorbell from ringing. An interrupt that is under way may still get through.
+    pub fn mute(&self) {
+        self.set_bell(false);
+    }
+
+    /// The memory of the reversed vring.
+    pub fn rx_mem(&self, layout: &Layout) -> Result<VringMem<'bound>> {
+        // SAFETY: The virtqueue is valid.
+        let vring = unsafe { bindings::virtqueue_get_vring(self.rx.as_ptr()) };
+        // SAFETY: A split virtqueue has a vring.
+        let (desc, num) = unsafe { ((*vring).desc, (*vring).num) };
+        let base = NonNull::new(desc.cast()).ok_or(ENODEV)?;
+        if num != u32::from(layout.num()) {
+            return Err(EINVAL);
+        }
+        // SAFETY: remoteproc keeps the memory of a vring of this layout for as long as its virtio
+        // device exists.
+        unsafe { VringMem::new(base, layout.size()) }.ok_or(EINVAL)
+    }
+
+    /// Tells the remote processor to look at the reversed vring. Softirq or process context.
+    #[inline]
+    pub fn kick_rx(&self) {
+        // SAFETY: The virtqueue is valid.
+        unsafe { bindings::virtqueue_notify(self.rx.as_ptr()) };
+    }
+}
+
+impl Drop for Queues<'_> {
+    fn drop(&mut self) {
+        let _delete = DeleteQueues(self.link.vdev().as_raw());
+        self.mute();
+        // SAFETY: The device is valid, and this is process context.
+        unsafe { bindings::virtio_reset_device(self.link.vdev().as_raw()) };
+        for index in [VRING_RX, VRING_TX] {
+            self.enter(index, core::ptr::null_mut());
+        }
+        // Interrupt handlers that found a virtqueue before are done with it after this.
+        rcu::synchronize_rcu();
+    }
+}
+
+/// The virtqueue to send frames by. It keeps the [`Queues`] alive.
+pub struct TxVirtqueue<'bound> {
+    vq: Virtqueue<'bound, Slot>,
+    _queues: Arc<Queues<'bound>>,
+}
+
+impl<'bound> Deref for TxVirtqueue<'bound> {
+    type Target = Virtqueue<'bound, Slot>;
+
+    #[inline]
+    fn deref(&self) -> &Self::Target {
+        &self.vq
+    }
+}
+
+impl DerefMut for TxVirtqueue<'_> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.vq
+    }
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The memory of a vring, as the ring core wants to access it.
+
+use crate::vring_reversed::RingMem;
+use core::{
+    marker::PhantomData,
+    ptr::NonNull, //
+};
+use kernel::sync::barrier::{
+    dma_mb,
+    mb,
+    Full,
+    Read, //
+};
+
+/// Memory of a vring that the remote processor can write to at any time.
+///
+/// An access outside of it, which the ring core does not make, reads as 0 or has no effect.
+///
+/// # Invariants
+///
+/// The `size` bytes from `base` on are valid for volatile reads and writes for `'bound`, and
+/// `base` is aligned to 16 bytes.
+pub struct VringMem<'bound> {
+    base: NonNull<u8>,
+    size: usize,
+    _phantom: PhantomData<&'bound ()>,
+}
+
+// SAFETY: The memory has no ties to a thread.
+unsafe impl Send for VringMem<'_> {}
+
+impl VringMem<'_> {
+    /// Describes the memory of a vring. `None` if `base` is not aligned to 16 bytes.
+    ///
+    /// # Safety
+    ///
+    /// The `size` bytes from `base` on must be valid for volatile reads and writes for `'bound`.
+    pub unsafe fn new(base: NonNull<u8>, size: usize) -> Option<Self> {
+        if !base.addr().get().is_multiple_of(16) {
+            return None;
+        }
+        // INVARIANT: By the safety requirements and the check above.
+        Some(Self {
+            base,
+            size,
+            _phantom: PhantomData,
+        })
+    }
+
+    /// The place of a `T` at `off`, if it is inside the memory and aligned.
+    #[inline(always)]
+    fn at<T>(&self, off: usize) -> Option<*mut T> {
+        let size = core::mem::size_of::<T>();
+        if off > self.size.wrapping_sub(size) || self.size < size || off % size != 0 {
+            return None;
+        }
+        Some(self.base.as_ptr().wrapping_add(off).cast())
+    }
+
+    #[inline(always)]
+    fn load<T: Default>(&self, off: usize) -> T {
+        match self.at::<T>(off) {
+            // SAFETY: `at()` returns places inside the memory, which is valid by the invariant,
+            // and aligned for `T`. Only integers are loaded, so any content will do.
+            Some(ptr) => unsafe { ptr.read_volatile() },
+            None => T::default(),
+        }
+    }
+
+    #[inline(always)]
+    fn store<T>(&self, off: usize, value: T) {
+        if let Some(ptr) = self.at::<T>(off) {
+            // SAFETY: `at()` returns places inside the memory, which is valid by the invariant,
+            // and aligned for `T`.
+            unsafe { ptr.write_volatile(value) }
+        }
+    }
+}
+
+impl RingMem for VringMem<'_> {
+    #[inline(always)]
+    fn load16(&self, off: usize) -> u16 {
+        self.load(off)
+    }
+
+    #[inline(always)]
+    fn load32(&self, off: usize) -> u32 {
+        self.load(off)
+    }
+
+    #[inline(always)]
+    fn load64(&self, off: usize) -> u64 {
+        self.load(off)
+    }
+
+    #[inline(always)]
+    fn store16(&self, off: usize, value: u16) {
+        self.store(off, value)
+    }
+
+    #[inline(always)]
+    fn store32(&self, off: usize, value: u32) {
+        self.store(off, value)
+    }
+
+    #[inline(always)]
+    fn rmb(&self) {
+        dma_mb(Read)
+    }
+
+    #[inline(always)]
+    fn wmb(&self) {
+        dma_mb(Full)
+    }
+
+    #[inline(always)]
+    fn mb(&self) {
+        mb(Full)
+    }
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Memory to send frames from: fixed slots in memory that the remote processor can read.
+
+use crate::abstractions::{
+    skbuff::SkBuff,
+    virtqueue::Token, //
+};
+use core::ops::Range;
+use kernel::{
+    device,
+    dma::{
+        self,
+        DmaAddress, //
+    },
+    prelude::*, //
+};
+
+/// A slot that is ours to write to. While the remote processor has it, the virtqueue has this.
+#[derive(Debug)]
+pub struct Slot(u16);
+
+impl Slot {
+    /// The slot's number.
+    #[inline]
+    pub fn index(&self) -> usize {
+        self.0.into()
+    }
+}
+
+impl Token for Slot {
+    #[inline]
+    fn into_raw(self) -> usize {
+        self.0.into()
+    }
+
+    #[inline]
+    unsafe fn from_raw(raw: usize) -> Self {
+        Self(raw as u16)
+    }
+}
+
+/// Slots of equal size in one coherent allocation.
+///
+/// # Invariants
+///
+/// Each [`Slot`] that exists is below `count`, no two are equal, `count * stride` is at most the
+/// size of `mem`, and `size` at most `stride`.
+pub struct Slots {
+    mem: dma::Coherent<[u8]>,
+    size: usize,
+    stride: usize,
+    count: u16,
+    free: KVec<Slot>,
+}
+
+impl Slots {
+    /// Allocates up to `want` slots of `size` bytes, but at least `least`, for `dev` to send
+    /// from. `ENOMEM` if there is no room for as many. Process context: may sleep.
+    pub fn new(
+        dev: &device::Device<device::Bound>,
+        size: usize,
+        want: u16,
+        least: u16,
+    ) -> Result<Self> {
+        let stride = size.checked_next_multiple_of(CACHE_LINE).ok_or(EINVAL)?;
+        let mut count = want;
+        let mem = loop {
+            let bytes = stride.checked_mul(count.into()).ok_or(EINVAL)?;
+            match dma::Coherent::zeroed_slice_with_attrs(
+                dev,
+                bytes,
+                GFP_KERNEL,
+                dma::attrs::DMA_ATTR_NO_WARN,
+            ) {
+                Ok(mem) => break mem,
+                Err(error) if count / 2 < least => return Err(error),
+                Err(_) => count /= 2,
+            }
+        };
+        let mut free = KVec::with_capacity(count.into(), GFP_KERNEL)?;
+        for index in (0..count).rev() {
+            free.push(Slot(index), GFP_KERNEL)?;
+        }
+        // INVARIANT: One slot of each number was just made, and the memory is for all of them.
+        Ok(Self {
+            mem,
+            size,
+            stride,
+            count,
+            free,
+        })
+    }
+
+    /// Number of slots, free or not.
+    pub fn count(&self) -> u16 {
+        self.count
+    }
+
+    /// The device addresses of all slots.
+    pub fn dma_range(&self) -> Range<u64> {
+        let start = self.mem.dma_address();
+        start..start.saturating_add(self.mem.size() as u64)
+    }
+
+    /// Number of free slots.
+    #[inline]
+    pub fn free(&self) -> usize {
+        self.free.len()
+    }
+
+    /// Takes a free slot.
+    #[inline]
+    pub fn take(&mut self) -> Option<Slot> {
+        self.free.pop()
+    }
+
+    /// Puts a slot back.
+    #[inline]
+    pub fn put(&mut self, slot: Slot) {
+        // The vector has room for all slots, so that this neither allocates nor fails.
+        let _ = self.free.push_within_capacity(slot);
+    }
+
+    /// The device address of a slot.
+    #[inline]
+    pub fn dma_address(&self, slot: &Slot) -> DmaAddress {
+        self.mem.dma_address() + (slot.index() * self.stride) as DmaAddress
+    }
+
+    /// Writes a packet to a slot, behind `head` bytes that stay as they are and with `tail`
+    /// zeroes behind it. Returns the bytes of it all, or `EMSGSIZE` if it does not fit.
+    #[inline]
+    pub fn fill(&mut self, slot: &Slot, head: u16, skb: &SkBuff, tail: u16) -> Result<u32> {
+        let len = skb.len();
+        let total = u32::from(head)
+            .checked_add(len)
+            .and_then(|sum| sum.checked_add(u32::from(tail)))
+            .filter(|total| *total as usize <= self.size)
+            .ok_or(EMSGSIZE)?;
+        let start = self.mem.as_mut_ptr().cast::<u8>();
+        let frame = start.wrapping_add(slot.index() * self.stride + usize::from(head));
+        // SAFETY: By the type invariant the slot is inside the memory and nobody else writes to
+        // it, and what is written is inside the slot.
+        unsafe { skb.copy_bits(frame, len) }?;
+        let end = frame.wrapping_add(len as usize);
+        // SAFETY: As above. The memory is shared, but it is not a Rust object.
+        unsafe { end.write_bytes(0, tail.into()) };
+        Ok(total)
+    }
+}
+
+/// Slots begin at multiples of this, in bytes, so that no two share a cache line.
+const CACHE_LINE: usize = 64;

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The remote processor's memory, as far as its frames may lie in it.
+
+use super::Link;
+use crate::abstractions::{
+    bindings,
+    napi,
+    skbuff::SkBuff, //
+};
+use core::{
+    marker::PhantomData,
+    ops::Range,
+    ptr::NonNull, //
+};
+use kernel::{
+    error::code,
+    prelude::*, //
+};
+
+/// A range of device addresses and where the CPU has it.
+///
+/// # Invariants
+///
+/// `da` is not empty, and as many bytes from `va` on are mapped for as long as the virtio device
+/// exists.
+struct Window {
+    da: Range<u64>,
+    va: NonNull<u8>,
+    is_iomem: bool,
+}
+
+/// The windows to the remote processor's memory: its carveouts, less the vrings and the memory
+/// that we send from, where no frame to receive may be.
+///
+/// # Invariants
+///
+/// The windows do not overlap in `da` with what was left out.
+pub struct Windows<'bound> {
+    windows: KVec<Window>,
+    _phantom: PhantomData<&'bound ()>,
+}
+
+// SAFETY: The mappings have no ties to a thread.
+unsafe impl Send for Windows<'_> {}
+
+impl<'bound> Windows<'bound> {
+    /// Makes windows of the carveouts of the remote processor, without the device addresses
+    /// `reserved`. `ENOENT` if nothing remains. Process context: may sleep.
+    pub fn new(link: &Link<'bound>, reserved: Range<u64>) -> Result<Self> {
+        let mut this = Self {
+            windows: KVec::new(),
+            _phantom: PhantomData,
+        };
+        let mut excluded = KVec::new();
+        excluded.push(reserved, GFP_KERNEL)?;
+        for_each_carveout(link, |name, window| {
+            if is_virtio_memory(name) {
+                excluded.push(window.da, GFP_KERNEL)?;
+            } else {
+                this.windows.push(window, GFP_KERNEL)?;
+            }
+            Ok(())
+        })?;
+        for range in &excluded {
+            this.exclude(range)?;
+        }
+        if this.windows.is_empty() {
+            return Err(code::ENOENT);
+        }
+        Ok(this)
+    }
+
+    /// Takes a range of device addresses out of all windows.
+    fn exclude(&mut self, range: &Range<u64>) -> Result {
+        let mut rest = KVec::with_capacity(self.windows.len() + 1, GFP_KERNEL)?;
+        for window in &self.windows {
+            let below = window.da.start..window.da.end.min(range.start);
+            let above = window.da.start.max(range.end)..window.da.end;
+            let whole = range.is_empty();
+            if whole {
+                rest.push(window.part(window.da.clone()), GFP_KERNEL)?;
+                continue;
+            }
+            for part in [below, above] {
+                if !part.is_empty() {
+                    rest.push(window.part(part), GFP_KERNEL)?;
+                }
+            }
+        }
+        self.windows = rest;
+        Ok(())
+    }
+
+    /// The memory at device address `da`, if all `len` bytes are in one window.
+    #[inline]
+    pub fn find(&self, da: u64, len: u32) -> Option<Memory<'_>> {
+        let end = da.checked_add(u64::from(len))?;
+        let window = self
+            .windows
+            .iter()
+            .find(|window| window.da.start <= da && end <= window.da.end)?;
+        // INVARIANT: All of it is in the window.
+        Some(Memory {
+            va: window.at(da),
+            len,
+            is_iomem: window.is_iomem,
+            _phantom: PhantomData,
+        })
+    }
+}
+
+impl Window {
+    /// Where the CPU has device address `da`, which is inside the window.
+    #[inline]
+    fn at(&self, da: u64) -> NonNull<u8> {
+        let offset = da.wrapping_sub(self.da.start) as usize;
+        // SAFETY: `da` is inside the window, so that the result is inside its mapping.
+        unsafe { self.va.add(offset) }
+    }
+
+    /// The part of the window that has the device addresses `da`, which are inside it.
+    fn part(&self, da: Range<u64>) -> Self {
+        // INVARIANT: A part of a mapping is mapped as long as all of it.
+        Self {
+            va: self.at(da.start),
+            da,
+            is_iomem: self.is_iomem,
+        }
+    }
+}
+
+/// Memory that the remote processor can write to at any time.
+///
+/// # Invariants
+///
+/// The `len` bytes from `va` on are mapped for `'a`.
+pub struct Memory<'a> {
+    va: NonNull<u8>,
+    len: u32,
+    is_iomem: bool,
+    _phantom: PhantomData<&'a ()>,
+}
+
+impl Memory<'_> {
+    /// The part without the first `head` and the last `tail` bytes, if anything remains.
+    #[inline]
+    pub fn trim(self, head: u16, tail: u16) -> Option<Self> {
+        let len = self
+            .len
+            .checked_sub(u32::from(head))?
+            .checked_sub(u32::from(tail))?;
+        if len == 0 {
+            return None;
+        }
+        // SAFETY: `head` is below the length.
+        let va = unsafe { self.va.add(usize::from(head)) };
+        // INVARIANT: A part of a mapping is mapped as long as all of it.
+        Some(Self { va, len, ..self })
+    }
+
+    /// Copies the memory to a new socket buffer, once. `None` if there is no memory for it.
+    #[inline]
+    pub fn copy_to_skb(&self, cx: &napi::Context<'_>) -> Option<SkBuff> {
+        let mut skb = cx.alloc_skb(self.len)?;
+        let to = skb.put(self.len)?.as_ptr().cast();
+        let from = self.va.as_ptr().cast();
+        let len = self.len as usize;
+        if self.is_iomem {
+            // SAFETY: `to` has room for `len` bytes, and by the type invariant as many are mapped
+            // at `from`, as I/O memory.
+            unsafe { bindings::memcpy_fromio(to, from, len) };
+        } else {
+            // SAFETY: `to` has room for `len` bytes, and by the type invariant as many are mapped
+            // at `from`. The C function copies what it finds, in whatever state it is.
+            unsafe { bindings::memcpy(to, from, len) };
+        }
+        Some(skb)
+    }
+}
+
+/// Whether a carveout of that name is for vrings, or for what they carry from Linux to the remote
+/// processor.
+fn is_virtio_memory(name: &[u8]) -> bool {
+    let Some(rest) = name.strip_prefix(b"vdev") else {
+        return false;
+    };
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let rest = rest.get(digits..).unwrap_or_default();
+    digits > 0 && (rest == b"buffer" || rest.starts_with(b"vring"))
+}
+
+/// Calls `f` for the name and the window of each carveout that is mapped and has a known device
+/// address.
+fn for_each_carveout(
+    link: &Link<'_>,
+    mut f: impl FnMut(&[u8], Window) -> Result,
+) -> Result {
+    /// A carveout that the remote processor may have anywhere (`FW_RSC_ADDR_ANY`).
+    const ANY: u32 = u32::MAX;
+
+    // SAFETY: By the invariant of `Link`, the remote processor is valid.
+    let head = unsafe { &raw mut (*link.rproc.as_ptr()).carveouts };
+    // SAFETY: The list is valid. It changes only when the remote processor starts and stops, that
+    // is while it has no virtio devices.
+    let mut node = unsafe { (*head).next };
+    while node != head {
+        // SAFETY: All entries of the list are of this type.
+        let entry: *mut bindings::rproc_mem_entry =
+            unsafe { kernel::container_of!(node, bindings::rproc_mem_entry, node) };
+        // SAFETY: The entry is valid.
+        let entry = unsafe { &*entry };
+        let va = NonNull::new(entry.va.cast::<u8>());
+        if let (Some(va), true, true) = (va, entry.da != ANY, entry.len > 0) {
+            let start = u64::from(entry.da);
+            let end = start.saturating_add(entry.len as u64);
+            // INVARIANT: remoteproc keeps carveouts mapped while there are virtio devices.
+            let window = Window {
+                da: start..end,
+                va,
+                is_iomem: entry.is_iomem,
+            };
+            let len = entry.name.iter().take_while(|byte| **byte != 0).count();
+            let mut name = [0; 32];
+            for (to, from) in name.iter_mut().zip(entry.name.iter().take(len)) {
+                *to = *from as u8;
+            }
+            f(name.get(..len).unwrap_or_default(), window)?;
+        }
+        node = entry.node.next;
+    }
+    Ok(())
+}
