@@ -201,7 +201,10 @@ impl virtio_netdev::Driver for CaifDriver {
             .inspect_err(|e| dev_err!(dev, "no vrings: error {}\n", e.to_errno()))?;
         let tx = Tx::new(dev, &link, &config, vq)?;
         let windows = Windows::new(&link, tx.slots.dma_range()).inspect_err(|_| {
-            dev_err!(dev, "no carveout where frames could be, besides the virtio ones\n")
+            dev_err!(
+                dev,
+                "no carveout where frames could be, besides the virtio ones\n"
+            )
         })?;
         let features = Features {
             event_idx: vdev.has_feature(F_EVENT_IDX),
@@ -437,12 +440,20 @@ impl<'bound> netdev::Operations for CaifVirtio<'bound> {
         }
         if tx.vq.is_broken() {
             queue.stop();
-            self.give_up(queue.dev(), fmt!("vring 1 returned a slot that it did not have"));
+            self.give_up(
+                queue.dev(),
+                fmt!("vring 1 returned a slot that it did not have"),
+            );
         }
         Xmit::Ok
     }
 
-    fn poll(&self, cx: &napi::Context<'_>, rx: &mut Rx<'bound>, tx: &TxLock<'_, Tx<'bound>>) -> Polled {
+    fn poll(
+        &self,
+        cx: &napi::Context<'_>,
+        rx: &mut Rx<'bound>,
+        tx: &TxLock<'_, Tx<'bound>>,
+    ) -> Polled {
         if self.broken.load(Relaxed) {
             tx.lock().parts().0.stop();
             return Polled::Done(0);
@@ -463,7 +474,10 @@ impl<'bound> netdev::Operations for CaifVirtio<'bound> {
         let (queue, tx) = tx.parts();
         let mut more = tx.complete_and_rearm(queue);
         if tx.vq.is_broken() {
-            self.give_up(cx.dev(), fmt!("vring 1 returned a slot that it did not have"));
+            self.give_up(
+                cx.dev(),
+                fmt!("vring 1 returned a slot that it did not have"),
+            );
         }
         if received < cx.budget() {
             more |= rx.ring.enable_notify();
@@ -513,7 +527,10 @@ impl<'bound> Tx<'bound> {
         let want = u16::try_from(vq.size())?;
         let least = SLOTS_MIN.min(want);
         let slots = Slots::new(link.dma_device(), size, want, least).inspect_err(|_| {
-            dev_err!(dev, "no shared memory for {least} slots of {size} bytes to send from\n")
+            dev_err!(
+                dev,
+                "no shared memory for {least} slots of {size} bytes to send from\n"
+            )
         })?;
         let lens = KVec::from_elem(0, slots.count().into(), GFP_KERNEL)?;
         Ok(Self { vq, slots, lens })

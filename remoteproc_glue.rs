@@ -129,8 +129,12 @@ impl<'bound> Link<'bound> {
         // SAFETY: By the type invariant, the device is valid.
         let offset = unsafe { (*self.rvdev.as_ptr()).rsc_offset } as usize;
         // SAFETY: By the type invariant, the remote processor is valid.
-        let (table, size) =
-            unsafe { ((*self.rproc.as_ptr()).table_ptr, (*self.rproc.as_ptr()).table_sz) };
+        let (table, size) = unsafe {
+            (
+                (*self.rproc.as_ptr()).table_ptr,
+                (*self.rproc.as_ptr()).table_sz,
+            )
+        };
         if table.is_null() {
             return Err(ENODEV);
         }
@@ -163,7 +167,9 @@ impl<'bound> Link<'bound> {
             return false;
         }
         // SAFETY: By the type invariant, the remote processor is valid.
-        unsafe { bindings::rproc_report_crash(rproc, bindings::rproc_crash_type_RPROC_FATAL_ERROR) };
+        unsafe {
+            bindings::rproc_report_crash(rproc, bindings::rproc_crash_type_RPROC_FATAL_ERROR)
+        };
         true
     }
 }

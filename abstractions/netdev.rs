@@ -347,10 +347,7 @@ impl<O: Operations> Callbacks<O> {
     }
 
     /// The poll function of the device's NAPI instance.
-    pub(super) unsafe extern "C" fn poll(
-        napi: *mut bindings::napi_struct,
-        budget: c_int,
-    ) -> c_int {
+    pub(super) unsafe extern "C" fn poll(napi: *mut bindings::napi_struct, budget: c_int) -> c_int {
         // SAFETY: The network core calls with a valid instance.
         let dev = unsafe { (*napi).dev };
         // SAFETY: Polling is possible only while the device is open, see also `Callbacks`.

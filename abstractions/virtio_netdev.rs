@@ -64,9 +64,7 @@ pub trait Driver {
     fn validate(vdev: &virtio::Device<device::Core<'_>>) -> Result;
 
     /// Makes the state of a device. Process context: may sleep.
-    fn probe<'bound>(
-        setup: Setup<'bound, '_>,
-    ) -> Result<(Settings, Parts<Self::Netdev<'bound>>)>;
+    fn probe<'bound>(setup: Setup<'bound, '_>) -> Result<(Settings, Parts<Self::Netdev<'bound>>)>;
 
     /// The device is ready and its network device registered: lets the traffic begin. Process
     /// context: may sleep.
@@ -177,8 +175,7 @@ impl<T: Driver> Adapter<T> {
             return;
         }
         // SAFETY: The probe was successful and stored the data by `set_drvdata()`.
-        let data =
-            unsafe { Pin::<KBox<Registration<T::Netdev<'_>>>>::from_foreign(data.cast()) };
+        let data = unsafe { Pin::<KBox<Registration<T::Netdev<'_>>>>::from_foreign(data.cast()) };
         T::quiesce(data.ops());
         let unregistered = KBox::into_inner(Pin::into_inner(data)).unregister();
         vdev.reset();

@@ -192,10 +192,7 @@ fn is_virtio_memory(name: &[u8]) -> bool {
 
 /// Calls `f` for the name and the window of each carveout that is mapped and has a known device
 /// address.
-fn for_each_carveout(
-    link: &Link<'_>,
-    mut f: impl FnMut(&[u8], Window) -> Result,
-) -> Result {
+fn for_each_carveout(link: &Link<'_>, mut f: impl FnMut(&[u8], Window) -> Result) -> Result {
     /// A carveout that the remote processor may have anywhere (`FW_RSC_ADDR_ANY`).
     const ANY: u32 = u32::MAX;
 
