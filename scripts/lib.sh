@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
 # Common ground of the scripts: where things are cached, which versions are
 # wanted, and how progress and errors are printed. Sourced, never run.
 # shellcheck disable=SC2034 # used by the scripts that source this

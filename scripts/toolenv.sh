@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
 # Puts the tools that scripts/toolchain installed on PATH, and tells rustc's
 # own library source to the kernel's build. Sourced, after lib.sh.
 
