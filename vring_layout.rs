@@ -8,6 +8,8 @@
 //! Source: Virtio 1.2, section 2.7 (and 2.7.2 for the legacy layout);
 //! C header: [`include/uapi/linux/virtio_ring.h`](srctree/include/uapi/linux/virtio_ring.h).
 
+use core::fmt;
+
 /// The descriptor continues at its `next` field.
 pub const DESC_F_NEXT: u16 = 1;
 /// The device may write to the buffer.
@@ -45,6 +47,21 @@ pub enum LayoutError {
     Num(u32),
     /// The alignment is not a power of two from 4 to 65536.
     Align(u32),
+}
+
+impl fmt::Display for LayoutError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Num(num) => write!(
+                f,
+                "{num} descriptors, must be a power of two from 1 to {MAX_NUM}"
+            ),
+            Self::Align(align) => write!(
+                f,
+                "alignment of {align} bytes, must be a power of two from 4 to 65536"
+            ),
+        }
+    }
 }
 
 /// Where the parts of a ring are, in bytes from its start.

@@ -10,8 +10,8 @@
 //! How to run:
 //!
 //! - `tests/host/run` runs everything and counts the cases.
-//! - `cargo test --release` runs the unit and property tests and a short differential run. In a
-//!   debug build the same tests take some minutes.
+//! - `cargo test --release` runs the unit and property tests and a short differential run.
+//!   Without `--release` they do the same, much slower.
 //! - `cargo run --release --bin differential -- --chains 10000000 --event-idx --seed 7` compares
 //!   as many chains as asked for. A disagreement is printed with the seed that brings it back.
 //!

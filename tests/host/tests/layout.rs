@@ -68,6 +68,18 @@ fn odd_geometries_are_refused_with_the_value() {
     }
 }
 
+#[test]
+fn errors_say_what_is_allowed() {
+    assert_eq!(
+        LayoutError::Num(100).to_string(),
+        "100 descriptors, must be a power of two from 1 to 32768"
+    );
+    assert_eq!(
+        LayoutError::Align(3).to_string(),
+        "alignment of 3 bytes, must be a power of two from 4 to 65536"
+    );
+}
+
 proptest! {
     #[test]
     fn parts_are_aligned_and_apart(num in 0u32..=15, align in 2u32..=16) {
