@@ -23,3 +23,6 @@
 #include <linux/workqueue.h>
 
 #include "helpers.h"
+
+/* Exported to remoteproc drivers, but declared in none of the public headers. */
+irqreturn_t rproc_vq_interrupt(struct rproc *rproc, int vq_id);

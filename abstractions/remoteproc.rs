@@ -1,0 +1,486 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Abstractions for drivers of remote processors (remoteproc platform drivers).
+//!
+//! A driver implements [`Operations`], describes the processor by [`Options`], makes it
+//! [`Unregistered`], so that its interrupt handlers can have an [`Rproc`] to report to, and
+//! last makes a [`Registration`] of it.
+//!
+//! C header: [`include/linux/remoteproc.h`](srctree/include/linux/remoteproc.h)
+
+use super::{
+    bindings,
+    remoteproc_carveout::{
+        Carveout,
+        Carveouts,
+        DeviceRange, //
+    },
+    remoteproc_ops, //
+};
+use core::ptr::{
+    from_ref,
+    NonNull, //
+};
+use kernel::{
+    device,
+    error::{
+        to_result,
+        VTABLE_DEFAULT_ERROR, //
+    },
+    prelude::*,
+    sync::{
+        aref::{
+            ARef,
+            AlwaysRefCounted, //
+        },
+        atomic::{
+            ordering::{
+                Acquire,
+                Release, //
+            },
+            Atomic, //
+        },
+        rcu, //
+    },
+    types::Opaque, //
+};
+
+/// What a remoteproc platform driver does for its remote processor.
+///
+/// All methods but [`kick`](Operations::kick) are called in process context with the lock of
+/// the remote processor held, so that no two of them run at a time; they must not call
+/// [`Registration::boot`], [`shutdown`](Registration::shutdown) or
+/// [`detach`](Registration::detach), which take that lock.
+#[vtable]
+pub trait Operations: Send + Sync + 'static {
+    /// Prepares the hardware, before any memory of the processor is touched.
+    fn prepare(&self, _rproc: &Rproc) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Undoes [`prepare`](Operations::prepare), after stop or detach and after every failure.
+    fn unprepare(&self, _rproc: &Rproc) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Starts the processor; its firmware is loaded. Must be there unless the processor is only
+    /// attached to.
+    ///
+    /// `table` is where the firmware's resource table was loaded to, if it has been.
+    fn start(&self, _rproc: &Rproc, _table: Option<DeviceRange>) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Stops the processor, whether it was started or attached to. Its virtio devices are gone
+    /// already.
+    fn stop(&self, rproc: &Rproc) -> Result;
+
+    /// Attaches to the running processor. Must be there for one that is registered detached.
+    fn attach(&self, _rproc: &Rproc) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Leaves the processor running on its own. Its virtio devices are gone already.
+    fn detach(&self, _rproc: &Rproc) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Tells the processor that there is something for it in the vring with this number.
+    ///
+    /// Called in any context, interrupts included, and concurrently with the other methods.
+    fn kick(&self, rproc: &Rproc, vqid: u32);
+
+    /// Where the resource table of a processor is that is being attached to, or `None` if it
+    /// has none. It must lie in a mapped carveout.
+    fn loaded_table(&self, _rproc: &Rproc) -> Result<Option<DeviceRange>> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Checks a firmware image that is a sound ELF file as far as its headers go.
+    ///
+    /// Called before anything of the processor is prepared.
+    fn check_firmware(&self, _rproc: &Rproc, _image: &[u8]) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+}
+
+/// Description of a remote processor.
+pub struct Options<'a> {
+    /// The name that shows in sysfs and in messages.
+    pub name: &'a CStr,
+    /// The firmware file. If `None`, it is `rproc-<name>-fw`.
+    pub firmware: Option<&'a CStr>,
+    /// Whether to boot, or to attach, as soon as the processor is registered.
+    pub auto_boot: bool,
+    /// Whether the processor runs already, so that it is to be attached to.
+    pub detached: bool,
+    /// Whether a crashed processor is recovered by attaching to it again, not by a boot.
+    pub attach_on_recovery: bool,
+    /// The memory that the processor shares with Linux.
+    pub carveouts: KVec<Carveout>,
+}
+
+/// State of a remote processor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It is switched off.
+    Offline,
+    /// It is suspended.
+    Suspended,
+    /// It was booted and runs.
+    Running,
+    /// It crashed and was not recovered yet.
+    Crashed,
+    /// It was started by someone else, and Linux is attached to it.
+    Attached,
+    /// It was started by someone else, and Linux has nothing to do with it.
+    Detached,
+}
+
+/// Kind of a crash, for the message.
+#[derive(Clone, Copy, Debug)]
+pub enum Crash {
+    /// A fault of its IOMMU.
+    MmuFault,
+    /// It gave no sign of life.
+    Watchdog,
+    /// It reported an error that it cannot survive.
+    Fatal,
+}
+
+/// What [`Unregistered`] keeps beside the C structure, in its private data.
+pub(super) struct Private {
+    /// The [`Context`] of the driver, for the callbacks.
+    pub(super) context: *const c_void,
+    /// Whether interrupts for virtqueues are let through.
+    interrupts: Atomic<bool>,
+    /// The check of the ELF loader, in place of which another one is called.
+    pub(super) elf_check: Option<FirmwareCheck>,
+}
+
+/// Type of the `sanity_check` operation.
+type FirmwareCheck = unsafe extern "C" fn(*mut bindings::rproc, *const bindings::firmware) -> c_int;
+
+/// A remote processor of a driver in Rust.
+///
+/// # Invariants
+///
+/// The structure was made by [`Unregistered::new`], so that its private data is a [`Private`],
+/// which lives as long as the structure itself.
+#[repr(transparent)]
+pub struct Rproc(Opaque<bindings::rproc>);
+
+// SAFETY: A remote processor may be released from any thread.
+unsafe impl Send for Rproc {}
+// SAFETY: What can be called on a shared reference is synchronized by remoteproc.
+unsafe impl Sync for Rproc {}
+
+// SAFETY: The count of the embedded device is that of the remote processor.
+unsafe impl AlwaysRefCounted for Rproc {
+    fn inc_ref(&self) {
+        // SAFETY: There is a reference, so that the count is not zero.
+        unsafe { bindings::get_device(self.device()) };
+    }
+
+    unsafe fn dec_ref(obj: NonNull<Self>) {
+        // SAFETY: By the safety requirements, the caller owns a count.
+        unsafe { bindings::rproc_free(obj.as_ptr().cast()) };
+    }
+}
+
+impl AsRef<device::Device> for Rproc {
+    fn as_ref(&self) -> &device::Device {
+        // SAFETY: The embedded device is initialized and lives as long as the processor.
+        unsafe { device::Device::from_raw(self.device()) }
+    }
+}
+
+impl Rproc {
+    /// Borrows a remote processor.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` must have been made by [`Unregistered::new`] and be valid for `'a`.
+    pub(super) unsafe fn from_raw<'a>(ptr: *mut bindings::rproc) -> &'a Self {
+        // SAFETY: By the safety requirements; the type is a transparent wrapper.
+        // INVARIANT: By the safety requirements.
+        unsafe { &*ptr.cast() }
+    }
+
+    /// The C structure.
+    pub fn as_raw(&self) -> *mut bindings::rproc {
+        self.0.get()
+    }
+
+    /// The embedded device.
+    fn device(&self) -> *mut bindings::device {
+        // SAFETY: The structure is valid; only the address of a part of it is taken.
+        unsafe { &raw mut (*self.as_raw()).dev }.cast()
+    }
+
+    /// What belongs to this abstraction.
+    pub(super) fn private(&self) -> &Private {
+        // SAFETY: The structure is valid, and `priv` does not change after `rproc_alloc()`.
+        let private = unsafe { (*self.as_raw()).priv_ };
+        // SAFETY: By the type invariant, this is a `Private`, which is not written any more
+        // except by its atomic.
+        unsafe { &*private.cast::<Private>() }
+    }
+
+    /// The present state. Unless in one of the [`Operations`], it may change at any time.
+    pub fn state(&self) -> State {
+        // SAFETY: The structure is valid.
+        let state = unsafe { &raw const (*self.as_raw()).state };
+        // SAFETY: As above; the field is changed under a lock that is not ours.
+        match unsafe { state.read_volatile() } {
+            bindings::rproc_state_RPROC_SUSPENDED => State::Suspended,
+            bindings::rproc_state_RPROC_RUNNING => State::Running,
+            bindings::rproc_state_RPROC_CRASHED => State::Crashed,
+            bindings::rproc_state_RPROC_ATTACHED => State::Attached,
+            bindings::rproc_state_RPROC_DETACHED => State::Detached,
+            _ => State::Offline,
+        }
+    }
+
+    /// Hands an interrupt of the processor to the virtqueue of this number, and returns whether
+    /// it had something to do. Does nothing unless the processor runs.
+    ///
+    /// May be called in any context, and at any time after [`Unregistered::new`].
+    pub fn vq_interrupt(&self, notifyid: u32) -> bool {
+        let Ok(notifyid) = c_int::try_from(notifyid) else {
+            return false;
+        };
+        // `close_interrupts` waits for us, so that no virtqueue goes away under our feet.
+        let _guard = rcu::read_lock();
+        if !self.private().interrupts.load(Acquire) {
+            return false;
+        }
+        // SAFETY: The processor is valid, and its vrings are not released before
+        // `close_interrupts` returned, which waits for the RCU read lock held here.
+        let ret = unsafe { bindings::rproc_vq_interrupt(self.as_raw(), notifyid) };
+        ret == bindings::irqreturn_IRQ_HANDLED
+    }
+
+    /// Lets interrupts for virtqueues through.
+    pub(super) fn open_interrupts(&self) {
+        self.private().interrupts.store(true, Release);
+    }
+
+    /// Holds interrupts for virtqueues off, and waits for those that are being handled. May
+    /// sleep.
+    pub(super) fn close_interrupts(&self) {
+        self.private().interrupts.store(false, Release);
+        rcu::synchronize_rcu();
+    }
+
+    /// Reports that the processor crashed. It is recovered later, unless the user disabled that.
+    ///
+    /// May be called in any context, and at any time after [`Unregistered::new`]; it does
+    /// nothing once the processor is being unregistered, or while it is offline.
+    pub fn report_crash(&self, crash: Crash) {
+        let crash = match crash {
+            Crash::MmuFault => bindings::rproc_crash_type_RPROC_MMUFAULT,
+            Crash::Watchdog => bindings::rproc_crash_type_RPROC_WATCHDOG,
+            Crash::Fatal => bindings::rproc_crash_type_RPROC_FATAL_ERROR,
+        };
+        // SAFETY: The processor is valid, and the function may be called in any context.
+        unsafe { bindings::rproc_report_crash(self.as_raw(), crash) };
+    }
+
+    /// Runs `f` with the lock of the processor held.
+    fn locked<R>(&self, f: impl FnOnce() -> R) -> R {
+        // SAFETY: The structure is valid; only the address of a part of it is taken.
+        let lock = unsafe { &raw mut (*self.as_raw()).lock };
+        // SAFETY: The lock is initialized, and the callers do not hold it.
+        unsafe { bindings::mutex_lock(lock) };
+        let ret = f();
+        // SAFETY: It was locked above.
+        unsafe { bindings::mutex_unlock(lock) };
+        ret
+    }
+
+    /// Whether the processor is down, once whoever holds its lock has finished.
+    fn is_down(&self) -> bool {
+        matches!(
+            self.locked(|| self.state()),
+            State::Offline | State::Detached
+        )
+    }
+}
+
+/// What the callbacks of a remote processor work with.
+#[pin_data]
+pub(super) struct Context<T> {
+    /// The driver's data.
+    #[pin]
+    pub(super) ops: T,
+    /// The memory that is shared with the processor.
+    pub(super) carveouts: Carveouts,
+}
+
+/// A remote processor that is not registered yet.
+pub struct Unregistered<T: Operations> {
+    rproc: ARef<Rproc>,
+    /// `None` only while it is being dropped.
+    context: Option<Pin<KBox<Context<T>>>>,
+    _parent: ARef<device::Device>,
+}
+
+impl<T: Operations> Unregistered<T> {
+    /// Makes a remote processor of the device `parent`.
+    pub fn new(
+        parent: &device::Device<device::Bound>,
+        options: Options<'_>,
+        ops: impl PinInit<T, Error>,
+    ) -> Result<Self> {
+        let carveouts = Carveouts::new(options.carveouts)?;
+        let context = KBox::try_pin_init(
+            try_pin_init!(Context {
+                ops <- ops,
+                carveouts,
+            }? Error),
+            GFP_KERNEL,
+        )?;
+        let table = remoteproc_ops::table::<T>();
+        let firmware = options
+            .firmware
+            .map_or(core::ptr::null(), CStr::as_char_ptr);
+        // SAFETY: The device is valid, the strings and the operations are copied.
+        let rproc = unsafe {
+            bindings::rproc_alloc(
+                from_ref(parent).cast_mut().cast(),
+                options.name.as_char_ptr(),
+                &table,
+                firmware,
+                size_of::<Private>() as c_int,
+            )
+        };
+        let rproc = NonNull::new(rproc).ok_or(ENOMEM)?;
+        let raw = rproc.as_ptr();
+
+        // SAFETY: The processor was allocated above, and nobody else knows it.
+        let ops = unsafe { (*raw).ops };
+        // SAFETY: As above; `ops` is a copy of its own.
+        let elf_check = unsafe { (*ops).sanity_check };
+        // SAFETY: As above.
+        let private = unsafe { (*raw).priv_ }.cast::<Private>();
+        let value = Private {
+            context: from_ref(&*context).cast(),
+            interrupts: Atomic::new(false),
+            elf_check,
+        };
+        // SAFETY: As above; the private data was allocated with the size of a `Private`, and
+        // follows a structure of pointer alignment.
+        unsafe { private.write(value) };
+        // INVARIANT: The private data is a `Private` from here on.
+        // SAFETY: `rproc_alloc()` gave a reference to us.
+        let rproc = unsafe { ARef::from_raw(rproc.cast::<Rproc>()) };
+
+        if T::HAS_CHECK_FIRMWARE {
+            // SAFETY: As above, nobody else knows the processor yet.
+            unsafe { (*ops).sanity_check = Some(remoteproc_ops::check_firmware::<T>) };
+        }
+        // SAFETY: As above.
+        unsafe { (*raw).auto_boot = options.auto_boot };
+        if options.detached {
+            // SAFETY: As above.
+            unsafe { (*raw).state = bindings::rproc_state_RPROC_DETACHED };
+        }
+        if options.attach_on_recovery {
+            // SAFETY: As above.
+            let features = unsafe { &mut (*raw).features };
+            features[0] |= 1 << bindings::rproc_features_RPROC_FEAT_ATTACH_ON_RECOVERY;
+        }
+        Ok(Self {
+            rproc,
+            context: Some(context),
+            _parent: parent.into(),
+        })
+    }
+
+    /// The remote processor, for the interrupt handlers.
+    pub fn rproc(&self) -> &ARef<Rproc> {
+        &self.rproc
+    }
+
+    /// Makes sure that the operations are not called any more, when nobody can boot the
+    /// processor again.
+    fn put_down(&mut self) {
+        // A signal makes remoteproc give up its wait for the lock; `is_down` waits all the same.
+        while !self.rproc.is_down() {
+            // SAFETY: The processor is valid.
+            let ret = unsafe { bindings::rproc_shutdown(self.rproc.as_raw()) };
+            if ret < 0 && ret != EINTR.to_errno() {
+                dev_err!(
+                    self.rproc,
+                    "cannot be stopped ({ret}), its memory is not freed\n"
+                );
+                // Whoever has its character device open can still reach the operations.
+                core::mem::forget(self.context.take());
+                return;
+            }
+        }
+    }
+}
+
+/// The registration of a remote processor.
+///
+/// When it is dropped, the processor is shut down, which removes its virtio devices and calls
+/// [`Operations::stop`], and unregistered; then the driver's data is dropped. That may sleep, and
+/// must not happen in one of the [`Operations`]. An [`Rproc`] may outlive it.
+///
+/// The driver drops it before the interrupt handlers and mappings that the operations need.
+pub struct Registration<T: Operations>(Unregistered<T>);
+
+impl<T: Operations> Registration<T> {
+    /// Registers the remote processor. With `auto_boot`, it is booted or attached to soon, maybe
+    /// before this returns.
+    pub fn new(mut unregistered: Unregistered<T>) -> Result<Self> {
+        // SAFETY: The processor is not registered, since an `Unregistered` is used up here.
+        let ret = to_result(unsafe { bindings::rproc_add(unregistered.rproc.as_raw()) });
+        if let Err(e) = ret {
+            // It was in sysfs for a moment, where a user might have started it.
+            unregistered.put_down();
+            return Err(e);
+        }
+        Ok(Self(unregistered))
+    }
+
+    /// The remote processor.
+    pub fn rproc(&self) -> &ARef<Rproc> {
+        &self.0.rproc
+    }
+
+    /// Boots the processor, or attaches to it if it is detached, unless it is up already. May
+    /// sleep. To be paired with a [`shutdown`](Self::shutdown) or [`detach`](Self::detach).
+    pub fn boot(&self) -> Result {
+        // SAFETY: The processor is registered.
+        to_result(unsafe { bindings::rproc_boot(self.0.rproc.as_raw()) })
+    }
+
+    /// Shuts the processor down once nobody else needs it. May sleep.
+    pub fn shutdown(&self) -> Result {
+        // SAFETY: The processor is registered.
+        to_result(unsafe { bindings::rproc_shutdown(self.0.rproc.as_raw()) })
+    }
+
+    /// Leaves a processor that was attached to alone once nobody else needs it. May sleep.
+    pub fn detach(&self) -> Result {
+        // SAFETY: The processor is registered.
+        to_result(unsafe { bindings::rproc_detach(self.0.rproc.as_raw()) })
+    }
+}
+
+impl<T: Operations> Drop for Registration<T> {
+    fn drop(&mut self) {
+        let raw = self.0.rproc.as_raw();
+        // SAFETY: The processor is registered, and this is the only place that ends that.
+        unsafe { bindings::rproc_del(raw) };
+        // SAFETY: The structure is valid; only the address of a part of it is taken.
+        let attach = unsafe { &raw mut (*raw).attach_work };
+        // `rproc_del()` does not wait for it. It does nothing by now, but needs the processor.
+        // SAFETY: The work is initialized.
+        unsafe { bindings::cancel_work_sync(attach) };
+        self.0.put_down();
+    }
+}
