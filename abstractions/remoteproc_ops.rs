@@ -62,7 +62,7 @@ fn call_unprepare<T: Operations>(rproc: &Rproc, ops: &T) -> Result {
 }
 
 /// Also where the carveouts are handed to remoteproc.
-unsafe extern "C" fn prepare<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
+extern "C" fn prepare<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
     // SAFETY: The operation is only set for such processors, and the context outlives them.
     let (this, context) = unsafe { context::<T>(rproc) };
     from_result(|| {
@@ -83,7 +83,7 @@ unsafe extern "C" fn prepare<T: Operations>(rproc: *mut bindings::rproc) -> c_in
     })
 }
 
-unsafe extern "C" fn unprepare<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
+extern "C" fn unprepare<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
     // SAFETY: The operation is only set for such processors, and the context outlives them.
     let (this, context) = unsafe { context::<T>(rproc) };
     from_result(|| call_unprepare(this, &context.ops).map(|()| 0))
@@ -98,7 +98,7 @@ fn go_up(rproc: &Rproc, f: impl FnOnce() -> Result) -> c_int {
     })
 }
 
-unsafe extern "C" fn start<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
+extern "C" fn start<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
     // SAFETY: The operation is only set for such processors, and the context outlives them.
     let (this, context) = unsafe { context::<T>(rproc) };
     // SAFETY: The processor is valid, and its lock is held in this operation.
@@ -113,13 +113,13 @@ unsafe extern "C" fn start<T: Operations>(rproc: *mut bindings::rproc) -> c_int 
     go_up(this, || context.ops.start(this, table))
 }
 
-unsafe extern "C" fn attach<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
+extern "C" fn attach<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
     // SAFETY: The operation is only set for such processors, and the context outlives them.
     let (this, context) = unsafe { context::<T>(rproc) };
     go_up(this, || context.ops.attach(this))
 }
 
-unsafe extern "C" fn stop<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
+extern "C" fn stop<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
     // SAFETY: The operation is only set for such processors, and the context outlives them.
     let (this, context) = unsafe { context::<T>(rproc) };
     // The vrings go away after this operation, whether it succeeds or not.
@@ -127,7 +127,7 @@ unsafe extern "C" fn stop<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
     from_result(|| context.ops.stop(this).map(|()| 0))
 }
 
-unsafe extern "C" fn detach<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
+extern "C" fn detach<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
     // SAFETY: The operation is only set for such processors, and the context outlives them.
     let (this, context) = unsafe { context::<T>(rproc) };
     // As for `stop`.
@@ -135,7 +135,7 @@ unsafe extern "C" fn detach<T: Operations>(rproc: *mut bindings::rproc) -> c_int
     from_result(|| context.ops.detach(this).map(|()| 0))
 }
 
-unsafe extern "C" fn kick<T: Operations>(rproc: *mut bindings::rproc, vqid: c_int) {
+extern "C" fn kick<T: Operations>(rproc: *mut bindings::rproc, vqid: c_int) {
     // SAFETY: The operation is only set for such processors, and the context outlives them.
     let (this, context) = unsafe { context::<T>(rproc) };
     if let Ok(vqid) = u32::try_from(vqid) {
@@ -143,7 +143,7 @@ unsafe extern "C" fn kick<T: Operations>(rproc: *mut bindings::rproc, vqid: c_in
     }
 }
 
-unsafe extern "C" fn loaded_table<T: Operations>(
+extern "C" fn loaded_table<T: Operations>(
     rproc: *mut bindings::rproc,
     size: *mut usize,
 ) -> *mut bindings::resource_table {
@@ -166,7 +166,7 @@ unsafe extern "C" fn loaded_table<T: Operations>(
 }
 
 /// Checks an image as the ELF loader does, and then as the driver does.
-pub(super) unsafe extern "C" fn check_firmware<T: Operations>(
+pub(super) extern "C" fn check_firmware<T: Operations>(
     rproc: *mut bindings::rproc,
     fw: *const bindings::firmware,
 ) -> c_int {

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Whether an ELF file is firmware for the board's modem.
+//!
+//! remoteproc has checked the ELF header before; what is checked here makes the difference
+//! between a firmware of someone else and a line in the log that says so.
+
+use super::layout::FIRMWARE_DA;
+use crate::abstractions::remoteproc_carveout::DeviceRange;
+use kernel::{
+    fmt,
+    prelude::*, //
+};
+
+/// `e_machine` of the modem.
+const MACHINE: u16 = 0xca1f;
+/// `EI_CLASS` of a 32-bit file.
+const CLASS_32: u8 = 1;
+/// `p_type` of a segment that is loaded.
+const PT_LOAD: u32 = 1;
+/// Bytes of a program header.
+const PROGRAM_HEADER: usize = 32;
+/// Bytes of a section header.
+const SECTION_HEADER: usize = 40;
+/// Name of the section that holds the resource table.
+const TABLE: &[u8] = b".resource_table";
+
+/// Why an image is no firmware for the modem.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfit {
+    /// It is not a 32-bit file.
+    Class,
+    /// It is for another machine.
+    Machine(u16),
+    /// Something in it refers to what is behind its end.
+    Truncated,
+    /// Nothing is loaded at all.
+    NoSegment,
+    /// A segment or the resource table is not where firmware belongs.
+    Outside(u32, u32),
+    /// It has no resource table.
+    NoTable,
+}
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let range = FIRMWARE_DA;
+        match self {
+            Self::Class => f.write_str("is not a 32-bit ELF file"),
+            Self::Machine(machine) => write!(
+                f,
+                "is for machine {machine:#06x}, while the modem's is {MACHINE:#06x}"
+            ),
+            Self::Truncated => f.write_str("is truncated"),
+            Self::NoSegment => f.write_str("has nothing to load"),
+            Self::Outside(da, len) => write!(
+                f,
+                "has {len:#x} bytes at {da:#x}, while {:#x} bytes at {:#x} are for firmware",
+                range.len, range.da
+            ),
+            Self::NoTable => f.write_str("has no section .resource_table"),
+        }
+    }
+}
+
+/// The `N` bytes at `offset`.
+fn bytes<const N: usize>(image: &[u8], offset: usize) -> Result<[u8; N], Unfit> {
+    image
+        .get(offset..)
+        .and_then(|rest| rest.first_chunk())
+        .copied()
+        .ok_or(Unfit::Truncated)
+}
+
+/// The half word at `offset`.
+fn half(image: &[u8], offset: usize) -> Result<u16, Unfit> {
+    bytes(image, offset).map(u16::from_le_bytes)
+}
+
+/// The word at `offset`.
+fn word(image: &[u8], offset: usize) -> Result<u32, Unfit> {
+    bytes(image, offset).map(u32::from_le_bytes)
+}
+
+/// The part of `len` bytes at `offset`.
+fn part(image: &[u8], offset: u32, len: usize) -> Result<&[u8], Unfit> {
+    image
+        .get(offset as usize..)
+        .and_then(|rest| rest.get(..len))
+        .ok_or(Unfit::Truncated)
+}
+
+/// The entries of a table of headers.
+fn headers(
+    image: &[u8],
+    offset: u32,
+    count: u16,
+    size: usize,
+) -> Result<core::slice::ChunksExact<'_, u8>, Unfit> {
+    Ok(part(image, offset, usize::from(count) * size)?.chunks_exact(size))
+}
+
+/// Checks that addresses are those of firmware.
+fn inside(da: u32, len: u32) -> Result<(), Unfit> {
+    let range = DeviceRange {
+        da,
+        len: len as usize,
+    };
+    if FIRMWARE_DA.contains(&range) {
+        Ok(())
+    } else {
+        Err(Unfit::Outside(da, len))
+    }
+}
+
+/// Checks an image.
+pub fn check(image: &[u8]) -> Result<(), Unfit> {
+    let [class] = bytes(image, 4)?;
+    if class != CLASS_32 {
+        return Err(Unfit::Class);
+    }
+    let machine = half(image, 18)?;
+    if machine != MACHINE {
+        return Err(Unfit::Machine(machine));
+    }
+
+    let mut loads = 0u32;
+    for header in headers(image, word(image, 28)?, half(image, 44)?, PROGRAM_HEADER)? {
+        let len = word(header, 20)?;
+        if word(header, 0)? == PT_LOAD && len != 0 {
+            inside(word(header, 12)?, len)?;
+            loads += 1;
+        }
+    }
+    if loads == 0 {
+        return Err(Unfit::NoSegment);
+    }
+
+    // remoteproc's own search for the table trusts the names to end inside of the file.
+    let mut table = None;
+    let sections = headers(image, word(image, 32)?, half(image, 48)?, SECTION_HEADER)?;
+    let names = sections.clone().nth(half(image, 50)?.into());
+    let names = word(names.ok_or(Unfit::Truncated)?, 16)? as usize;
+    for header in sections {
+        let name = names
+            .checked_add(word(header, 0)? as usize)
+            .and_then(|start| image.get(start..))
+            .ok_or(Unfit::Truncated)?;
+        let end = name.iter().position(|&c| c == 0).ok_or(Unfit::Truncated)?;
+        if name.get(..end) == Some(TABLE) {
+            table = table.or(Some(header));
+        }
+    }
+    let table = table.ok_or(Unfit::NoTable)?;
+    let len = word(table, 20)?;
+    part(image, word(table, 16)?, len as usize)?;
+    inside(word(table, 12)?, len)
+}

@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The test board: a modem behind QEMU's `ivshmem-doorbell` as a remote processor.
+//!
+//! BAR 2 is memory that the modem, a process beside QEMU, has mapped as well; BAR 0 rings its
+//! doorbells, and MSI-X vectors are ours. `Documentation/board-ivshmem.md` is the contract with
+//! the modem.
+
+#![deny(unsafe_code)]
+
+#[expect(unsafe_code)]
+#[path = "../abstractions"]
+pub mod abstractions {
+    //! Safe wrappers that the kernel crate lacks.
+
+    pub mod bindings;
+    pub mod event;
+    pub mod memory;
+    pub mod pci;
+    pub mod remoteproc;
+    pub mod remoteproc_carveout;
+    pub mod remoteproc_ops;
+}
+#[path = "ivshmem"]
+pub mod ivshmem {
+    //! The parts of the board that are of no interest to remoteproc.
+
+    pub mod firmware;
+    pub mod layout;
+    #[allow(
+        clippy::undocumented_unsafe_blocks,
+        unsafe_code,
+        reason = "of `impl_has_hr_timer!`"
+    )]
+    pub mod watchdog;
+}
+
+use crate::{
+    abstractions::{
+        pci::{
+            MsiX,
+            Region, //
+        },
+        remoteproc::{
+            Operations,
+            Options,
+            Registration,
+            Rproc,
+            State,
+            Unregistered, //
+        },
+        remoteproc_carveout::DeviceRange, //
+    },
+    ivshmem::{
+        firmware,
+        layout::{
+            self,
+            ModemState, //
+        },
+        watchdog::{
+            Armed,
+            Watchdog, //
+        }, //
+    }, //
+};
+use kernel::{
+    device::Core,
+    io::{
+        register,
+        Io, //
+    },
+    irq::{
+        Handler,
+        IrqReturn, //
+    },
+    new_mutex,
+    pci,
+    prelude::*,
+    sync::{
+        aref::ARef,
+        Arc,
+        Mutex, //
+    }, //
+};
+
+/// Name of the driver and of what it claims.
+const NAME: &CStr = c"ivshmem-rproc";
+/// The revision of the device that has the registers below.
+const REVISION: u8 = 1;
+/// How long the modem may take to leave a boot, in milliseconds.
+const STOP_MS: u32 = 1000;
+
+register! {
+    /// The board's own peer id; negative while there is no server.
+    IV_POSITION(u32) @ 0x8 {
+        31:0    peer;
+    }
+
+    /// Interrupts a peer.
+    DOORBELL(u32) @ 0xc {
+        31:16   peer;
+        15:0    vector;
+    }
+}
+
+/// BAR 0 up to the last register in use.
+type Registers = pci::DevresBar<0x10>;
+
+/// What the board and the modem tell each other, besides vrings, through doorbells.
+const CONTROL: u16 = 2;
+
+/// The remote processor's driver.
+#[pin_data]
+struct Board {
+    registers: Registers,
+    host_peer: u16,
+    watchdog: Arc<Watchdog>,
+    #[pin]
+    armed: Mutex<Option<Armed>>,
+}
+
+impl Board {
+    /// Rings a doorbell of the modem. A modem without a valid peer id is not there to hear it.
+    fn ring(&self, vector: u16) {
+        let Ok(peer) = self.watchdog.control().modem_peer() else {
+            return;
+        };
+        if let Some(registers) = self.registers.try_access() {
+            let doorbell = DOORBELL::zeroed().with_peer(peer).with_vector(vector);
+            (&*registers).write_reg(doorbell);
+        }
+    }
+}
+
+#[vtable]
+impl Operations for Board {
+    fn check_firmware(&self, rproc: &Rproc, image: &[u8]) -> Result {
+        firmware::check(image).map_err(|unfit| {
+            dev_err!(rproc, "the firmware {unfit}\n");
+            ENOEXEC
+        })
+    }
+
+    fn start(&self, rproc: &Rproc, table: Option<DeviceRange>) -> Result {
+        let table = table.ok_or(EINVAL).inspect_err(|_| {
+            dev_err!(rproc, "the firmware's resource table is not loaded\n");
+        })?;
+        let control = self.watchdog.control();
+        let before = control.modem()?;
+        let id = control.start(table, self.host_peer)?;
+        *self.armed.lock() = Some(self.watchdog.arm(rproc, id, &before));
+        self.ring(CONTROL);
+        Ok(())
+    }
+
+    fn stop(&self, rproc: &Rproc) -> Result {
+        let armed = self.armed.lock().take();
+        self.watchdog.disarm(armed);
+        let control = self.watchdog.control();
+        self.watchdog.expect_leave();
+        control.stop()?;
+        self.ring(CONTROL);
+        if rproc.state() != State::Crashed
+            && control.modem()?.state == ModemState::Running
+            && !self.watchdog.wait_leave(STOP_MS)
+        {
+            dev_warn!(rproc, "the modem did not stop within {STOP_MS} ms\n");
+        }
+        Ok(())
+    }
+
+    fn kick(&self, _rproc: &Rproc, vqid: u32) {
+        if let Ok(vector) = u16::try_from(vqid) {
+            self.ring(vector);
+        }
+    }
+}
+
+/// The handler of an MSI-X vector.
+enum Vector {
+    /// The modem rang for the vring of this number.
+    Vring(ARef<Rproc>, u32),
+    /// The modem or the server changed the control page.
+    Control(Arc<Watchdog>),
+}
+
+impl Handler for Vector {
+    fn handle(&self) -> IrqReturn {
+        match self {
+            Self::Vring(rproc, number) => {
+                // The vector is this vring's alone, and the modem may well ring in vain.
+                rproc.vq_interrupt(*number);
+            }
+            Self::Control(watchdog) => watchdog.look(false),
+        }
+        IrqReturn::Handled
+    }
+}
+
+/// A bound PCI function. What is torn down first comes first.
+struct Function<'bound> {
+    _registration: Registration<Board>,
+    _vectors: MsiX<'bound, Vector>,
+    _memory: Region,
+}
+
+kernel::pci_device_table!(
+    PCI_TABLE,
+    <IvshmemRproc as pci::Driver>::IdInfo,
+    [(
+        pci::DeviceId::from_id(pci::Vendor::REDHAT_QUMRANET, 0x1110),
+        ()
+    )]
+);
+
+/// The PCI driver.
+struct IvshmemRproc;
+
+impl IvshmemRproc {
+    /// Claims the shared memory and checks that it is a modem's.
+    fn memory(pdev: &pci::Device<Core<'_>>) -> Result<Region> {
+        let memory = Region::claim(pdev, 2, NAME)
+            .inspect_err(|e| dev_err!(pdev, "BAR 2 is not to be had ({e:?})\n"))?;
+        let len = memory.physical().len();
+        if !len.is_power_of_two() || !(layout::MIN_SIZE..=layout::MAX_SIZE).contains(&len) {
+            dev_err!(
+                pdev,
+                "BAR 2 has {len:#x} bytes, allowed is a power of two from {:#x} to {:#x}\n",
+                layout::MIN_SIZE,
+                layout::MAX_SIZE
+            );
+            return Err(ENODEV);
+        }
+        Ok(memory)
+    }
+
+    /// Maps BAR 0 and reads the board's peer id.
+    fn registers(pdev: &pci::Device<Core<'_>>) -> Result<(Registers, u16)> {
+        let registers = pdev.iomap_region_sized(0, NAME)?;
+        let position = (&registers).read(IV_POSITION).peer();
+        let peer = u16::try_from(u32::from(position)).map_err(|_| {
+            dev_err!(
+                pdev,
+                "peer id {position:#x} is not one of 0 to 0xffff, is there a server?\n"
+            );
+            ENODEV
+        })?;
+        Ok((registers.into_devres()?, peer))
+    }
+}
+
+impl pci::Driver for IvshmemRproc {
+    type IdInfo = ();
+    type Data<'bound> = Function<'bound>;
+    const ID_TABLE: pci::IdTable<Self::IdInfo> = &PCI_TABLE;
+
+    fn probe<'bound>(
+        pdev: &'bound pci::Device<Core<'_>>,
+        _info: Option<&'bound Self::IdInfo>,
+    ) -> impl PinInit<Self::Data<'bound>, Error> + 'bound {
+        let revision = pdev.revision_id();
+        if revision != REVISION {
+            dev_err!(pdev, "revision {revision} is not {REVISION}\n");
+            return Err(ENODEV);
+        }
+        // The DMA mask stays at PCI's 32 bits, which is as far as the modem's addresses go.
+        pdev.enable_device_mem()?;
+        pdev.set_master();
+
+        let memory = Self::memory(pdev)?;
+        let (control, carveouts) = layout::map(&memory.physical())?;
+        if let Err((magic, version)) = control.check()? {
+            dev_err!(
+                pdev,
+                "BAR 2 is not a modem's memory: magic {magic:#x}, version {version}\n"
+            );
+            return Err(ENODEV);
+        }
+        let (registers, host_peer) = Self::registers(pdev)?;
+        let watchdog = Watchdog::new(control)?;
+        let of_board = watchdog.clone();
+
+        let unregistered = Unregistered::new(
+            pdev.as_ref(),
+            Options {
+                name: c"caif-modem",
+                firmware: Some(c"caif-modem.elf"),
+                auto_boot: true,
+                detached: false,
+                attach_on_recovery: false,
+                carveouts,
+            },
+            try_pin_init!(Board {
+                registers,
+                host_peer,
+                watchdog: of_board,
+                armed <- new_mutex!(None),
+            }? Error),
+        )?;
+        let rproc = unregistered.rproc();
+        let vectors = [
+            Vector::Vring(rproc.clone(), 0),
+            Vector::Vring(rproc.clone(), 1),
+            Vector::Control(watchdog),
+        ];
+        let vectors = MsiX::new(pdev, NAME, vectors)
+            .inspect_err(|e| dev_err!(pdev, "three MSI-X vectors are not to be had ({e:?})\n"))?;
+        Ok(Function {
+            _registration: Registration::new(unregistered)?,
+            _vectors: vectors,
+            _memory: memory,
+        })
+    }
+}
+
+kernel::module_pci_driver! {
+    type: IvshmemRproc,
+    name: "ivshmem_rproc",
+    authors: ["The caif_virtio authors"],
+    description: "Remote processor driver for a CAIF modem behind QEMU's ivshmem-doorbell",
+    license: "GPL",
+    firmware: ["caif-modem.elf"],
+}
