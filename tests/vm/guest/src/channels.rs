@@ -43,9 +43,11 @@ pub fn at(args: &AtArgs) -> Result<()> {
     for command in &args.commands {
         socket.write_all(format!("{command}\r").as_bytes())?;
         let answer = at_answer(&mut socket).with_context(|| format!("no end of the answer to {command}"))?;
-        println!("{command}");
-        for line in answer.lines().filter(|line| !line.trim().is_empty()) {
-            println!("{}", line.trim());
+        println!("> {command}");
+        let lines = answer.split(['\r', '\n']).map(str::trim);
+        // The modem's echo of the command is not part of its answer.
+        for line in lines.filter(|line| !line.is_empty() && line != command) {
+            println!("< {line}");
         }
         let ok = last_line(&answer) == "OK";
         ensure!(ok != args.expect_error, "unexpected answer to {command}");
@@ -54,7 +56,7 @@ pub fn at(args: &AtArgs) -> Result<()> {
 }
 
 fn last_line(text: &str) -> &str {
-    text.trim_end().lines().last().unwrap_or("").trim()
+    text.trim_end().rsplit(['\r', '\n']).next().unwrap_or("")
 }
 
 /// Reads up to the final result code, however the modem cuts its answer into frames.
@@ -66,7 +68,7 @@ fn at_answer(socket: &mut Socket) -> Result<String> {
         ensure!(len > 0, "the modem closed the channel after {text:?}");
         text.push_str(&String::from_utf8_lossy(&buffer[..len]));
         let last = last_line(&text);
-        if text.ends_with('\n') && (last == "OK" || last.contains("ERROR")) {
+        if text.ends_with('\n') && (last == "OK" || last == "ERROR") {
             return Ok(text);
         }
     }

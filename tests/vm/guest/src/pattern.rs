@@ -1,24 +1,39 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Payloads that can be recognised: every byte follows from the seed and its place.
+//!
+//! The generator is SplitMix64, because the modem's source service sends just that.
 
-/// A xorshift generator: no need for quality, only for a stream that does not repeat by
-/// accident when a frame is lost, doubled or moved.
-pub struct Pattern(u64);
+/// The endless stream of bytes that belongs to a seed.
+pub struct Pattern {
+    state: u64,
+    word: [u8; 8],
+    /// How many bytes of the word were used.
+    used: usize,
+}
 
 impl Pattern {
     pub fn new(seed: u64) -> Self {
-        // Zero is the one state the generator cannot leave.
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+        Self { state: seed, word: [0; 8], used: 8 }
     }
 
     pub fn fill(&mut self, bytes: &mut [u8]) {
         for byte in bytes {
-            self.0 ^= self.0 << 13;
-            self.0 ^= self.0 >> 7;
-            self.0 ^= self.0 << 17;
-            *byte = self.0.to_le_bytes()[4];
+            if self.used == self.word.len() {
+                self.word = self.next();
+                self.used = 0;
+            }
+            *byte = self.word[self.used];
+            self.used += 1;
         }
+    }
+
+    fn next(&mut self) -> [u8; 8] {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)).to_le_bytes()
     }
 }
 
@@ -42,5 +57,16 @@ pub fn compare(got: &[u8], want: &[u8]) -> Result<(), String> {
             want[at]
         )),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::payload;
+
+    #[test]
+    fn known_words() {
+        assert_eq!(payload(0, 8), [0xaf, 0xcd, 0x1d, 0x7b, 0x39, 0xa8, 0x20, 0xe2]);
+        assert_eq!(payload(1, 10), [0xc1, 0x5c, 0x02, 0x89, 0xec, 0x2d, 0x0a, 0x91, 0x67, 0xec]);
     }
 }

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The test cases, in the order they run.
+
+use anyhow::Result;
+
+use crate::vm::Vm;
+
+mod bad_input;
+mod modules;
+mod recovery;
+mod traffic;
+mod two_modems;
+
+pub struct Case {
+    pub name: &'static str,
+    /// How many boards, each with a modem, the machine has.
+    pub boards: usize,
+    /// Leaves the machine in a state that [`Vm::up`] can start from.
+    pub run: fn(&mut Vm) -> Result<()>,
+}
+
+/// One case with a machine of one board.
+const fn one(name: &'static str, run: fn(&mut Vm) -> Result<()>) -> Case {
+    Case { name, boards: 1, run }
+}
+
+pub fn all() -> Vec<Case> {
+    [modules::CASES, traffic::CASES, recovery::CASES, bad_input::CASES, two_modems::CASES]
+        .into_iter()
+        .flatten()
+        .map(|case| Case { ..*case })
+        .collect()
+}

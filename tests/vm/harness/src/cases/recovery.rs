@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Links, modems and drivers that go away under traffic, and come back.
+
+use anyhow::{Context, Result, ensure};
+
+use super::{Case, one};
+use crate::{
+    link::{DRIVER, MODEM},
+    vm::Vm,
+};
+
+pub const CASES: &[Case] = &[
+    one("link_down_up_under_traffic", link_down_up),
+    one("modem_killed_and_restarted", modem_restart),
+    one("modem_stopped_and_restarted", modem_clean_restart),
+    one("driver_reload_under_traffic", driver_reload),
+    one("remoteproc_stop_and_start", stop_start),
+];
+
+/// Pings as fast as they come back, for as long as the case pulls things away.
+fn storm(seconds: u32) -> String {
+    format!("guest-tool ping {MODEM} --sizes 0,700,1472 --count 50 --window 16 --timeout 500 --seconds {seconds}")
+}
+
+fn link_down_up(vm: &mut Vm) -> Result<()> {
+    vm.up()?;
+    let storm = vm.guest.start(&storm(15))?;
+    for _ in 0..10 {
+        vm.guest.ok("ip link set cfvrt0 down && ip link set cfvrt0 up")?;
+        vm.reopen(0)?;
+    }
+    for _ in 0..10 {
+        vm.reopen(0)?;
+    }
+    let out = storm.ok()?;
+    ensure!(!out.contains(" 0 received"), "nothing came through: {out}");
+    vm.traffic()
+}
+
+fn modem_restart(vm: &mut Vm) -> Result<()> {
+    vm.up()?;
+    for round in 0..3 {
+        let storm = vm.guest.start(&storm(5))?;
+        let mark = vm.kernel.mark();
+        vm.modems[0].kill()?;
+        vm.kernel_says(mark, "crash")?;
+        vm.modems[0].restart()?;
+        // remoteproc boots it again without help.
+        vm.kernel_says(mark, "is now up")?;
+        vm.guest.ok("guest-tool wait-netdev cfvrt0")?;
+        storm.ok()?;
+        vm.up()?;
+        vm.traffic().with_context(|| format!("after restart {round}"))?;
+    }
+    Ok(())
+}
+
+/// The modem ends in an orderly way; for Linux it is gone all the same.
+fn modem_clean_restart(vm: &mut Vm) -> Result<()> {
+    vm.up()?;
+    let mark = vm.kernel.mark();
+    vm.modems[0].stop()?;
+    vm.kernel_says(mark, "crash")?;
+    vm.modems[0].restart()?;
+    vm.kernel_says(mark, "is now up")?;
+    vm.up()?;
+    vm.traffic()
+}
+
+fn driver_reload(vm: &mut Vm) -> Result<()> {
+    vm.up()?;
+    for round in 0..5 {
+        let storm = vm.guest.start(&storm(3))?;
+        vm.guest.ok(&format!("rmmod {DRIVER}"))?;
+        let left = vm.netdevs()?;
+        ensure!(!left.iter().any(|name| name.starts_with("cfvrt")), "{left:?} after rmmod");
+        vm.up()?;
+        vm.traffic().with_context(|| format!("after reload {round}"))?;
+        storm.ok()?;
+    }
+    Ok(())
+}
+
+fn stop_start(vm: &mut Vm) -> Result<()> {
+    vm.up()?;
+    let rproc = "/sys/class/remoteproc/remoteproc*";
+    vm.guest.ok(&format!("echo stop >$(echo {rproc}/state)"))?;
+    let state = vm.guest.ok(&format!("cat {rproc}/state"))?;
+    ensure!(state.trim() == "offline", "{state}");
+    let left = vm.netdevs()?;
+    ensure!(!left.iter().any(|name| name.starts_with("cfvrt")), "{left:?} after stop");
+    vm.guest.ok(&format!("echo start >$(echo {rproc}/state)"))?;
+    vm.up()?;
+    vm.traffic()
+}

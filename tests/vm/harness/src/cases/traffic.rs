@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Everything that flows while nothing goes wrong.
+
+use anyhow::{Result, ensure};
+
+use super::{Case, one};
+use crate::{link::MODEM, vm::Vm};
+
+pub const CASES: &[Case] = &[
+    one("ping_of_many_sizes", ping_sizes),
+    one("ping_bursts", ping_bursts),
+    one("udp_echo", udp_echo),
+    one("tcp_both_ways_at_once", tcp_both),
+    one("tcp_echo", tcp_echo),
+    one("flow_control", flow_control),
+    one("at_dialogue", at_dialogue),
+    one("loopback_channels", loopbacks),
+    one("channel_set_up_refused", refused),
+];
+
+/// The connection id that the modem refuses.
+const REFUSED: u32 = 0xdead;
+
+fn ping_sizes(vm: &mut Vm) -> Result<()> {
+    vm.up()?;
+    let sizes = "0,1,2,3,7,8,15,16,31,32,56,63,64,65,127,128,255,256,511,512,1000,1023,1024,1400,1470,1471,1472";
+    let out = vm.guest.ok(&format!("guest-tool ping {MODEM} --sizes {sizes} --count 10"))?;
+    ensure!(out.contains("270 packets transmitted, 270 received, 0% packet loss"), "{out}");
+    Ok(())
+}
+
+/// Many frames at once, so that the modem chains them.
+fn ping_bursts(vm: &mut Vm) -> Result<()> {
+    vm.up()?;
+    let out = vm.guest.ok(&format!(
+        "guest-tool ping {MODEM} --sizes 0,56,1472 --count 1000 --window 32"
+    ))?;
+    ensure!(out.contains("3000 packets transmitted, 3000 received, 0% packet loss"), "{out}");
+    Ok(())
+}
+
+fn udp_echo(vm: &mut Vm) -> Result<()> {
+    vm.up()?;
+    vm.guest.ok(&format!("guest-tool udp-echo {MODEM}:7 --count 50"))?;
+    Ok(())
+}
+
+fn tcp_both(vm: &mut Vm) -> Result<()> {
+    vm.up()?;
+    vm.guest.start_for(&format!("guest-tool tcp both {MODEM} --bytes 4000000"), 240)?.ok()?;
+    Ok(())
+}
+
+fn tcp_echo(vm: &mut Vm) -> Result<()> {
+    vm.up()?;
+    vm.guest.start_for(&format!("guest-tool tcp echo {MODEM} --bytes 500000"), 120)?.ok()?;
+    Ok(())
+}
+
+/// The modem tells the host to be silent for a while, in the middle of a transfer: nothing may
+/// get lost by that, and the modem must have been obeyed.
+fn flow_control(vm: &mut Vm) -> Result<()> {
+    vm.up()?;
+    let transfer =
+        vm.guest.start_for(&format!("guest-tool tcp both {MODEM} --bytes 2000000"), 120)?;
+    let out = vm.guest.ok("guest-tool at 'AT*FLOW=300' 'AT*FLOW=300' 'AT*FLOW?'")?;
+    ensure!(out.contains("*FLOW: "), "{out}");
+    transfer.ok()?;
+    let out = vm.guest.ok("guest-tool at 'AT*FLOW?'")?;
+    ensure!(out.contains("*FLOW: 0,"), "flow stays off: {out}");
+    vm.traffic()
+}
+
+fn at_dialogue(vm: &mut Vm) -> Result<()> {
+    vm.up()?;
+    for kind in ["", "--stream"] {
+        let out = vm.guest.ok(&format!("guest-tool at {kind} AT AT+CGMI AT+CSQ"))?;
+        ensure!(out.matches("OK").count() == 3, "{out}");
+        vm.guest.ok(&format!("guest-tool at {kind} --expect-error AT+NOSUCHTHING"))?;
+    }
+    Ok(())
+}
+
+fn loopbacks(vm: &mut Vm) -> Result<()> {
+    vm.up()?;
+    for service in ["datagram-loop", "util", "debug"] {
+        vm.guest.ok(&format!("guest-tool loop --service {service} --count 20"))?;
+    }
+    Ok(())
+}
+
+fn refused(vm: &mut Vm) -> Result<()> {
+    vm.up()?;
+    let refused = format!("--connid {REFUSED}");
+    vm.guest.ok(&format!(
+        "guest-tool connect-fails --service datagram {refused} --errno econnrefused"
+    ))?;
+    // An interface fails to come up for the same reason, and can be deleted again.
+    vm.guest.ok(&format!("guest-tool link-add caifx {refused}"))?;
+    let out = vm.guest.fails("ip link set caifx up")?;
+    ensure!(out.to_lowercase().contains("connection refused"), "{out}");
+    vm.guest.ok("ip link del caifx")?;
+    // And a refused channel leaves the others alone.
+    vm.traffic()
+}

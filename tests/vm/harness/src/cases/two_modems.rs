@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Two boards, two modems, one driver.
+
+use anyhow::{Context, Result, ensure};
+
+use super::Case;
+use crate::{link::modem_address, vm::Vm};
+
+pub const CASES: &[Case] = &[
+    two("two_modems_at_once", both),
+    two("one_of_two_modems_killed", one_killed),
+];
+
+const fn two(name: &'static str, run: fn(&mut Vm) -> Result<()>) -> Case {
+    Case { name, boards: 2, run }
+}
+
+/// Opens an IP interface over each link. The C stack asks any link that is up, the one that was
+/// registered last first, so each interface is opened while only its own is up or preferred.
+fn up(vm: &mut Vm) -> Result<()> {
+    vm.load()?;
+    vm.guest.ok("for i in /sys/class/net/caif*; do [ ! -e $i ] || ip link del ${i##*/}; done")?;
+    vm.guest.ok("ip link set cfvrt0 down; ip link set cfvrt1 down")?;
+    for index in 0..2 {
+        let before = frames(vm, index)?;
+        vm.ip_up(index)?;
+        vm.traffic_over(index)?;
+        ensure!(frames(vm, index)? > before + 10, "the traffic of caif{index} took another link");
+    }
+    Ok(())
+}
+
+fn frames(vm: &mut Vm, index: usize) -> Result<u64> {
+    let path = format!("/sys/class/net/cfvrt{index}/statistics/rx_packets");
+    Ok(vm.guest.ok(&format!("cat {path}"))?.trim().parse()?)
+}
+
+fn both(vm: &mut Vm) -> Result<()> {
+    up(vm)?;
+    let transfers = [0, 1].map(|index| {
+        let address = modem_address(index);
+        vm.guest.start_for(&format!("guest-tool tcp both {address} --bytes 1500000"), 240)
+    });
+    for transfer in transfers {
+        transfer?.ok()?;
+    }
+    // AT channels go to the modem they are told to.
+    for device in ["cfvrt0", "cfvrt1"] {
+        vm.guest.ok(&format!("guest-tool at --device {device} AT")).context(device)?;
+    }
+    Ok(())
+}
+
+/// What happens to one modem is no concern of the other's traffic.
+fn one_killed(vm: &mut Vm) -> Result<()> {
+    up(vm)?;
+    let mark = vm.kernel.mark();
+    let transfer = vm.guest.start_for(
+        &format!("guest-tool tcp both {} --bytes 3000000", modem_address(1)),
+        240,
+    )?;
+    vm.modems[0].kill()?;
+    vm.kernel_says(mark, "crash")?;
+    vm.modems[0].restart()?;
+    vm.kernel_says(mark, "is now up")?;
+    transfer.ok().context("the other modem's transfer")?;
+    vm.traffic_over(1)
+}

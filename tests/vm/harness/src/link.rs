@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The set-up that most cases start from: modules loaded, one IP interface per modem.
+
+use anyhow::{Context, Result, ensure};
+
+use crate::vm::Vm;
+
+/// The modem's address on channel 1, which the interface over link 0 asks for.
+pub const MODEM: &str = "10.9.1.1";
+
+/// The modem's address at the far end of `caif{index}`: it follows from the connection id.
+pub fn modem_address(index: usize) -> String {
+    format!("10.9.{}.1", index + 1)
+}
+
+pub const DRIVER: &str = "caif_virtio";
+pub const BOARD: &str = "ivshmem_rproc";
+const STACK: [&str; 2] = ["chnl_net", "caif_socket"];
+
+impl Vm {
+    /// Loads every module, and waits for the links.
+    pub fn load(&mut self) -> Result<()> {
+        for module in STACK.into_iter().chain([DRIVER, BOARD]) {
+            self.modprobe(module)?;
+        }
+        let count = self.modems.len();
+        self.guest
+            .ok(&format!("guest-tool wait-netdev 'cfvrt*' --count {count}"))
+            .context("no CAIF link appeared")?;
+        Ok(())
+    }
+
+    /// Removes every module, in the order that their use of each other demands.
+    pub fn unload(&mut self) -> Result<()> {
+        self.guest.ok("for i in /sys/class/net/caif*; do [ ! -e $i ] || ip link del ${i##*/}; done")?;
+        for module in [BOARD, DRIVER, "chnl_net", "caif_socket", "caif"] {
+            self.guest.ok(&format!("! grep -q '^{module} ' /proc/modules || rmmod {module}"))?;
+        }
+        Ok(())
+    }
+
+    /// Brings up `cfvrt0` with an IP interface `caif0` on top.
+    pub fn up(&mut self) -> Result<()> {
+        self.load()?;
+        self.ip_up(0)
+    }
+
+    /// Brings up link `index` and an IP interface over it. The C stack takes whichever link is
+    /// up for a new interface, so that the order of the calls matters.
+    pub fn ip_up(&mut self, index: usize) -> Result<()> {
+        self.guest.ok(&format!(
+            "ip link set cfvrt{index} up && guest-tool wait-carrier cfvrt{index}"
+        ))?;
+        let there = self.netdevs()?.contains(&format!("caif{index}"));
+        if !there {
+            self.guest.ok(&format!("guest-tool link-add caif{index} --connid {}", index + 1))?;
+        }
+        self.reopen(index)
+    }
+
+    /// Closes the IP interface, if it is open, and opens a new channel for it.
+    pub fn reopen(&mut self, index: usize) -> Result<()> {
+        let local = format!("10.9.{}.2", index + 1);
+        let peer = modem_address(index);
+        self.guest.ok(&format!(
+            "ip link set caif{index} down; ip link set caif{index} up && \
+             ip addr replace {local} peer {peer} dev caif{index}"
+        ))?;
+        Ok(())
+    }
+
+    /// Whether traffic passes: small and large pings, none lost.
+    pub fn traffic(&mut self) -> Result<()> {
+        self.traffic_over(0)
+    }
+
+    /// The same over `caif{index}`.
+    pub fn traffic_over(&mut self, index: usize) -> Result<()> {
+        let address = modem_address(index);
+        let ping = self
+            .guest
+            .ok(&format!("guest-tool ping {address} --sizes 8,1472 --count 5"))
+            .with_context(|| format!("no traffic over caif{index}"))?;
+        ensure!(ping.contains(" 0% packet loss"), "{ping}");
+        Ok(())
+    }
+}

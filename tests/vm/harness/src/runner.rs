@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Runs the cases, several on one machine where the one before left it sound.
+
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+
+use crate::{cases::Case, config::Config, klog, vm::Vm};
+
+/// Runs all cases; returns how many passed and how many failed.
+pub fn run(config: &Config, cases: &[Case]) -> (usize, usize) {
+    let (mut passed, mut failed) = (0, 0);
+    let mut machine: Option<Machine> = None;
+    for case in cases {
+        let start = Instant::now();
+        // Another number of boards needs another machine.
+        if machine.as_ref().is_some_and(|m| m.boards != case.boards) {
+            failed += end(&mut machine);
+        }
+        let result = run_case(config, case, &mut machine);
+        let seconds = start.elapsed().as_secs_f32();
+        match result {
+            Ok(()) => {
+                println!("ok     {:32} {seconds:6.1} s", case.name);
+                passed += 1;
+            }
+            Err(error) => {
+                println!("FAILED {:32} {seconds:6.1} s\n{error:#}", case.name);
+                failed += 1;
+                if let Some(machine) = machine.take() {
+                    machine.explain();
+                }
+            }
+        }
+    }
+    failed += end(&mut machine);
+    (passed, failed)
+}
+
+struct Machine {
+    vm: Vm,
+    boards: usize,
+    /// Up to where the kernel's log was looked at.
+    mark: usize,
+    /// Where the kernel's log was when the running case began.
+    case_mark: usize,
+}
+
+fn run_case(config: &Config, case: &Case, machine: &mut Option<Machine>) -> Result<()> {
+    let machine = match machine {
+        Some(machine) => machine,
+        None => {
+            let vm = Vm::boot(config, case.boards, &config.logs.join(case.name))?;
+            machine.insert(Machine { vm, boards: case.boards, mark: 0, case_mark: 0 })
+        }
+    };
+    machine.case_mark = machine.vm.kernel.mark();
+    let result = (case.run)(&mut machine.vm);
+    // A complaint of the kernel explains a failure better than the failure itself.
+    machine.check_log()?;
+    result
+}
+
+impl Machine {
+    fn check_log(&mut self) -> Result<()> {
+        // Console output is asynchronous: a line of our own shows that all before it is here.
+        let sync = format!("vm-tests: mark {}", self.mark);
+        if self.vm.guest.run(&format!("echo '{sync}' >/dev/kmsg")).is_ok_and(|a| a.status == 0) {
+            self.vm.kernel_says(self.mark, &sync)?;
+        }
+        let lines = self.vm.kernel.since(self.mark);
+        self.mark += lines.len();
+        let bad = klog::bad_lines(&lines);
+        if !bad.is_empty() {
+            bail!("the kernel complains:\n{}", bad.join("\n"));
+        }
+        Ok(())
+    }
+
+    /// Prints what a person needs to understand a failure.
+    fn explain(&self) {
+        println!("--- kernel log of the case");
+        let lines = self.vm.kernel.since(self.case_mark);
+        let skipped = lines.len().saturating_sub(80);
+        if skipped > 0 {
+            println!("    ({skipped} lines more)");
+        }
+        lines.iter().skip(skipped).for_each(|line| println!("    {line}"));
+        for (index, modem) in self.vm.modems.iter().enumerate() {
+            println!("--- log of modem {index}");
+            modem.process.output.tail(20).iter().for_each(|line| println!("    {line}"));
+        }
+        println!("--- all logs: {}", self.vm.logs.display());
+    }
+}
+
+/// Ends the machine, if there is one; returns 1 when that went wrong.
+fn end(machine: &mut Option<Machine>) -> usize {
+    let Some(mut machine) = machine.take() else { return 0 };
+    let kernel = machine.vm.kernel.clone();
+    let mut mark = machine.mark;
+    let result = machine.check_log().and_then(|()| {
+        mark = machine.mark;
+        machine.vm.shut_down()
+    });
+    let lines = kernel.since(mark);
+    let bad = klog::bad_lines(&lines);
+    match result {
+        Ok(()) if bad.is_empty() => 0,
+        Ok(()) => {
+            println!("FAILED shut-down: the kernel complains:\n{}", bad.join("\n"));
+            1
+        }
+        Err(error) => {
+            println!("FAILED shut-down: {error:#}");
+            1
+        }
+    }
+}
