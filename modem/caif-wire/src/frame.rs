@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! Frames: `L (u16) | mux (u8) | body | FCS (u16)`, where L counts all that follows it.
+
+use core::fmt;
+
+use crate::bytes::{Full, Reader, Truncated, Writer};
+use crate::fcs;
+
+/// Bytes that a frame adds to its body.
+pub const OVERHEAD: usize = 5;
+
+/// The largest body L can count.
+pub const MAX_BODY: usize = u16::MAX as usize - 3;
+
+/// L of a frame with an empty body: mux and FCS.
+const LEAST_LENGTH: u16 = 3;
+
+/// Whether the link uses the frame check sequence. Its two bytes are there in either case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Fcs {
+    /// The bytes are ignored when read and zero when written, as on a virtio link.
+    #[default]
+    Off,
+    /// The bytes are checked when read and computed when written.
+    On,
+}
+
+/// A frame without its length and check sequence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Frame<'a> {
+    /// The mux byte: the channel's linkid.
+    pub channel: u8,
+    /// What the channel makes of it.
+    pub body: &'a [u8],
+}
+
+/// Why bytes are no frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FrameError {
+    /// Not even the length field is there.
+    NoLength(Truncated),
+    /// L does not cover the mux byte and the check sequence.
+    TooShort {
+        /// What L says.
+        length: u16,
+    },
+    /// L goes beyond the end of the input.
+    BeyondEnd {
+        /// What L says.
+        length: u16,
+        /// How many bytes follow L.
+        have: usize,
+    },
+    /// The check sequence does not match.
+    BadFcs {
+        /// What the frame carries.
+        found: u16,
+        /// What its bytes give.
+        computed: u16,
+    },
+}
+
+impl fmt::Display for FrameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoLength(cause) => write!(f, "no frame length: {cause}"),
+            Self::TooShort { length } => {
+                write!(f, "frame length {length} is below {LEAST_LENGTH}")
+            }
+            Self::BeyondEnd { length, have } => {
+                write!(f, "frame length {length} is beyond the {have} bytes there")
+            }
+            Self::BadFcs { found, computed } => {
+                write!(f, "frame check {found:#06x} should be {computed:#06x}")
+            }
+        }
+    }
+}
+
+impl core::error::Error for FrameError {}
+
+impl<'a> Frame<'a> {
+    /// Reads the frame at the start of `bytes`. What follows it is cut silently.
+    pub fn parse(bytes: &'a [u8], check: Fcs) -> Result<Self, FrameError> {
+        let mut reader = Reader::new(bytes);
+        let length = reader.u16("frame length").map_err(FrameError::NoLength)?;
+        if length < LEAST_LENGTH {
+            return Err(FrameError::TooShort { length });
+        }
+        let have = reader.rest().len();
+        let covered = reader
+            .take("frame", usize::from(length))
+            .map_err(|_| FrameError::BeyondEnd { length, have })?;
+        // Both splits succeed because L is at least 3; a total parser still says so in code.
+        let Some((checked, found)) = covered.split_last_chunk::<2>() else {
+            return Err(FrameError::TooShort { length });
+        };
+        let Some((channel, body)) = checked.split_first() else {
+            return Err(FrameError::TooShort { length });
+        };
+        if check == Fcs::On {
+            let found = u16::from_le_bytes(*found);
+            let computed = fcs::update(fcs::INIT, checked);
+            if found != computed {
+                return Err(FrameError::BadFcs { found, computed });
+            }
+        }
+        Ok(Self {
+            channel: *channel,
+            body,
+        })
+    }
+
+    /// Writes the frame and gives its length on the wire.
+    pub fn build(&self, check: Fcs, out: &mut [u8]) -> Result<usize, BuildError> {
+        build(self.channel, &[self.body], check, out)
+    }
+}
+
+/// Why a frame cannot be built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BuildError {
+    /// The body is longer than [`MAX_BODY`].
+    BodyTooLong {
+        /// Its length.
+        len: usize,
+    },
+    /// The output buffer is too small.
+    Full(Full),
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BodyTooLong { len } => {
+                write!(f, "a body of {len} bytes is above {MAX_BODY}")
+            }
+            Self::Full(cause) => cause.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for BuildError {}
+
+impl From<Full> for BuildError {
+    fn from(cause: Full) -> Self {
+        Self::Full(cause)
+    }
+}
+
+/// Writes a frame whose body is given in pieces, and gives its length on the wire.
+pub fn build(channel: u8, body: &[&[u8]], check: Fcs, out: &mut [u8]) -> Result<usize, BuildError> {
+    let len = body
+        .iter()
+        .fold(0usize, |sum, piece| sum.saturating_add(piece.len()));
+    let length = len
+        .checked_add(usize::from(LEAST_LENGTH))
+        .and_then(|length| u16::try_from(length).ok())
+        .ok_or(BuildError::BodyTooLong { len })?;
+    let mut writer = Writer::new(out);
+    writer.put(&length.to_le_bytes())?;
+    writer.put(&[channel])?;
+    let mut crc = fcs::update(fcs::INIT, &[channel]);
+    for piece in body {
+        writer.put(piece)?;
+        if check == Fcs::On {
+            crc = fcs::update(crc, piece);
+        }
+    }
+    let trailer = match check {
+        Fcs::On => crc,
+        Fcs::Off => 0,
+    };
+    writer.put(&trailer.to_le_bytes())?;
+    Ok(writer.written())
+}

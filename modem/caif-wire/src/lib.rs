@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! Codec of the CAIF protocol, as it runs on a virtio link.
+//!
+//! Parsing is total: every byte string gives a value or a typed error, and nothing panics.
+//! Nothing allocates: parsed values borrow from the input, built ones go into a buffer of the
+//! caller. All integers on the wire are little-endian.
+//!
+//! - [`frame`]: length, mux byte, body, frame check sequence
+//! - [`control`]: messages of the control channel (mux 0)
+//! - [`params`]: the parameters of a link set-up, by service
+//! - [`data`]: headers and flow control of the data channels
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+pub mod bytes;
+pub mod control;
+pub mod data;
+pub mod fcs;
+pub mod frame;
+pub mod params;
+
+pub use control::{ControlError, Message};
+pub use data::{Data, DataError, Service};
+pub use frame::{Fcs, Frame, FrameError};
+pub use params::{LinkParams, ServiceParams};
+
+/// Mux byte of the control channel; 1 to 255 are data channels.
+pub const CONTROL_CHANNEL: u8 = 0;
+
+/// The largest payload of a DATAGRAM channel.
+pub const DATAGRAM_MTU: usize = 1500;
