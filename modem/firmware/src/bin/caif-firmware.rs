@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! Writes the modem's firmware file.
+
+#![forbid(unsafe_code)]
+
+use anyhow::Context;
+use clap::Parser;
+use firmware::{
+    Firmware, MACHINE,
+    table::{Direction, ResourceTable, Vring},
+};
+use std::path::PathBuf;
+
+/// Writes the firmware file that remoteproc loads for the modem. Values that Linux must refuse
+/// are written as they are asked for.
+#[derive(Parser)]
+#[command(version)]
+struct Args {
+    /// The file to write.
+    #[arg(long, short)]
+    output: PathBuf,
+    /// Descriptors of the downlink vring (0).
+    #[arg(long, default_value_t = 256)]
+    rx_num: u32,
+    /// Descriptors of the uplink vring (1).
+    #[arg(long, default_value_t = 256)]
+    tx_num: u32,
+    /// Alignment of the used rings.
+    #[arg(long, default_value_t = 4096)]
+    align: u32,
+    /// Virtio features to offer, as a number with one bit for each; EVENT_IDX is 0x20000000.
+    #[arg(long, default_value = "0x20000000", value_parser = parse_u32)]
+    features: u32,
+    /// Uplink config: headroom, tailroom and MTU, with commas between.
+    #[arg(long, default_value = "32,32,4096", value_parser = parse_direction)]
+    uplink: Direction,
+    /// Downlink config, likewise.
+    #[arg(long, default_value = "32,32,4096", value_parser = parse_direction)]
+    downlink: Direction,
+    /// Write no config space.
+    #[arg(long)]
+    no_config: bool,
+    /// Write no resource table.
+    #[arg(long)]
+    no_table: bool,
+    /// The machine that the file claims to be for.
+    #[arg(long, default_value_t = MACHINE)]
+    machine: u16,
+}
+
+fn parse_u32(text: &str) -> Result<u32, String> {
+    let parsed = match text.strip_prefix("0x") {
+        Some(digits) => u32::from_str_radix(digits, 16),
+        None => text.parse(),
+    };
+    parsed.map_err(|error| format!("{text:?}: {error}"))
+}
+
+fn parse_direction(text: &str) -> Result<Direction, String> {
+    let [headroom, tailroom, mtu] = text
+        .split(',')
+        .collect::<Vec<_>>()
+        .try_into()
+        .map_err(|_| format!("{text:?}: want headroom,tailroom,mtu"))?;
+    let room = |text: &str| {
+        text.parse::<u16>()
+            .map_err(|error| format!("{text:?}: {error}"))
+    };
+    Ok(Direction {
+        headroom: room(headroom)?,
+        tailroom: room(tailroom)?,
+        mtu: mtu.parse().map_err(|error| format!("{mtu:?}: {error}"))?,
+    })
+}
+
+fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    let vring = |num| Vring {
+        num,
+        align: args.align,
+    };
+    let table = ResourceTable {
+        features: args.features,
+        vrings: [vring(args.rx_num), vring(args.tx_num)],
+        config: (!args.no_config).then_some([args.uplink, args.downlink]),
+    };
+    let firmware = Firmware {
+        machine: args.machine,
+        table: (!args.no_table).then_some(table),
+    };
+    std::fs::write(&args.output, firmware.to_bytes())
+        .with_context(|| format!("cannot write {}", args.output.display()))
+}

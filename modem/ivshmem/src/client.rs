@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! A peer.
+
+use crate::{Error, MEMORY, PROTOCOL_VERSION, VECTORS, message, server::ring};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::{collections::BTreeMap, os::unix::net::UnixStream, path::Path};
+
+/// A connection to an ivshmem server.
+pub struct Client {
+    socket: UnixStream,
+    id: u16,
+    memory: OwnedFd,
+    own: Vec<OwnedFd>,
+    peers: BTreeMap<u16, Vec<OwnedFd>>,
+}
+
+impl Client {
+    /// Connects, and waits until the server has told all.
+    pub fn connect(path: &Path) -> Result<Self, Error> {
+        let socket =
+            UnixStream::connect(path).map_err(Error::system("connect to the ivshmem server"))?;
+        match expect(&socket)? {
+            (PROTOCOL_VERSION, _) => {}
+            (other, _) => {
+                return Err(Error::Protocol(format!(
+                    "version {other}, must be {PROTOCOL_VERSION}"
+                )));
+            }
+        }
+        let id = peer_id(expect(&socket)?.0)?;
+        let memory = match expect(&socket)? {
+            (MEMORY, Some(fd)) => fd,
+            (other, _) => return Err(Error::Protocol(format!("{other} where the memory was due"))),
+        };
+        let mut this = Self {
+            socket,
+            id,
+            memory,
+            own: Vec::new(),
+            peers: BTreeMap::new(),
+        };
+        while this.own.len() < VECTORS {
+            let message = expect(&this.socket)?;
+            this.take(message)?;
+        }
+        this.socket
+            .set_nonblocking(true)
+            .map_err(Error::system("prepare the connection"))?;
+        Ok(this)
+    }
+
+    /// Our own id.
+    pub fn id(&self) -> u16 {
+        self.id
+    }
+
+    /// The shared memory.
+    pub fn memory(&self) -> BorrowedFd<'_> {
+        self.memory.as_fd()
+    }
+
+    /// The socket: readable when [`update`](Self::update) has something to do.
+    pub fn socket(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
+    /// The eventfd of one of our vectors: readable when somebody rang it.
+    pub fn vector(&self, vector: usize) -> Option<BorrowedFd<'_>> {
+        self.own.get(vector).map(AsFd::as_fd)
+    }
+
+    /// Takes note of peers that came and went. [`Error::Closed`] when the server did.
+    pub fn update(&mut self) -> Result<(), Error> {
+        while let Some(message) = message::receive(&self.socket)? {
+            self.take(message)?;
+        }
+        Ok(())
+    }
+
+    /// Rings a vector of a peer. Returns whether there is such a peer.
+    pub fn ring(&self, peer: u32, vector: usize) -> Result<bool, Error> {
+        let event = u16::try_from(peer)
+            .ok()
+            .and_then(|peer| self.peers.get(&peer))
+            .and_then(|events| events.get(vector));
+        match event {
+            Some(event) => ring(event).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// Clears one of our vectors. Returns whether somebody had rung it.
+    pub fn clear(&self, vector: usize) -> Result<bool, Error> {
+        let Some(event) = self.own.get(vector) else {
+            return Ok(false);
+        };
+        match rustix::io::read(event, &mut [0; 8]) {
+            Ok(_) => Ok(true),
+            Err(rustix::io::Errno::AGAIN) => Ok(false),
+            Err(error) => Err(Error::system("read an eventfd")(error)),
+        }
+    }
+
+    fn take(&mut self, (value, fd): (i64, Option<OwnedFd>)) -> Result<(), Error> {
+        let id = peer_id(value)?;
+        match fd {
+            Some(fd) if id == self.id => self.own.push(fd),
+            Some(fd) => self.peers.entry(id).or_default().push(fd),
+            None => {
+                self.peers.remove(&id);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn peer_id(value: i64) -> Result<u16, Error> {
+    u16::try_from(value)
+        .map_err(|_| Error::Protocol(format!("peer id {value}, must be from 0 to {}", u16::MAX)))
+}
+
+/// Receives a message from a socket that blocks.
+fn expect(socket: &UnixStream) -> Result<(i64, Option<OwnedFd>), Error> {
+    message::receive(socket)?.ok_or(Error::Closed)
+}

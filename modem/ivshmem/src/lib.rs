@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! QEMU's ivshmem protocol, version 0: shared memory and interrupts among peers.
+//!
+//! A server hands each peer that connects to its socket an id, the memory, and for every peer,
+//! itself included, one eventfd for each interrupt vector. Each message is an `i64` in
+//! little-endian order, most of them with a file descriptor. QEMU's device `ivshmem-doorbell` is
+//! such a peer.
+//!
+//! Source: `docs/specs/ivshmem-spec` of QEMU.
+
+#![forbid(unsafe_code)]
+
+pub mod client;
+pub mod control;
+pub mod memory;
+pub mod message;
+pub mod server;
+
+/// The protocol's version.
+pub const PROTOCOL_VERSION: i64 = 0;
+/// What stands in the place of an id in the message that brings the memory.
+pub const MEMORY: i64 = -1;
+/// Interrupt vectors of a peer of the modem's board.
+pub const VECTORS: usize = 4;
+
+/// What can go wrong with a peer, a server or the memory.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A call to the system failed.
+    #[error("{what}: {source}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+    /// The other side does not speak the protocol.
+    #[error("ivshmem protocol: {0}")]
+    Protocol(String),
+    /// The other side closed the connection.
+    #[error("the ivshmem server closed the connection")]
+    Closed,
+    /// The memory cannot be used.
+    #[error("shared memory: {0}")]
+    Memory(String),
+}
+
+impl Error {
+    /// For `map_err`: a failed call to the system.
+    pub fn system<E: Into<std::io::Error>>(what: &'static str) -> impl FnOnce(E) -> Self {
+        move |source| Self::System {
+            what,
+            source: source.into(),
+        }
+    }
+}

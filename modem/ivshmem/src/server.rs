@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! The server: introduces peers to each other, and outlives them.
+
+use crate::{
+    Error, MEMORY, PROTOCOL_VERSION, VECTORS,
+    control::{self, ControlPage, Field, ModemState},
+    memory::{self, SharedMemory},
+    message,
+};
+use rustix::{
+    event::{EventfdFlags, PollFd, PollFlags, eventfd, poll},
+    fd::{AsFd, BorrowedFd, OwnedFd},
+};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{ErrorKind, Read},
+    os::unix::net::{UnixListener, UnixStream},
+    path::{Path, PathBuf},
+};
+use tracing::{debug, info, warn};
+
+/// A peer: its socket, and an eventfd for each of its vectors.
+struct Peer {
+    socket: UnixStream,
+    events: Vec<OwnedFd>,
+}
+
+/// An ivshmem server for one modem's board.
+pub struct Server {
+    path: PathBuf,
+    listener: UnixListener,
+    memory: OwnedFd,
+    page: ControlPage,
+    peers: BTreeMap<u16, Peer>,
+    next_id: u16,
+    vectors: usize,
+}
+
+impl Server {
+    /// Makes the memory and listens at `path`. A socket that a dead server left there is
+    /// replaced.
+    pub fn bind(path: &Path, size: u64, vectors: usize) -> Result<Self, Error> {
+        if !(VECTORS..=64).contains(&vectors) {
+            return Err(Error::Protocol(format!(
+                "{vectors} vectors, must be from {VECTORS} to 64"
+            )));
+        }
+        let memory = memory::create(size)?;
+        let page = ControlPage::create(SharedMemory::map(&memory)?)?;
+        if path.exists() && UnixStream::connect(path).is_err() {
+            fs::remove_file(path).map_err(Error::system("remove the old socket"))?;
+        }
+        let listener = UnixListener::bind(path).map_err(Error::system("listen at the socket"))?;
+        listener
+            .set_nonblocking(true)
+            .map_err(Error::system("prepare the socket"))?;
+        Ok(Self {
+            path: path.to_owned(),
+            listener,
+            memory,
+            page,
+            peers: BTreeMap::new(),
+            next_id: 0,
+            vectors,
+        })
+    }
+
+    /// Serves until `stop` can be read from.
+    pub fn run(&mut self, stop: BorrowedFd<'_>) -> Result<(), Error> {
+        loop {
+            let ids: Vec<u16> = self.peers.keys().copied().collect();
+            let mut fds = vec![
+                PollFd::from_borrowed_fd(stop, PollFlags::IN),
+                PollFd::new(&self.listener, PollFlags::IN),
+            ];
+            fds.extend(
+                self.peers
+                    .values()
+                    .map(|peer| PollFd::new(&peer.socket, PollFlags::IN)),
+            );
+            match poll(&mut fds, None) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(Error::system("wait for peers")(error)),
+            }
+            let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
+            drop(fds);
+            if ready.first() == Some(&true) {
+                return Ok(());
+            }
+            for (id, _) in ids
+                .iter()
+                .zip(ready.iter().skip(2))
+                .filter(|(_, ready)| **ready)
+            {
+                if self.has_left(*id) {
+                    self.remove(*id);
+                }
+            }
+            if ready.get(1) == Some(&true) {
+                self.accept();
+            }
+        }
+    }
+
+    /// Whether a peer, whose socket is ready, has left. Peers have nothing to say.
+    fn has_left(&mut self, id: u16) -> bool {
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return false;
+        };
+        match peer.socket.read(&mut [0; 64]) {
+            Ok(0) => true,
+            Ok(_) => false,
+            Err(error) => !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted),
+        }
+    }
+
+    fn accept(&mut self) {
+        let socket = match self.listener.accept() {
+            Ok((socket, _)) => socket,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+            Err(error) => {
+                warn!("accept: {error}");
+                return;
+            }
+        };
+        match self.introduce(socket) {
+            Ok(id) => info!("peer {id} joined"),
+            Err(error) => warn!("a peer could not be introduced: {error}"),
+        }
+    }
+
+    /// Tells a new peer of the others and them of it.
+    fn introduce(&mut self, socket: UnixStream) -> Result<u16, Error> {
+        socket
+            .set_nonblocking(true)
+            .map_err(Error::system("prepare a peer's socket"))?;
+        let id = (0..=u16::MAX)
+            .map(|offset| self.next_id.wrapping_add(offset))
+            .find(|id| !self.peers.contains_key(id))
+            .ok_or_else(|| Error::Protocol("no peer id is free".into()))?;
+        let events = (0..self.vectors)
+            .map(|_| eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(Error::system("make an eventfd"))?;
+
+        message::send(&socket, PROTOCOL_VERSION, None)?;
+        message::send(&socket, id.into(), None)?;
+        message::send(&socket, MEMORY, Some(self.memory.as_fd()))?;
+        for (other, peer) in &self.peers {
+            for event in &peer.events {
+                message::send(&socket, (*other).into(), Some(event.as_fd()))?;
+            }
+        }
+        for event in &events {
+            message::send(&socket, id.into(), Some(event.as_fd()))?;
+        }
+        self.next_id = id.wrapping_add(1);
+        self.tell_others(|socket| {
+            events
+                .iter()
+                .try_for_each(|event| message::send(socket, id.into(), Some(event.as_fd())))
+        });
+        self.peers.insert(id, Peer { socket, events });
+        Ok(id)
+    }
+
+    /// Sends something to all peers, and removes those that do not take it.
+    fn tell_others(&mut self, send: impl Fn(&UnixStream) -> Result<(), Error>) {
+        let deaf: Vec<u16> = self
+            .peers
+            .iter()
+            .filter(|(_, peer)| send(&peer.socket).is_err())
+            .map(|(id, _)| *id)
+            .collect();
+        for id in deaf {
+            warn!("peer {id} does not take messages");
+            self.remove(id);
+        }
+    }
+
+    fn remove(&mut self, id: u16) {
+        if self.peers.remove(&id).is_none() {
+            return;
+        }
+        info!("peer {id} left");
+        self.tell_others(|socket| message::send(socket, id.into(), None));
+        if let Err(error) = self.bury_modem(id) {
+            warn!("peer {id}: {error}");
+        }
+    }
+
+    /// If the peer was the modem and did not say goodbye, says so in its place.
+    fn bury_modem(&self, id: u16) -> Result<(), Error> {
+        if self.page.get(Field::ModemPeer)? != u32::from(id) {
+            return Ok(());
+        }
+        let state = match ModemState::from_raw(self.page.get(Field::ModemState)?) {
+            Some(ModemState::Absent) => return Ok(()),
+            Some(ModemState::Waiting) => ModemState::Absent,
+            _ => ModemState::Crashed,
+        };
+        info!("the modem died: {state:?}");
+        self.page.set(Field::ModemState, state as u32)?;
+        let host = self.page.get(Field::HostPeer)?;
+        let event = u16::try_from(host)
+            .ok()
+            .and_then(|host| self.peers.get(&host))
+            .and_then(|peer| peer.events.get(control::VECTOR));
+        match event {
+            Some(event) => ring(event)?,
+            None => debug!("no board to tell"),
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Signals an eventfd. One that is full is signalled already.
+pub(crate) fn ring(event: &OwnedFd) -> Result<(), Error> {
+    match rustix::io::write(event, &1u64.to_ne_bytes()) {
+        Ok(_) | Err(rustix::io::Errno::AGAIN) => Ok(()),
+        Err(error) => Err(Error::system("ring a peer")(error)),
+    }
+}
