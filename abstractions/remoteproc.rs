@@ -403,6 +403,36 @@ impl<T: Operations> Unregistered<T> {
         &self.rproc
     }
 
+    /// Releases what remoteproc keeps of a processor that is offline because its recovery failed:
+    /// the next shutdown would find nothing to do.
+    fn release_failed(&self) {
+        let raw = self.rproc.as_raw();
+        // SAFETY: The structure is valid; only the address of a part of it is taken.
+        let carveouts = unsafe { &raw const (*raw).carveouts };
+        // SAFETY: The list is initialized, and `locked` protects it.
+        let held = || unsafe { (*carveouts).next.cast_const() != carveouts };
+        self.rproc.locked(|| {
+            if self.rproc.state() != State::Offline || !held() {
+                return;
+            }
+            // SAFETY: The processor is valid and down, and its lock is held.
+            unsafe { bindings::rproc_resource_cleanup(raw) };
+            // SAFETY: As above.
+            let table = unsafe { (*raw).cached_table };
+            // SAFETY: As above; remoteproc allocated the table, and nobody uses it any more.
+            unsafe { bindings::kfree(table.cast()) };
+            // SAFETY: As above.
+            unsafe { (*raw).cached_table = core::ptr::null_mut() };
+            // SAFETY: As above.
+            unsafe { (*raw).table_ptr = core::ptr::null_mut() };
+            if let Some(context) = &self.context {
+                if remoteproc_ops::call_unprepare(&self.rproc, &context.ops).is_err() {
+                    dev_err!(self.rproc, "cannot be unprepared\n");
+                }
+            }
+        });
+    }
+
     /// Makes sure that the operations are not called any more, when nobody can boot the
     /// processor again.
     fn put_down(&mut self) {
@@ -474,6 +504,12 @@ impl<T: Operations> Registration<T> {
 impl<T: Operations> Drop for Registration<T> {
     fn drop(&mut self) {
         let raw = self.0.rproc.as_raw();
+        // SAFETY: The structure is valid; only the address of a part of it is taken.
+        let deleting = unsafe { &raw mut (*raw).deleting };
+        // No recovery begins from here on; `release_failed` waits for one that has.
+        // SAFETY: As above; `rproc_del()` writes the same.
+        unsafe { deleting.write_volatile(true) };
+        self.0.release_failed();
         // SAFETY: The processor is registered, and this is the only place that ends that.
         unsafe { bindings::rproc_del(raw) };
         // SAFETY: The structure is valid; only the address of a part of it is taken.

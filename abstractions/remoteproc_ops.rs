@@ -53,7 +53,7 @@ unsafe fn context<'a, T: Operations>(rproc: *mut bindings::rproc) -> (&'a Rproc,
 }
 
 /// Calls the driver's `unprepare`, if there is one.
-fn call_unprepare<T: Operations>(rproc: &Rproc, ops: &T) -> Result {
+pub(super) fn call_unprepare<T: Operations>(rproc: &Rproc, ops: &T) -> Result {
     if T::HAS_UNPREPARE {
         ops.unprepare(rproc)
     } else {

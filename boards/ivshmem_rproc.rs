@@ -27,6 +27,7 @@ pub mod ivshmem {
 
     pub mod firmware;
     pub mod layout;
+    pub mod table;
     #[allow(
         clippy::undocumented_unsafe_blocks,
         unsafe_code,
@@ -34,6 +35,8 @@ pub mod ivshmem {
     )]
     pub mod watchdog;
 }
+#[path = "../vring_layout.rs"]
+pub mod vring_layout;
 
 use crate::{
     abstractions::{

@@ -5,8 +5,14 @@
 //! remoteproc has checked the ELF header before; what is checked here makes the difference
 //! between a firmware of someone else and a line in the log that says so.
 
-use super::layout::FIRMWARE_DA;
-use crate::abstractions::remoteproc_carveout::DeviceRange;
+use super::{
+    layout::FIRMWARE_DA,
+    table, //
+};
+use crate::{
+    abstractions::remoteproc_carveout::DeviceRange,
+    vring_layout::LayoutError, //
+};
 use kernel::{
     fmt,
     prelude::*, //
@@ -40,6 +46,18 @@ pub enum Unfit {
     Outside(u32, u32),
     /// It has no resource table.
     NoTable,
+    /// The resource table is of another version.
+    TableVersion(u32),
+    /// The resource table refers to what is behind its end.
+    TableTruncated,
+    /// The resource table describes something else than one CAIF link.
+    TableEntries,
+    /// The link has another number of vrings.
+    Vrings(u8),
+    /// A vring is to be at a certain place.
+    VringAddress(u32),
+    /// A vring has a geometry that is not allowed.
+    Vring(LayoutError),
 }
 
 impl fmt::Display for Unfit {
@@ -59,6 +77,18 @@ impl fmt::Display for Unfit {
                 range.len, range.da
             ),
             Self::NoTable => f.write_str("has no section .resource_table"),
+            Self::TableVersion(version) => {
+                write!(f, "has a resource table of version {version}, allowed is 1")
+            }
+            Self::TableTruncated => f.write_str("has a truncated resource table"),
+            Self::TableEntries => {
+                f.write_str("has a resource table of something else than one CAIF device")
+            }
+            Self::Vrings(vrings) => write!(f, "has {vrings} vrings, allowed are 2"),
+            Self::VringAddress(da) => {
+                write!(f, "has a vring at {da:#x}, allowed is 0xffffffff for any")
+            }
+            Self::Vring(e) => write!(f, "has a vring of {e}"),
         }
     }
 }
@@ -78,7 +108,7 @@ fn half(image: &[u8], offset: usize) -> Result<u16, Unfit> {
 }
 
 /// The word at `offset`.
-fn word(image: &[u8], offset: usize) -> Result<u32, Unfit> {
+pub(super) fn word(image: &[u8], offset: usize) -> Result<u32, Unfit> {
     bytes(image, offset).map(u32::from_le_bytes)
 }
 
@@ -153,6 +183,11 @@ pub fn check(image: &[u8]) -> Result<(), Unfit> {
     }
     let table = table.ok_or(Unfit::NoTable)?;
     let len = word(table, 20)?;
-    part(image, word(table, 16)?, len as usize)?;
-    inside(word(table, 12)?, len)
+    inside(word(table, 12)?, len)?;
+    let table = part(image, word(table, 16)?, len as usize)?;
+    // Within the table, only its own end can be missed.
+    table::check(table).map_err(|unfit| match unfit {
+        Unfit::Truncated => Unfit::TableTruncated,
+        unfit => unfit,
+    })
 }

@@ -34,10 +34,12 @@ pub const MAX_SIZE: usize = 1 << 30;
 
 /// Where segments of the firmware may be.
 const FIRMWARE: (usize, usize) = (0x01_0000, 0x0f_0000);
+/// Room for a vring.
+pub const VRING_LEN: usize = 0x10_0000;
 /// The downlink vring.
-const VRING0: (usize, usize) = (0x10_0000, 0x10_0000);
+const VRING0: (usize, usize) = (0x10_0000, VRING_LEN);
 /// The uplink vring.
-const VRING1: (usize, usize) = (0x20_0000, 0x10_0000);
+const VRING1: (usize, usize) = (0x20_0000, VRING_LEN);
 /// The pool of Linux's transmit slots.
 const BUFFER: (usize, usize) = (0x30_0000, 0x40_0000);
 /// The modem's own heap, which goes on to the end.

@@ -58,11 +58,11 @@ struct Boot {
     rproc: ARef<Rproc>,
     /// Its number.
     id: u32,
-    /// Looks of the timer since it began, up to [`STILL_TICKS`].
+    /// Looks of the timer since it began.
     age: u32,
     /// The heartbeat at the last look of the timer.
     heartbeat: u32,
-    /// Looks of the timer since it changed.
+    /// Looks of the timer since it changed, or since the modem took the boot.
     still: u32,
     /// The modem has been in the state of a crash since before the boot, so that it may not
     /// have noticed the boot yet.
@@ -171,7 +171,7 @@ impl Watchdog {
         };
         if tick {
             boot.age = boot.age.saturating_add(1);
-            boot.still = if boot.heartbeat == modem.heartbeat {
+            boot.still = if modem.boot_id == boot.id && modem.heartbeat == boot.heartbeat {
                 boot.still.saturating_add(1)
             } else {
                 0
