@@ -306,8 +306,12 @@ impl pci::Driver for IvshmemRproc {
             Vector::Vring(rproc.clone(), 1),
             Vector::Control(watchdog),
         ];
-        let vectors = MsiX::new(pdev, NAME, vectors)
-            .inspect_err(|e| dev_err!(pdev, "three MSI-X vectors are not to be had ({e:?})\n"))?;
+        let vectors = MsiX::new(pdev, NAME, vectors).inspect_err(|e| {
+            dev_err!(
+                pdev,
+                "has not the three MSI-X vectors of an ivshmem-doorbell ({e:?})\n"
+            );
+        })?;
         Ok(Function {
             _registration: Registration::new(unregistered)?,
             _vectors: vectors,

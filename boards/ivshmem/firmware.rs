@@ -88,7 +88,7 @@ impl fmt::Display for Unfit {
             Self::VringAddress(da) => {
                 write!(f, "has a vring at {da:#x}, allowed is 0xffffffff for any")
             }
-            Self::Vring(e) => write!(f, "has a vring of {e}"),
+            Self::Vring(e) => write!(f, "has a vring with {e}"),
         }
     }
 }

@@ -19,6 +19,7 @@ use kernel::{
     sync::{
         barrier::{
             dma_mb,
+            Read,
             Write, //
         },
         Arc, //
@@ -160,6 +161,8 @@ impl ControlPage {
             2 => ModemState::Running,
             _ => ModemState::Crashed,
         };
+        // The modem writes the state last.
+        dma_mb(Read);
         Ok(Modem {
             state,
             boot_id: self.get(0x24)?,
