@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! The modem's end of a CAIF virtio link.
+//!
+//! [`Table`] finds in the resource table what Linux negotiated, [`Link`] moves frames: the uplink
+//! is served as any virtio device would, by the crate `virtio-queue`, the reversed downlink is
+//! driven with buffers allocated at need from the modem's own heap.
+//!
+//! Linux is believed nothing that could hurt: a ring that breaks the rules is an [`Error`], and
+//! the modem asks for a new boot.
+
+#![forbid(unsafe_code)]
+
+pub mod downlink;
+pub mod heap;
+pub mod table;
+pub mod uplink;
+
+/// The ring layout that the driver in the kernel uses, by the same source.
+#[path = "../../../vring_layout.rs"]
+pub mod vring_layout;
+
+use downlink::Downlink;
+use heap::Heap;
+use ivshmem::{control, memory::{DA_BASE, SharedMemory}};
+use table::Table;
+use uplink::Uplink;
+
+/// What can go wrong with a link.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The memory cannot be accessed.
+    #[error(transparent)]
+    Memory(#[from] ivshmem::Error),
+    /// The resource table makes no sense.
+    #[error("resource table: {0}")]
+    Table(String),
+    /// A vring was used against the rules.
+    #[error("vring {vring}: {what}")]
+    Ring {
+        /// Number of the vring.
+        vring: usize,
+        /// What was wrong and what is allowed.
+        what: String,
+    },
+}
+
+/// Both directions of a link.
+pub struct Link {
+    /// To Linux.
+    pub downlink: Downlink,
+    /// From Linux.
+    pub uplink: Uplink,
+}
+
+impl Link {
+    /// Takes the rings that the table tells of, which nobody has used yet. `chain_max` frames at
+    /// most go on one chain.
+    pub fn open(
+        memory: &SharedMemory,
+        table: &Table,
+        chain_max: u16,
+        seed: u64,
+    ) -> Result<Self, Error> {
+        let heap = Heap::new(control::HEAP, DA_BASE + memory.size() - control::HEAP);
+        Ok(Self {
+            downlink: Downlink::new(memory.clone(), table, heap, chain_max, seed)?,
+            uplink: Uplink::new(memory.clone(), table)?,
+        })
+    }
+
+    /// Whether Linux has cleared the rings under us, as it does when a driver is bound anew.
+    pub fn was_reset(&self) -> Result<bool, Error> {
+        Ok(self.downlink.was_reset()? || self.uplink.was_reset()?)
+    }
+}

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! The resource table, after remoteproc has filled it in.
+
+use crate::{
+    Error,
+    vring_layout::{F_EVENT_IDX, Layout},
+};
+use firmware::{MARK, MARK_DA, table::VIRTIO_ID_CAIF};
+use ivshmem::{control, memory::SharedMemory};
+
+/// `status` of a virtio device whose driver is ready.
+const DRIVER_OK: u8 = 4;
+/// Type of an entry that is a virtio device.
+const RSC_VDEV: u32 = 3;
+/// Offsets in `struct fw_rsc_vdev`, and its size.
+const GFEATURES: u64 = 12;
+const CONFIG_LEN: u64 = 16;
+const STATUS: u64 = 20;
+const NUM_OF_VRINGS: u64 = 21;
+const VRINGS: u64 = 24;
+/// Bytes of a `struct fw_rsc_vdev_vring`.
+const VRING_SIZE: u64 = 20;
+/// Bytes of the config space.
+const CONFIG_SIZE: u32 = 32;
+/// A vring that has no place yet.
+const ADDR_ANY: u32 = u32::MAX;
+
+/// The virtio device of a resource table in memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Vdev {
+    da: u64,
+}
+
+/// A vring: where it is, and its layout.
+#[derive(Clone, Copy, Debug)]
+pub struct Vring {
+    /// Device address.
+    pub da: u64,
+    /// Offsets of its parts.
+    pub layout: Layout,
+}
+
+/// Bytes around a frame, and the largest buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Direction {
+    /// Bytes before each frame.
+    pub headroom: u16,
+    /// Bytes after it.
+    pub tailroom: u16,
+    /// Largest buffer.
+    pub mtu: u32,
+}
+
+/// What a driver that is ready has agreed to.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// Downlink and uplink.
+    pub vrings: [Vring; 2],
+    /// Whether notifications are asked for by index.
+    pub event_idx: bool,
+    /// From Linux.
+    pub uplink: Direction,
+    /// To Linux.
+    pub downlink: Direction,
+}
+
+impl Vdev {
+    /// Finds the CAIF device in the table of `len` bytes at `da`, which must lie in the memory for
+    /// firmware, behind firmware of ours.
+    pub fn find(memory: &SharedMemory, da: u32, len: u32) -> Result<Self, Error> {
+        let mut mark = [0; MARK.len()];
+        memory.read(MARK_DA.into(), &mut mark)?;
+        if mark != MARK {
+            return Err(Error::Table(format!(
+                "the firmware begins with {mark:02x?}, not with {MARK:02x?}: it is for another modem"
+            )));
+        }
+        let (start, end) = (u64::from(da), u64::from(da) + u64::from(len));
+        if start < control::FIRMWARE || end > control::FIRMWARE + control::FIRMWARE_SIZE {
+            return Err(Error::Table(format!(
+                "{len} bytes at {da:#x} are not inside the memory for firmware"
+            )));
+        }
+        let word = |offset: u64| -> Result<u32, Error> {
+            if offset + 4 > u64::from(len) {
+                return Err(Error::Table(format!("it ends before its byte {offset}")));
+            }
+            Ok(memory.load(start + offset)?)
+        };
+        let entries = word(4)?;
+        for entry in 0..u64::from(entries) {
+            let offset = u64::from(word(16 + 4 * entry)?);
+            let vdev = offset + 4;
+            if word(offset)? == RSC_VDEV && word(vdev)? == VIRTIO_ID_CAIF {
+                let size = VRINGS + 2 * VRING_SIZE + u64::from(CONFIG_SIZE);
+                // Without a config space it may end earlier.
+                let least = VRINGS + 2 * VRING_SIZE;
+                if vdev + least > u64::from(len) || start % 4 != 0 || vdev % 4 != 0 {
+                    return Err(Error::Table(format!("no room for the {size} bytes of its device")));
+                }
+                return Ok(Self { da: start + vdev });
+            }
+        }
+        Err(Error::Table(format!("no CAIF device among {entries} entries")))
+    }
+
+    /// What was agreed to, or `None` as long as the driver is not ready.
+    pub fn ready(&self, memory: &SharedMemory) -> Result<Option<Table>, Error> {
+        let word = |offset: u64| memory.load::<u32>(self.da + offset);
+        if memory.load::<u8>(self.da + STATUS)? & DRIVER_OK == 0 {
+            return Ok(None);
+        }
+        let count = memory.load::<u8>(self.da + NUM_OF_VRINGS)?;
+        if count != 2 {
+            return Err(Error::Table(format!("{count} vrings, must be 2")));
+        }
+        let vring = |index: u64| -> Result<Option<Vring>, Error> {
+            let at = VRINGS + VRING_SIZE * index;
+            let (da, align, num) = (word(at)?, word(at + 4)?, word(at + 8)?);
+            if da == ADDR_ANY {
+                return Ok(None);
+            }
+            let layout = Layout::new(num, align)
+                .map_err(|error| Error::Table(format!("vring {index}: {error}")))?;
+            let da = u64::from(da);
+            if !memory.contains(da, layout.size() as u64) || da % 16 != 0 {
+                return Err(Error::Table(format!(
+                    "vring {index} at {da:#x} is not inside the shared memory"
+                )));
+            }
+            Ok(Some(Vring { da, layout }))
+        };
+        let (Some(down), Some(up)) = (vring(0)?, vring(1)?) else {
+            return Ok(None);
+        };
+        let (uplink, downlink) = match word(CONFIG_LEN)? {
+            0 => (Direction::DEFAULT, Direction::DEFAULT),
+            CONFIG_SIZE => {
+                let config = self.da + VRINGS + 2 * VRING_SIZE;
+                let mut raw = [0; CONFIG_SIZE as usize];
+                memory.read(config, &mut raw)?;
+                (Direction::parse(&raw, 0)?, Direction::parse(&raw, 12)?)
+            }
+            other => {
+                return Err(Error::Table(format!(
+                    "config space of {other} bytes, must be 0 or {CONFIG_SIZE}"
+                )));
+            }
+        };
+        Ok(Some(Table {
+            vrings: [down, up],
+            event_idx: word(GFEATURES)? & (1 << F_EVENT_IDX) != 0,
+            uplink,
+            downlink,
+        }))
+    }
+
+    /// Whether the driver is ready.
+    pub fn is_ready(&self, memory: &SharedMemory) -> Result<bool, Error> {
+        Ok(memory.load::<u8>(self.da + STATUS)? & DRIVER_OK != 0)
+    }
+}
+
+impl Direction {
+    /// Where there is no config space.
+    pub const DEFAULT: Self = Self {
+        headroom: 32,
+        tailroom: 32,
+        mtu: 4096,
+    };
+
+    /// Bytes around a frame.
+    pub fn room(&self) -> u32 {
+        u32::from(self.headroom) + u32::from(self.tailroom)
+    }
+
+    fn parse(raw: &[u8], at: usize) -> Result<Self, Error> {
+        let byte = |i: usize| raw.get(at + i).copied().unwrap_or(0);
+        let this = Self {
+            headroom: u16::from_le_bytes([byte(0), byte(1)]),
+            tailroom: u16::from_le_bytes([byte(2), byte(3)]),
+            mtu: u32::from_le_bytes([byte(4), byte(5), byte(6), byte(7)]),
+        };
+        if this.mtu <= this.room() {
+            return Err(Error::Table(format!(
+                "an mtu of {} has no room for a frame behind {} bytes of headroom and tailroom",
+                this.mtu,
+                this.room()
+            )));
+        }
+        Ok(this)
+    }
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! The uplink: the device side of an ordinary vring, by the crate `virtio-queue`.
+
+use crate::{
+    Error,
+    table::{Direction, Table},
+};
+use ivshmem::memory::SharedMemory;
+use std::sync::atomic::Ordering;
+use virtio_queue::{Queue, QueueOwnedT, QueueT};
+use vm_memory::GuestAddress;
+
+/// Counters of an uplink.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stats {
+    /// Frames received.
+    pub frames: u64,
+    /// Bytes of the frames.
+    pub bytes: u64,
+    /// Buffers whose frame was longer or shorter than there was room for.
+    pub bad_length: u64,
+    /// Chains that were not one buffer to read from.
+    pub bad_chain: u64,
+}
+
+/// The uplink.
+pub struct Uplink {
+    memory: SharedMemory,
+    queue: Queue,
+    config: Direction,
+    stats: Stats,
+}
+
+fn ring_error(error: impl std::fmt::Display) -> Error {
+    Error::Ring {
+        vring: 1,
+        what: error.to_string(),
+    }
+}
+
+impl Uplink {
+    /// Takes the device side of a ring that is not older than the driver's DRIVER_OK.
+    pub fn new(memory: SharedMemory, table: &Table) -> Result<Self, Error> {
+        let [_, vring] = table.vrings;
+        let layout = vring.layout;
+        let mut queue = Queue::new(layout.num()).map_err(ring_error)?;
+        let at = |offset: usize| GuestAddress(vring.da + offset as u64);
+        queue.try_set_size(layout.num()).map_err(ring_error)?;
+        queue
+            .try_set_desc_table_address(at(0))
+            .and_then(|()| queue.try_set_avail_ring_address(at(layout.avail_flags())))
+            .and_then(|()| queue.try_set_used_ring_address(at(layout.used_flags())))
+            .map_err(ring_error)?;
+        queue.set_event_idx(table.event_idx);
+        queue.set_ready(true);
+        if !queue.is_valid(memory.guest()) {
+            return Err(ring_error("virtio-queue does not accept its place in memory"));
+        }
+        Ok(Self {
+            memory,
+            queue,
+            config: table.uplink,
+            stats: Stats::default(),
+        })
+    }
+
+    /// Counters.
+    pub fn stats(&self) -> Stats {
+        self.stats
+    }
+
+    /// Passes the frames that Linux made available to `take`. Returns whether Linux must be
+    /// interrupted, since it has buffers back.
+    pub fn receive(&mut self, mut take: impl FnMut(&[u8])) -> Result<bool, Error> {
+        let mut any = false;
+        loop {
+            self.queue
+                .disable_notification(self.memory.guest())
+                .map_err(ring_error)?;
+            while let Some((head, segment)) = self.pop()? {
+                let frame = match segment {
+                    Some((da, len)) => self.frame(da, len)?,
+                    None => {
+                        self.stats.bad_chain += 1;
+                        None
+                    }
+                };
+                if let Some(frame) = frame {
+                    self.stats.frames += 1;
+                    self.stats.bytes += frame.len() as u64;
+                    take(&frame);
+                }
+                self.queue
+                    .add_used(self.memory.guest(), head, 0)
+                    .map_err(ring_error)?;
+                any = true;
+            }
+            let more = self
+                .queue
+                .enable_notification(self.memory.guest())
+                .map_err(ring_error)?;
+            if !more {
+                break;
+            }
+        }
+        if !any {
+            return Ok(false);
+        }
+        self.queue
+            .needs_notification(self.memory.guest())
+            .map_err(ring_error)
+    }
+
+    /// Whether Linux has cleared the ring.
+    pub fn was_reset(&self) -> Result<bool, Error> {
+        let idx = self
+            .queue
+            .used_idx(self.memory.guest(), Ordering::Acquire)
+            .map_err(ring_error)?;
+        Ok(idx.0 != self.queue.next_used())
+    }
+
+    /// Takes the next chain: its head and, if it is what it must be, its one buffer.
+    #[expect(clippy::type_complexity, reason = "used once")]
+    fn pop(&mut self) -> Result<Option<(u16, Option<(u64, u32)>)>, Error> {
+        let mut chains = self.queue.iter(self.memory.guest()).map_err(ring_error)?;
+        let Some(mut chain) = chains.next() else {
+            return Ok(None);
+        };
+        let head = chain.head_index();
+        let first = chain.next();
+        let segment = match (first, chain.next()) {
+            (Some(desc), None) if !desc.is_write_only() && !desc.has_next() => {
+                Some((desc.addr().0, desc.len()))
+            }
+            _ => None,
+        };
+        Ok(Some((head, segment)))
+    }
+
+    /// Copies the frame out of a buffer. How long it is says its own length field, as far as the
+    /// buffer agrees.
+    fn frame(&mut self, da: u64, len: u32) -> Result<Option<Vec<u8>>, Error> {
+        let start = da + u64::from(self.config.headroom);
+        let room = len.saturating_sub(self.config.room());
+        let mut field = [0; 2];
+        if len > self.config.mtu || room < 2 || self.memory.read(start, &mut field).is_err() {
+            self.stats.bad_length += 1;
+            return Ok(None);
+        }
+        let total = u32::from(u16::from_le_bytes(field)) + 2;
+        let mut frame = vec![0; total as usize];
+        if total > room || self.memory.read(start, &mut frame).is_err() {
+            self.stats.bad_length += 1;
+            return Ok(None);
+        }
+        Ok(Some(frame))
+    }
+}
