@@ -158,6 +158,9 @@ pub(super) struct Private {
     pub(super) elf_check: Option<FirmwareCheck>,
 }
 
+// `rproc_alloc()` puts the private data behind the structure.
+const _: () = assert!(align_of::<Private>() <= align_of::<bindings::rproc>());
+
 /// Type of the `sanity_check` operation.
 type FirmwareCheck = unsafe extern "C" fn(*mut bindings::rproc, *const bindings::firmware) -> c_int;
 
@@ -369,8 +372,8 @@ impl<T: Operations> Unregistered<T> {
             interrupts: Atomic::new(false),
             elf_check,
         };
-        // SAFETY: As above; the private data was allocated with the size of a `Private`, and
-        // follows a structure of pointer alignment.
+        // SAFETY: As above; the private data was allocated with the size of a `Private`, and its
+        // alignment is checked at its definition.
         unsafe { private.write(value) };
         // INVARIANT: The private data is a `Private` from here on.
         // SAFETY: `rproc_alloc()` gave a reference to us.

@@ -133,10 +133,30 @@ impl Board {
             (&*registers).write_reg(doorbell);
         }
     }
+
+    /// Tells the modem to leave its boot, and waits for that unless it crashed.
+    fn end_boot(&self, rproc: &Rproc) -> Result {
+        let control = self.watchdog.control();
+        self.watchdog.expect_leave();
+        control.stop()?;
+        self.ring(CONTROL);
+        if rproc.state() != State::Crashed
+            && control.modem()?.state == ModemState::Running
+            && !self.watchdog.wait_leave(STOP_MS)
+        {
+            dev_warn!(rproc, "the modem did not stop within {STOP_MS} ms\n");
+        }
+        Ok(())
+    }
 }
 
 #[vtable]
 impl Operations for Board {
+    fn prepare(&self, rproc: &Rproc) -> Result {
+        // The modem may still be in a boot of a Linux that went without a word.
+        self.end_boot(rproc)
+    }
+
     fn check_firmware(&self, rproc: &Rproc, image: &[u8]) -> Result {
         firmware::check(image).map_err(|unfit| {
             dev_err!(rproc, "the firmware {unfit}\n");
@@ -159,17 +179,7 @@ impl Operations for Board {
     fn stop(&self, rproc: &Rproc) -> Result {
         let armed = self.armed.lock().take();
         self.watchdog.disarm(armed);
-        let control = self.watchdog.control();
-        self.watchdog.expect_leave();
-        control.stop()?;
-        self.ring(CONTROL);
-        if rproc.state() != State::Crashed
-            && control.modem()?.state == ModemState::Running
-            && !self.watchdog.wait_leave(STOP_MS)
-        {
-            dev_warn!(rproc, "the modem did not stop within {STOP_MS} ms\n");
-        }
-        Ok(())
+        self.end_boot(rproc)
     }
 
     fn kick(&self, _rproc: &Rproc, vqid: u32) {
