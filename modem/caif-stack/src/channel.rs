@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! A data channel: the service behind it and the frames that wait for the host.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use caif_wire::frame::OVERHEAD;
+use caif_wire::{Data, Fcs, Service};
+
+use crate::at::{FlowReport, Terminal};
+use crate::ip::IpStack;
+use crate::stats::{Stats, count};
+
+/// The largest piece of an AT answer in one frame.
+const AT_PIECE: usize = 1024;
+
+/// The payload by which a host asks a UTIL channel to be closed from the modem's side.
+const SHUTDOWN: &[u8] = b"shutdown";
+
+/// What is behind a channel.
+pub(crate) enum Behind {
+    At(Terminal),
+    Loopback,
+    Ip(Box<IpStack>),
+}
+
+/// How long frames may be and how many may wait.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) queue: usize,
+    pub(crate) max_frame: usize,
+}
+
+/// A channel that is set up.
+pub(crate) struct Channel {
+    linkid: u8,
+    service: Service,
+    behind: Behind,
+    queue: VecDeque<Vec<u8>>,
+    limits: Limits,
+    /// The host can take nothing at the moment.
+    held: bool,
+    /// The modem has closed the channel; the host's LINK_DESTROY is still to come.
+    closed: bool,
+}
+
+impl Channel {
+    pub(crate) fn new(linkid: u8, service: Service, behind: Behind, limits: Limits) -> Self {
+        Self {
+            linkid,
+            service,
+            behind,
+            queue: VecDeque::new(),
+            limits,
+            held: false,
+            closed: false,
+        }
+    }
+
+    /// Whether `AT*FLOW` concerns this channel.
+    pub(crate) fn obeys_flow(&self) -> bool {
+        matches!(self.service, Service::Datagram | Service::Util) && !self.closed
+    }
+
+    /// Takes the body of a frame; the result is for how long to hold data channels off.
+    pub(crate) fn input(
+        &mut self,
+        body: &[u8],
+        now: Instant,
+        flow: FlowReport,
+        stats: &mut Stats,
+    ) -> Option<Duration> {
+        match Data::parse(self.service, body) {
+            Err(error) => {
+                tracing::debug!(linkid = self.linkid, %error, "bad frame on a data channel");
+                count(&mut stats.bad_data);
+            }
+            Ok(_) if self.closed => count(&mut stats.unknown_channel),
+            Ok(Data::FlowOn) => {
+                self.held = false;
+                count(&mut stats.host_flow_on);
+            }
+            Ok(Data::FlowOff) => {
+                self.held = true;
+                count(&mut stats.host_flow_off);
+            }
+            // Only a modem closes a channel this way, and nobody listens to the pins.
+            Ok(Data::RemoteShutdown) => count(&mut stats.bad_data),
+            Ok(Data::SetPin(_)) => {}
+            Ok(data @ (Data::Payload(_) | Data::Segment { .. })) => {
+                return self.payload(data, now, flow, stats);
+            }
+        }
+        None
+    }
+
+    fn payload(
+        &mut self,
+        data: Data<'_>,
+        now: Instant,
+        flow: FlowReport,
+        stats: &mut Stats,
+    ) -> Option<Duration> {
+        match (&mut self.behind, data) {
+            (Behind::Ip(stack), Data::Payload(packet)) => {
+                count(&mut stats.ip_in);
+                if !stack.receive(packet, now) {
+                    count(&mut stats.queue_drops);
+                }
+            }
+            (Behind::At(_), _) if self.queue.len() >= self.limits.queue => {
+                count(&mut stats.queue_drops);
+            }
+            (Behind::At(terminal), Data::Payload(bytes)) => {
+                let answer = terminal.input(bytes, flow);
+                for piece in answer.text.chunks(AT_PIECE) {
+                    self.push(Data::Payload(piece), stats);
+                }
+                return answer.flow_off;
+            }
+            (Behind::Loopback, Data::Payload(SHUTDOWN)) if self.service == Service::Util => {
+                // What waits goes out first: the host forgets the channel at the command.
+                self.enqueue(Data::RemoteShutdown, stats);
+                self.closed = true;
+            }
+            (Behind::Loopback, data) => self.push(data, stats),
+            // AT and IP channels have no segments: the codec makes none of their frames.
+            (Behind::At(_) | Behind::Ip(_), _) => count(&mut stats.bad_data),
+        }
+        None
+    }
+
+    /// Queues a frame if there is room for it.
+    fn push(&mut self, data: Data<'_>, stats: &mut Stats) {
+        if self.queue.len() < self.limits.queue {
+            self.enqueue(data, stats);
+        } else {
+            count(&mut stats.queue_drops);
+        }
+    }
+
+    fn enqueue(&mut self, data: Data<'_>, stats: &mut Stats) {
+        if let Some(frame) = self.frame(data, stats) {
+            self.queue.push_back(frame);
+        }
+    }
+
+    /// A frame on this channel, unless the link cannot carry it.
+    pub(crate) fn frame(&self, data: Data<'_>, stats: &mut Stats) -> Option<Vec<u8>> {
+        let (header, payload) = data.parts(self.service).ok()?;
+        build(self.linkid, &[header, payload], self.limits, stats)
+    }
+
+    /// The next frame for the host.
+    pub(crate) fn output(&mut self, now: Instant, stats: &mut Stats) -> Option<Vec<u8>> {
+        // A remote shutdown must come through: a host that has stopped reading would never
+        // learn of it.
+        if self.held && !self.closed {
+            return None;
+        }
+        let Behind::Ip(stack) = &mut self.behind else {
+            return self.queue.pop_front();
+        };
+        let packet = stack.send(now)?;
+        count(&mut stats.ip_out);
+        self.frame(Data::Payload(&packet), stats)
+    }
+
+    /// Lets the service work; the result is when it next can.
+    pub(crate) fn poll(&mut self, now: Instant) -> Option<Instant> {
+        match &mut self.behind {
+            Behind::Ip(stack) => stack.poll(now),
+            Behind::At(_) | Behind::Loopback => None,
+        }
+    }
+}
+
+/// A frame, unless the link cannot carry it.
+pub(crate) fn build(
+    channel: u8,
+    body: &[&[u8]],
+    limits: Limits,
+    stats: &mut Stats,
+) -> Option<Vec<u8>> {
+    let len = body
+        .iter()
+        .fold(OVERHEAD, |sum, piece| sum.saturating_add(piece.len()));
+    let mut frame = vec![0; len.min(limits.max_frame)];
+    match caif_wire::frame::build(channel, body, Fcs::Off, &mut frame) {
+        Ok(_) => Some(frame),
+        Err(error) => {
+            tracing::debug!(channel, %error, "frame is too long for the link");
+            count(&mut stats.too_long);
+            None
+        }
+    }
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! What a driver can choose about the modem.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::ops::RangeInclusive;
+
+/// An address and the length of its net's prefix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ipv4Net {
+    /// The modem's address.
+    pub address: Ipv4Addr,
+    /// Prefix length; above 32 it counts as 32.
+    pub prefix: u8,
+}
+
+/// How a modem behaves.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Linkids to hand out. The modems of one host need ranges that do not overlap, because
+    /// a linkid is unique per host. 0 is never handed out.
+    pub linkids: RangeInclusive<u8>,
+    /// Connection ids whose set-up is refused.
+    pub refused: Vec<RangeInclusive<u32>>,
+    /// Addresses of IP channels by connection id; the others get `10.9.(id mod 256).1/24`.
+    pub addresses: BTreeMap<u32, Ipv4Net>,
+    /// Frames that may wait on a channel.
+    pub channel_queue: usize,
+    /// The longest frame the link to the host can carry, length and check sequence included.
+    pub max_frame: usize,
+    /// What a successful UTIL set-up appends; cut to 255 bytes.
+    pub util_appended: Vec<u8>,
+    /// Seed of what IP stacks choose at random, such as initial sequence numbers.
+    pub seed: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            linkids: 1..=255,
+            refused: vec![0xdead..=0xdead],
+            addresses: BTreeMap::new(),
+            channel_queue: 64,
+            max_frame: 4096,
+            util_appended: Vec::new(),
+            seed: 0,
+        }
+    }
+}
+
+impl Config {
+    /// Whether a set-up with this connection id is refused.
+    pub fn is_refused(&self, connection: u32) -> bool {
+        self.refused.iter().any(|range| range.contains(&connection))
+    }
+
+    /// The modem's address on an IP channel.
+    pub fn address(&self, connection: u32) -> Ipv4Net {
+        let [low, ..] = connection.to_le_bytes();
+        self.addresses.get(&connection).copied().unwrap_or(Ipv4Net {
+            address: Ipv4Addr::new(10, 9, low, 1),
+            prefix: 24,
+        })
+    }
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! The control channel: which channels a host may set up, and what is put behind them.
+
+use caif_wire::{DATAGRAM_MTU, LinkParams, Service, ServiceParams};
+
+use crate::Config;
+use crate::ip::IpConfig;
+
+/// Bytes of a frame around an IP packet: length, mux, datagram header, check sequence.
+const IP_OVERHEAD: usize = 9;
+/// What every IP host must be able to take.
+const LEAST_IP_MTU: usize = 576;
+
+const DATAGRAM_IP: u8 = 0;
+const DATAGRAM_LOOP: u8 = 3;
+
+/// What a host is granted.
+pub(crate) enum Grant {
+    At,
+    Loopback(Service),
+    Ip(IpConfig),
+}
+
+/// Decides about a link set-up; an error says why it is refused.
+pub(crate) fn decide(config: &Config, params: &LinkParams<'_>) -> Result<Grant, &'static str> {
+    if let Some(connection) = params.service.connection()
+        && config.is_refused(connection)
+    {
+        return Err("the connection id is configured to be refused");
+    }
+    match (params.service, params.chtype) {
+        (ServiceParams::Vei, _) => Ok(Grant::At),
+        (ServiceParams::Datagram { connection }, DATAGRAM_IP) => Ok(Grant::Ip(IpConfig {
+            net: config.address(connection),
+            mtu: ip_mtu(config)?,
+            queue: config.channel_queue,
+            seed: config.seed,
+        })),
+        (ServiceParams::Datagram { .. }, DATAGRAM_LOOP) => Ok(Grant::Loopback(Service::Datagram)),
+        (ServiceParams::Datagram { .. }, _) => Err("a datagram channel has type 0 or 3"),
+        (ServiceParams::Video { .. }, _) => Ok(Grant::Loopback(Service::Video)),
+        (ServiceParams::Debug, _) => Ok(Grant::Loopback(Service::Debug)),
+        (ServiceParams::Rfm { .. }, _) => Ok(Grant::Loopback(Service::Rfm)),
+        (ServiceParams::Util { .. }, _) => Ok(Grant::Loopback(Service::Util)),
+        (ServiceParams::Unknown { .. }, _) => Err("services are 1 to 6"),
+    }
+}
+
+fn ip_mtu(config: &Config) -> Result<usize, &'static str> {
+    let mtu = config
+        .max_frame
+        .saturating_sub(IP_OVERHEAD)
+        .min(DATAGRAM_MTU);
+    if mtu < LEAST_IP_MTU {
+        return Err("the link is too small for IP packets of 576 bytes");
+    }
+    Ok(mtu)
+}

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! The engine: takes the host's frames and time, gives the modem's frames and deadlines.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Bound::{Excluded, Unbounded};
+use std::time::{Duration, Instant};
+
+use caif_wire::{CONTROL_CHANNEL, Data, Fcs, Frame, LinkParams, Message, Service};
+
+use crate::at::{FlowReport, Terminal};
+use crate::channel::{self, Behind, Channel, Limits};
+use crate::control::{self, Grant};
+use crate::ip::IpStack;
+use crate::linkid::LinkIds;
+use crate::stats::{add, count};
+use crate::{Config, Stats};
+
+/// Answers of the control channel that may wait. A host that asks for more than it reads
+/// loses answers.
+const MAX_ANSWERS: usize = 1024;
+/// What an answer can have more than its request: linkid, length byte, appended bytes.
+const ANSWER_GROWTH: usize = 257;
+
+/// A modem above its link. See README.md for what it offers.
+pub struct Engine {
+    config: Config,
+    linkids: LinkIds,
+    channels: BTreeMap<u8, Channel>,
+    /// Frames that go before all others: answers and flow control.
+    answers: VecDeque<Vec<u8>>,
+    /// The channel that sent last, so that all get their turn.
+    last_sender: u8,
+    /// Until when the modem holds the host's data channels off.
+    flow_off_until: Option<Instant>,
+    frames_while_off: u64,
+    /// The latest time the driver gave.
+    now: Option<Instant>,
+    stats: Stats,
+}
+
+impl Engine {
+    /// A modem without any channel.
+    pub fn new(config: Config) -> Self {
+        Self {
+            linkids: LinkIds::new(config.linkids.clone()),
+            config,
+            channels: BTreeMap::new(),
+            answers: VecDeque::new(),
+            last_sender: 0,
+            flow_off_until: None,
+            frames_while_off: 0,
+            now: None,
+            stats: Stats::default(),
+        }
+    }
+
+    /// Takes a frame from the host. It starts with its length; what follows it is ignored.
+    pub fn input(&mut self, frame: &[u8], now: Instant) {
+        self.now = Some(now);
+        count(&mut self.stats.frames_in);
+        add(&mut self.stats.bytes_in, frame.len());
+        match Frame::parse(frame, Fcs::Off) {
+            Err(error) => {
+                tracing::debug!(%error, "bad frame");
+                count(&mut self.stats.bad_frames);
+            }
+            Ok(frame) if frame.channel == CONTROL_CHANNEL => self.control(frame.body, now),
+            Ok(frame) => self.data(frame.channel, frame.body, now),
+        }
+    }
+
+    /// Does what is due. The result is when to call again at the latest; none if only a frame
+    /// from the host, or one taken by [`output`](Self::output), gives anything to do.
+    pub fn poll(&mut self, now: Instant) -> Option<Instant> {
+        self.now = Some(now);
+        if self.flow_off_until.is_some_and(|until| until <= now) {
+            self.flow_off_until = None;
+            self.flow(Data::FlowOn);
+        }
+        self.channels
+            .values_mut()
+            .filter_map(|channel| channel.poll(now))
+            .chain(self.flow_off_until)
+            .min()
+    }
+
+    /// The next frame for the host. Call it only while the link can take one: what is not
+    /// pulled waits, and TCP connections stall instead of losing segments.
+    pub fn output(&mut self) -> Option<Vec<u8>> {
+        let frame = match self.answers.pop_front() {
+            Some(answer) => answer,
+            None => self.next_of_channels()?,
+        };
+        count(&mut self.stats.frames_out);
+        add(&mut self.stats.bytes_out, frame.len());
+        Some(frame)
+    }
+
+    /// Forgets all channels and all that waits, as when the link has gone down.
+    pub fn reset(&mut self) {
+        self.channels.clear();
+        self.answers.clear();
+        self.flow_off_until = None;
+        self.frames_while_off = 0;
+        count(&mut self.stats.resets);
+    }
+
+    /// The counters; they survive a reset.
+    pub fn stats(&self) -> Stats {
+        let mut stats = self.stats;
+        add(&mut stats.channels, self.channels.len());
+        stats
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            queue: self.config.channel_queue,
+            max_frame: self.config.max_frame,
+        }
+    }
+
+    fn next_of_channels(&mut self) -> Option<Vec<u8>> {
+        // Without any time there was no frame from the host, and so there is no channel.
+        let now = self.now?;
+        let last = self.last_sender;
+        let Self {
+            channels, stats, ..
+        } = self;
+        let after: Vec<u8> = channels
+            .range((Excluded(last), Unbounded))
+            .chain(channels.range(..=last))
+            .map(|(linkid, _)| *linkid)
+            .collect();
+        let (linkid, frame) = after.into_iter().find_map(|linkid| {
+            let frame = channels.get_mut(&linkid)?.output(now, stats)?;
+            Some((linkid, frame))
+        })?;
+        self.last_sender = linkid;
+        Some(frame)
+    }
+
+    fn data(&mut self, linkid: u8, body: &[u8], now: Instant) {
+        let report = FlowReport {
+            off: self.flow_off_until.is_some(),
+            frames: self.frames_while_off,
+        };
+        let Some(channel) = self.channels.get_mut(&linkid) else {
+            tracing::debug!(linkid, "frame on a channel that is not set up");
+            count(&mut self.stats.unknown_channel);
+            return;
+        };
+        if report.off && channel.obeys_flow() {
+            count(&mut self.stats.frames_while_off);
+            count(&mut self.frames_while_off);
+        }
+        if let Some(time) = channel.input(body, now, report, &mut self.stats) {
+            self.hold_off(time, now);
+        }
+    }
+
+    fn hold_off(&mut self, time: Duration, now: Instant) {
+        // Every flow off owes a flow on, so that a host that reads nothing gets neither.
+        if self.answers.len() >= MAX_ANSWERS {
+            count(&mut self.stats.queue_drops);
+            return;
+        }
+        self.flow_off_until = now.checked_add(time);
+        self.frames_while_off = 0;
+        self.flow(Data::FlowOff);
+    }
+
+    /// Tells the host about flow on every channel that `AT*FLOW` concerns.
+    fn flow(&mut self, flow: Data<'_>) {
+        let Self {
+            channels,
+            answers,
+            stats,
+            ..
+        } = self;
+        for channel in channels.values().filter(|channel| channel.obeys_flow()) {
+            if let Some(frame) = channel.frame(flow, stats) {
+                answers.push_back(frame);
+                count(match flow {
+                    Data::FlowOn => &mut stats.modem_flow_on,
+                    _ => &mut stats.modem_flow_off,
+                });
+            }
+        }
+    }
+
+    fn control(&mut self, body: &[u8], now: Instant) {
+        match Message::parse(body) {
+            Err(error) => {
+                tracing::debug!(%error, "bad message on the control channel");
+                count(&mut self.stats.bad_control);
+            }
+            Ok(Message::Setup(params)) => self.set_up(&params, body.len(), now),
+            Ok(Message::Destroy { linkid }) => {
+                if self.channels.remove(&linkid).is_some() {
+                    tracing::info!(linkid, "channel destroyed");
+                    count(&mut self.stats.destroys);
+                }
+                self.answer(&Message::Destroyed { linkid }, body.len());
+            }
+            Ok(Message::Enum { phyid }) => {
+                self.answer(&Message::Enumerated { phyid }, body.len());
+            }
+            Ok(message) => {
+                tracing::debug!(?message, "ignored on the control channel");
+                count(&mut self.stats.ignored_control);
+            }
+        }
+    }
+
+    fn set_up(&mut self, params: &LinkParams<'_>, len: usize, now: Instant) {
+        match self.open(params, now) {
+            Ok(linkid) => {
+                tracing::info!(linkid, ?params, "channel set up");
+                count(&mut self.stats.setups);
+                let appended = self.config.util_appended.clone();
+                let appended = appended.get(..255).unwrap_or(&appended);
+                let done = Message::SetupDone {
+                    params: *params,
+                    linkid,
+                    appended,
+                };
+                self.answer(&done, len);
+            }
+            Err(why) => {
+                tracing::info!(why, ?params, "channel refused");
+                count(&mut self.stats.refusals);
+                self.answer(&Message::SetupRefused(*params), len);
+            }
+        }
+    }
+
+    fn open(&mut self, params: &LinkParams<'_>, now: Instant) -> Result<u8, &'static str> {
+        let grant = control::decide(&self.config, params)?;
+        let channels = &self.channels;
+        let linkid = self
+            .linkids
+            .allocate(|id| channels.contains_key(&id))
+            .ok_or("no linkid is free")?;
+        let (service, behind) = match grant {
+            Grant::At => (Service::Vei, Behind::At(Terminal::new())),
+            Grant::Loopback(service) => (service, Behind::Loopback),
+            Grant::Ip(mut config) => {
+                // Every stack chooses differently, and a run can still be repeated.
+                config.seed = crate::pattern::word(config.seed, self.stats.setups);
+                let stack = IpStack::new(&config, now);
+                (Service::Datagram, Behind::Ip(Box::new(stack)))
+            }
+        };
+        let channel = Channel::new(linkid, service, behind, self.limits());
+        self.channels.insert(linkid, channel);
+        Ok(linkid)
+    }
+
+    /// Queues an answer to a request of `len` bytes.
+    fn answer(&mut self, message: &Message<'_>, len: usize) {
+        if self.answers.len() >= MAX_ANSWERS {
+            count(&mut self.stats.queue_drops);
+            return;
+        }
+        let mut body = vec![0; len.saturating_add(ANSWER_GROWTH)];
+        let built = match message.build(&mut body) {
+            Ok(len) => body.get(..len),
+            Err(error) => {
+                tracing::warn!(%error, "an answer cannot be built");
+                None
+            }
+        };
+        if let Some(body) = built
+            && let Some(frame) =
+                channel::build(CONTROL_CHANNEL, &[body], self.limits(), &mut self.stats)
+        {
+            self.answers.push_back(frame);
+        }
+    }
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! The IP stack behind a DATAGRAM channel.
+
+mod device;
+mod session;
+mod tcp;
+mod udp;
+
+use std::time::{Duration, Instant};
+
+use smoltcp::iface::{self, Interface, SocketSet};
+use smoltcp::time::Instant as IpInstant;
+use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr};
+
+use crate::Ipv4Net;
+use device::PacketQueues;
+
+/// How long to wait when the stack says it has work and then does none.
+const NO_PROGRESS: Duration = Duration::from_millis(10);
+
+/// What a stack is made from.
+pub(crate) struct IpConfig {
+    pub(crate) net: Ipv4Net,
+    pub(crate) mtu: usize,
+    pub(crate) queue: usize,
+    pub(crate) seed: u64,
+}
+
+/// An interface with one address, and the services that listen on it.
+pub(crate) struct IpStack {
+    start: Instant,
+    device: PacketQueues,
+    interface: Interface,
+    sockets: SocketSet<'static>,
+    udp: udp::UdpEcho,
+    tcp: tcp::TcpServices,
+}
+
+impl IpStack {
+    pub(crate) fn new(config: &IpConfig, now: Instant) -> Self {
+        let mut device = PacketQueues::new(config.queue, config.mtu);
+        let mut interface_config = iface::Config::new(HardwareAddress::Ip);
+        interface_config.random_seed = config.seed;
+        let mut interface = Interface::new(interface_config, &mut device, IpInstant::ZERO);
+        let address = IpAddress::Ipv4(config.net.address);
+        interface.update_ip_addrs(|addresses| {
+            // One address always fits, so the result says nothing.
+            let _ = addresses.push(IpCidr::new(address, config.net.prefix.min(32)));
+        });
+        // Whatever address the host uses, the way back is this channel: there is no other
+        // and no neighbour to look up, so that any gateway will do.
+        let _ = interface
+            .routes_mut()
+            .add_default_ipv4_route(config.net.address);
+        let mut sockets = SocketSet::new(Vec::new());
+        let udp = udp::UdpEcho::new(&mut sockets);
+        let tcp = tcp::TcpServices::new();
+        let mut stack = Self {
+            start: now,
+            device,
+            interface,
+            sockets,
+            udp,
+            tcp,
+        };
+        stack.pump(now);
+        stack
+    }
+
+    /// Takes a packet from the host; false if it had to be dropped.
+    pub(crate) fn receive(&mut self, packet: &[u8], now: Instant) -> bool {
+        let taken = self.device.receive(packet);
+        self.pump(now);
+        taken
+    }
+
+    /// The next packet for the host.
+    pub(crate) fn send(&mut self, now: Instant) -> Option<Vec<u8>> {
+        let packet = self.device.send();
+        // Room in the queue lets what waited for it go on.
+        self.pump(now);
+        packet.or_else(|| self.device.send())
+    }
+
+    /// Lets the stack work until it can do no more at this time, and gives the time at which
+    /// it can. None if only a packet from the host or room in the queue helps.
+    pub(crate) fn poll(&mut self, now: Instant) -> Option<Instant> {
+        self.pump(now);
+        if self.device.is_full() {
+            return None;
+        }
+        let time = self.time(now);
+        let at = self.interface.poll_at(time, &self.sockets)?;
+        Some(if at > time {
+            let after_start = Duration::from_micros(at.total_micros().unsigned_abs());
+            self.start.checked_add(after_start).unwrap_or(now)
+        } else {
+            now.checked_add(NO_PROGRESS).unwrap_or(now)
+        })
+    }
+
+    fn pump(&mut self, now: Instant) {
+        let time = self.time(now);
+        self.interface.poll_maintenance(time);
+        loop {
+            let sent = self.device.sent();
+            self.egress(time);
+            let served = self.udp.run(&mut self.sockets) | self.tcp.run(&mut self.sockets);
+            // A packet from the host may need to be answered, so it waits for room as well.
+            let ingress = self.device.has_received() && !self.device.is_full();
+            if ingress {
+                self.interface
+                    .poll_ingress_single(time, &mut self.device, &mut self.sockets);
+            }
+            if !served && !ingress && self.device.sent() == sent {
+                break;
+            }
+        }
+    }
+
+    /// Sends until nothing is left or the queue is full. One call of the interface sends at
+    /// most one fragment, and fragments must be out before the next packet is taken.
+    fn egress(&mut self, time: IpInstant) {
+        loop {
+            let sent = self.device.sent();
+            self.interface
+                .poll_egress(time, &mut self.device, &mut self.sockets);
+            if self.device.sent() == sent {
+                break;
+            }
+        }
+    }
+
+    fn time(&self, now: Instant) -> IpInstant {
+        let elapsed = now.saturating_duration_since(self.start);
+        IpInstant::from_micros(i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX))
+    }
+}

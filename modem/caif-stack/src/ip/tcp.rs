@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! TCP ports: one socket listens on each, the others are connections or gone.
+
+use smoltcp::iface::{SocketHandle, SocketSet};
+use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
+use smoltcp::time::Duration;
+
+use super::session::{Echo, Session, Sink, Source};
+
+/// Sockets of a port, the listening one among them.
+const SOCKETS: usize = 8;
+const BUFFER: usize = 32 * 1024;
+/// A peer that answers nothing for this long is gone.
+const TIMEOUT: Duration = Duration::from_secs(60);
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+
+pub(crate) struct TcpServices {
+    ports: [Port; 3],
+}
+
+impl TcpServices {
+    pub(crate) fn new() -> Self {
+        Self {
+            ports: [
+                Port::new(7, || Box::new(Echo)),
+                Port::new(9, || Box::new(Sink::default())),
+                Port::new(19, || Box::new(Source::default())),
+            ],
+        }
+    }
+
+    /// Serves all connections; true if anything was done.
+    pub(crate) fn run(&mut self, sockets: &mut SocketSet<'static>) -> bool {
+        self.ports
+            .iter_mut()
+            .fold(false, |done, port| port.run(sockets) | done)
+    }
+}
+
+struct Connection {
+    handle: SocketHandle,
+    session: Box<dyn Session>,
+}
+
+struct Port {
+    number: u16,
+    session: fn() -> Box<dyn Session>,
+    connections: Vec<Connection>,
+}
+
+impl Port {
+    fn new(number: u16, session: fn() -> Box<dyn Session>) -> Self {
+        Self {
+            number,
+            session,
+            connections: Vec::new(),
+        }
+    }
+
+    fn run(&mut self, sockets: &mut SocketSet<'static>) -> bool {
+        let mut done = false;
+        self.connections.retain_mut(|connection| {
+            let socket = sockets.get_mut::<Socket>(connection.handle);
+            let open = socket.is_open();
+            if open {
+                done |= connection.session.run(socket);
+            } else {
+                sockets.remove(connection.handle);
+            }
+            open
+        });
+        done | self.listen(sockets)
+    }
+
+    /// Sees to it that a socket listens; true if one had to be made.
+    fn listen(&mut self, sockets: &mut SocketSet<'static>) -> bool {
+        let state = |connection: &Connection| sockets.get::<Socket>(connection.handle).state();
+        if self.connections.iter().any(|c| state(c) == State::Listen) {
+            return false;
+        }
+        if self.connections.len() >= SOCKETS {
+            // A connection that only waits for stray segments makes place for a new one.
+            let Some(done) = self
+                .connections
+                .iter()
+                .position(|c| state(c) == State::TimeWait)
+            else {
+                return false;
+            };
+            sockets.remove(self.connections.swap_remove(done).handle);
+        }
+        let buffer = || SocketBuffer::new(vec![0; BUFFER]);
+        let mut socket = Socket::new(buffer(), buffer());
+        socket.set_timeout(Some(TIMEOUT));
+        socket.set_keep_alive(Some(KEEP_ALIVE));
+        socket.set_nagle_enabled(false);
+        // A new socket can always listen on a port that is not 0.
+        let _ = socket.listen(self.number);
+        self.connections.push(Connection {
+            handle: sockets.add(socket),
+            session: (self.session)(),
+        });
+        true
+    }
+}

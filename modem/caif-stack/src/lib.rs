@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! The upper half of a CAIF modem: the control channel and the services behind the data
+//! channels, from the AT interpreter to IP stacks. README.md states every line format.
+//!
+//! [`Engine`] does no input or output and never looks at a clock: its driver hands it the
+//! host's frames and the time, and pulls the modem's frames while the link can take them.
+
+#![forbid(unsafe_code)]
+
+mod at;
+mod channel;
+mod config;
+mod control;
+mod engine;
+mod ip;
+mod linkid;
+pub mod pattern;
+mod stats;
+
+pub use config::{Config, Ipv4Net};
+pub use engine::Engine;
+pub use stats::Stats;
