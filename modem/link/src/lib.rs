@@ -22,7 +22,10 @@ pub mod vring_layout;
 
 use downlink::Downlink;
 use heap::Heap;
-use ivshmem::{control, memory::{DA_BASE, SharedMemory}};
+use ivshmem::{
+    control,
+    memory::{DA_BASE, SharedMemory},
+};
 use table::Table;
 use uplink::Uplink;
 

@@ -97,12 +97,16 @@ impl Vdev {
                 // Without a config space it may end earlier.
                 let least = VRINGS + 2 * VRING_SIZE;
                 if vdev + least > u64::from(len) || start % 4 != 0 || vdev % 4 != 0 {
-                    return Err(Error::Table(format!("no room for the {size} bytes of its device")));
+                    return Err(Error::Table(format!(
+                        "no room for the {size} bytes of its device"
+                    )));
                 }
                 return Ok(Self { da: start + vdev });
             }
         }
-        Err(Error::Table(format!("no CAIF device among {entries} entries")))
+        Err(Error::Table(format!(
+            "no CAIF device among {entries} entries"
+        )))
     }
 
     /// What was agreed to, or `None` as long as the driver is not ready.

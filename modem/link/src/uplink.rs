@@ -55,7 +55,9 @@ impl Uplink {
         queue.set_event_idx(table.event_idx);
         queue.set_ready(true);
         if !queue.is_valid(memory.guest()) {
-            return Err(ring_error("virtio-queue does not accept its place in memory"));
+            return Err(ring_error(
+                "virtio-queue does not accept its place in memory",
+            ));
         }
         Ok(Self {
             memory,

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! The modem's side of the board: control page, doorbells, heartbeat.
+
+use ivshmem::{
+    Error,
+    client::Client,
+    control::{self, ControlPage, Field, ModemState},
+    memory::SharedMemory,
+};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+use tracing::debug;
+
+/// How often the heartbeat counts up.
+pub const HEARTBEAT: Duration = Duration::from_millis(50);
+
+/// The board.
+pub struct Board {
+    client: Client,
+    memory: SharedMemory,
+    page: ControlPage,
+    beat: Instant,
+}
+
+/// What Linux says on the control page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Host {
+    /// Whether Linux wants the modem to run.
+    pub running: bool,
+    /// Which start that is.
+    pub boot_id: u32,
+}
+
+impl Board {
+    /// Joins the peers of the server at `socket`.
+    pub fn connect(socket: &Path) -> Result<Self, Error> {
+        let client = Client::connect(socket)?;
+        let memory = SharedMemory::map(client.memory())?;
+        let page = ControlPage::open(memory.clone())?;
+        page.set(Field::ModemPeer, client.id().into())?;
+        Ok(Self {
+            client,
+            memory,
+            page,
+            beat: Instant::now(),
+        })
+    }
+
+    /// The connection.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The shared memory.
+    pub fn memory(&self) -> &SharedMemory {
+        &self.memory
+    }
+
+    /// Takes note of peers and doorbells since the last call.
+    pub fn update(&mut self) -> Result<(), Error> {
+        self.client.update()?;
+        for vector in 0..ivshmem::VECTORS {
+            self.client.clear(vector)?;
+        }
+        Ok(())
+    }
+
+    /// What Linux says.
+    pub fn host(&self) -> Result<Host, Error> {
+        Ok(Host {
+            running: self.page.get(Field::HostState)? == 1,
+            boot_id: self.page.get(Field::BootId)?,
+        })
+    }
+
+    /// The boot that was taken last, by this modem or an earlier one.
+    pub fn taken(&self) -> Result<u32, Error> {
+        self.page.get(Field::ModemBootId)
+    }
+
+    /// Takes a boot.
+    pub fn take(&self, boot_id: u32) -> Result<(), Error> {
+        self.page.set(Field::ModemBootId, boot_id)
+    }
+
+    /// Where the resource table is, and its length.
+    pub fn table(&self) -> Result<(u32, u32), Error> {
+        Ok((
+            self.page.get(Field::RscTableDa)?,
+            self.page.get(Field::RscTableLen)?,
+        ))
+    }
+
+    /// Tells Linux in what state we are.
+    pub fn set_state(&self, state: ModemState) -> Result<(), Error> {
+        self.page.set(Field::ModemState, state as u32)?;
+        self.ring(control::VECTOR)
+    }
+
+    /// Rings a vector of the board. Nobody may be there.
+    pub fn ring(&self, vector: usize) -> Result<(), Error> {
+        let host = self.page.get(Field::HostPeer)?;
+        if !self.client.ring(host, vector)? {
+            debug!("no peer {host} to ring");
+        }
+        Ok(())
+    }
+
+    /// Counts the heartbeat up when it is due. Returns when it will be next.
+    pub fn beat(&mut self, now: Instant) -> Result<Instant, Error> {
+        if now >= self.beat {
+            let beats = self.page.get(Field::Heartbeat)?;
+            self.page.set(Field::Heartbeat, beats.wrapping_add(1))?;
+            self.beat = now + HEARTBEAT;
+        }
+        Ok(self.beat)
+    }
+}

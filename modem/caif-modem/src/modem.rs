@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! The life of a modem: it waits, takes a boot, waits for the driver, moves frames.
+//!
+//! Source: `Documentation/board-ivshmem.md`.
+
+use crate::{
+    board::Board,
+    capture::{Capture, Direction},
+};
+use anyhow::Context;
+use caif_stack::Engine;
+use ivshmem::control::ModemState;
+use link::{Link, table::Vdev};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    fd::BorrowedFd,
+};
+use std::time::Instant;
+use tracing::{error, info};
+
+/// Vectors of the board, by what we ring them for.
+const VECTOR_MADE_AVAILABLE: usize = 0;
+const VECTOR_USED: usize = 1;
+
+/// Where a modem is in its life.
+enum Phase {
+    /// Linux has not started us.
+    Waiting,
+    /// We took a boot; its driver is not ready.
+    Booting { boot_id: u32, vdev: Vdev },
+    /// The driver is ready.
+    Up {
+        boot_id: u32,
+        vdev: Vdev,
+        link: Box<Link>,
+    },
+    /// We cannot go on in this boot.
+    Crashed { boot_id: u32 },
+}
+
+/// Counters of all links since the modem began.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Totals {
+    /// Boots that were taken.
+    pub boots: u64,
+    /// Links that came up.
+    pub links: u64,
+    /// Times that the modem could not go on.
+    pub crashes: u64,
+    /// Of the uplinks.
+    pub uplink: link::uplink::Stats,
+    /// Of the downlinks.
+    pub downlink: link::downlink::Stats,
+}
+
+/// A modem.
+pub struct Modem {
+    board: Board,
+    engine: Engine,
+    capture: Option<Capture>,
+    chain_max: u16,
+    seed: u64,
+    phase: Phase,
+    totals: Totals,
+}
+
+impl Modem {
+    /// A modem on a board, which it begins to wait on.
+    pub fn new(
+        board: Board,
+        engine: Engine,
+        capture: Option<Capture>,
+        chain_max: u16,
+        seed: u64,
+    ) -> anyhow::Result<Self> {
+        board.set_state(ModemState::Waiting)?;
+        Ok(Self {
+            board,
+            engine,
+            capture,
+            chain_max,
+            seed,
+            phase: Phase::Waiting,
+            totals: Totals::default(),
+        })
+    }
+
+    /// Runs until `stop` can be read from.
+    pub fn run(&mut self, stop: BorrowedFd<'_>) -> anyhow::Result<()> {
+        loop {
+            let now = Instant::now();
+            let mut deadline = self.board.beat(now)?;
+            self.board.update()?;
+            self.advance()?;
+            if let Some(engine) = self.move_frames(now)? {
+                deadline = deadline.min(engine);
+            }
+            if self.wait(stop, deadline)? {
+                break;
+            }
+        }
+        self.close_link();
+        self.board.set_state(ModemState::Absent)?;
+        if let Some(capture) = &mut self.capture {
+            capture.flush()?;
+        }
+        Ok(())
+    }
+
+    /// The protocol engine.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Counters.
+    pub fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    /// Waits for something to happen, at most until `deadline`. Returns whether to stop.
+    fn wait(&self, stop: BorrowedFd<'_>, deadline: Instant) -> anyhow::Result<bool> {
+        let client = self.board.client();
+        let mut fds = vec![
+            PollFd::from_borrowed_fd(stop, PollFlags::IN),
+            PollFd::from_borrowed_fd(client.socket(), PollFlags::IN),
+        ];
+        fds.extend(
+            (0..ivshmem::VECTORS)
+                .filter_map(|vector| client.vector(vector))
+                .map(|event| PollFd::from_borrowed_fd(event, PollFlags::IN)),
+        );
+        let timeout = Timespec::try_from(deadline.saturating_duration_since(Instant::now()))
+            .context("time to wait")?;
+        match poll(&mut fds, Some(&timeout)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error).context("wait for events"),
+        }
+        Ok(fds.first().is_some_and(|fd| !fd.revents().is_empty()))
+    }
+
+    /// Goes on to the next phase, if it is time.
+    fn advance(&mut self) -> anyhow::Result<()> {
+        let host = self.board.host()?;
+        let current = match &self.phase {
+            Phase::Waiting => None,
+            Phase::Booting { boot_id, .. }
+            | Phase::Up { boot_id, .. }
+            | Phase::Crashed { boot_id } => Some(*boot_id),
+        };
+        if let Some(boot_id) = current
+            && (!host.running || host.boot_id != boot_id)
+        {
+            info!("boot {boot_id} is over");
+            self.close_link();
+            self.phase = Phase::Waiting;
+            self.board.set_state(ModemState::Waiting)?;
+        }
+        if matches!(self.phase, Phase::Waiting) && host.running && host.boot_id != 0 {
+            self.boot(host.boot_id)?;
+        }
+        self.follow_driver()
+    }
+
+    fn boot(&mut self, boot_id: u32) -> anyhow::Result<()> {
+        if self.board.taken()? == boot_id {
+            return self.crash(
+                boot_id,
+                &"it was taken by an earlier modem, the rings are in an unknown state",
+            );
+        }
+        self.board.take(boot_id)?;
+        self.totals.boots += 1;
+        let (da, len) = self.board.table()?;
+        match Vdev::find(self.board.memory(), da, len) {
+            Ok(vdev) => {
+                info!("boot {boot_id}");
+                self.phase = Phase::Booting { boot_id, vdev };
+                Ok(self.board.set_state(ModemState::Running)?)
+            }
+            Err(why) => self.crash(boot_id, &why),
+        }
+    }
+
+    /// Opens the link when the driver is ready, and closes it when it is so no longer or has
+    /// begun anew.
+    fn follow_driver(&mut self) -> anyhow::Result<()> {
+        if let Phase::Up {
+            boot_id,
+            vdev,
+            link,
+        } = &self.phase
+        {
+            let (boot_id, vdev) = (*boot_id, *vdev);
+            let ended = match (vdev.is_ready(self.board.memory()), link.was_reset()) {
+                (Ok(ready), Ok(reset)) => !ready || reset,
+                (Err(why), _) | (_, Err(why)) => return self.crash(boot_id, &why),
+            };
+            if ended {
+                info!("the driver reset the device");
+                self.close_link();
+                self.phase = Phase::Booting { boot_id, vdev };
+            }
+        }
+        if let Phase::Booting { boot_id, vdev } = &self.phase {
+            let (boot_id, vdev) = (*boot_id, *vdev);
+            let memory = self.board.memory();
+            let table = match vdev.ready(memory) {
+                Ok(Some(table)) => table,
+                Ok(None) => return Ok(()),
+                Err(why) => return self.crash(boot_id, &why),
+            };
+            let seed = self.seed.wrapping_add(self.totals.links);
+            match Link::open(memory, &table, self.chain_max, seed) {
+                Ok(link) => {
+                    self.totals.links += 1;
+                    info!(
+                        "link up: {} and {} descriptors, {}",
+                        table.vrings[0].layout.num(),
+                        table.vrings[1].layout.num(),
+                        if table.event_idx {
+                            "EVENT_IDX"
+                        } else {
+                            "flags"
+                        }
+                    );
+                    let link = Box::new(link);
+                    self.phase = Phase::Up {
+                        boot_id,
+                        vdev,
+                        link,
+                    };
+                }
+                Err(why) => return self.crash(boot_id, &why),
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves frames between rings and engine until neither has any. Returns when the engine wants
+    /// to be called again.
+    fn move_frames(&mut self, now: Instant) -> anyhow::Result<Option<Instant>> {
+        let Phase::Up { boot_id, link, .. } = &mut self.phase else {
+            return Ok(None);
+        };
+        let boot_id = *boot_id;
+        let mut uplink = Vec::new();
+        let used = link.uplink.receive(|frame| uplink.push(frame.to_vec()));
+        for frame in &uplink {
+            if let Some(capture) = &mut self.capture {
+                capture.add(Direction::Uplink, frame)?;
+            }
+            self.engine.input(frame, now);
+        }
+        let mut deadline = self.engine.poll(now);
+        while link.downlink.can_send() {
+            let Some(frame) = self.engine.output() else {
+                break;
+            };
+            if let Some(capture) = &mut self.capture {
+                capture.add(Direction::Downlink, &frame)?;
+            }
+            link.downlink.queue(frame);
+            // Room in the engine's queues may let its IP stacks go on.
+            deadline = self.engine.poll(now);
+        }
+        let available = link.downlink.flush();
+        match (used, available) {
+            (Ok(used), Ok(available)) => {
+                if used {
+                    self.board.ring(VECTOR_USED)?;
+                }
+                if available {
+                    self.board.ring(VECTOR_MADE_AVAILABLE)?;
+                }
+                Ok(deadline)
+            }
+            (Err(why), _) | (_, Err(why)) => {
+                self.crash(boot_id, &why)?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Gives a boot up, and asks Linux for another one.
+    fn crash(&mut self, boot_id: u32, why: &dyn std::fmt::Display) -> anyhow::Result<()> {
+        error!("boot {boot_id}: {why}");
+        self.close_link();
+        self.totals.crashes += 1;
+        self.phase = Phase::Crashed { boot_id };
+        Ok(self.board.set_state(ModemState::Crashed)?)
+    }
+
+    /// Forgets the link and all that was set up over it.
+    fn close_link(&mut self) {
+        if let Phase::Up { link, .. } = &self.phase {
+            let (up, down) = (link.uplink.stats(), link.downlink.stats());
+            let totals = &mut self.totals;
+            totals.uplink.frames += up.frames;
+            totals.uplink.bytes += up.bytes;
+            totals.uplink.bad_length += up.bad_length;
+            totals.uplink.bad_chain += up.bad_chain;
+            totals.downlink.frames += down.frames;
+            totals.downlink.chains += down.chains;
+            totals.downlink.bytes += down.bytes;
+            totals.downlink.returned += down.returned;
+            totals.downlink.stalls += down.stalls;
+            totals.downlink.too_long += down.too_long;
+            self.phase = Phase::Waiting;
+        }
+        self.engine.reset();
+    }
+}
