@@ -436,10 +436,11 @@ impl<T: Operations> Unregistered<T> {
         });
     }
 
-    /// Makes sure that the operations are not called any more, when nobody can boot the
-    /// processor again.
+    /// Shuts down the processor, which nobody can boot again, so that its operations are not
+    /// called any more.
     fn put_down(&mut self) {
-        // A signal makes remoteproc give up its wait for the lock; `is_down` waits all the same.
+        // A shutdown takes one user of the processor away. A signal makes remoteproc give up its
+        // wait for the lock; `is_down` waits all the same.
         while !self.rproc.is_down() {
             // SAFETY: The processor is valid.
             let ret = unsafe { bindings::rproc_shutdown(self.rproc.as_raw()) };
@@ -509,9 +510,11 @@ impl<T: Operations> Drop for Registration<T> {
         let raw = self.0.rproc.as_raw();
         // SAFETY: The structure is valid; only the address of a part of it is taken.
         let deleting = unsafe { &raw mut (*raw).deleting };
-        // No recovery begins from here on; `release_failed` waits for one that has.
+        // Nobody can boot it from here on, and no recovery begins.
         // SAFETY: As above; `rproc_del()` writes the same.
         unsafe { deleting.write_volatile(true) };
+        // `rproc_del()` would do so as well, but not if a signal is pending.
+        self.0.put_down();
         self.0.release_failed();
         // SAFETY: The processor is registered, and this is the only place that ends that.
         unsafe { bindings::rproc_del(raw) };
@@ -520,6 +523,5 @@ impl<T: Operations> Drop for Registration<T> {
         // `rproc_del()` does not wait for it. It does nothing by now, but needs the processor.
         // SAFETY: The work is initialized.
         unsafe { bindings::cancel_work_sync(attach) };
-        self.0.put_down();
     }
 }
