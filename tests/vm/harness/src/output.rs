@@ -93,7 +93,7 @@ impl Output {
             }
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                bail!("no {what} within {limit:?}");
+                bail!("{what} did not come within {limit:?}");
             }
             let waited = self.0.1.wait_timeout(state, left);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;

@@ -1,14 +1,131 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Firmware that is missing, foreign or odd: one clear line, and nothing half loaded.
+//! Firmware that is missing, foreign or odd: one clear line, and nothing half loaded. The files
+//! are made from the list in `tests/vm/firmware`.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use super::{Case, one};
-use crate::{link::BOARD, vm::Vm};
+use crate::{
+    link::{BOARD, DRIVER},
+    vm::Vm,
+};
 
-pub const CASES: &[Case] = &[];
-#[allow(dead_code)]
-const _UNUSED: Option<(fn(&'static str, fn(&mut Vm) -> Result<()>) -> Case, &str)> = Some((one, BOARD));
-#[allow(dead_code)]
-fn x() -> Result<()> { ensure!(true); Ok(()) }
+pub const CASES: &[Case] = &[
+    one("firmware_missing", missing),
+    one("firmware_not_for_this_board", foreign),
+    one("vrings_that_are_not_allowed", vrings),
+    one("config_that_is_not_allowed", config),
+    one("odd_firmware_that_is_allowed", odd),
+];
+
+const FIRMWARE: &str = "/lib/firmware/caif-modem.elf";
+
+/// Makes the command's result the firmware, and loads everything. Gives the place in the kernel's
+/// log where that began.
+fn load_with(vm: &mut Vm, command: &str) -> Result<usize> {
+    vm.unload()?;
+    // The one that is good stays where the end of the case finds it.
+    vm.guest.ok(&format!("[ -e /tmp/good.elf ] || cp {FIRMWARE} /tmp/good.elf"))?;
+    vm.guest.ok(command)?;
+    let mark = vm.kernel.mark();
+    for module in ["chnl_net", "caif_socket", DRIVER, BOARD] {
+        vm.modprobe(module)?;
+    }
+    Ok(mark)
+}
+
+fn install(name: &str) -> String {
+    format!("cp /lib/firmware/{name}.elf {FIRMWARE}")
+}
+
+/// Puts the good firmware back, with which all must work as if nothing had been.
+fn restore(vm: &mut Vm) -> Result<()> {
+    load_with(vm, &format!("cp /tmp/good.elf {FIRMWARE}"))?;
+    vm.up()?;
+    vm.traffic().context("with the good firmware again")
+}
+
+/// Insists that there is no interface, and that exactly one line says the text, also when the
+/// board has gone again.
+fn refused(vm: &mut Vm, mark: usize, text: &str) -> Result<()> {
+    vm.kernel_says(mark, text)?;
+    let netdevs = vm.netdevs()?;
+    ensure!(netdevs.is_empty(), "interfaces with bad firmware: {netdevs:?}");
+    vm.unload()?;
+    let lines = vm.kernel.since(mark);
+    let said = lines.iter().filter(|line| line.contains(text)).count();
+    ensure!(said == 1, "{text:?} is said {said} times");
+    Ok(())
+}
+
+/// The same for what remoteproc or the board refuse: nothing was started.
+fn not_booted(vm: &mut Vm, mark: usize, text: &str) -> Result<()> {
+    vm.kernel_says(mark, text)?;
+    let state = vm.guest.ok("cat /sys/class/remoteproc/remoteproc*/state")?;
+    ensure!(state.trim() == "offline", "the remote processor is {state}");
+    let devices = vm.guest.ok("ls /sys/bus/virtio/devices")?;
+    ensure!(devices.is_empty(), "virtio devices without firmware: {devices}");
+    refused(vm, mark, text)?;
+    ensure!(!vm.kernel.since(mark).iter().any(|line| line.contains("is now up")), "it was booted");
+    Ok(())
+}
+
+fn missing(vm: &mut Vm) -> Result<()> {
+    let mark = load_with(vm, &format!("rm {FIRMWARE}"))?;
+    not_booted(vm, mark, "request_firmware failed: -2")?;
+    restore(vm)
+}
+
+fn foreign(vm: &mut Vm) -> Result<()> {
+    for (command, text) in [
+        (install("bad-machine"), "the firmware is for machine 0x003e, while the modem's is 0xca1f"),
+        (install("bad-no-table"), "the firmware has no section .resource_table"),
+        (format!("yes 'no firmware' | head -c 500 >{FIRMWARE}"), "Image is"),
+        (format!("head -c 60 /tmp/good.elf >{FIRMWARE}"), "Image is too small"),
+        (format!("head -c 200 /tmp/good.elf >{FIRMWARE}"), "Image is"),
+    ] {
+        let mark = load_with(vm, &command)?;
+        not_booted(vm, mark, text).with_context(|| command.clone())?;
+    }
+    restore(vm)
+}
+
+fn vrings(vm: &mut Vm) -> Result<()> {
+    for name in ["bad-rx-num", "bad-tx-num", "bad-align"] {
+        let mark = load_with(vm, &install(name))?;
+        not_booted(vm, mark, "the firmware has a vring with").context(name)?;
+    }
+    restore(vm)
+}
+
+/// The modem boots, but the driver does not bind to its link.
+fn config(vm: &mut Vm) -> Result<()> {
+    for (name, text) in [
+        ("bad-uplink-config", "uplink config has headroom 32, tailroom 32, mtu 64: the mtu must be from"),
+        ("bad-downlink-config", "downlink config has headroom 60000, tailroom 60000, mtu 4096"),
+        ("bad-huge-config", "uplink config has headroom 32, tailroom 32, mtu 70000"),
+    ] {
+        let mark = load_with(vm, &install(name))?;
+        vm.kernel_says(mark, "is now up").context(name)?;
+        let bound = vm.guest.ok("ls /sys/bus/virtio/drivers/*/ | grep virtio[0-9] || true")?;
+        ensure!(bound.is_empty(), "a driver is bound: {bound}");
+        refused(vm, mark, text).context(name)?;
+    }
+    restore(vm)
+}
+
+fn odd(vm: &mut Vm) -> Result<()> {
+    let names = vm.guest.ok("cd /lib/firmware && ls odd-*.elf")?;
+    ensure!(names.lines().count() >= 5, "the firmware files are missing: {names}");
+    for name in names.lines().filter_map(|line| line.strip_suffix(".elf")) {
+        load_with(vm, &install(name))?;
+        vm.up().context(name.to_owned())?;
+        vm.traffic().context(name.to_owned())?;
+        let modem = crate::link::MODEM;
+        vm.guest
+            .ok(&format!("guest-tool tcp both {modem} --bytes 200000"))
+            .context(name.to_owned())?;
+    }
+    restore(vm)
+}
