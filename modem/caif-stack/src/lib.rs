@@ -7,6 +7,17 @@
 //! host's frames and the time, and pulls the modem's frames while the link can take them.
 
 #![forbid(unsafe_code)]
+// Nothing a peer sends may panic. Tests may: that is how they fail.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unwrap_used
+    )
+)]
 
 mod at;
 mod channel;

@@ -13,6 +13,17 @@
 
 #![no_std]
 #![forbid(unsafe_code)]
+// Nothing a peer sends may panic. Tests may: that is how they fail.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unwrap_used
+    )
+)]
 
 pub mod bytes;
 pub mod control;
