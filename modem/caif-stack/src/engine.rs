@@ -71,7 +71,8 @@ impl Engine {
     }
 
     /// Does what is due. The result is when to call again at the latest; none if only a frame
-    /// from the host, or one taken by [`output`](Self::output), gives anything to do.
+    /// from the host, or one taken by [`output`](Self::output), gives anything to do. Either
+    /// can change it, so call this after them and before waiting.
     pub fn poll(&mut self, now: Instant) -> Option<Instant> {
         self.now = Some(now);
         if self.flow_off_until.is_some_and(|until| until <= now) {
@@ -104,6 +105,12 @@ impl Engine {
         self.flow_off_until = None;
         self.frames_while_off = 0;
         count(&mut self.stats.resets);
+    }
+
+    /// Says how long frames to the host may be, once the link's configuration is known.
+    /// Channels that are already set up keep their limit.
+    pub fn set_max_frame(&mut self, len: usize) {
+        self.config.max_frame = len;
     }
 
     /// The counters; they survive a reset.

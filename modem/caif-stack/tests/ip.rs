@@ -96,6 +96,22 @@ fn addresses_follow_the_connection_or_the_configuration() {
 }
 
 #[test]
+fn a_small_link_makes_a_small_mtu() {
+    let config = Config {
+        max_frame: 600,
+        ..Config::default()
+    };
+    let (mut link, mut host) = connected(config, 1);
+    // What does not fit a frame comes back in fragments.
+    ping(&mut link, &mut host, 1472);
+    assert_eq!(host.received, 3);
+    let body = pattern(5000, 1);
+    let reply = host.talk(&mut link, 19, b"5000 1\n", false);
+    assert!(reply[8..5008] == body);
+    assert_eq!(link.engine.stats().too_long, 0);
+}
+
+#[test]
 fn udp_echo() {
     let (mut link, mut host) = connected(Config::default(), 1);
     let buffer = || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; 4], vec![0; 20000]);

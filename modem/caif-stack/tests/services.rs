@@ -196,4 +196,6 @@ fn frames_that_the_link_cannot_carry_are_counted() {
     assert_eq!(link.engine.stats().too_long, 1);
     // IP needs 576 bytes.
     assert_eq!(link.set_up(0, ip(1)), None);
+    link.engine.set_max_frame(576 + 9);
+    assert!(link.set_up(0, ip(1)).is_some());
 }
