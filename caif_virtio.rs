@@ -108,8 +108,9 @@ use kernel::{
 
 /// Fewest slots to send from that are of use.
 const SLOTS_MIN: u16 = 4;
-/// Packets that the queueing discipline may hold.
-const TX_QUEUE_LEN: u32 = 100;
+
+/// Why vring 1 is broken: virtio finds it out and does not tell more.
+const TX_BROKEN: &str = "vring 1: the modem returned a slot that it did not have";
 
 kernel::module_device_table!(
     "virtio",
@@ -168,7 +169,7 @@ struct Tx<'bound> {
 #[repr(C)]
 #[derive(Zeroable)]
 struct CaifDevCommon {
-    flowctrl: Option<fn(*mut bindings::net_device, c_int)>,
+    flowctrl: Option<extern "C" fn(*mut bindings::net_device, c_int)>,
     link_select: c_int,
     use_frag: c_int,
     use_fcs: c_int,
@@ -195,10 +196,17 @@ impl virtio_netdev::Driver for CaifDriver {
             .inspect_err(|_| dev_err!(dev, "not a device of a remote processor\n"))?;
         let config = read_config(dev, &link)?;
         let rx_layout = read_layout(dev, &link, VRING_RX)?;
-        read_layout(dev, &link, VRING_TX)?;
+        let tx_layout = read_layout(dev, &link, VRING_TX)?;
 
-        let (queues, vq) = Queues::new(&setup, link)
-            .inspect_err(|e| dev_err!(dev, "no vrings: error {}\n", e.to_errno()))?;
+        let (queues, vq) = Queues::new(setup, link, [rx_layout, tx_layout]).inspect_err(|e| {
+            dev_err!(
+                dev,
+                "no vrings of {} and {} descriptors, aligned as asked for: error {}\n",
+                rx_layout.num(),
+                tx_layout.num(),
+                e.to_errno()
+            )
+        })?;
         let tx = Tx::new(dev, &link, &config, vq)?;
         let windows = Windows::new(&link, tx.slots.dma_range()).inspect_err(|_| {
             dev_err!(
@@ -221,13 +229,9 @@ impl virtio_netdev::Driver for CaifDriver {
 
         let mtu = config.uplink.frame_max();
         let settings = Settings {
-            hw_type: bindings::ARPHRD_CAIF as u16,
-            flags: bindings::net_device_flags_IFF_POINTOPOINT
-                | bindings::net_device_flags_IFF_NOARP,
             mtu,
             min_mtu: link_config::FRAME_MIN,
             max_mtu: mtu,
-            tx_queue_len: TX_QUEUE_LEN,
         };
         // The network device is polled only when it is up, so that this is not too early.
         queues.listen();
@@ -250,6 +254,10 @@ impl virtio_netdev::Driver for CaifDriver {
 
     fn start(netdev: &CaifVirtio<'_>, dev: &netdev::Device) {
         dev.carrier_on();
+        // The interface may be up and the link broken already.
+        if netdev.broken.load(Relaxed) {
+            dev.carrier_off();
+        }
         // The modem is not told of DRIVER_OK in any other way.
         netdev.queues.kick_rx();
     }
@@ -297,6 +305,7 @@ impl<'bound> CaifVirtio<'bound> {
             return;
         }
         dev.carrier_off();
+        self.queues.mute();
         self.counters.count_broken_ring();
         let recovers = self.link.report_crash();
         if netdev::may_log() {
@@ -395,6 +404,11 @@ impl<'bound> CaifVirtio<'bound> {
 }
 
 impl<'bound> netdev::Operations for CaifVirtio<'bound> {
+    const HW_TYPE: u16 = bindings::ARPHRD_CAIF as u16;
+    const FLAGS: u32 =
+        bindings::net_device_flags_IFF_POINTOPOINT | bindings::net_device_flags_IFF_NOARP;
+    const TX_QUEUE_LEN: u32 = 100;
+
     type Prefix = CaifDevCommon;
     type Tx = Tx<'bound>;
     type Rx = Rx<'bound>;
@@ -440,10 +454,7 @@ impl<'bound> netdev::Operations for CaifVirtio<'bound> {
         }
         if tx.vq.is_broken() {
             queue.stop();
-            self.give_up(
-                queue.dev(),
-                fmt!("vring 1 returned a slot that it did not have"),
-            );
+            self.give_up(queue.dev(), fmt!("{TX_BROKEN}"));
         }
         Xmit::Ok
     }
@@ -456,6 +467,13 @@ impl<'bound> netdev::Operations for CaifVirtio<'bound> {
     ) -> Polled {
         if self.broken.load(Relaxed) {
             tx.lock().parts().0.stop();
+            return Polled::Done(0);
+        }
+        if cx.budget() == 0 {
+            // Somebody who wants to send polls, perhaps in the middle of an interrupt.
+            let mut tx = tx.lock();
+            let (queue, tx) = tx.parts();
+            tx.complete(queue);
             return Polled::Done(0);
         }
         rx.ring.disable_notify();
@@ -474,10 +492,7 @@ impl<'bound> netdev::Operations for CaifVirtio<'bound> {
         let (queue, tx) = tx.parts();
         let mut more = tx.complete_and_rearm(queue);
         if tx.vq.is_broken() {
-            self.give_up(
-                cx.dev(),
-                fmt!("vring 1 returned a slot that it did not have"),
-            );
+            self.give_up(cx.dev(), fmt!("{TX_BROKEN}"));
         }
         if received < cx.budget() {
             more |= rx.ring.enable_notify();
@@ -549,6 +564,7 @@ impl<'bound> Tx<'bound> {
             return;
         }
         queue.completed(packets, bytes);
+        queue.progress();
         if queue.is_stopped() && self.slots.free() >= self.wake_at() {
             queue.wake();
         }

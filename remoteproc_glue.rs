@@ -129,12 +129,9 @@ impl<'bound> Link<'bound> {
         // SAFETY: By the type invariant, the device is valid.
         let offset = unsafe { (*self.rvdev.as_ptr()).rsc_offset } as usize;
         // SAFETY: By the type invariant, the remote processor is valid.
-        let (table, size) = unsafe {
-            (
-                (*self.rproc.as_ptr()).table_ptr,
-                (*self.rproc.as_ptr()).table_sz,
-            )
-        };
+        let table = unsafe { (*self.rproc.as_ptr()).table_ptr };
+        // SAFETY: As above.
+        let size = unsafe { (*self.rproc.as_ptr()).table_sz };
         if table.is_null() {
             return Err(ENODEV);
         }
@@ -157,6 +154,19 @@ impl<'bound> Link<'bound> {
         Ok(Some(config))
     }
 
+    /// Whether remoteproc can start the remote processor again. It cannot if somebody else started
+    /// it and it cannot be attached to once more: for lack of firmware it would stay down.
+    fn survives_crash(&self) -> bool {
+        let rproc = self.rproc.as_ptr();
+        // SAFETY: By the type invariant, the remote processor is valid; an old value will do.
+        let state = unsafe { (&raw const (*rproc).state).read_volatile() };
+        // SAFETY: The features are set before the remote processor is registered.
+        let features = unsafe { (*rproc).features };
+        let attach = 1 << bindings::rproc_features_RPROC_FEAT_ATTACH_ON_RECOVERY;
+        state != bindings::rproc_state_RPROC_ATTACHED
+            || features.first().is_some_and(|word| word & attach != 0)
+    }
+
     /// Reports to remoteproc that the remote processor went wrong. Returns whether remoteproc will
     /// try to recover it; if not, nothing was reported. Any context.
     pub fn report_crash(&self) -> bool {
@@ -164,6 +174,9 @@ impl<'bound> Link<'bound> {
         // SAFETY: By the type invariant, the remote processor is valid. The setting can change at
         // any time, so that an old value is as good as a new one.
         if unsafe { (&raw const (*rproc).recovery_disabled).read_volatile() } {
+            return false;
+        }
+        if !self.survives_crash() {
             return false;
         }
         // SAFETY: By the type invariant, the remote processor is valid.

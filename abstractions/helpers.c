@@ -79,6 +79,11 @@ void caif_helper_netdev_reset_queue(struct net_device *dev)
 	netdev_tx_reset_queue(txq(dev));
 }
 
+void caif_helper_txq_trans_cond_update(struct net_device *dev)
+{
+	txq_trans_cond_update(txq(dev));
+}
+
 bool caif_helper_netdev_xmit_more(void)
 {
 	return netdev_xmit_more();

@@ -25,6 +25,7 @@ void caif_helper_netdev_completed_queue(struct net_device *dev, unsigned int pkt
 					unsigned int bytes);
 void caif_helper_netdev_reset_queue(struct net_device *dev);
 bool caif_helper_netdev_xmit_more(void);
+void caif_helper_txq_trans_cond_update(struct net_device *dev);
 
 void caif_helper_dev_sw_netstats_rx_add(struct net_device *dev, unsigned int len);
 void caif_helper_dev_sw_netstats_tx_add(struct net_device *dev, unsigned int len);

@@ -44,6 +44,13 @@ pub enum Xmit {
 
 /// The callbacks of a network device.
 pub trait Operations: Send + Sync + Sized {
+    /// Hardware type, `ARPHRD_*`.
+    const HW_TYPE: u16;
+    /// `IFF_*`.
+    const FLAGS: u32;
+    /// Packets that the queueing discipline may hold.
+    const TX_QUEUE_LEN: u32;
+
     /// What the protocol above expects at the start of the private data. It starts as zeroes.
     type Prefix: Zeroable;
     /// State of transmission, protected by the lock of the transmit queue.
@@ -73,18 +80,12 @@ pub trait Operations: Send + Sync + Sized {
 
 /// What is said of a network device before it is registered.
 pub struct Settings {
-    /// Hardware type, `ARPHRD_*`.
-    pub hw_type: u16,
-    /// `IFF_*`.
-    pub flags: u32,
     /// MTU to begin with, in bytes.
     pub mtu: u32,
     /// Smallest MTU that may be set.
     pub min_mtu: u32,
     /// Largest MTU that may be set.
     pub max_mtu: u32,
-    /// Packets that the queueing discipline may hold.
-    pub tx_queue_len: u32,
 }
 
 /// A network device.
@@ -185,6 +186,14 @@ impl TxQueue<'_> {
         unsafe { bindings::caif_helper_dev_sw_netstats_tx_add(self.0.as_raw(), len) };
         // SAFETY: The device is valid, and the lock of its transmit queue is held.
         unsafe { bindings::caif_helper_netdev_sent_queue(self.0.as_raw(), len, more) }
+    }
+
+    /// Tells that the hardware gets on with packets, so that the watchdog does not bite while the
+    /// queue is stopped.
+    #[inline]
+    pub fn progress(&self) {
+        // SAFETY: The device is valid and has a transmit queue.
+        unsafe { bindings::caif_helper_txq_trans_cond_update(self.0.as_raw()) }
     }
 
     /// Tells that the hardware is done with packets of `bytes` bytes together, as many in number

@@ -87,9 +87,15 @@ impl<O: Operations> Allocated<O> {
     }
 
     unsafe extern "C" fn setup(dev: *mut bindings::net_device) {
-        let kind = bindings::netdev_stat_type_NETDEV_PCPU_STAT_TSTATS;
-        // SAFETY: `alloc_netdev_mqs()` passes the device it is about to return.
-        unsafe { (*dev).set_pcpu_stat_type(kind) };
+        // SAFETY: `alloc_netdev_mqs()` passes the device it is about to return, which nobody else
+        // knows.
+        let dev = unsafe { &mut *dev };
+        dev.set_pcpu_stat_type(bindings::netdev_stat_type_NETDEV_PCPU_STAT_TSTATS);
+        // The queues, which are made next, take after these: the class of their lock after the
+        // type, and whether there is a queueing discipline at all after the length.
+        dev.type_ = O::HW_TYPE;
+        dev.flags = O::FLAGS;
+        dev.tx_queue_len = O::TX_QUEUE_LEN;
     }
 
     /// The NAPI instance. It is disabled, so that scheduling it has no effect yet.
@@ -101,8 +107,10 @@ impl<O: Operations> Allocated<O> {
         // SAFETY: By the type invariant, the private data is of this type.
         let private =
             unsafe { bindings::caif_helper_netdev_priv(self.dev.as_ptr()) }.cast::<Private<O>>();
-        // SAFETY: As above, and the instance lives as long as the device.
-        unsafe { Napi::from_raw((*private).napi.get()) }
+        // SAFETY: As above.
+        let napi = unsafe { (*private).napi.get() };
+        // SAFETY: The instance was added to the device and lives as long as it does.
+        unsafe { Napi::from_raw(napi) }
     }
 
     /// Adds the driver's state and registers the device, without a carrier. `ready` runs before
@@ -126,12 +134,9 @@ impl<O: Operations> Allocated<O> {
         // SAFETY: The device is valid and not registered, so it is ours alone.
         let raw = unsafe { &mut *dev };
         raw.netdev_ops = &Callbacks::<O>::OPS;
-        raw.type_ = settings.hw_type;
-        raw.flags = settings.flags;
         raw.mtu = settings.mtu;
         raw.min_mtu = settings.min_mtu;
         raw.max_mtu = settings.max_mtu;
-        raw.tx_queue_len = settings.tx_queue_len;
         unregistered.device().carrier_off();
 
         // SAFETY: Process context without RTNL, see above.
@@ -219,6 +224,19 @@ impl<O: Operations> Registration<O> {
     pub fn ops(&self) -> &O {
         // SAFETY: The parts are initialized and live as long as `self`.
         unsafe { &self.0.parts().as_ref().ops }
+    }
+
+    /// Takes the interface down for good, for a machine that shuts down. Process context without
+    /// RTNL: sleeps.
+    pub fn shut(&self) {
+        // SAFETY: Process context without RTNL, see above.
+        unsafe { bindings::rtnl_lock() };
+        // SAFETY: By the type invariant, the device is registered; RTNL is held.
+        unsafe { bindings::netif_device_detach(self.device().as_raw()) };
+        // SAFETY: As above.
+        unsafe { bindings::dev_close(self.device().as_raw()) };
+        // SAFETY: RTNL was taken above.
+        unsafe { bindings::rtnl_unlock() };
     }
 
     /// Takes the device away from the stack: the interface goes down, and no callback is under

@@ -14,7 +14,7 @@ use kernel::{
     prelude::*, //
 };
 
-/// A socket buffer that is ours alone. Dropping it counts as a drop of the packet; one that was
+/// A socket buffer that we own. Dropping it counts as a drop of the packet; one that was
 /// sent is [consumed](Self::consume).
 ///
 /// # Invariants
@@ -77,10 +77,12 @@ impl SkBuff {
     #[inline]
     pub fn put(&mut self, len: u32) -> Option<NonNull<u8>> {
         // SAFETY: By the type invariant, the socket buffer is valid.
-        if unsafe { bindings::caif_helper_skb_tailroom(self.as_raw()) } < len {
+        let room = unsafe { bindings::caif_helper_skb_tailroom(self.as_raw()) };
+        // There is no room in one that is in fragments.
+        if len == 0 || room < len {
             return None;
         }
-        // SAFETY: The socket buffer is valid, ours alone, and has room for `len` bytes.
+        // SAFETY: The socket buffer is valid, linear, and has room for `len` bytes.
         NonNull::new(unsafe { bindings::skb_put(self.as_raw(), len) }.cast())
     }
 

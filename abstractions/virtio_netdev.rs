@@ -11,6 +11,8 @@
 //! - Going down: the driver mutes the interrupts, the network device is unregistered, the virtio
 //!   device is reset, the driver's state is dropped and with it the queues, the network device is
 //!   freed.
+//! - At shutdown: the driver mutes the interrupts, the interface goes down, the virtio device is
+//!   reset.
 //!
 //! Other buses drop a driver's data after its remove callback; for virtio that would be too late,
 //! since the device must be reset, and hence unused, when that callback returns.
@@ -64,6 +66,9 @@ pub trait Driver {
     fn validate(vdev: &virtio::Device<device::Core<'_>>) -> Result;
 
     /// Makes the state of a device. Process context: may sleep.
+    ///
+    /// The state owns the queues of the device and must not leak them (`mem::forget()`): the NAPI
+    /// instance that their callbacks use is freed after it.
     fn probe<'bound>(setup: Setup<'bound, '_>) -> Result<(Settings, Parts<Self::Netdev<'bound>>)>;
 
     /// The device is ready and its network device registered: lets the traffic begin. Process
@@ -122,6 +127,7 @@ unsafe impl<T: Driver> driver::RegistrationOps for Adapter<T> {
         raw.validate = Some(Self::validate_callback);
         raw.probe = Some(Self::probe_callback);
         raw.remove = Some(Self::remove_callback);
+        raw.shutdown = Some(Self::shutdown_callback);
         // SAFETY: `drv` is a complete driver that stays where it is until `unregister`.
         to_result(unsafe { bindings::__register_virtio_driver(drv, module.as_ptr()) })
     }
@@ -159,6 +165,18 @@ impl<T: Driver> Adapter<T> {
         let registration = netdev.register(settings, parts, || vdev.ready())?;
         T::start(registration.ops(), registration.device());
         dev.set_drvdata(Ok::<_, Error>(registration))
+    }
+
+    extern "C" fn shutdown_callback(vdev: *mut bindings::virtio_device) {
+        // SAFETY: The virtio core calls with a registered device whose lock is held.
+        let vdev = unsafe { virtio::Device::<device::CoreInternal<'_>>::from_raw(vdev) };
+        let dev: &device::Device<device::CoreInternal<'_>> = vdev.as_ref();
+        // SAFETY: The device is bound, so that the probe was successful and stored the data by
+        // `set_drvdata()`.
+        let data = unsafe { dev.drvdata_borrow::<Registration<T::Netdev<'_>>>() };
+        T::quiesce(data.ops());
+        data.shut();
+        vdev.reset();
     }
 
     extern "C" fn remove_callback(vdev: *mut bindings::virtio_device) {

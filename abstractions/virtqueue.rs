@@ -166,7 +166,9 @@ impl<T: Token> Virtqueue<'_, T> {
 /// For the virtio core to call with a virtqueue whose device's `priv` points to a [`Napi`].
 pub unsafe extern "C" fn schedule_napi(vq: *mut bindings::virtqueue) {
     // SAFETY: The virtio core calls with a valid virtqueue, whose device is valid too.
-    let napi = unsafe { (*(*vq).vdev).priv_ };
+    let vdev = unsafe { (*vq).vdev };
+    // SAFETY: As above.
+    let napi = unsafe { (*vdev).priv_ };
     // SAFETY: By the safety requirements; the device's driver keeps the instance alive until no
     // callback can be under way.
     let napi = unsafe { Napi::from_raw(napi.cast()) };

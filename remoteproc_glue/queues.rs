@@ -49,14 +49,15 @@ use kernel::{
 
 /// The queues of a link.
 ///
-/// When it is dropped, the device is reset, interrupts are cut off, and the virtqueues deleted.
+/// When it is dropped, the doorbell is muted, the device reset, the modem kicked so that it notices,
+/// interrupts cut off, and the virtqueues deleted.
 ///
 /// # Invariants
 ///
 /// The virtqueues are valid, and the device's list of virtqueues has these two and the one to send
 /// by, and no others.
 pub struct Queues<'bound> {
-    link: Link<'bound>,
+    found: Found<'bound>,
     rx: NonNull<bindings::virtqueue>,
     bell: NonNull<bindings::virtqueue>,
 }
@@ -67,22 +68,62 @@ unsafe impl Send for Queues<'_> {}
 // SAFETY: As for `Send`.
 unsafe impl Sync for Queues<'_> {}
 
-/// A device whose virtqueues are deleted when this is dropped.
-struct DeleteQueues(*mut bindings::virtio_device);
+/// The virtqueues of a device, found and not yet deleted. Dropping this is the end of them: the
+/// device is reset, interrupts are cut off, the virtqueues deleted.
+struct Found<'bound>(Link<'bound>);
 
-impl Drop for DeleteQueues {
-    fn drop(&mut self) {
-        // SAFETY: The device is valid and has been reset, and nobody uses its virtqueues.
-        unsafe { bindings::caif_helper_virtio_del_vqs(self.0) }
+impl Found<'_> {
+    /// Enters `vq` for vring `index`, to get its interrupts.
+    fn enter(&self, index: usize, vq: *mut bindings::virtqueue) {
+        // SAFETY: The vring is valid.
+        let place = unsafe { &raw mut (*self.0.vring(index)).vq };
+        // SAFETY: The place is valid; who reads it takes an old value or a new one.
+        unsafe { place.write_volatile(vq) };
     }
+}
+
+impl Drop for Found<'_> {
+    fn drop(&mut self) {
+        let vdev = self.0.vdev().as_raw();
+        // SAFETY: The device is valid, and this is process context.
+        unsafe { bindings::virtio_reset_device(vdev) };
+        for index in [VRING_RX, VRING_TX] {
+            self.enter(index, core::ptr::null_mut());
+        }
+        // Interrupt handlers that found a virtqueue before are done with it after this, since
+        // they run with preemption disabled. A platform that calls `rproc_vq_interrupt()` with
+        // preemption enabled must end its calls before it takes its virtio devices away, as
+        // remoteproc offers no lock for that.
+        rcu::synchronize_rcu();
+        // SAFETY: The device is valid and was reset, and nobody uses its virtqueues any more.
+        unsafe { bindings::caif_helper_virtio_del_vqs(vdev) }
+    }
+}
+
+/// Whether virtio put the parts of a vring where `layout` has them. It aligns the used ring by its
+/// address, so that they differ if the vring itself is not aligned as much.
+fn check_layout(vq: NonNull<bindings::virtqueue>, layout: &Layout) -> Result {
+    // SAFETY: The virtqueue is valid.
+    let vring = unsafe { bindings::virtqueue_get_vring(vq.as_ptr()) };
+    // SAFETY: A split virtqueue has a vring.
+    let num = unsafe { (*vring).num };
+    // SAFETY: As above.
+    let desc = unsafe { (*vring).desc }.addr();
+    // SAFETY: As above.
+    let used = unsafe { (*vring).used }.addr();
+    if num != u32::from(layout.num()) || used.wrapping_sub(desc) != layout.used_flags() {
+        return Err(EINVAL);
+    }
+    Ok(())
 }
 
 impl<'bound> Queues<'bound> {
     /// Finds the virtqueues and makes the doorbell. The remote processor cannot ring it before
     /// [`listen`](Self::listen). Process context: may sleep.
     pub fn new(
-        setup: &Setup<'bound, '_>,
+        setup: Setup<'bound, '_>,
         link: Link<'bound>,
+        layouts: [Layout; VRINGS],
     ) -> Result<(Arc<Self>, TxVirtqueue<'bound>)> {
         let vdev = setup.vdev().as_raw();
         let mut infos = [
@@ -109,21 +150,22 @@ impl<'bound> Queues<'bound> {
                 infos.as_mut_ptr(),
             )
         })?;
-        let delete = DeleteQueues(vdev);
+        let found = Found(link);
         let [rx, tx] = vqs;
         let rx = NonNull::new(rx).ok_or(ENODEV)?;
         let tx = NonNull::new(tx).ok_or(ENODEV)?;
-        // SAFETY: The virtqueues were just found and are valid.
-        let (rx_priv, tx_priv) = unsafe { ((*rx.as_ptr()).priv_, (*tx.as_ptr()).priv_) };
-        if rx_priv != link.vring(VRING_RX).cast() || tx_priv != link.vring(VRING_TX).cast() {
-            return Err(ENODEV);
+        for (index, (vq, layout)) in [rx, tx].into_iter().zip(&layouts).enumerate() {
+            // SAFETY: The virtqueue was just found and is valid.
+            if unsafe { (*vq.as_ptr()).priv_ } != link.vring(index).cast() {
+                return Err(ENODEV);
+            }
+            check_layout(vq, layout)?;
         }
         let bell = Self::make_bell(vdev)?;
         // SAFETY: The virtqueue is valid. Deleting it needs its vring to be set.
-        unsafe { (*bell.as_ptr()).priv_ = rx_priv };
-        core::mem::forget(delete);
+        unsafe { (*bell.as_ptr()).priv_ = link.vring(VRING_RX).cast() };
         // INVARIANT: All of them were just made, on a device that had none.
-        let queues = Arc::new(Self { link, rx, bell }, GFP_KERNEL)?;
+        let queues = Arc::new(Self { found, rx, bell }, GFP_KERNEL)?;
         // SAFETY: The virtqueue was just made, hence it is empty, and nobody else gets at it. It
         // is deleted after the last use, since the new object keeps `queues` alive.
         let vq = unsafe { Virtqueue::from_raw(tx) };
@@ -167,18 +209,12 @@ impl<'bound> Queues<'bound> {
     fn set_bell(&self, rings: bool) {
         // SAFETY: The virtqueue is valid.
         let vring = unsafe { bindings::virtqueue_get_vring(self.bell.as_ptr()) };
+        // SAFETY: The vring is valid.
+        let used = unsafe { (*vring).used };
         // SAFETY: The vring of a split virtqueue has a used ring.
-        let idx = unsafe { &raw mut (*(*vring).used).idx };
+        let idx = unsafe { &raw mut (*used).idx };
         // SAFETY: The used ring is in private memory, and only this function writes to it.
         unsafe { idx.write_volatile(rings.into()) };
-    }
-
-    /// Enters `vq` for vring `index`, to get its interrupts.
-    fn enter(&self, index: usize, vq: *mut bindings::virtqueue) {
-        // SAFETY: The vring is valid.
-        let place = unsafe { &raw mut (*self.link.vring(index)).vq };
-        // SAFETY: The place is valid; who reads it takes an old value or a new one.
-        unsafe { place.write_volatile(vq) };
     }
 
     /// Lets the remote processor ring the doorbell. From now on, the NAPI instance is scheduled
@@ -187,7 +223,7 @@ impl<'bound> Queues<'bound> {
         self.set_bell(true);
         // The virtqueue must be complete before it can be found.
         mb(Full);
-        self.enter(VRING_RX, self.bell.as_ptr());
+        self.found.enter(VRING_RX, self.bell.as_ptr());
     }
 
     /// Keeps the doorbell from ringing. An interrupt that is under way may still get through.
@@ -200,11 +236,8 @@ impl<'bound> Queues<'bound> {
         // SAFETY: The virtqueue is valid.
         let vring = unsafe { bindings::virtqueue_get_vring(self.rx.as_ptr()) };
         // SAFETY: A split virtqueue has a vring.
-        let (desc, num) = unsafe { ((*vring).desc, (*vring).num) };
+        let desc = unsafe { (*vring).desc };
         let base = NonNull::new(desc.cast()).ok_or(ENODEV)?;
-        if num != u32::from(layout.num()) {
-            return Err(EINVAL);
-        }
         // SAFETY: remoteproc keeps the memory of a vring of this layout for as long as its virtio
         // device exists.
         unsafe { VringMem::new(base, layout.size()) }.ok_or(EINVAL)
@@ -220,15 +253,11 @@ impl<'bound> Queues<'bound> {
 
 impl Drop for Queues<'_> {
     fn drop(&mut self) {
-        let _delete = DeleteQueues(self.link.vdev().as_raw());
         self.mute();
         // SAFETY: The device is valid, and this is process context.
-        unsafe { bindings::virtio_reset_device(self.link.vdev().as_raw()) };
-        for index in [VRING_RX, VRING_TX] {
-            self.enter(index, core::ptr::null_mut());
-        }
-        // Interrupt handlers that found a virtqueue before are done with it after this.
-        rcu::synchronize_rcu();
+        unsafe { bindings::virtio_reset_device(self.found.0.vdev().as_raw()) };
+        // Nothing else tells the modem to look at the status: it may forget its buffers now.
+        self.kick_rx();
     }
 }
 

@@ -63,6 +63,8 @@ impl Slots {
         want: u16,
         least: u16,
     ) -> Result<Self> {
+        let most = u16::try_from(BYTES_MAX / size.max(1)).unwrap_or(u16::MAX);
+        let want = want.min(most.max(least));
         let stride = size.checked_next_multiple_of(CACHE_LINE).ok_or(EINVAL)?;
         let mut count = want;
         let mem = loop {
@@ -118,8 +120,11 @@ impl Slots {
     /// Puts a slot back.
     #[inline]
     pub fn put(&mut self, slot: Slot) {
-        // The vector has room for all slots, so that this neither allocates nor fails.
-        let _ = self.free.push_within_capacity(slot);
+        // A slot of somebody else's is dropped here. The vector has room for all of ours, so that
+        // this neither allocates nor fails.
+        if slot.0 < self.count {
+            let _ = self.free.push_within_capacity(slot);
+        }
     }
 
     /// The device address of a slot.
@@ -136,19 +141,22 @@ impl Slots {
         let total = u32::from(head)
             .checked_add(len)
             .and_then(|sum| sum.checked_add(u32::from(tail)))
-            .filter(|total| *total as usize <= self.size)
+            .filter(|total| *total as usize <= self.size && slot.0 < self.count)
             .ok_or(EMSGSIZE)?;
         let start = self.mem.as_mut_ptr().cast::<u8>();
         let frame = start.wrapping_add(slot.index() * self.stride + usize::from(head));
-        // SAFETY: By the type invariant the slot is inside the memory and nobody else writes to
-        // it, and what is written is inside the slot.
+        // SAFETY: By the type invariant and the check above, the slot is inside the memory, and what
+        // is written is inside the slot. No reference to it exists.
         unsafe { skb.copy_bits(frame, len) }?;
         let end = frame.wrapping_add(len as usize);
-        // SAFETY: As above. The memory is shared, but it is not a Rust object.
+        // SAFETY: As above.
         unsafe { end.write_bytes(0, tail.into()) };
         Ok(total)
     }
 }
+
+/// More memory than this is not taken, whatever the firmware says of MTU and vring.
+const BYTES_MAX: usize = 4 << 20;
 
 /// Slots begin at multiples of this, in bytes, so that no two share a cache line.
 const CACHE_LINE: usize = 64;

@@ -54,11 +54,12 @@ impl<'bound> Windows<'bound> {
         };
         let mut excluded = KVec::new();
         excluded.push(reserved, GFP_KERNEL)?;
-        for_each_carveout(link, |name, window| {
+        for_each_carveout(link, |name, da, va, is_iomem| {
             if is_virtio_memory(name) {
-                excluded.push(window.da, GFP_KERNEL)?;
-            } else {
-                this.windows.push(window, GFP_KERNEL)?;
+                excluded.push(da, GFP_KERNEL)?;
+            } else if let Some(va) = va {
+                // INVARIANT: remoteproc keeps carveouts mapped while there are virtio devices.
+                this.windows.push(Window { da, va, is_iomem }, GFP_KERNEL)?;
             }
             Ok(())
         })?;
@@ -190,9 +191,12 @@ fn is_virtio_memory(name: &[u8]) -> bool {
     digits > 0 && (rest == b"buffer" || rest.starts_with(b"vring"))
 }
 
-/// Calls `f` for the name and the window of each carveout that is mapped and has a known device
-/// address.
-fn for_each_carveout(link: &Link<'_>, mut f: impl FnMut(&[u8], Window) -> Result) -> Result {
+/// Calls `f` for each carveout with a known device address: its name, its device addresses, where
+/// it is mapped, if it is, and whether as I/O memory.
+fn for_each_carveout(
+    link: &Link<'_>,
+    mut f: impl FnMut(&[u8], Range<u64>, Option<NonNull<u8>>, bool) -> Result,
+) -> Result {
     /// A carveout that the remote processor may have anywhere (`FW_RSC_ADDR_ANY`).
     const ANY: u32 = u32::MAX;
 
@@ -205,24 +209,26 @@ fn for_each_carveout(link: &Link<'_>, mut f: impl FnMut(&[u8], Window) -> Result
         // SAFETY: All entries of the list are of this type.
         let entry: *mut bindings::rproc_mem_entry =
             unsafe { kernel::container_of!(node, bindings::rproc_mem_entry, node) };
-        // SAFETY: The entry is valid.
+        // SAFETY: The entry is valid, and it does not change, see above.
         let entry = unsafe { &*entry };
-        let va = NonNull::new(entry.va.cast::<u8>());
-        if let (Some(va), true, true) = (va, entry.da != ANY, entry.len > 0) {
+        if entry.da != ANY && entry.len > 0 {
             let start = u64::from(entry.da);
             let end = start.saturating_add(entry.len as u64);
-            // INVARIANT: remoteproc keeps carveouts mapped while there are virtio devices.
-            let window = Window {
-                da: start..end,
-                va,
-                is_iomem: entry.is_iomem,
-            };
-            let len = entry.name.iter().take_while(|byte| **byte != 0).count();
             let mut name = [0; 32];
-            for (to, from) in name.iter_mut().zip(entry.name.iter().take(len)) {
+            let mut len = 0;
+            for (to, from) in name.iter_mut().zip(&entry.name) {
+                if *from == 0 {
+                    break;
+                }
                 *to = *from as u8;
+                len += 1;
             }
-            f(name.get(..len).unwrap_or_default(), window)?;
+            f(
+                name.get(..len).unwrap_or_default(),
+                start..end,
+                NonNull::new(entry.va.cast()),
+                entry.is_iomem,
+            )?;
         }
         node = entry.node.next;
     }
