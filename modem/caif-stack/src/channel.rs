@@ -167,6 +167,14 @@ impl Channel {
         self.frame(Data::Payload(&packet), stats)
     }
 
+    /// How many frames wait for the host.
+    pub(crate) fn waiting(&self) -> usize {
+        match &self.behind {
+            Behind::Ip(stack) => stack.waiting(),
+            Behind::At(_) | Behind::Loopback => self.queue.len(),
+        }
+    }
+
     /// Lets the service work; the result is when it next can.
     pub(crate) fn poll(&mut self, now: Instant) -> Option<Instant> {
         match &mut self.behind {

@@ -117,6 +117,10 @@ impl Engine {
     pub fn stats(&self) -> Stats {
         let mut stats = self.stats;
         add(&mut stats.channels, self.channels.len());
+        add(&mut stats.waiting, self.answers.len());
+        for channel in self.channels.values() {
+            add(&mut stats.waiting, channel.waiting());
+        }
         stats
     }
 

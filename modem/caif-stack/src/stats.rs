@@ -6,7 +6,7 @@ use std::fmt;
 
 macro_rules! stats {
     ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
-        /// Counters since the engine was made; only `channels` is a level.
+        /// Counters since the engine was made; only `channels` and `waiting` are levels.
         #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
         #[cfg_attr(feature = "serde", derive(serde::Serialize))]
         #[non_exhaustive]
@@ -34,6 +34,8 @@ stats! {
     bytes_out,
     /// Channels that are set up now.
     channels,
+    /// Frames and packets that wait for the link or the host's flow on now.
+    waiting,
     /// Link set-ups granted.
     setups,
     /// Link set-ups refused.

@@ -118,6 +118,7 @@ fn flow_off_from_the_host_holds_frames_back() {
         link.send_data(util, Service::Util, Data::Payload(&[n]));
     }
     assert_eq!(link.receive(), None);
+    assert_eq!(link.engine.stats().waiting, 4);
     // The other channels go on.
     assert_eq!(link.exchange(at, Service::Vei, b"AT\r"), b"AT\r\r\nOK\r\n");
     link.send_data(util, Service::Util, Data::FlowOn);

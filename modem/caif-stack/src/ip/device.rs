@@ -46,8 +46,12 @@ impl PacketQueues {
         !self.rx.is_empty()
     }
 
+    pub(crate) fn waiting(&self) -> usize {
+        self.tx.len()
+    }
+
     pub(crate) fn is_full(&self) -> bool {
-        self.tx.len() >= self.limit
+        self.waiting() >= self.limit
     }
 
     /// How many packets the stack has sent so far, to see whether it makes progress.

@@ -83,6 +83,11 @@ impl IpStack {
         packet.or_else(|| self.device.send())
     }
 
+    /// How many packets wait for the host.
+    pub(crate) fn waiting(&self) -> usize {
+        self.device.waiting()
+    }
+
     /// Lets the stack work until it can do no more at this time, and gives the time at which
     /// it can. None if only a packet from the host or room in the queue helps.
     pub(crate) fn poll(&mut self, now: Instant) -> Option<Instant> {
