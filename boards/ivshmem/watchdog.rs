@@ -64,8 +64,8 @@ struct Boot {
     heartbeat: u32,
     /// Looks of the timer since it changed, or since the modem took the boot.
     still: u32,
-    /// The modem has been in the state of a crash since before the boot, so that it may not
-    /// have noticed the boot yet.
+    /// The modem has been in the state of a crash since before the boot: it has not noticed the
+    /// boot yet, or it is dead and will not.
     stale_crash: bool,
     /// Whether a crash was reported already.
     reported: bool,
@@ -76,8 +76,8 @@ impl Boot {
     fn verdict(&self, modem: &Modem) -> Option<(Crash, &'static str)> {
         let taken = modem.boot_id == self.id;
         match modem.state {
-            ModemState::Crashed if taken || !self.stale_crash || self.age >= STILL_TICKS => {
-                Some((Crash::Fatal, "says that it crashed"))
+            ModemState::Crashed if taken || !self.stale_crash => {
+                Some((Crash::Fatal, "crashed"))
             }
             ModemState::Absent if taken => Some((Crash::Fatal, "is gone")),
             ModemState::Waiting | ModemState::Running if taken && self.still >= STILL_TICKS => {
