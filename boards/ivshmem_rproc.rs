@@ -28,11 +28,6 @@ pub mod ivshmem {
     pub mod firmware;
     pub mod layout;
     pub mod table;
-    #[allow(
-        clippy::undocumented_unsafe_blocks,
-        unsafe_code,
-        reason = "of `impl_has_hr_timer!`"
-    )]
     pub mod watchdog;
 }
 #[path = "../vring_layout.rs"]

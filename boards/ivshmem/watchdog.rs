@@ -76,9 +76,7 @@ impl Boot {
     fn verdict(&self, modem: &Modem) -> Option<(Crash, &'static str)> {
         let taken = modem.boot_id == self.id;
         match modem.state {
-            ModemState::Crashed if taken || !self.stale_crash => {
-                Some((Crash::Fatal, "crashed"))
-            }
+            ModemState::Crashed if taken || !self.stale_crash => Some((Crash::Fatal, "crashed")),
             ModemState::Absent if taken => Some((Crash::Fatal, "is gone")),
             ModemState::Waiting | ModemState::Running if taken && self.still >= STILL_TICKS => {
                 Some((Crash::Watchdog, "has stopped"))
