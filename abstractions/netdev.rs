@@ -391,8 +391,12 @@ impl<O: Operations> Callbacks<O> {
         unsafe { bindings::dev_get_tstats64(dev, stats) };
         // SAFETY: See `Callbacks`.
         let (_, _, parts) = unsafe { Self::borrow(dev) };
+        // The statistics may be part of a netlink message, where they are not aligned.
         // SAFETY: The network core passes valid statistics, for us alone.
-        parts.ops.get_stats64(unsafe { &mut *stats });
+        let mut sum = unsafe { stats.read_unaligned() };
+        parts.ops.get_stats64(&mut sum);
+        // SAFETY: As above.
+        unsafe { stats.write_unaligned(sum) };
     }
 }
 
