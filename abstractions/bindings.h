@@ -23,6 +23,9 @@
 #include <linux/workqueue.h>
 
 #include "helpers.h"
+#if IS_ENABLED(CONFIG_KUNIT)
+#include "../tests/kunit/helpers.h"
+#endif
 
 /* Exported to remoteproc drivers, but declared in none of the public headers. */
 irqreturn_t rproc_vq_interrupt(struct rproc *rproc, int vq_id);

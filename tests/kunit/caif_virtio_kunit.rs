@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! KUnit suites for the rings and for the whole driver.
+//!
+//! The driver is looked at from outside only: from the side of the modem, which is played by a
+//! remote processor made here, and from the side of the network stack. It must be loaded first.
+
+#![deny(unsafe_code)]
+
+#[expect(unsafe_code)]
+#[path = "../../abstractions"]
+pub mod abstractions {
+    //! Safe wrappers that the kernel crate lacks.
+
+    pub mod bindings;
+    pub mod event;
+    pub mod memory;
+    pub mod remoteproc;
+    pub mod remoteproc_carveout;
+    pub mod remoteproc_ops;
+}
+#[macro_use]
+pub mod check;
+pub mod fake;
+pub mod modem_rx;
+pub mod modem_tx;
+#[expect(unsafe_code)]
+pub mod netdev;
+#[expect(unsafe_code)]
+pub mod sink;
+pub mod suite_receive;
+pub mod table;
+#[expect(unsafe_code)]
+pub mod unsafe_memory;
+#[path = "../../vring_layout.rs"]
+pub mod vring_layout;
+
+use kernel::prelude::*;
+
+/// The suites are found by KUnit in their section; the module itself does nothing.
+struct Suites;
+
+impl kernel::Module for Suites {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        Ok(Self)
+    }
+}
+
+module! {
+    type: Suites,
+    name: "caif_virtio_kunit",
+    authors: ["The caif_virtio developers"],
+    description: "KUnit tests of caif_virtio",
+    license: "GPL",
+}

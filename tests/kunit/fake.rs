@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The fake: a remote processor in the kernel's own memory, to which Linux attaches.
+//!
+//! Its device addresses differ from all others of the memory. What Linux sends lies in ordinary
+//! DMA memory, since there is no `vdev0buffer`.
+
+use crate::{
+    abstractions::{
+        event::Event,
+        memory::Memory,
+        remoteproc::{
+            self,
+            Operations,
+            Registration,
+            Rproc,
+            Unregistered, //
+        },
+        remoteproc_carveout::{
+            Carveout,
+            DeviceRange, //
+        }, //
+    },
+    netdev::Netdev,
+    table,
+    vring_layout::Layout, //
+};
+use kernel::{
+    device,
+    faux,
+    prelude::*,
+    sync::{
+        aref::ARef,
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc, //
+    }, //
+};
+
+/// How long something may take that happens at once, in milliseconds. Generous, for a machine
+/// that is emulated and shared.
+pub const TIMEOUT_MS: u32 = 20_000;
+/// Device address of the first vring; everything else follows.
+const DA: u32 = 0x4000_0000;
+/// Alignment of the parts of the memory, large enough for every ring alignment used.
+const PAGE: usize = 4096;
+
+/// What kind of modem to make.
+pub struct Options {
+    /// Descriptors of both vrings.
+    pub num: [u32; 2],
+    /// Alignment of both vrings.
+    pub align: u32,
+    /// Features offered.
+    pub features: u32,
+    /// The config space, if there is one.
+    pub config: Option<KVec<u8>>,
+    /// Type of the virtio device.
+    pub virtio_id: u32,
+    /// Bytes of the memory for frames.
+    pub heap: usize,
+    /// Whether a crash is recovered from by attaching again.
+    pub recovers: bool,
+    /// Whether the modem interrupts for both vrings whenever it is kicked.
+    pub answers_kicks: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            num: [16, 16],
+            align: 4096,
+            features: 0,
+            config: None,
+            virtio_id: VIRTIO_ID_CAIF,
+            heap: 1 << 20,
+            recovers: false,
+            answers_kicks: false,
+        }
+    }
+}
+
+/// A CAIF link, of `include/uapi/linux/virtio_ids.h`.
+pub const VIRTIO_ID_CAIF: u32 = 12;
+
+/// What the operations of the remote processor record.
+#[pin_data]
+pub struct Record {
+    /// Kicks of each vring.
+    kicks: [Atomic<u32>; 2],
+    /// Kicks of vrings that there are not.
+    stray_kicks: Atomic<u32>,
+    /// How often Linux attached.
+    attaches: Atomic<u32>,
+    /// How often it let go, by detach or stop.
+    releases: Atomic<u32>,
+    answers_kicks: bool,
+    /// Set by each of the above.
+    #[pin]
+    event: Event,
+}
+
+impl Record {
+    /// Kicks of a vring so far.
+    pub fn kicks(&self, vring: usize) -> u32 {
+        self.kicks.get(vring).map_or(0, |kicks| kicks.load(Relaxed))
+    }
+
+    /// Kicks of vrings that do not exist.
+    pub fn stray_kicks(&self) -> u32 {
+        self.stray_kicks.load(Relaxed)
+    }
+
+    /// How often Linux attached so far.
+    pub fn attaches(&self) -> u32 {
+        self.attaches.load(Relaxed)
+    }
+
+    /// How often Linux let go so far.
+    pub fn releases(&self) -> u32 {
+        self.releases.load(Relaxed)
+    }
+
+    /// Waits until the condition holds, which is looked at whenever something is recorded.
+    pub fn wait(&self, condition: impl Fn(&Self) -> bool) -> bool {
+        loop {
+            self.event.reset();
+            if condition(self) {
+                return true;
+            }
+            if !self.event.wait(TIMEOUT_MS) {
+                return condition(self);
+            }
+        }
+    }
+
+    fn count(&self, counter: &Atomic<u32>) {
+        counter.add(1, Relaxed);
+        self.event.set();
+    }
+}
+
+/// The remoteproc driver of the fake.
+struct Ops {
+    record: Arc<Record>,
+    table: DeviceRange,
+}
+
+#[vtable]
+impl Operations for Ops {
+    fn stop(&self, _rproc: &Rproc) -> Result {
+        self.record.count(&self.record.releases);
+        Ok(())
+    }
+
+    fn attach(&self, rproc: &Rproc) -> Result {
+        // Far too early: there are no virtqueues yet.
+        rproc.vq_interrupt(0);
+        rproc.vq_interrupt(1);
+        self.record.count(&self.record.attaches);
+        Ok(())
+    }
+
+    fn detach(&self, _rproc: &Rproc) -> Result {
+        self.record.count(&self.record.releases);
+        Ok(())
+    }
+
+    fn kick(&self, rproc: &Rproc, vqid: u32) {
+        let counter = usize::try_from(vqid)
+            .ok()
+            .and_then(|vring| self.record.kicks.get(vring));
+        self.record
+            .count(counter.unwrap_or(&self.record.stray_kicks));
+        if self.record.answers_kicks {
+            rproc.vq_interrupt(0);
+        }
+    }
+
+    fn loaded_table(&self, _rproc: &Rproc) -> Result<Option<DeviceRange>> {
+        Ok(Some(self.table))
+    }
+}
+
+/// Where the parts of the memory are, in bytes from its start.
+#[derive(Clone, Copy)]
+struct Parts {
+    vrings: [usize; 2],
+    table: usize,
+    heap: usize,
+    end: usize,
+}
+
+/// A modem, attached to or not.
+pub struct Fake {
+    // Dropped in this order.
+    registration: Registration<Ops>,
+    record: Arc<Record>,
+    memory: Arc<Memory>,
+    parts: Parts,
+    layouts: Option<[Layout; 2]>,
+    _parent: faux::Registration,
+}
+
+impl Fake {
+    /// Makes a modem that Linux is not attached to.
+    pub fn new(options: &Options) -> Result<Self> {
+        // As `vring_size()` has it, for whatever geometry, with room to spare.
+        let room = |num: u32| (num as usize * 32 + 2 * PAGE).next_multiple_of(PAGE);
+        let [rx, tx] = options.num;
+        let table = room(rx) + room(tx);
+        let parts = Parts {
+            vrings: [0, room(rx)],
+            table,
+            heap: table + PAGE,
+            end: table + PAGE + options.heap.next_multiple_of(PAGE),
+        };
+        let memory = Arc::new(Memory::alloc(parts.end)?, GFP_KERNEL)?;
+        let table_len = table::write(&memory, parts.table, options)?;
+        let mut carveouts = KVec::new();
+        for (name, from, to) in [
+            (c"vdev0vring0", parts.vrings[0], parts.vrings[1]),
+            (c"vdev0vring1", parts.vrings[1], parts.table),
+            (c"table", parts.table, parts.heap),
+            (c"heap", parts.heap, parts.end),
+        ] {
+            let range = DeviceRange {
+                da: da(from)?,
+                len: to - from,
+            };
+            carveouts.push(
+                Carveout::mapped(name, memory.clone(), from, range)?,
+                GFP_KERNEL,
+            )?;
+        }
+        let record = Arc::pin_init(
+            pin_init!(Record {
+                kicks: [Atomic::new(0), Atomic::new(0)],
+                stray_kicks: Atomic::new(0),
+                attaches: Atomic::new(0),
+                releases: Atomic::new(0),
+                answers_kicks: options.answers_kicks,
+                event <- Event::new(),
+            }),
+            GFP_KERNEL,
+        )?;
+        let ops = Ops {
+            record: record.clone(),
+            table: DeviceRange {
+                da: da(parts.table)?,
+                len: table_len,
+            },
+        };
+        let parent = faux::Registration::new(c"caif-fake-modem", None)?;
+        let parent_device: &faux::Device<device::Bound> = parent.as_ref();
+        let unregistered = Unregistered::new(
+            parent_device.as_ref(),
+            remoteproc::Options {
+                name: c"caif-fake-modem",
+                firmware: None,
+                auto_boot: false,
+                detached: true,
+                attach_on_recovery: options.recovers,
+                carveouts,
+            },
+            Ok::<_, Error>(ops),
+        )?;
+        let layout = |num| Layout::new(num, options.align).ok();
+        Ok(Self {
+            registration: Registration::new(unregistered)?,
+            record,
+            memory,
+            parts,
+            layouts: layout(rx).zip(layout(tx)).map(<[_; 2]>::from),
+            _parent: parent,
+        })
+    }
+
+    /// Makes a modem and lets Linux attach to it, whether the driver likes it or not.
+    pub fn attached(options: &Options) -> Result<Self> {
+        let this = Self::new(options)?;
+        this.attach()?;
+        Ok(this)
+    }
+
+    /// Lets Linux attach. The driver's probe is over afterwards.
+    pub fn attach(&self) -> Result {
+        self.registration.boot()
+    }
+
+    /// Lets Linux detach.
+    pub fn detach(&self) -> Result {
+        self.registration.detach()
+    }
+
+    /// What happened so far.
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// The remote processor.
+    pub fn rproc(&self) -> &ARef<Rproc> {
+        self.registration.rproc()
+    }
+
+    /// The network device of the link, if there is one.
+    pub fn find_netdev(&self) -> Option<Netdev<'_>> {
+        let rproc: &Rproc = self.rproc();
+        Netdev::find_below(rproc.as_ref())
+    }
+
+    /// The network device of the link.
+    pub fn netdev(&self) -> Result<Netdev<'_>> {
+        let netdev = self.find_netdev();
+        check!(netdev.is_some(), "there is no network device");
+        netdev.ok_or(ENODEV)
+    }
+
+    /// Interrupts for a vring. Returns whether there was a virtqueue that wanted it.
+    pub fn interrupt(&self, vring: u32) -> bool {
+        self.rproc().vq_interrupt(vring)
+    }
+
+    /// The shared memory.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// The layout of a vring of a geometry that is possible.
+    pub fn layout(&self, vring: usize) -> Result<Layout> {
+        let layouts = self.layouts.ok_or(EINVAL)?;
+        layouts.get(vring).copied().ok_or(EINVAL)
+    }
+
+    /// Where a vring starts in the memory.
+    pub fn vring(&self, vring: usize) -> Result<usize> {
+        self.parts.vrings.get(vring).copied().ok_or(EINVAL)
+    }
+
+    /// Where the heap starts in the memory.
+    pub fn heap(&self) -> usize {
+        self.parts.heap
+    }
+
+    /// Bytes of the heap.
+    pub fn heap_len(&self) -> usize {
+        self.parts.end - self.parts.heap
+    }
+
+    /// The device address of a place in the memory.
+    pub fn da(&self, offset: usize) -> u64 {
+        u64::from(DA) + offset as u64
+    }
+
+    /// The features that were negotiated.
+    pub fn features(&self) -> Result<u32> {
+        table::features(&self.memory, self.parts.table)
+    }
+
+    /// The status of the virtio device.
+    pub fn status(&self) -> Result<u8> {
+        table::status(&self.memory, self.parts.table)
+    }
+}
+
+/// The device address of a place in the memory.
+fn da(offset: usize) -> Result<u32> {
+    DA.checked_add(u32::try_from(offset)?).ok_or(ERANGE)
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include <linux/bottom_half.h>
+#include <linux/device.h>
+#include <linux/etherdevice.h>
+#include <linux/if_ether.h>
+#include <linux/io.h>
+#include <linux/mm.h>
+#include <linux/netdevice.h>
+#include <linux/rtnetlink.h>
+#include <linux/skbuff.h>
+#include <linux/virtio.h>
+
+#include "helpers.h"
+
+void *caif_kunit_phys_to_virt(u64 pa)
+{
+	return pfn_valid(PHYS_PFN(pa)) ? phys_to_virt(pa) : NULL;
+}
+
+static bool is_below(const struct device *dev, const struct device *ancestor)
+{
+	while (dev && dev != ancestor)
+		dev = dev->parent;
+	return dev;
+}
+
+struct net_device *caif_kunit_find_netdev(const struct device *ancestor)
+{
+	struct net_device *dev, *found = NULL;
+
+	rtnl_lock();
+	for_each_netdev(&init_net, dev) {
+		if (is_below(dev->dev.parent, ancestor)) {
+			found = dev;
+			break;
+		}
+	}
+	rtnl_unlock();
+	return found;
+}
+
+int caif_kunit_open(struct net_device *dev)
+{
+	int ret;
+
+	rtnl_lock();
+	ret = dev_open(dev, NULL);
+	rtnl_unlock();
+	return ret;
+}
+
+void caif_kunit_close(struct net_device *dev)
+{
+	rtnl_lock();
+	dev_close(dev);
+	rtnl_unlock();
+}
+
+bool caif_kunit_carrier_ok(const struct net_device *dev)
+{
+	return netif_carrier_ok(dev);
+}
+
+int caif_kunit_send(struct net_device *dev, const void *frame, unsigned int len)
+{
+	struct sk_buff *skb = alloc_skb(LL_RESERVED_SPACE(dev) + len, GFP_KERNEL);
+
+	if (!skb)
+		return -ENOMEM;
+	skb_reserve(skb, LL_RESERVED_SPACE(dev));
+	skb_reset_network_header(skb);
+	skb_put_data(skb, frame, len);
+	skb->dev = dev;
+	skb->protocol = htons(ETH_P_CAIF);
+	return dev_queue_xmit(skb);
+}
+
+void caif_kunit_skb_queue_head_init(struct sk_buff_head *list)
+{
+	skb_queue_head_init(list);
+}
+
+void caif_kunit_skb_keep(struct sk_buff_head *list, struct sk_buff *skb)
+{
+	skb = skb_share_check(skb, GFP_ATOMIC);
+	if (skb)
+		skb_queue_tail(list, skb);
+}
+
+unsigned long caif_kunit_irq_save(void)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	return flags;
+}
+
+void caif_kunit_irq_restore(unsigned long flags)
+{
+	local_irq_restore(flags);
+}
+
+void caif_kunit_bh_disable(void)
+{
+	local_bh_disable();
+}
+
+void caif_kunit_bh_enable(void)
+{
+	local_bh_enable();
+}
+
+static int match_virtio(struct device *dev, void *data)
+{
+	struct device **found = data;
+
+	/* By name: the bus of virtio has no public symbol. */
+	if (dev->bus && !strcmp(dev->bus->name, "virtio")) {
+		*found = get_device(dev);
+		return 1;
+	}
+	return device_for_each_child(dev, data, match_virtio);
+}
+
+int caif_kunit_unbind(struct device *ancestor)
+{
+	struct device *dev = NULL;
+
+	device_for_each_child(ancestor, &dev, match_virtio);
+	if (!dev)
+		return -ENODEV;
+	device_release_driver(dev);
+	put_device(dev);
+	return 0;
+}
+
+int caif_kunit_bind(struct device *ancestor)
+{
+	struct device *dev = NULL;
+	int ret;
+
+	device_for_each_child(ancestor, &dev, match_virtio);
+	if (!dev)
+		return -ENODEV;
+	ret = device_attach(dev);
+	put_device(dev);
+	return ret;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the KUnit module needs of the network stack and of memory management,
+ * where the kernel's headers have only static inlines or macros.
+ */
+#ifndef CAIF_KUNIT_HELPERS_H
+#define CAIF_KUNIT_HELPERS_H
+
+#include <linux/netdevice.h>
+#include <linux/skbuff.h>
+
+/* Where the CPU has a physical address of its own RAM, NULL if it is none. */
+void *caif_kunit_phys_to_virt(u64 pa);
+
+/* The first network device below @ancestor, without a reference. */
+struct net_device *caif_kunit_find_netdev(const struct device *ancestor);
+int caif_kunit_open(struct net_device *dev);
+void caif_kunit_close(struct net_device *dev);
+bool caif_kunit_carrier_ok(const struct net_device *dev);
+/* Sends a copy of a frame through the queueing discipline. */
+int caif_kunit_send(struct net_device *dev, const void *frame, unsigned int len);
+
+void caif_kunit_skb_queue_head_init(struct sk_buff_head *list);
+/* Queues a private skb, or drops it if there is no memory to make it one. */
+void caif_kunit_skb_keep(struct sk_buff_head *list, struct sk_buff *skb);
+
+unsigned long caif_kunit_irq_save(void);
+void caif_kunit_irq_restore(unsigned long flags);
+void caif_kunit_bh_disable(void);
+void caif_kunit_bh_enable(void);
+
+/* Binds or unbinds the driver of the virtio device below @ancestor. */
+int caif_kunit_unbind(struct device *ancestor);
+int caif_kunit_bind(struct device *ancestor);
+
+#endif

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The network device of a link, as the network stack sees it.
+//!
+//! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
+
+use crate::abstractions::bindings;
+use core::{
+    marker::PhantomData,
+    ptr::{
+        from_ref,
+        NonNull, //
+    }, //
+};
+use kernel::{
+    device,
+    error::to_result,
+    prelude::*, //
+};
+
+/// A network device. The test knows that it stays while it is used: it is the test that makes it
+/// go away.
+///
+/// # Invariants
+///
+/// The device is registered for as long as the value is used.
+#[derive(Clone, Copy)]
+pub struct Netdev<'a> {
+    dev: NonNull<bindings::net_device>,
+    _phantom: PhantomData<&'a ()>,
+}
+
+/// What a network device says of itself.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Properties {
+    /// `ARPHRD_*`.
+    pub hw_type: u16,
+    /// Largest packet now, the smallest that it can be set to, and the largest.
+    pub mtu: [u32; 3],
+    /// Whether it is point to point, without address resolution.
+    pub is_p2p_noarp: bool,
+}
+
+/// Counts of a network device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Packets received.
+    pub rx_packets: u64,
+    /// Bytes received.
+    pub rx_bytes: u64,
+    /// Everything that was wrong with reception.
+    pub rx_errors: u64,
+    /// Buffers of a wrong length.
+    pub rx_length_errors: u64,
+    /// Buffers of a wrong address or kind.
+    pub rx_frame_errors: u64,
+    /// Broken rings.
+    pub rx_fifo_errors: u64,
+    /// Packets sent.
+    pub tx_packets: u64,
+    /// Bytes sent.
+    pub tx_bytes: u64,
+    /// Packets that could not be sent.
+    pub tx_errors: u64,
+    /// Packets that were not sent because the link was broken.
+    pub tx_dropped: u64,
+}
+
+impl<'a> Netdev<'a> {
+    /// Finds the network device below another device.
+    pub fn find_below(ancestor: &'a device::Device) -> Option<Self> {
+        let ancestor = from_ref(ancestor).cast();
+        // SAFETY: The device is valid, and the lock of the network devices is not held.
+        let dev = unsafe { bindings::caif_kunit_find_netdev(ancestor) };
+        // INVARIANT: It was found in the list of registered devices.
+        Some(Self {
+            dev: NonNull::new(dev)?,
+            _phantom: PhantomData,
+        })
+    }
+
+    /// The C structure.
+    pub fn as_raw(&self) -> *mut bindings::net_device {
+        self.dev.as_ptr()
+    }
+
+    /// Whether the name is this prefix and a number.
+    pub fn is_named(&self, prefix: &[u8]) -> bool {
+        // SAFETY: The device is registered, hence nobody renames it behind the test's back.
+        let name = unsafe { (*self.as_raw()).name };
+        let mut bytes = name.iter().map(|byte| *byte as u8).take_while(|b| *b != 0);
+        prefix.iter().all(|wanted| bytes.next() == Some(*wanted))
+            && bytes.next().is_some_and(|byte| byte.is_ascii_digit())
+            && bytes.all(|byte| byte.is_ascii_digit())
+    }
+
+    /// What it says of itself.
+    pub fn properties(&self) -> Properties {
+        let wanted =
+            bindings::net_device_flags_IFF_POINTOPOINT | bindings::net_device_flags_IFF_NOARP;
+        // SAFETY: The device is registered.
+        let dev = unsafe { self.dev.as_ref() };
+        Properties {
+            hw_type: dev.type_,
+            mtu: [dev.mtu, dev.min_mtu, dev.max_mtu],
+            is_p2p_noarp: dev.flags & wanted == wanted,
+        }
+    }
+
+    /// Sets it up. May sleep.
+    pub fn open(&self) -> Result {
+        // SAFETY: The device is registered, and its lock not held.
+        to_result(unsafe { bindings::caif_kunit_open(self.as_raw()) })
+    }
+
+    /// Sets it down. May sleep.
+    pub fn close(&self) {
+        // SAFETY: The device is registered, and its lock not held.
+        unsafe { bindings::caif_kunit_close(self.as_raw()) }
+    }
+
+    /// Whether the link is there.
+    pub fn carrier(&self) -> bool {
+        // SAFETY: The device is registered.
+        unsafe { bindings::caif_kunit_carrier_ok(self.as_raw()) }
+    }
+
+    /// Whether the driver stopped the transmit queue.
+    pub fn is_stopped(&self) -> bool {
+        // SAFETY: The device is registered.
+        unsafe { bindings::caif_helper_netif_queue_stopped(self.as_raw()) }
+    }
+
+    /// Sends a frame. What the network stack says is returned: 0, or a code of its own.
+    pub fn send(&self, frame: &[u8]) -> c_int {
+        let data = frame.as_ptr().cast();
+        // SAFETY: The device is registered, and the function copies the frame.
+        unsafe { bindings::caif_kunit_send(self.as_raw(), data, frame.len() as c_uint) }
+    }
+
+    /// The counts.
+    pub fn stats(&self) -> Stats {
+        let mut raw = bindings::rtnl_link_stats64::default();
+        // SAFETY: The device is registered.
+        unsafe { bindings::dev_get_stats(self.as_raw(), &mut raw) };
+        Stats {
+            rx_packets: raw.rx_packets,
+            rx_bytes: raw.rx_bytes,
+            rx_errors: raw.rx_errors,
+            rx_length_errors: raw.rx_length_errors,
+            rx_frame_errors: raw.rx_frame_errors,
+            rx_fifo_errors: raw.rx_fifo_errors,
+            tx_packets: raw.tx_packets,
+            tx_bytes: raw.tx_bytes,
+            tx_errors: raw.tx_errors,
+            tx_dropped: raw.tx_dropped,
+        }
+    }
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A protocol that keeps the CAIF packets that a network device delivers.
+//!
+//! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
+
+use crate::{
+    abstractions::{
+        bindings,
+        event::Event, //
+    },
+    fake::TIMEOUT_MS,
+    netdev::Netdev, //
+};
+use core::marker::PhantomData;
+use kernel::{
+    error::to_result,
+    prelude::*,
+    types::Opaque, //
+};
+
+/// Packets that arrived on a network device.
+#[pin_data(PinnedDrop)]
+pub struct Sink<'a> {
+    #[pin]
+    protocol: Opaque<bindings::packet_type>,
+    #[pin]
+    queue: Opaque<bindings::sk_buff_head>,
+    #[pin]
+    event: Event,
+    _phantom: PhantomData<&'a ()>,
+}
+
+impl<'a> Sink<'a> {
+    /// Keeps what arrives on the network device from now on.
+    pub fn new(netdev: Netdev<'a>) -> Result<Pin<KBox<Self>>> {
+        let this = KBox::pin_init(
+            pin_init!(Self {
+                protocol <- Opaque::zeroed(),
+                // SAFETY: The place is valid for a list.
+                queue <- Opaque::ffi_init(|list| unsafe {
+                    bindings::caif_kunit_skb_queue_head_init(list)
+                }),
+                event <- Event::new(),
+                _phantom: PhantomData,
+            }),
+            GFP_KERNEL,
+        )?;
+        let protocol = this.protocol.get();
+        // SAFETY: The structure is zeroed, and nobody else knows it yet.
+        let raw = unsafe { &mut *protocol };
+        raw.type_ = (bindings::ETH_P_CAIF as u16).to_be();
+        raw.dev = netdev.as_raw();
+        raw.func = Some(receive);
+        // SAFETY: The protocol is complete, and stays until it is removed on drop.
+        unsafe { bindings::dev_add_pack(protocol) };
+        Ok(this)
+    }
+
+    /// Number of packets that were not taken yet.
+    pub fn len(&self) -> usize {
+        // SAFETY: The list is initialized; only the address of a part of it is taken.
+        let len = unsafe { &raw const (*self.queue.get()).qlen };
+        // SAFETY: As above; the count changes at any time.
+        unsafe { len.read_volatile() as usize }
+    }
+
+    /// Whether there are no packets.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Waits until there are as many packets. Returns whether there are.
+    pub fn wait(&self, packets: usize) -> bool {
+        loop {
+            self.event.reset();
+            if self.len() >= packets {
+                return true;
+            }
+            if !self.event.wait(TIMEOUT_MS) {
+                return self.len() >= packets;
+            }
+        }
+    }
+
+    /// Takes the oldest packet.
+    pub fn take(&self) -> Result<KVec<u8>> {
+        // SAFETY: The list is initialized.
+        let skb = unsafe { bindings::skb_dequeue(self.queue.get()) };
+        check!(!skb.is_null(), "a packet is missing");
+        // SAFETY: The socket buffer was in the list, and now is ours.
+        let len = unsafe { (*skb).len };
+        let bytes = KVec::from_elem(0, len as usize, GFP_KERNEL).map_err(Error::from);
+        let bytes = bytes.and_then(|mut bytes| {
+            let to = bytes.as_mut_ptr().cast();
+            // SAFETY: The socket buffer is valid, and the vector has as many bytes.
+            to_result(unsafe { bindings::skb_copy_bits(skb, 0, to, len as c_int) })?;
+            Ok(bytes)
+        });
+        // SAFETY: The socket buffer is ours.
+        unsafe { bindings::caif_helper_dev_consume_skb_any(skb) };
+        bytes
+    }
+
+    /// Takes the oldest packet and checks that it is this one.
+    pub fn expect(&self, frame: &[u8]) -> Result {
+        let packet = self.take()?;
+        check_eq!(packet.len(), frame.len(), "length of a packet");
+        for (i, (found, wanted)) in packet.iter().zip(frame).enumerate() {
+            check!(
+                found == wanted,
+                "byte {i} of a packet: found {found:#x}, wanted {wanted:#x}"
+            );
+        }
+        Ok(())
+    }
+}
+
+#[pinned_drop]
+impl PinnedDrop for Sink<'_> {
+    fn drop(self: Pin<&mut Self>) {
+        // SAFETY: The protocol was added.
+        unsafe { bindings::dev_remove_pack(self.protocol.get()) };
+        loop {
+            // SAFETY: The list is initialized, and nobody adds to it any more.
+            let skb = unsafe { bindings::skb_dequeue(self.queue.get()) };
+            if skb.is_null() {
+                break;
+            }
+            // SAFETY: The socket buffer was in the list, and now is ours.
+            unsafe { bindings::caif_helper_dev_consume_skb_any(skb) };
+        }
+    }
+}
+
+/// Called for each packet, in a softirq.
+unsafe extern "C" fn receive(
+    skb: *mut bindings::sk_buff,
+    _dev: *mut bindings::net_device,
+    protocol: *mut bindings::packet_type,
+    _orig_dev: *mut bindings::net_device,
+) -> c_int {
+    // SAFETY: The protocol is the field of a `Sink`, which removes it before it goes.
+    let sink: *const Sink<'_> = unsafe {
+        kernel::container_of!(Opaque::cast_from(protocol), Sink<'_>, protocol)
+    };
+    // SAFETY: As above.
+    let sink = unsafe { &*sink };
+    // SAFETY: The list is initialized, and the socket buffer is handed over to us.
+    unsafe { bindings::caif_kunit_skb_keep(sink.queue.get(), skb) };
+    sink.event.set();
+    0
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The resource table of the fake modem: one virtio device.
+
+use crate::{
+    abstractions::memory::Memory,
+    fake::Options, //
+};
+use kernel::prelude::*;
+
+/// Room for the table.
+pub const SIZE: usize = 256;
+/// Offset of the device's entry, behind the header with its single offset and the entry's type.
+const ENTRY: usize = 20 + 4;
+/// Offset of the first vring.
+const VRINGS: usize = ENTRY + 24;
+/// Bytes of a vring.
+const VRING: usize = 20;
+/// Offset of the config space.
+pub const CONFIG: usize = VRINGS + 2 * VRING;
+/// `RSC_VDEV`.
+const TYPE_VDEV: u32 = 3;
+/// An address that is for Linux to choose (`FW_RSC_ADDR_ANY`).
+const ANYWHERE: u32 = u32::MAX;
+
+/// Writes the table to `at`, and returns its length.
+pub fn write(memory: &Memory, at: usize, options: &Options) -> Result<usize> {
+    let config = options.config.as_deref().unwrap_or_default();
+    let len = CONFIG + config.len();
+    if len > SIZE {
+        return Err(EINVAL);
+    }
+    // Version, number of entries, two reserved words, the offset of the entry.
+    let header = [1, 1, 0, 0, 20];
+    // Type, id, notifyid, features of the device, features of the driver, bytes of config.
+    let entry = [
+        TYPE_VDEV,
+        options.virtio_id,
+        0,
+        options.features,
+        0,
+        config.len() as u32,
+    ];
+    let mut at_word = at;
+    let mut put = |words: &[u32]| -> Result {
+        for word in words {
+            memory.write::<u32>(at_word, *word)?;
+            at_word += 4;
+        }
+        Ok(())
+    };
+    put(&header)?;
+    put(&entry)?;
+    // Status, number of vrings, two reserved bytes.
+    put(&[u32::from_ne_bytes([0, 2, 0, 0])])?;
+    for num in options.num {
+        put(&[ANYWHERE, options.align, num, 0, 0])?;
+    }
+    for (i, byte) in config.iter().enumerate() {
+        memory.write::<u8>(at + CONFIG + i, *byte)?;
+    }
+    Ok(len)
+}
+
+/// The features that were negotiated.
+pub fn features(memory: &Memory, at: usize) -> Result<u32> {
+    memory.read(at + ENTRY + 12)
+}
+
+/// The status of the virtio device.
+pub fn status(memory: &Memory, at: usize) -> Result<u8> {
+    memory.read(at + ENTRY + 20)
+}
