@@ -145,6 +145,10 @@ impl<T: Operations> Unregistered<T> {
         options: Options<'_>,
         ops: impl PinInit<T, Error>,
     ) -> Result<Self> {
+        // remoteproc itself only sees operations that there always are.
+        if !options.detached && !T::HAS_START {
+            return Err(EINVAL);
+        }
         let carveouts = Carveouts::new(options.carveouts)?;
         let context = KBox::try_pin_init(
             try_pin_init!(Context {

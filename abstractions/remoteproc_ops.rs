@@ -26,7 +26,8 @@ pub(super) fn table<T: Operations>() -> bindings::rproc_ops {
     bindings::rproc_ops {
         prepare: Some(prepare::<T>),
         unprepare: T::HAS_UNPREPARE.then_some(unprepare::<T>),
-        start: T::HAS_START.then_some(start::<T>),
+        // Always, since remoteproc does not ask before it calls it.
+        start: Some(start::<T>),
         stop: Some(stop::<T>),
         attach: T::HAS_ATTACH.then_some(attach::<T>),
         detach: T::HAS_DETACH.then_some(detach::<T>),
@@ -101,6 +102,9 @@ fn go_up(rproc: &Rproc, f: impl FnOnce() -> Result) -> c_int {
 extern "C" fn start<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
     // SAFETY: The operation is only set for such processors, and the context outlives them.
     let (this, context) = unsafe { context::<T>(rproc) };
+    if !T::HAS_START {
+        return EOPNOTSUPP.to_errno();
+    }
     // SAFETY: The processor is valid, and its lock is held in this operation.
     let table = unsafe { (*rproc).table_ptr };
     // SAFETY: As above.
