@@ -40,6 +40,13 @@ impl Board {
         let client = Client::connect(socket)?;
         let memory = SharedMemory::map(client.memory())?;
         let page = ControlPage::open(memory.clone())?;
+        let other = page.get(Field::ModemPeer)?;
+        let state = page.get(Field::ModemState)?;
+        if state != ModemState::Absent as u32 && client.has_peer(other) {
+            return Err(Error::Protocol(format!(
+                "peer {other} is the modem of this board already, there can be one"
+            )));
+        }
         page.set(Field::ModemPeer, client.id().into())?;
         Ok(Self {
             client,

@@ -45,7 +45,11 @@ impl Capture {
             writer.write_pcapng_block(InterfaceDescriptionBlock {
                 linktype: DataLink::USER0,
                 snaplen: u32::from(u16::MAX) + 2,
-                options: vec![InterfaceDescriptionOption::IfName(Cow::Borrowed(name))],
+                options: vec![
+                    InterfaceDescriptionOption::IfName(Cow::Borrowed(name)),
+                    // The crate writes times in nanoseconds.
+                    InterfaceDescriptionOption::IfTsResol(9),
+                ],
             })?;
         }
         Ok(Self(writer))

@@ -224,6 +224,8 @@ impl Modem {
                             "flags"
                         }
                     );
+                    let frame_max = table.downlink.mtu - table.downlink.room();
+                    self.engine.set_max_frame(frame_max as usize);
                     let link = Box::new(link);
                     self.phase = Phase::Up {
                         boot_id,
@@ -237,49 +239,54 @@ impl Modem {
         Ok(())
     }
 
-    /// Moves frames between rings and engine until neither has any. Returns when the engine wants
-    /// to be called again.
+    /// Moves frames between rings and engine. Returns when to be called again, even if nothing
+    /// happens.
     fn move_frames(&mut self, now: Instant) -> anyhow::Result<Option<Instant>> {
         let Phase::Up { boot_id, link, .. } = &mut self.phase else {
             return Ok(None);
         };
         let boot_id = *boot_id;
         let mut uplink = Vec::new();
-        let used = link.uplink.receive(|frame| uplink.push(frame.to_vec()));
+        let received = match link.uplink.receive(|frame| uplink.push(frame.to_vec())) {
+            Ok(received) => received,
+            Err(why) => return self.crash(boot_id, &why).map(|()| None),
+        };
         for frame in &uplink {
             if let Some(capture) = &mut self.capture {
                 capture.add(Direction::Uplink, frame)?;
             }
             self.engine.input(frame, now);
         }
+        if received.interrupt {
+            self.board.ring(VECTOR_USED)?;
+        }
+
         let mut deadline = self.engine.poll(now);
-        while link.downlink.can_send() {
-            let Some(frame) = self.engine.output() else {
+        loop {
+            let mut any = false;
+            while link.downlink.can_send() {
+                let Some(frame) = self.engine.output() else {
+                    break;
+                };
+                if let Some(capture) = &mut self.capture {
+                    capture.add(Direction::Downlink, &frame)?;
+                }
+                link.downlink.queue(frame);
+                // Room in the engine's queues may let its IP stacks go on.
+                deadline = self.engine.poll(now);
+                any = true;
+            }
+            match link.downlink.flush() {
+                Ok(true) => self.board.ring(VECTOR_MADE_AVAILABLE)?,
+                Ok(false) => {}
+                Err(why) => return self.crash(boot_id, &why).map(|()| None),
+            }
+            // With room again there may be more to send.
+            if !any || !link.downlink.can_send() {
                 break;
-            };
-            if let Some(capture) = &mut self.capture {
-                capture.add(Direction::Downlink, &frame)?;
-            }
-            link.downlink.queue(frame);
-            // Room in the engine's queues may let its IP stacks go on.
-            deadline = self.engine.poll(now);
-        }
-        let available = link.downlink.flush();
-        match (used, available) {
-            (Ok(used), Ok(available)) => {
-                if used {
-                    self.board.ring(VECTOR_USED)?;
-                }
-                if available {
-                    self.board.ring(VECTOR_MADE_AVAILABLE)?;
-                }
-                Ok(deadline)
-            }
-            (Err(why), _) | (_, Err(why)) => {
-                self.crash(boot_id, &why)?;
-                Ok(None)
             }
         }
+        Ok(if received.more { Some(now) } else { deadline })
     }
 
     /// Gives a boot up, and asks Linux for another one.

@@ -78,6 +78,11 @@ impl Client {
         Ok(())
     }
 
+    /// Whether there is a peer of that id, besides us.
+    pub fn has_peer(&self, peer: u32) -> bool {
+        u16::try_from(peer).is_ok_and(|peer| self.peers.contains_key(&peer))
+    }
+
     /// Rings a vector of a peer. Returns whether there is such a peer.
     pub fn ring(&self, peer: u32, vector: usize) -> Result<bool, Error> {
         let event = u16::try_from(peer)

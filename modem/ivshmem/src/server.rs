@@ -16,7 +16,10 @@ use std::{
     collections::BTreeMap,
     fs,
     io::{ErrorKind, Read},
-    os::unix::net::{UnixListener, UnixStream},
+    os::unix::{
+        fs::FileTypeExt,
+        net::{UnixListener, UnixStream},
+    },
     path::{Path, PathBuf},
 };
 use tracing::{debug, info, warn};
@@ -49,7 +52,9 @@ impl Server {
         }
         let memory = memory::create(size)?;
         let page = ControlPage::create(SharedMemory::map(&memory)?)?;
-        if path.exists() && UnixStream::connect(path).is_err() {
+        let is_socket =
+            fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket());
+        if is_socket && UnixStream::connect(path).is_err() {
             fs::remove_file(path).map_err(Error::system("remove the old socket"))?;
         }
         let listener = UnixListener::bind(path).map_err(Error::system("listen at the socket"))?;
@@ -186,7 +191,7 @@ impl Server {
         }
         info!("peer {id} left");
         self.tell_others(|socket| message::send(socket, id.into(), None));
-        if let Err(error) = self.bury_modem(id) {
+        if let Err(error) = self.bury_modem(id).and_then(|()| self.bury_host(id)) {
             warn!("peer {id}: {error}");
         }
     }
@@ -213,6 +218,24 @@ impl Server {
             None => debug!("no board to tell"),
         }
         Ok(())
+    }
+}
+
+impl Server {
+    /// If the peer was the board, stops the modem in its place: the machine is gone.
+    fn bury_host(&self, id: u16) -> Result<(), Error> {
+        let running = self.page.get(Field::HostState)? != 0;
+        if !running || self.page.get(Field::HostPeer)? != u32::from(id) {
+            return Ok(());
+        }
+        info!("the host is gone");
+        self.page.set(Field::HostState, 0)?;
+        let modem = self.page.get(Field::ModemPeer)?;
+        let event = u16::try_from(modem)
+            .ok()
+            .and_then(|modem| self.peers.get(&modem))
+            .and_then(|peer| peer.events.get(control::VECTOR));
+        event.map_or(Ok(()), ring)
     }
 }
 

@@ -88,6 +88,10 @@ impl Vdev {
             }
             Ok(memory.load(start + offset)?)
         };
+        let version = word(0)?;
+        if version != 1 {
+            return Err(Error::Table(format!("version {version}, must be 1")));
+        }
         let entries = word(4)?;
         for entry in 0..u64::from(entries) {
             let offset = u64::from(word(16 + 4 * entry)?);

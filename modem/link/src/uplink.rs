@@ -5,11 +5,21 @@
 use crate::{
     Error,
     table::{Direction, Table},
+    vring_layout::AVAIL_F_NO_INTERRUPT,
 };
 use ivshmem::memory::SharedMemory;
 use std::sync::atomic::Ordering;
 use virtio_queue::{Queue, QueueOwnedT, QueueT};
 use vm_memory::GuestAddress;
+
+/// What a call of [`Uplink::receive`] came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// Linux must be interrupted, since it has buffers back.
+    pub interrupt: bool,
+    /// There may be more: to be called again without waiting for a kick.
+    pub more: bool,
+}
 
 /// Counters of an uplink.
 #[derive(Clone, Copy, Debug, Default)]
@@ -24,9 +34,14 @@ pub struct Stats {
     pub bad_chain: u64,
 }
 
+/// Frames that one call takes at most, so that a host that never stops to send does not keep the
+/// modem from all else.
+const FRAMES_MAX: usize = 1024;
+
 /// The uplink.
 pub struct Uplink {
     memory: SharedMemory,
+    avail_flags: Option<u64>,
     queue: Queue,
     config: Direction,
     stats: Stats,
@@ -61,6 +76,8 @@ impl Uplink {
         }
         Ok(Self {
             memory,
+            // With EVENT_IDX, the flags mean nothing.
+            avail_flags: (!table.event_idx).then_some(at(layout.avail_flags()).0),
             queue,
             config: table.uplink,
             stats: Stats::default(),
@@ -72,15 +89,16 @@ impl Uplink {
         self.stats
     }
 
-    /// Passes the frames that Linux made available to `take`. Returns whether Linux must be
-    /// interrupted, since it has buffers back.
-    pub fn receive(&mut self, mut take: impl FnMut(&[u8])) -> Result<bool, Error> {
-        let mut any = false;
+    /// Passes frames that Linux made available to `take`.
+    pub fn receive(&mut self, mut take: impl FnMut(&[u8])) -> Result<Received, Error> {
+        let mut left = FRAMES_MAX;
         loop {
             self.queue
                 .disable_notification(self.memory.guest())
                 .map_err(ring_error)?;
-            while let Some((head, segment)) = self.pop()? {
+            while left > 0
+                && let Some((head, segment)) = self.pop()?
+            {
                 let frame = match segment {
                     Some((da, len)) => self.frame(da, len)?,
                     None => {
@@ -96,7 +114,10 @@ impl Uplink {
                 self.queue
                     .add_used(self.memory.guest(), head, 0)
                     .map_err(ring_error)?;
-                any = true;
+                left -= 1;
+            }
+            if left == 0 {
+                break;
             }
             let more = self
                 .queue
@@ -106,12 +127,23 @@ impl Uplink {
                 break;
             }
         }
-        if !any {
-            return Ok(false);
-        }
-        self.queue
+        Ok(Received {
+            interrupt: left < FRAMES_MAX && self.needs_interrupt()?,
+            more: left == 0,
+        })
+    }
+
+    /// Whether Linux wants to know that it has buffers back.
+    fn needs_interrupt(&mut self) -> Result<bool, Error> {
+        // The crate looks at the event index only.
+        let wanted = self
+            .queue
             .needs_notification(self.memory.guest())
-            .map_err(ring_error)
+            .map_err(ring_error)?;
+        match self.avail_flags {
+            Some(da) => Ok(self.memory.load::<u16>(da)? & AVAIL_F_NO_INTERRUPT == 0),
+            None => Ok(wanted),
+        }
     }
 
     /// Whether Linux has cleared the ring.
@@ -144,7 +176,10 @@ impl Uplink {
     /// Copies the frame out of a buffer. How long it is says its own length field, as far as the
     /// buffer agrees.
     fn frame(&mut self, da: u64, len: u32) -> Result<Option<Vec<u8>>, Error> {
-        let start = da + u64::from(self.config.headroom);
+        let Some(start) = da.checked_add(self.config.headroom.into()) else {
+            self.stats.bad_length += 1;
+            return Ok(None);
+        };
         let room = len.saturating_sub(self.config.room());
         let mut field = [0; 2];
         if len > self.config.mtu || room < 2 || self.memory.read(start, &mut field).is_err() {
