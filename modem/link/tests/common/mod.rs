@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! A small host: what Linux does to the shared memory, without Linux.
+//!
+//! It loads the firmware, fills in the resource table as remoteproc does, reads the reversed ring
+//! with the source that the kernel's driver is built of, and drives the other one.
+
+#![allow(dead_code, reason = "each test uses a part of it")]
+
+pub mod frame;
+pub mod rx;
+pub mod tx;
+
+pub use link::vring_layout;
+// Formatted as the kernel wants it.
+#[path = "../../../../vring_reversed.rs"]
+#[rustfmt::skip]
+pub mod vring_reversed;
+
+use firmware::{
+    Firmware,
+    table::{Direction, ResourceTable, TABLE_DA, Vring},
+};
+use ivshmem::memory::{self, DA_BASE, SharedMemory};
+use link::{
+    Link,
+    table::{Table, Vdev},
+};
+use object::{
+    Endianness, elf,
+    read::elf::{FileHeader, ProgramHeader},
+};
+
+/// Device address of the `struct fw_rsc_vdev`: behind the header of the table, one offset and the
+/// entry's type.
+pub const VDEV: u64 = TABLE_DA as u64 + 24;
+/// Where remoteproc puts the vrings.
+pub const VRING_DA: [u32; 2] = [0x8010_0000, 0x8020_0000];
+/// The pool that Linux allocates its TX slots from.
+pub const POOL: u64 = DA_BASE + 0x30_0000;
+pub const POOL_SIZE: u64 = 4 << 20;
+/// Bit of `VIRTIO_RING_F_EVENT_IDX` in a word of features.
+pub const EVENT_IDX: u32 = 1 << 29;
+/// ACKNOWLEDGE, DRIVER, DRIVER_OK.
+pub const STATUS_READY: u8 = 7;
+
+/// The host, and the memory it shares with a modem.
+pub struct Host {
+    pub memory: SharedMemory,
+    pub table: ResourceTable,
+}
+
+/// A resource table of two rings of those sizes, whose buffers have `mtu` bytes.
+pub fn table(rx_num: u32, tx_num: u32, mtu: u32, event_idx: bool) -> ResourceTable {
+    let vring = |num| Vring { num, align: 4096 };
+    let direction = |headroom, tailroom| Direction {
+        headroom,
+        tailroom,
+        mtu,
+    };
+    ResourceTable {
+        features: if event_idx { EVENT_IDX } else { 0 },
+        vrings: [vring(rx_num), vring(tx_num)],
+        // All four are different, so that none can pass for another.
+        config: Some([direction(32, 16), direction(24, 8)]),
+    }
+}
+
+impl Host {
+    /// Makes the memory and loads the firmware.
+    pub fn load(table: ResourceTable) -> Self {
+        let fd = memory::create(memory::MIN_SIZE).unwrap();
+        let memory = SharedMemory::map(&fd).unwrap();
+        let firmware = Firmware {
+            table: Some(table.clone()),
+            ..Firmware::default()
+        };
+        let file = firmware.to_bytes();
+        let header = elf::FileHeader32::<Endianness>::parse(&*file).unwrap();
+        let endian = header.endian().unwrap();
+        for segment in header.program_headers(endian, &*file).unwrap() {
+            let bytes = segment.data(endian, &*file).unwrap();
+            memory.write(segment.p_paddr(endian).into(), bytes).unwrap();
+        }
+        Self { memory, table }
+    }
+
+    /// Loads the firmware, places the rings, and makes the driver ready.
+    pub fn ready(table: ResourceTable) -> Self {
+        let this = Self::load(table);
+        this.place_rings();
+        this.set_features(this.table.features);
+        this.set_status(STATUS_READY);
+        this
+    }
+
+    /// Bytes of the table.
+    pub fn table_len(&self) -> u32 {
+        self.table.to_bytes().len() as u32
+    }
+
+    pub fn place_rings(&self) {
+        for (index, da) in (0..).zip(VRING_DA) {
+            self.memory.store(VDEV + 24 + 20 * index, da).unwrap();
+        }
+    }
+
+    pub fn set_features(&self, features: u32) {
+        self.memory.store(VDEV + 12, features).unwrap();
+    }
+
+    pub fn set_status(&self, status: u8) {
+        self.memory.store(VDEV + 20, status).unwrap();
+    }
+
+    /// Zeroes the rings, as remoteproc does before a driver gets them.
+    pub fn clear_rings(&self) {
+        for da in VRING_DA {
+            self.memory.write(da.into(), &vec![0; 1 << 20]).unwrap();
+        }
+    }
+
+    /// The modem's view of the device.
+    pub fn find(&self) -> Result<Vdev, link::Error> {
+        Vdev::find(&self.memory, TABLE_DA, self.table_len())
+    }
+
+    /// What the modem finds that was agreed to.
+    pub fn agreed(&self) -> Table {
+        self.find().unwrap().ready(&self.memory).unwrap().unwrap()
+    }
+
+    /// The modem's end of the link.
+    pub fn open(&self, chain_max: u16, seed: u64) -> Link {
+        Link::open(&self.memory, &self.agreed(), chain_max, seed).unwrap()
+    }
+
+    pub fn event_idx(&self) -> bool {
+        self.table.features & EVENT_IDX != 0
+    }
+
+    pub fn layout(&self, vring: usize) -> vring_layout::Layout {
+        let vring = self.table.vrings[vring];
+        vring_layout::Layout::new(vring.num, vring.align).unwrap()
+    }
+
+    /// The host's end of the downlink.
+    pub fn rx(&self) -> rx::Rx {
+        rx::Rx::new(self)
+    }
+
+    /// The host's end of the uplink.
+    pub fn tx(&self) -> tx::Tx {
+        tx::Tx::new(self)
+    }
+}

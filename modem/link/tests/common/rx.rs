@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! The host's end of the downlink: the driver's own code on a ring in the shared memory.
+
+use super::{
+    Host, VRING_DA,
+    vring_reversed::{Chain, Features, Ring, RingError, RingMem, Segment},
+};
+use ivshmem::memory::SharedMemory;
+use rand::{Rng, rngs::SmallRng, seq::SliceRandom};
+use std::sync::atomic::{Ordering, fence};
+use vm_memory::{Bytes, GuestAddress};
+
+/// The memory of a ring.
+pub struct View {
+    memory: SharedMemory,
+    da: u64,
+}
+
+impl View {
+    fn at(&self, off: usize) -> GuestAddress {
+        GuestAddress(self.da + off as u64)
+    }
+}
+
+impl RingMem for View {
+    fn load16(&self, off: usize) -> u16 {
+        self.memory
+            .guest()
+            .load(self.at(off), Ordering::Relaxed)
+            .unwrap()
+    }
+
+    fn load32(&self, off: usize) -> u32 {
+        self.memory
+            .guest()
+            .load(self.at(off), Ordering::Relaxed)
+            .unwrap()
+    }
+
+    fn load64(&self, off: usize) -> u64 {
+        self.memory
+            .guest()
+            .load(self.at(off), Ordering::Relaxed)
+            .unwrap()
+    }
+
+    fn store16(&self, off: usize, value: u16) {
+        self.memory
+            .guest()
+            .store(value, self.at(off), Ordering::Relaxed)
+            .unwrap();
+    }
+
+    fn store32(&self, off: usize, value: u32) {
+        self.memory
+            .guest()
+            .store(value, self.at(off), Ordering::Relaxed)
+            .unwrap();
+    }
+
+    fn rmb(&self) {
+        fence(Ordering::Acquire);
+    }
+
+    fn wmb(&self) {
+        fence(Ordering::Release);
+    }
+
+    fn mb(&self) {
+        fence(Ordering::SeqCst);
+    }
+}
+
+/// The host's end of the downlink.
+pub struct Rx {
+    memory: SharedMemory,
+    ring: Ring<View, Vec<u32>>,
+    segments: Vec<Segment>,
+    headroom: u64,
+    room: u64,
+    mtu: u64,
+    held: Vec<Chain>,
+    /// How many chains of each length were seen.
+    pub lengths: Vec<u64>,
+}
+
+impl Rx {
+    pub fn new(host: &Host) -> Self {
+        let layout = host.layout(0);
+        let num = usize::from(layout.num());
+        let view = View {
+            memory: host.memory.clone(),
+            da: VRING_DA[0].into(),
+        };
+        let features = Features {
+            event_idx: host.event_idx(),
+        };
+        let [_, config] = host.table.config.unwrap();
+        Self {
+            memory: host.memory.clone(),
+            ring: Ring::new(view, layout, features, vec![0; num.div_ceil(32)]).unwrap(),
+            segments: vec![Segment::default(); num],
+            headroom: config.headroom.into(),
+            room: u64::from(config.headroom) + u64::from(config.tailroom),
+            mtu: config.mtu.into(),
+            held: Vec::new(),
+            lengths: vec![0; num + 1],
+        }
+    }
+
+    /// Takes the next chain, and keeps its buffers. Returns whether there was one.
+    pub fn fetch_one(&mut self, take: &mut impl FnMut(&[u8])) -> Result<bool, RingError> {
+        let Some(chain) = self.ring.fetch(&mut self.segments)? else {
+            return Ok(false);
+        };
+        self.lengths[chain.len()] += 1;
+        for segment in &self.segments[..chain.len()] {
+            let len = u64::from(segment.len());
+            assert!(len > self.room && len <= self.mtu && !segment.is_write());
+            let mut frame = vec![0; (len - self.room) as usize];
+            self.memory
+                .read(segment.addr() + self.headroom, &mut frame)
+                .unwrap();
+            take(&frame);
+        }
+        self.held.push(chain);
+        Ok(true)
+    }
+
+    /// Takes all chains.
+    pub fn fetch(&mut self, mut take: impl FnMut(&[u8])) -> Result<(), RingError> {
+        while self.fetch_one(&mut take)? {}
+        Ok(())
+    }
+
+    /// Chains that are held.
+    pub fn held(&self) -> usize {
+        self.held.len()
+    }
+
+    /// Returns some of the chains that are held, in any order. Returns whether the modem must be
+    /// kicked.
+    pub fn give_back_some(&mut self, rng: &mut SmallRng) -> bool {
+        self.held.shuffle(rng);
+        let keep = rng.random_range(0..=self.held.len());
+        self.give_back(keep)
+    }
+
+    /// Returns the chains that are held, but for the `keep` that were taken first.
+    pub fn give_back(&mut self, keep: usize) -> bool {
+        for chain in self.held.drain(keep..) {
+            self.ring.give_back(chain, 0).unwrap();
+        }
+        self.ring.publish()
+    }
+
+    /// Asks not to be interrupted, as NAPI does before it polls.
+    pub fn disable_notify(&mut self) {
+        self.ring.disable_notify();
+    }
+
+    /// Asks to be interrupted. Returns whether there is something to fetch already.
+    pub fn enable_notify(&mut self) -> bool {
+        self.ring.enable_notify()
+    }
+}

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! Host and modem in two threads, each of which sleeps until the other one kicks it. A kick that
+//! is not sent when it is due leaves both asleep, and the test fails.
+
+mod common;
+
+use common::{Host, frame, rx::Rx, table, tx::Tx};
+use link::Link;
+use rand::{SeedableRng, rngs::SmallRng};
+use std::{
+    collections::VecDeque,
+    sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    thread,
+    time::Duration,
+};
+
+const MTU: u32 = 1024;
+const MAX: usize = 1024 - 48;
+/// Far longer than a busy machine keeps a thread waiting.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The end of an interrupt line that rings. As with an interrupt, ringing twice before anybody
+/// looks counts once.
+struct Bell(SyncSender<()>);
+
+/// The end that waits.
+struct Ear(Receiver<()>);
+
+fn line() -> (Bell, Ear) {
+    let (bell, ear) = sync_channel(1);
+    (Bell(bell), Ear(ear))
+}
+
+impl Bell {
+    fn ring(&self) {
+        // The other side may be done.
+        match self.0.try_send(()) {
+            Ok(()) | Err(TrySendError::Full(()) | TrySendError::Disconnected(())) => {}
+        }
+    }
+}
+
+impl Ear {
+    /// Returns whether it was rung, rather than the other side gone.
+    #[track_caller]
+    fn wait(&self, who: &str, how: impl std::fmt::Debug) -> bool {
+        use std::sync::mpsc::RecvTimeoutError::{Disconnected, Timeout};
+        match self.0.recv_timeout(TIMEOUT) {
+            Ok(()) => true,
+            Err(Disconnected) => false,
+            Err(Timeout) => panic!("the {who} was never woken: {how:?}"),
+        }
+    }
+}
+
+/// What each side has to do.
+#[derive(Clone, Copy)]
+struct Load {
+    /// Frames to Linux.
+    down: u32,
+    /// Frames from Linux.
+    up: u32,
+    /// Linux sends frame n only when it received it, and the modem at most as many more than it
+    /// got back.
+    window: Option<u32>,
+}
+
+fn modem(mut link: Link, load: Load, ear: Ear, linux: Bell) {
+    let (mut sent, mut received) = (0, 0);
+    loop {
+        let taken = link
+            .uplink
+            .receive(|got| {
+                frame::check(got, received, MAX);
+                received += 1;
+            })
+            .unwrap();
+        let limit = load
+            .window
+            .map_or(load.down, |window| load.down.min(received + window));
+        while sent < limit && link.downlink.can_send() {
+            link.downlink.queue(frame::make(sent, MAX));
+            sent += 1;
+        }
+        if link.downlink.flush().unwrap() | taken.interrupt {
+            linux.ring();
+        }
+        let room = sent < limit && link.downlink.can_send();
+        if taken.more || room {
+            continue;
+        }
+        if (sent, received) == (load.down, load.up) && link.downlink.waiting() == 0 {
+            return;
+        }
+        let how = (
+            sent,
+            link.downlink.waiting(),
+            link.downlink.in_flight(),
+            received,
+        );
+        assert!(
+            ear.wait("modem", how),
+            "Linux went before the modem was done"
+        );
+    }
+}
+
+fn linux(mut rx: Rx, mut tx: Tx, load: Load, ear: Ear, modem: Bell) {
+    let mut rng = SmallRng::seed_from_u64(9);
+    let (mut received, mut sent) = (0, 0);
+    let mut echo = VecDeque::new();
+    loop {
+        rx.disable_notify();
+        rx.fetch(|got| {
+            frame::check(got, received, MAX);
+            if load.window.is_some() {
+                echo.push_back(received);
+            }
+            received += 1;
+        })
+        .unwrap();
+        // Some come back later, but none is kept while Linux sleeps.
+        let mut kick = rx.give_back_some(&mut rng);
+        tx.reclaim();
+        let mut full = false;
+        while sent < load.up && !full {
+            if load.window.is_some() && echo.is_empty() {
+                break;
+            }
+            full = !tx.send(&frame::make(sent, MAX));
+            if !full {
+                sent += 1;
+                echo.pop_front();
+            }
+        }
+        kick |= tx.kick();
+        kick |= rx.give_back(0);
+        if kick {
+            modem.ring();
+        }
+        if (received, sent) == (load.down, load.up) {
+            return;
+        }
+        tx.want_interrupts(full);
+        if rx.enable_notify() || (full && tx.reclaim() > 0) {
+            continue;
+        }
+        // The modem may be done once it has the last frame.
+        let how = (received, sent, tx.in_flight());
+        assert!(ear.wait("host", how) || received == load.down, "{how:?}");
+    }
+}
+
+fn run(num: u32, chain_max: u16, event_idx: bool, load: Load) {
+    let host = Host::ready(table(num, num, MTU, event_idx));
+    let link = host.open(chain_max, 3);
+    let (rx, tx) = (host.rx(), host.tx());
+    let (to_linux, linux_ear) = line();
+    let (to_modem, modem_ear) = line();
+    let modem = thread::spawn(move || modem(link, load, modem_ear, to_linux));
+    // Linux kicks once after DRIVER_OK.
+    to_modem.ring();
+    // Its end is moved here, so that it is gone if this thread fails.
+    let linux = thread::spawn(move || {
+        linux(rx, tx, load, linux_ear, to_modem);
+    });
+    let (linux, modem) = (linux.join(), modem.join());
+    if let Err(why) = modem.and(linux) {
+        std::panic::resume_unwind(why);
+    }
+}
+
+/// Small rings are full and empty all the time.
+fn all_sizes(load: Load) {
+    for event_idx in [false, true] {
+        for (num, chain_max) in [(1, 1), (4, 2), (64, 8)] {
+            run(num, chain_max, event_idx, load);
+        }
+    }
+}
+
+#[test]
+fn only_to_linux() {
+    all_sizes(Load {
+        down: 100_000,
+        up: 0,
+        window: None,
+    });
+}
+
+#[test]
+fn only_from_linux() {
+    all_sizes(Load {
+        down: 0,
+        up: 100_000,
+        window: None,
+    });
+}
+
+#[test]
+fn both_ways() {
+    all_sizes(Load {
+        down: 100_000,
+        up: 100_000,
+        window: None,
+    });
+}
+
+#[test]
+fn one_at_a_time() {
+    all_sizes(Load {
+        down: 20_000,
+        up: 20_000,
+        window: Some(1),
+    });
+}
+
+#[test]
+fn a_few_at_a_time() {
+    all_sizes(Load {
+        down: 50_000,
+        up: 50_000,
+        window: Some(7),
+    });
+}
