@@ -24,8 +24,10 @@ pub mod abstractions {
 }
 pub mod counters;
 pub mod link_config;
+pub mod receive;
 #[expect(unsafe_code)]
 pub mod remoteproc_glue;
+pub mod transmit;
 pub mod vring_layout;
 pub mod vring_reversed;
 
@@ -60,21 +62,15 @@ use crate::{
         ConfigError,
         LinkConfig, //
     },
+    receive::Rx,
     remoteproc_glue::{
-        queues::{
-            Queues,
-            TxVirtqueue, //
-        },
-        ring_mem::VringMem,
-        slots::{
-            Slot,
-            Slots, //
-        },
+        queues::Queues,
         windows::Windows,
         Link,
         VRING_RX,
         VRING_TX, //
     },
+    transmit::Tx,
     vring_layout::{
         Layout,
         LayoutError,
@@ -82,11 +78,8 @@ use crate::{
         F_INDIRECT_DESC, //
     },
     vring_reversed::{
-        Chain,
         Features,
-        Ring,
-        RingError,
-        Segment, //
+        RingError, //
     }, //
 };
 use core::cell::UnsafeCell;
@@ -105,9 +98,6 @@ use kernel::{
         Arc, //
     }, //
 };
-
-/// Fewest slots to send from that are of use.
-const SLOTS_MIN: u16 = 4;
 
 /// Why vring 1 is broken: virtio finds it out and does not tell more.
 const TX_BROKEN: &str = "vring 1: the modem returned a slot that it did not have";
@@ -140,28 +130,9 @@ struct CaifDriver;
 struct CaifVirtio<'bound> {
     link: Link<'bound>,
     queues: Arc<Queues<'bound>>,
-    config: LinkConfig,
     counters: Counters,
     /// Set once a ring broke or the modem stopped taking frames: the rings are not touched again.
     broken: AtomicFlag,
-}
-
-/// State of reception.
-struct Rx<'bound> {
-    ring: Ring<VringMem<'bound>, KVec<u32>>,
-    /// The segments of the chain that was fetched last.
-    segments: KVec<Segment>,
-    /// A chain of which only some segments fitted into the budget, and the next one of them.
-    current: Option<(Chain, usize)>,
-    windows: Windows<'bound>,
-}
-
-/// State of transmission.
-struct Tx<'bound> {
-    vq: TxVirtqueue<'bound>,
-    slots: Slots,
-    /// Bytes of the frame in each slot.
-    lens: KVec<u32>,
 }
 
 /// What the CAIF stack expects at the start of the private data, `struct caif_dev_common`. All
@@ -207,7 +178,7 @@ impl virtio_netdev::Driver for CaifDriver {
                 e.to_errno()
             )
         })?;
-        let tx = Tx::new(dev, &link, &config, vq)?;
+        let tx = Tx::new(dev, &link, config.uplink, vq)?;
         let windows = Windows::new(&link, tx.slots.dma_range()).inspect_err(|_| {
             dev_err!(
                 dev,
@@ -217,7 +188,8 @@ impl virtio_netdev::Driver for CaifDriver {
         let features = Features {
             event_idx: vdev.has_feature(F_EVENT_IDX),
         };
-        let rx = Rx::new(queues.rx_mem(&rx_layout)?, rx_layout, features, windows)?;
+        let rx_mem = queues.rx_mem(&rx_layout)?;
+        let rx = Rx::new(rx_mem, rx_layout, features, windows, config.downlink)?;
         dev_info!(
             dev,
             "uplink: {} slots of {} bytes, downlink: {} buffers of up to {} bytes\n",
@@ -238,7 +210,6 @@ impl virtio_netdev::Driver for CaifDriver {
         let ops = CaifVirtio {
             link,
             queues,
-            config,
             counters: Counters::new(),
             broken: AtomicFlag::new(false),
         };
@@ -320,87 +291,6 @@ impl<'bound> CaifVirtio<'bound> {
             );
         }
     }
-
-    /// Receives up to `budget` frames. Returns how many buffers were looked at.
-    fn receive(&self, cx: &napi::Context<'_>, rx: &mut Rx<'bound>) -> Result<u32, RingError> {
-        let mut done = 0;
-        while done < cx.budget() {
-            let (chain, mut next) = match rx.current.take() {
-                Some(current) => current,
-                None => match rx.ring.fetch(&mut rx.segments)? {
-                    Some(chain) => (chain, 0),
-                    None => break,
-                },
-            };
-            while next < chain.len() && done < cx.budget() {
-                if let Some(segment) = rx.segments.get(next) {
-                    self.receive_frame(cx, &rx.windows, segment);
-                }
-                next += 1;
-                done += 1;
-            }
-            if next < chain.len() {
-                rx.current = Some((chain, next));
-            } else {
-                rx.ring.give_back(chain, 0)?;
-            }
-        }
-        Ok(done)
-    }
-
-    /// Copies the frame out of a buffer and delivers it, or counts why not.
-    fn receive_frame(&self, cx: &napi::Context<'_>, windows: &Windows<'_>, segment: &Segment) {
-        match self.copy_frame(cx, windows, segment) {
-            Ok(skb) => cx.receive(skb, bindings::ETH_P_CAIF as u16),
-            Err(fault) => self.counters.count(fault),
-        }
-    }
-
-    fn copy_frame(
-        &self,
-        cx: &napi::Context<'_>,
-        windows: &Windows<'_>,
-        segment: &Segment,
-    ) -> Result<SkBuff, Fault> {
-        let config = &self.config.downlink;
-        if segment.is_write() {
-            return Err(Fault::Write);
-        }
-        if segment.len() > config.mtu || segment.len() <= config.room() {
-            return Err(Fault::Length);
-        }
-        windows
-            .find(segment.addr(), segment.len())
-            .ok_or(Fault::Address)?
-            .trim(config.headroom, config.tailroom)
-            .ok_or(Fault::Length)?
-            .copy_to_skb(cx)
-            .ok_or(Fault::NoMemory)
-    }
-
-    /// Puts a frame into a slot and the slot on the vring.
-    fn send(&self, tx: &mut Tx<'bound>, slot: Slot, skb: &SkBuff) -> Result<u32, Fault> {
-        let config = &self.config.uplink;
-        let total = match tx.slots.fill(&slot, config.headroom, skb, config.tailroom) {
-            Ok(total) => total,
-            Err(_) => {
-                tx.slots.put(slot);
-                return Err(Fault::TxLength);
-            }
-        };
-        skb.tx_timestamp();
-        if let Some(len) = tx.lens.get_mut(slot.index()) {
-            *len = skb.len();
-        }
-        let addr = tx.slots.dma_address(&slot);
-        match tx.vq.add_out(addr, total, slot) {
-            Ok(()) => Ok(skb.len()),
-            Err((slot, _)) => {
-                tx.slots.put(slot);
-                Err(Fault::TxBroken)
-            }
-        }
-    }
 }
 
 impl<'bound> netdev::Operations for CaifVirtio<'bound> {
@@ -432,7 +322,7 @@ impl<'bound> netdev::Operations for CaifVirtio<'bound> {
             return Xmit::Busy(skb);
         };
         let more = queue.xmit_more();
-        let kick = match self.send(tx, slot, &skb) {
+        let kick = match tx.send(slot, &skb) {
             Ok(len) => {
                 skb.consume();
                 queue.sent(len, more)
@@ -477,7 +367,7 @@ impl<'bound> netdev::Operations for CaifVirtio<'bound> {
             return Polled::Done(0);
         }
         rx.ring.disable_notify();
-        let received = match self.receive(cx, rx) {
+        let received = match rx.receive(cx, &self.counters) {
             Ok(received) => received,
             Err(error) => {
                 self.give_up(cx.dev(), fmt!("vring 0: {error}"));
@@ -510,77 +400,6 @@ impl<'bound> netdev::Operations for CaifVirtio<'bound> {
 
     fn get_stats64(&self, stats: &mut Stats64) {
         self.counters.add_to(stats);
-    }
-}
-
-impl<'bound> Rx<'bound> {
-    fn new(
-        mem: VringMem<'bound>,
-        layout: Layout,
-        features: Features,
-        windows: Windows<'bound>,
-    ) -> Result<Self> {
-        let num = usize::from(layout.num());
-        let in_flight = KVec::from_elem(0, num.div_ceil(32), GFP_KERNEL)?;
-        Ok(Self {
-            ring: Ring::new(mem, layout, features, in_flight).map_err(|_| EINVAL)?,
-            segments: KVec::from_elem(Segment::default(), num, GFP_KERNEL)?,
-            current: None,
-            windows,
-        })
-    }
-}
-
-impl<'bound> Tx<'bound> {
-    fn new(
-        dev: &device::Device<device::Bound>,
-        link: &Link<'bound>,
-        config: &LinkConfig,
-        vq: TxVirtqueue<'bound>,
-    ) -> Result<Self> {
-        let size = config.uplink.mtu as usize;
-        let want = u16::try_from(vq.size())?;
-        let least = SLOTS_MIN.min(want);
-        let slots = Slots::new(link.dma_device(), size, want, least).inspect_err(|_| {
-            dev_err!(
-                dev,
-                "no shared memory for {least} slots of {size} bytes to send from\n"
-            )
-        })?;
-        let lens = KVec::from_elem(0, slots.count().into(), GFP_KERNEL)?;
-        Ok(Self { vq, slots, lens })
-    }
-
-    /// Takes back the slots that the modem is done with, and wakes the queue when there are some.
-    fn complete(&mut self, queue: &TxQueue<'_>) {
-        let mut packets = 0;
-        let mut bytes = 0;
-        while let Some(slot) = self.vq.get_buf() {
-            packets += 1;
-            bytes += self.lens.get(slot.index()).copied().unwrap_or(0);
-            self.slots.put(slot);
-        }
-        if packets == 0 {
-            return;
-        }
-        queue.completed(packets, bytes);
-        queue.progress();
-        if queue.is_stopped() && self.slots.free() >= self.wake_at() {
-            queue.wake();
-        }
-    }
-
-    /// Free slots that make it worth to wake the queue.
-    fn wake_at(&self) -> usize {
-        usize::from(self.slots.count() / 4).max(1)
-    }
-
-    /// Completes, and asks for an interrupt when there is more to complete. Returns whether there
-    /// already is.
-    fn complete_and_rearm(&mut self, queue: &TxQueue<'_>) -> bool {
-        self.vq.disable_cb();
-        self.complete(queue);
-        !self.vq.is_broken() && !self.vq.enable_cb()
     }
 }
 

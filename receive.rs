@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Reception: frames out of the modem's buffers on the reversed vring.
+
+use crate::{
+    abstractions::{
+        bindings,
+        napi,
+        skbuff::SkBuff, //
+    },
+    counters::{
+        Counters,
+        Fault, //
+    },
+    link_config::Direction,
+    remoteproc_glue::{
+        ring_mem::VringMem,
+        windows::Windows, //
+    },
+    vring_layout::Layout,
+    vring_reversed::{
+        Chain,
+        Features,
+        Ring,
+        RingError,
+        Segment, //
+    }, //
+};
+use kernel::prelude::*;
+
+/// State of reception.
+pub struct Rx<'bound> {
+    /// The reversed vring.
+    pub ring: Ring<VringMem<'bound>, KVec<u32>>,
+    /// The segments of the chain that was fetched last.
+    segments: KVec<Segment>,
+    /// A chain of which only some segments fitted into the budget, and the next one of them.
+    current: Option<(Chain, usize)>,
+    windows: Windows<'bound>,
+    config: Direction,
+}
+
+impl<'bound> Rx<'bound> {
+    /// Takes the device side of the vring in `mem`, whose buffers are as `config` says and lie in
+    /// `windows`.
+    pub fn new(
+        mem: VringMem<'bound>,
+        layout: Layout,
+        features: Features,
+        windows: Windows<'bound>,
+        config: Direction,
+    ) -> Result<Self> {
+        let num = usize::from(layout.num());
+        let in_flight = KVec::from_elem(0, num.div_ceil(32), GFP_KERNEL)?;
+        Ok(Self {
+            ring: Ring::new(mem, layout, features, in_flight).map_err(|_| EINVAL)?,
+            segments: KVec::from_elem(Segment::default(), num, GFP_KERNEL)?,
+            current: None,
+            windows,
+            config,
+        })
+    }
+
+    /// Receives frames, at most as many as the budget. Returns how many buffers were looked at,
+    /// good or bad. What was given back is not published yet.
+    pub fn receive(
+        &mut self,
+        cx: &napi::Context<'_>,
+        counters: &Counters,
+    ) -> Result<u32, RingError> {
+        let mut done = 0;
+        while done < cx.budget() {
+            let (chain, mut next) = match self.current.take() {
+                Some(current) => current,
+                None => match self.ring.fetch(&mut self.segments)? {
+                    Some(chain) => (chain, 0),
+                    None => break,
+                },
+            };
+            while next < chain.len() && done < cx.budget() {
+                if let Some(segment) = self.segments.get(next) {
+                    match self.frame(cx, segment) {
+                        Ok(skb) => cx.receive(skb, bindings::ETH_P_CAIF as u16),
+                        Err(fault) => counters.count(fault),
+                    }
+                }
+                next += 1;
+                done += 1;
+            }
+            if next < chain.len() {
+                self.current = Some((chain, next));
+            } else {
+                self.ring.give_back(chain, 0)?;
+            }
+        }
+        Ok(done)
+    }
+
+    /// Copies the frame out of a buffer, or says why not.
+    fn frame(&self, cx: &napi::Context<'_>, segment: &Segment) -> Result<SkBuff, Fault> {
+        let config = &self.config;
+        if segment.is_write() {
+            return Err(Fault::Write);
+        }
+        if segment.len() > config.mtu || segment.len() <= config.room() {
+            return Err(Fault::Length);
+        }
+        self.windows
+            .find(segment.addr(), segment.len())
+            .ok_or(Fault::Address)?
+            .trim(config.headroom, config.tailroom)
+            .ok_or(Fault::Length)?
+            .copy_to_skb(cx)
+            .ok_or(Fault::NoMemory)
+    }
+}
