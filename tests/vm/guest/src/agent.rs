@@ -79,8 +79,13 @@ pub fn run(args: &Args) -> Result<()> {
         };
         let writer = Arc::clone(&writer);
         thread::spawn(move || {
-            let (status, out) = execute(&request).unwrap_or_else(|e| (127, format!("agent: {e:#}")));
-            let answer = Answer { id: request.id, status, out };
+            let (status, out) =
+                execute(&request).unwrap_or_else(|e| (127, format!("agent: {e:#}")));
+            let answer = Answer {
+                id: request.id,
+                status,
+                out,
+            };
             if let Err(error) = send(&writer, &answer) {
                 eprintln!("agent: cannot answer: {error:#}");
             }
@@ -137,5 +142,7 @@ fn wait(child: &Child, limit: Duration) -> Result<bool> {
 }
 
 fn exit_status(status: ExitStatus) -> i32 {
-    status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
+    status
+        .code()
+        .unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
 }

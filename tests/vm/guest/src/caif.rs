@@ -70,8 +70,16 @@ impl Channel {
             Service::Util => 3,
             Service::Debug => 5,
         };
-        let kind = if self.stream { Type::STREAM } else { Type::SEQPACKET };
-        let socket = Socket::new(Domain::from(i32::from(AF_CAIF)), kind, Some(Protocol::from(protocol)))?;
+        let kind = if self.stream {
+            Type::STREAM
+        } else {
+            Type::SEQPACKET
+        };
+        let socket = Socket::new(
+            Domain::from(i32::from(AF_CAIF)),
+            kind,
+            Some(Protocol::from(protocol)),
+        )?;
         if let Some(device) = &self.device {
             socket.bind_device(Some(device.as_bytes()))?;
         }
@@ -95,7 +103,9 @@ impl Channel {
                 union
                     .get_mut(..name.len().min(17))
                     .filter(|part| part.len() <= 16)
-                    .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "name over 16 characters"))?
+                    .ok_or_else(|| {
+                        io::Error::new(io::ErrorKind::InvalidInput, "name over 16 characters")
+                    })?
                     .copy_from_slice(name);
             }
             Service::Debug => {

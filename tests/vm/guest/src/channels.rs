@@ -42,7 +42,8 @@ pub fn at(args: &AtArgs) -> Result<()> {
         .context("cannot open the AT channel")?;
     for command in &args.commands {
         socket.write_all(format!("{command}\r").as_bytes())?;
-        let answer = at_answer(&mut socket).with_context(|| format!("no end of the answer to {command}"))?;
+        let answer =
+            at_answer(&mut socket).with_context(|| format!("no end of the answer to {command}"))?;
         println!("> {command}");
         let lines = answer.split(['\r', '\n']).map(str::trim);
         // The modem's echo of the command is not part of its answer.
@@ -64,7 +65,9 @@ fn at_answer(socket: &mut Socket) -> Result<String> {
     let mut text = String::new();
     let mut buffer = [0; 4096];
     loop {
-        let len = socket.read(&mut buffer).with_context(|| format!("so far: {text:?}"))?;
+        let len = socket
+            .read(&mut buffer)
+            .with_context(|| format!("so far: {text:?}"))?;
         ensure!(len > 0, "the modem closed the channel after {text:?}");
         text.push_str(&String::from_utf8_lossy(&buffer[..len]));
         let last = last_line(&text);
@@ -98,7 +101,9 @@ pub fn echo(args: &LoopArgs) -> Result<()> {
     for &size in &args.sizes {
         for round in 0..args.count {
             let want = payload(round << 16 | size as u64, size);
-            socket.write_all(&want).with_context(|| format!("sending {size} bytes"))?;
+            socket
+                .write_all(&want)
+                .with_context(|| format!("sending {size} bytes"))?;
             let mut got = vec![0; size + 1];
             let mut len = 0;
             // A stream may be cut anywhere; a packet comes whole, or it is an error.

@@ -9,6 +9,7 @@
 mod agent;
 mod caif;
 mod channels;
+mod flowing;
 mod link;
 mod netdev;
 mod pattern;

@@ -44,7 +44,12 @@ pub fn wait_netdev(args: &NetdevArgs) -> Result<()> {
             names.iter().for_each(|name| println!("{name}"));
             return Ok(Ok(()));
         }
-        Ok(Err(format!("{} of {} interfaces {}: {names:?}", names.len(), args.count, args.pattern)))
+        Ok(Err(format!(
+            "{} of {} interfaces {}: {names:?}",
+            names.len(),
+            args.count,
+            args.pattern
+        )))
     })
 }
 
@@ -88,7 +93,11 @@ pub fn wait_carrier(args: &CarrierArgs) -> Result<()> {
         Ok(if carrier == matches!(args.state, State::Up) {
             Ok(())
         } else {
-            Err(format!("carrier of {} is {}", args.name, if carrier { "up" } else { "down" }))
+            Err(format!(
+                "carrier of {} is {}",
+                args.name,
+                if carrier { "up" } else { "down" }
+            ))
         })
     })
 }
@@ -106,7 +115,11 @@ fn wait(seconds: u64, mut check: impl FnMut() -> io::Result<Result<(), String>>)
         // SAFETY: The socket lives longer than the borrow, which ends with this round.
         let fd = unsafe { BorrowedFd::borrow_raw(socket.as_raw_fd()) };
         let mut fds = [PollFd::new(fd, PollFlags::POLLIN)];
-        if poll(&mut fds, PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX))? == 0 {
+        if poll(
+            &mut fds,
+            PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX),
+        )? == 0
+        {
             bail!("after {seconds} s: {state}");
         }
         // An overrun only means that many links changed: look again all the same.

@@ -14,7 +14,11 @@ pub struct Pattern {
 
 impl Pattern {
     pub fn new(seed: u64) -> Self {
-        Self { state: seed, word: [0; 8], used: 8 }
+        Self {
+            state: seed,
+            word: [0; 8],
+            used: 8,
+        }
     }
 
     pub fn fill(&mut self, bytes: &mut [u8]) {
@@ -47,7 +51,11 @@ pub fn payload(seed: u64, len: usize) -> Vec<u8> {
 /// Says where `got` differs from `want`, if it does.
 pub fn compare(got: &[u8], want: &[u8]) -> Result<(), String> {
     if got.len() != want.len() {
-        return Err(format!("{} bytes came back, {} were sent", got.len(), want.len()));
+        return Err(format!(
+            "{} bytes came back, {} were sent",
+            got.len(),
+            want.len()
+        ));
     }
     match got.iter().zip(want).position(|(a, b)| a != b) {
         Some(at) => Err(format!(
@@ -66,7 +74,13 @@ mod tests {
 
     #[test]
     fn known_words() {
-        assert_eq!(payload(0, 8), [0xaf, 0xcd, 0x1d, 0x7b, 0x39, 0xa8, 0x20, 0xe2]);
-        assert_eq!(payload(1, 10), [0xc1, 0x5c, 0x02, 0x89, 0xec, 0x2d, 0x0a, 0x91, 0x67, 0xec]);
+        assert_eq!(
+            payload(0, 8),
+            [0xaf, 0xcd, 0x1d, 0x7b, 0x39, 0xa8, 0x20, 0xe2]
+        );
+        assert_eq!(
+            payload(1, 10),
+            [0xc1, 0x5c, 0x02, 0x89, 0xec, 0x2d, 0x0a, 0x91, 0x67, 0xec]
+        );
     }
 }

@@ -13,7 +13,10 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-use crate::pattern::{compare, payload};
+use crate::{
+    flowing::Flowing,
+    pattern::{compare, payload},
+};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -35,6 +38,8 @@ pub struct Args {
     /// that lost pings and failed sends are only counted
     #[arg(long)]
     seconds: Option<u64>,
+    #[command(flatten)]
+    flowing: Flowing,
 }
 
 const ECHO_REPLY: u8 = 0;
@@ -59,11 +64,14 @@ struct Pinger {
     given_up: HashSet<u16>,
     counts: Counts,
     timeout: Duration,
+    flowing: Flowing,
 }
 
 pub fn run(args: &Args) -> Result<()> {
     let mut pinger = Pinger::new(args)?;
-    let end = args.seconds.map(|s| Instant::now() + Duration::from_secs(s));
+    let end = args
+        .seconds
+        .map(|s| Instant::now() + Duration::from_secs(s));
     loop {
         for &size in &args.sizes {
             let before = (pinger.counts.sent, pinger.counts.lost);
@@ -97,7 +105,10 @@ pub fn run(args: &Args) -> Result<()> {
         }
     }
     let counts = &pinger.counts;
-    let mean = counts.rtt.checked_div(u32::try_from(counts.received)?).unwrap_or_default();
+    let mean = counts
+        .rtt
+        .checked_div(u32::try_from(counts.received)?)
+        .unwrap_or_default();
     println!(
         "{} packets transmitted, {} received, {:.0}% packet loss, {} not sent, rtt avg {mean:?} max {:?}",
         counts.sent,
@@ -106,7 +117,12 @@ pub fn run(args: &Args) -> Result<()> {
         counts.unsent,
         counts.rtt_max
     );
-    ensure!(end.is_some() || counts.lost == 0, "{} of {} pings lost", counts.lost, counts.sent);
+    ensure!(
+        end.is_some() || counts.lost == 0,
+        "{} of {} pings lost",
+        counts.lost,
+        counts.sent
+    );
     ensure!(counts.received > 0, "no answer at all");
     Ok(())
 }
@@ -124,6 +140,7 @@ impl Pinger {
             given_up: HashSet::new(),
             counts: Counts::default(),
             timeout: Duration::from_millis(args.timeout),
+            flowing: args.flowing.clone(),
         })
     }
 
@@ -147,7 +164,8 @@ impl Pinger {
         let left = oldest.map_or(Duration::from_millis(20), |at| {
             self.timeout.saturating_sub(at.elapsed())
         });
-        self.socket.set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
+        self.socket
+            .set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
         let mut buffer = [MaybeUninit::<u8>::uninit(); 65536];
         match self.socket.recv(&mut buffer) {
             Ok(len) => {
@@ -162,7 +180,10 @@ impl Pinger {
             Err(error) => return Err(error).context("receiving"),
         }
         let timeout = self.timeout;
-        for (sequence, _) in self.pending.extract_if(|_, (_, at)| at.elapsed() >= timeout) {
+        for (sequence, _) in self
+            .pending
+            .extract_if(|_, (_, at)| at.elapsed() >= timeout)
+        {
             self.counts.lost += 1;
             self.given_up.insert(sequence);
         }
@@ -180,13 +201,20 @@ impl Pinger {
         }
         let sequence = u16::from_be_bytes([*seq0, *seq1]);
         let Some((size, at)) = self.pending.remove(&sequence) else {
-            ensure!(self.given_up.remove(&sequence), "an answer to ping {sequence} came twice");
+            ensure!(
+                self.given_up.remove(&sequence),
+                "an answer to ping {sequence} came twice"
+            );
             return Ok(());
         };
-        ensure!(checksum(&packet[header..]) == 0, "ping {sequence}: bad ICMP checksum");
+        ensure!(
+            checksum(&packet[header..]) == 0,
+            "ping {sequence}: bad ICMP checksum"
+        );
         if let Err(what) = compare(body, &payload(u64::from(sequence), size)) {
             bail!("ping {sequence}: {what}");
         }
+        self.flowing.announce()?;
         self.counts.received += 1;
         self.counts.rtt += at.elapsed();
         self.counts.rtt_max = self.counts.rtt_max.max(at.elapsed());

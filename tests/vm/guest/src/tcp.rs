@@ -12,7 +12,10 @@ use std::{
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::ValueEnum;
 
-use crate::pattern::{Pattern, compare};
+use crate::{
+    flowing::Flowing,
+    pattern::{Pattern, compare},
+};
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Mode {
@@ -40,6 +43,8 @@ pub struct Args {
     /// Seconds without progress that end the transfer
     #[arg(long, default_value_t = 30)]
     timeout: u64,
+    #[command(flatten)]
+    flowing: Flowing,
 }
 
 pub fn run(args: &Args) -> Result<()> {
@@ -75,7 +80,10 @@ fn send(args: &Args, mut stream: &TcpStream) -> Result<u32> {
         let part = chunk(&mut buffer, left);
         pattern.fill(part);
         sum.update(part);
-        stream.write_all(part).with_context(|| format!("{left} bytes before the end"))?;
+        stream
+            .write_all(part)
+            .with_context(|| format!("{left} bytes before the end"))?;
+        args.flowing.announce()?;
         left -= part.len() as u64;
     }
     stream.shutdown(Shutdown::Write)?;
@@ -90,8 +98,11 @@ fn receive(args: &Args, stream: &mut impl Read) -> Result<u32> {
     let (mut buffer, mut want) = ([0; 16384], [0; 16384]);
     while left > 0 {
         let part = chunk(&mut buffer, left);
-        let len = stream.read(part).with_context(|| format!("{left} bytes before the end"))?;
+        let len = stream
+            .read(part)
+            .with_context(|| format!("{left} bytes before the end"))?;
         ensure!(len > 0, "the stream ended {left} bytes early");
+        args.flowing.announce()?;
         let (part, want) = (&part[..len], &mut want[..len]);
         pattern.fill(want);
         compare(part, want).map_err(|what| anyhow!("{left} bytes before the end: {what}"))?;
@@ -102,14 +113,18 @@ fn receive(args: &Args, stream: &mut impl Read) -> Result<u32> {
 }
 
 fn chunk(buffer: &mut [u8], left: u64) -> &mut [u8] {
-    let len = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+    let len = usize::try_from(left)
+        .unwrap_or(usize::MAX)
+        .min(buffer.len());
     &mut buffer[..len]
 }
 
 /// Reads the modem's line `<bytes> <checksum>`, which must be the last thing it says.
 fn summary(reader: &mut impl BufRead) -> Result<String> {
     let mut text = String::new();
-    reader.read_to_string(&mut text).context("no checksum from the modem")?;
+    reader
+        .read_to_string(&mut text)
+        .context("no checksum from the modem")?;
     Ok(text)
 }
 
@@ -119,7 +134,10 @@ fn sink(args: &Args) -> Result<()> {
     let sum = send(args, &stream)?;
     let answer = summary(&mut BufReader::new(&stream))?;
     let want = format!("{} {sum:08x}\n", args.bytes);
-    ensure!(answer == want, "the modem received {answer:?}, {want:?} was sent");
+    ensure!(
+        answer == want,
+        "the modem received {answer:?}, {want:?} was sent"
+    );
     report("sent to the modem", args, sum, start);
     Ok(())
 }
@@ -130,12 +148,20 @@ fn source(args: &Args) -> Result<()> {
     stream.write_all(format!("{} {}\n", args.bytes, args.seed).as_bytes())?;
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
-    reader.read_line(&mut line).context("no answer from the source")?;
-    ensure!(line == format!("OK {}\n", args.bytes), "the source says {line:?}");
+    reader
+        .read_line(&mut line)
+        .context("no answer from the source")?;
+    ensure!(
+        line == format!("OK {}\n", args.bytes),
+        "the source says {line:?}"
+    );
     let sum = receive(args, &mut reader)?;
     let answer = summary(&mut reader)?;
     let want = format!("{} {sum:08x}\n", args.bytes);
-    ensure!(answer == want, "the modem sent {answer:?}, {want:?} was received");
+    ensure!(
+        answer == want,
+        "the modem sent {answer:?}, {want:?} was received"
+    );
     report("received from the modem", args, sum, start);
     Ok(())
 }

@@ -36,7 +36,9 @@ pub fn run(args: &Args) -> Result<()> {
     for &size in &args.sizes {
         for round in 0..args.count {
             let want = payload(round << 16 | size as u64, size);
-            socket.send(&want).with_context(|| format!("sending {size} bytes"))?;
+            socket
+                .send(&want)
+                .with_context(|| format!("sending {size} bytes"))?;
             sent += 1;
             let mut got = vec![0; 65536];
             match socket.recv(&mut got) {

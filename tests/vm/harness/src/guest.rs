@@ -55,7 +55,10 @@ impl Guest {
     pub fn accept(listener: &UnixListener, limit: Duration) -> Result<Self> {
         let mut fds = [PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
         let timeout = PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX);
-        ensure!(poll(&mut fds, timeout)? > 0, "QEMU did not start within {limit:?}");
+        ensure!(
+            poll(&mut fds, timeout)? > 0,
+            "QEMU did not start within {limit:?}"
+        );
         let (stream, _) = listener.accept()?;
         stream.set_read_timeout(Some(limit))?;
         let mut reader = BufReader::new(stream.try_clone()?);
@@ -76,16 +79,26 @@ impl Guest {
                     eprintln!("not an answer of the agent: {line:?}");
                     continue;
                 };
-                let sender = shared.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+                let sender = shared
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .remove(&id);
                 if let Some(sender) = sender {
                     // The test may have given up on the command.
                     let _ = sender.send(answer);
                 }
             }
             // Dropping the senders tells everybody who waits that the machine is gone.
-            shared.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            shared
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clear();
         });
-        Ok(Self { stream, next: 0, waiting })
+        Ok(Self {
+            stream,
+            next: 0,
+            waiting,
+        })
     }
 
     /// Starts a command that may take so many seconds.
@@ -100,7 +113,11 @@ impl Guest {
         writeln!(self.stream, "{request}").context("the machine is gone")?;
         // The agent enforces the limit; the host only notices an agent that is stuck itself.
         let limit = Duration::from_secs(seconds + 30);
-        Ok(Running { cmd: cmd.to_owned(), receiver, limit })
+        Ok(Running {
+            cmd: cmd.to_owned(),
+            receiver,
+            limit,
+        })
     }
 
     pub fn start(&mut self, cmd: &str) -> Result<Running> {
@@ -120,7 +137,11 @@ impl Guest {
     /// Runs a command that must fail; gives its output.
     pub fn fails(&mut self, cmd: &str) -> Result<String> {
         let answer = self.run(cmd)?;
-        ensure!(answer.status != 0, "{cmd} succeeded and should not have:\n{}", answer.out);
+        ensure!(
+            answer.status != 0,
+            "{cmd} succeeded and should not have:\n{}",
+            answer.out
+        );
         ensure!(answer.status != 124, "{cmd} hung:\n{}", answer.out);
         Ok(answer.out)
     }
@@ -130,7 +151,9 @@ impl Running {
     pub fn wait(self) -> Result<Answer> {
         match self.receiver.recv_timeout(self.limit) {
             Ok(answer) => Ok(answer),
-            Err(mpsc::RecvTimeoutError::Timeout) => bail!("the guest does not answer: {}", self.cmd),
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                bail!("the guest does not answer: {}", self.cmd)
+            }
             Err(mpsc::RecvTimeoutError::Disconnected) => {
                 Err(anyhow!("the machine ended during: {}", self.cmd))
             }
@@ -140,7 +163,12 @@ impl Running {
     pub fn ok(self) -> Result<String> {
         let cmd = self.cmd.clone();
         let answer = self.wait()?;
-        ensure!(answer.status == 0, "{cmd}: exit status {}\n{}", answer.status, answer.out);
+        ensure!(
+            answer.status == 0,
+            "{cmd}: exit status {}\n{}",
+            answer.status,
+            answer.out
+        );
         Ok(answer.out)
     }
 }

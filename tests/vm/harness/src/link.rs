@@ -33,28 +33,58 @@ impl Vm {
 
     /// Removes every module, in the order that their use of each other demands.
     pub fn unload(&mut self) -> Result<()> {
-        self.guest.ok("for i in /sys/class/net/caif*; do [ ! -e $i ] || ip link del ${i##*/}; done")?;
+        self.guest
+            .ok("for i in /sys/class/net/caif*; do [ ! -e $i ] || ip link del ${i##*/}; done")?;
         for module in [BOARD, DRIVER, "chnl_net", "caif_socket", "caif"] {
-            self.guest.ok(&format!("! grep -q '^{module} ' /proc/modules || rmmod {module}"))?;
+            self.guest.ok(&format!(
+                "! grep -q '^{module} ' /proc/modules || rmmod {module}"
+            ))?;
         }
         Ok(())
     }
 
-    /// Brings up `cfvrt0` with an IP interface `caif0` on top.
+    /// The name of modem `index`'s link. The kernel numbers links in the order the modems boot,
+    /// which is any; boards have the order of their PCI addresses.
+    pub fn link(&mut self, index: usize) -> Result<String> {
+        let boards = self
+            .guest
+            .ok("grep -lx 0x1110 /sys/bus/pci/devices/*/device")?;
+        let board = boards
+            .lines()
+            .nth(index)
+            .and_then(|path| path.split('/').rev().nth(1))
+            .with_context(|| format!("no board {index} among {boards:?}"))?
+            .to_owned();
+        let links = self
+            .guest
+            .ok("for i in /sys/class/net/cfvrt*; do readlink -f $i; done")?;
+        links
+            .lines()
+            .find(|path| path.split('/').any(|part| part == board))
+            .and_then(|path| path.rsplit('/').next())
+            .map(str::to_owned)
+            .with_context(|| format!("no link of board {board} among {links:?}"))
+    }
+
+    /// Brings up the first modem's link with an IP interface `caif0` on top.
     pub fn up(&mut self) -> Result<()> {
         self.load()?;
         self.ip_up(0)
     }
 
-    /// Brings up link `index` and an IP interface over it. The C stack takes whichever link is
-    /// up for a new interface, so that the order of the calls matters.
+    /// Brings up modem `index`'s link and an IP interface `caif{index}` over it. The C stack takes
+    /// whichever link is up for a new channel, so that the order of the calls matters.
     pub fn ip_up(&mut self, index: usize) -> Result<()> {
+        let link = self.link(index)?;
         self.guest.ok(&format!(
-            "ip link set cfvrt{index} up && guest-tool wait-carrier cfvrt{index}"
+            "ip link set {link} up && guest-tool wait-carrier {link}"
         ))?;
         let there = self.netdevs()?.contains(&format!("caif{index}"));
         if !there {
-            self.guest.ok(&format!("guest-tool link-add caif{index} --connid {}", index + 1))?;
+            self.guest.ok(&format!(
+                "guest-tool link-add caif{index} --connid {}",
+                index + 1
+            ))?;
         }
         self.reopen(index)
     }
@@ -80,7 +110,9 @@ impl Vm {
         let address = modem_address(index);
         let ping = self
             .guest
-            .ok(&format!("guest-tool ping {address} --sizes 8,1472 --count 5"))
+            .ok(&format!(
+                "guest-tool ping {address} --sizes 8,1472 --count 5"
+            ))
             .with_context(|| format!("no traffic over caif{index}"))?;
         ensure!(ping.contains(" 0% packet loss"), "{ping}");
         Ok(())

@@ -21,7 +21,9 @@ fn main() -> ExitCode {
     let config = config::Config::parse();
     let cases: Vec<_> = cases::all()
         .into_iter()
-        .filter(|case| config.filter.is_empty() || config.filter.iter().any(|f| case.name.contains(f.as_str())))
+        .filter(|case| {
+            config.filter.is_empty() || config.filter.iter().any(|f| case.name.contains(f.as_str()))
+        })
         .collect();
     if config.list {
         cases.iter().for_each(|case| println!("{}", case.name));

@@ -3,12 +3,13 @@
 //! A modem of the bench: the ivshmem server with the memory, and the modem process itself.
 
 use std::{
+    collections::HashMap,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 
 use crate::{config::Config, process::Process};
@@ -18,9 +19,11 @@ const START: Duration = Duration::from_secs(20);
 
 pub struct Modem {
     pub socket: PathBuf,
-    pub server: Process,
+    /// Before the server, so that it is ended before it.
     pub process: Process,
+    server: Process,
     program: PathBuf,
+    linkids: String,
     dir: PathBuf,
     name: String,
 }
@@ -33,11 +36,25 @@ impl Modem {
         command.arg("--socket").arg(&socket);
         command.args(["--size", "16M", "--vectors", "4"]);
         let server = Process::start(&format!("ivshmem-server{index}"), command, logs)?;
-        server.output.wait_for(0, "listening", START).context("ivshmem-server")?;
+        server
+            .output
+            .wait_for(0, "listening", START)
+            .context("ivshmem-server")?;
         let program = config.modem_bin.join("caif-modem");
         let name = format!("caif-modem{index}");
-        let process = start_modem(&program, &socket, &name, logs)?;
-        Ok(Self { socket, server, process, program, dir: logs.to_owned(), name })
+        // Linkids must be unique among the modems of one host.
+        let first = 1 + 100 * index;
+        let linkids = format!("{first}-{}", first + 99);
+        let process = start_modem(&program, &socket, &linkids, &name, logs)?;
+        Ok(Self {
+            socket,
+            process,
+            server,
+            program,
+            linkids,
+            dir: logs.to_owned(),
+            name,
+        })
     }
 
     /// Kills the modem as a crash would, without a chance to say anything.
@@ -47,19 +64,59 @@ impl Modem {
 
     /// Starts the modem again after its end.
     pub fn restart(&mut self) -> Result<()> {
-        self.process = start_modem(&self.program, &self.socket, &self.name, &self.dir)?;
+        self.process = start_modem(
+            &self.program,
+            &self.socket,
+            &self.linkids,
+            &self.name,
+            &self.dir,
+        )?;
         Ok(())
     }
 
-    /// Asks the modem to end, which must be clean.
+    /// Asks the modem to end, which must be clean, and to have had no complaint about us.
     pub fn stop(&mut self) -> Result<()> {
         self.process.signal(Signal::SIGTERM)?;
-        self.process.must_end_well(Duration::from_secs(10))
+        self.process.must_end_well(Duration::from_secs(10))?;
+        let json = self
+            .process
+            .output
+            .wait_until(0, START, "its counters", |l| l.starts_with('{'))?;
+        let counters: HashMap<String, u64> =
+            serde_json::from_str(&json).with_context(|| format!("the modem's counters: {json}"))?;
+        for name in ["uplink_bad_length", "uplink_bad_chain", "downlink_too_long"] {
+            let count = counters
+                .get(name)
+                .with_context(|| format!("no counter {name}: {json}"))?;
+            ensure!(*count == 0, "the modem counted {name}: {json}");
+        }
+        Ok(())
+    }
+
+    /// Ends the server too, which must be clean.
+    pub fn end(&mut self) -> Result<()> {
+        if self.process.exited(Duration::ZERO).is_none() {
+            self.stop()?;
+        }
+        self.server.signal(Signal::SIGTERM)?;
+        self.server.must_end_well(Duration::from_secs(10))
     }
 }
 
-fn start_modem(program: &Path, socket: &Path, name: &str, dir: &Path) -> Result<Process> {
+fn start_modem(
+    program: &Path,
+    socket: &Path,
+    linkids: &str,
+    name: &str,
+    dir: &Path,
+) -> Result<Process> {
     let mut command = Command::new(program);
     command.arg("--socket").arg(socket);
-    Process::start(name, command, dir)
+    command.args(["--linkids", linkids, "--json"]);
+    let process = Process::start(name, command, dir)?;
+    process
+        .output
+        .wait_for(0, "waiting", START)
+        .context("caif-modem")?;
+    Ok(process)
 }

@@ -67,7 +67,9 @@ impl Output {
 
     /// Waits for a line from the mark on that contains the text.
     pub fn wait_for(&self, mark: usize, text: &str, limit: Duration) -> Result<String> {
-        self.wait_until(mark, limit, &format!("a line with {text:?}"), |line| line.contains(text))
+        self.wait_until(mark, limit, &format!("a line with {text:?}"), |line| {
+            line.contains(text)
+        })
     }
 
     /// Waits for a line from the mark on that the condition likes; `what` is its description.

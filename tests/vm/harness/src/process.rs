@@ -52,7 +52,8 @@ impl Process {
 
     pub fn signal(&mut self, signal: Signal) -> Result<()> {
         if self.exited(Duration::ZERO).is_none() {
-            kill(self.pid, signal).with_context(|| format!("cannot send {signal} to {}", self.name))?;
+            kill(self.pid, signal)
+                .with_context(|| format!("cannot send {signal} to {}", self.name))?;
         }
         Ok(())
     }

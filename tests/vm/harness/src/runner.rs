@@ -52,7 +52,12 @@ fn run_case(config: &Config, case: &Case, machine: &mut Option<Machine>) -> Resu
         Some(machine) => machine,
         None => {
             let vm = Vm::boot(config, case.boards, &config.logs.join(case.name))?;
-            machine.insert(Machine { vm, boards: case.boards, mark: 0, case_mark: 0 })
+            machine.insert(Machine {
+                vm,
+                boards: case.boards,
+                mark: 0,
+                case_mark: 0,
+            })
         }
     };
     machine.case_mark = machine.vm.kernel.mark();
@@ -66,7 +71,12 @@ impl Machine {
     fn check_log(&mut self) -> Result<()> {
         // Console output is asynchronous: a line of our own shows that all before it is here.
         let sync = format!("vm-tests: mark {}", self.mark);
-        if self.vm.guest.run(&format!("echo '{sync}' >/dev/kmsg")).is_ok_and(|a| a.status == 0) {
+        if self
+            .vm
+            .guest
+            .run(&format!("echo '{sync}' >/dev/kmsg"))
+            .is_ok_and(|a| a.status == 0)
+        {
             self.vm.kernel_says(self.mark, &sync)?;
         }
         let lines = self.vm.kernel.since(self.mark);
@@ -86,10 +96,18 @@ impl Machine {
         if skipped > 0 {
             println!("    ({skipped} lines more)");
         }
-        lines.iter().skip(skipped).for_each(|line| println!("    {line}"));
+        lines
+            .iter()
+            .skip(skipped)
+            .for_each(|line| println!("    {line}"));
         for (index, modem) in self.vm.modems.iter().enumerate() {
             println!("--- log of modem {index}");
-            modem.process.output.tail(20).iter().for_each(|line| println!("    {line}"));
+            modem
+                .process
+                .output
+                .tail(20)
+                .iter()
+                .for_each(|line| println!("    {line}"));
         }
         println!("--- all logs: {}", self.vm.logs.display());
     }
@@ -97,7 +115,9 @@ impl Machine {
 
 /// Ends the machine, if there is one; returns 1 when that went wrong.
 fn end(machine: &mut Option<Machine>) -> usize {
-    let Some(mut machine) = machine.take() else { return 0 };
+    let Some(mut machine) = machine.take() else {
+        return 0;
+    };
     let kernel = machine.vm.kernel.clone();
     let mut mark = machine.mark;
     let result = machine.check_log().and_then(|()| {
@@ -109,7 +129,10 @@ fn end(machine: &mut Option<Machine>) -> usize {
     match result {
         Ok(()) if bad.is_empty() => 0,
         Ok(()) => {
-            println!("FAILED shut-down: the kernel complains:\n{}", bad.join("\n"));
+            println!(
+                "FAILED shut-down: the kernel complains:\n{}",
+                bad.join("\n")
+            );
             1
         }
         Err(error) => {

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::{
     config::Config,
-    guest::Guest,
+    guest::{Guest, Running},
     modem::Modem,
     output::Output,
     process::Process,
@@ -53,14 +53,35 @@ impl Vm {
         command.arg(&config.initramfs);
         let qemu = Process::start("kernel", command, logs)?;
         let kernel = qemu.output.clone();
-        let guest = Guest::accept(&listener, BOOT)
-            .with_context(|| format!("the machine did not boot:\n{}", kernel.tail(20).join("\n")))?;
-        Ok(Self { guest, kernel, modems, qemu, logs: logs.to_owned(), _dir: dir })
+        let guest = Guest::accept(&listener, BOOT).with_context(|| {
+            format!("the machine did not boot:\n{}", kernel.tail(20).join("\n"))
+        })?;
+        Ok(Self {
+            guest,
+            kernel,
+            modems,
+            qemu,
+            logs: logs.to_owned(),
+            _dir: dir,
+        })
     }
 
     /// Loads a module with all it needs.
     pub fn modprobe(&mut self, module: &str) -> Result<()> {
         self.guest.ok(&format!("modprobe {module}")).map(|_| ())
+    }
+
+    /// Starts a traffic generator, by its arguments, and waits until its traffic flows.
+    pub fn start_flowing(&mut self, traffic: &str, seconds: u64) -> Result<Running> {
+        self.guest.ok("rm -f /tmp/flowing && mkfifo /tmp/flowing")?;
+        let running = self.guest.start_for(
+            &format!("guest-tool {traffic} --flowing /tmp/flowing"),
+            seconds,
+        )?;
+        self.guest
+            .ok("cat /tmp/flowing")
+            .context("no traffic began to flow")?;
+        Ok(running)
     }
 
     /// Waits until the kernel says the text, at or after the mark.
@@ -71,19 +92,25 @@ impl Vm {
     /// The network interfaces that are not of the kernel itself.
     pub fn netdevs(&mut self) -> Result<Vec<String>> {
         let names = self.guest.ok("ls /sys/class/net")?;
-        Ok(names.split_whitespace().filter(|name| *name != "lo").map(str::to_owned).collect())
+        Ok(names
+            .split_whitespace()
+            .filter(|name| *name != "lo")
+            .map(str::to_owned)
+            .collect())
     }
 
     /// Shuts the machine down in an orderly way and checks that it, and then the modems, end.
     pub fn shut_down(mut self) -> Result<()> {
-        // The agent's end is init's cue.
-        self.guest.run("kill $PPID")?;
+        // The agent's end is init's cue, and this command will not be answered any more.
+        drop(self.guest.start("kill $PPID")?);
         ensure!(
-            self.qemu.exited(SOON).is_some_and(|status| status.success()),
+            self.qemu
+                .exited(SOON)
+                .is_some_and(|status| status.success()),
             "the machine did not end by itself"
         );
         for modem in &mut self.modems {
-            modem.stop()?;
+            modem.end()?;
         }
         Ok(())
     }

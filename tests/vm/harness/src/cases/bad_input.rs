@@ -26,7 +26,9 @@ const FIRMWARE: &str = "/lib/firmware/caif-modem.elf";
 fn load_with(vm: &mut Vm, command: &str) -> Result<usize> {
     vm.unload()?;
     // The one that is good stays where the end of the case finds it.
-    vm.guest.ok(&format!("[ -e /tmp/good.elf ] || cp {FIRMWARE} /tmp/good.elf"))?;
+    vm.guest.ok(&format!(
+        "[ -e /tmp/good.elf ] || cp {FIRMWARE} /tmp/good.elf"
+    ))?;
     vm.guest.ok(command)?;
     let mark = vm.kernel.mark();
     for module in ["chnl_net", "caif_socket", DRIVER, BOARD] {
@@ -51,7 +53,10 @@ fn restore(vm: &mut Vm) -> Result<()> {
 fn refused(vm: &mut Vm, mark: usize, text: &str) -> Result<()> {
     vm.kernel_says(mark, text)?;
     let netdevs = vm.netdevs()?;
-    ensure!(netdevs.is_empty(), "interfaces with bad firmware: {netdevs:?}");
+    ensure!(
+        netdevs.is_empty(),
+        "interfaces with bad firmware: {netdevs:?}"
+    );
     vm.unload()?;
     let lines = vm.kernel.since(mark);
     let said = lines.iter().filter(|line| line.contains(text)).count();
@@ -65,9 +70,18 @@ fn not_booted(vm: &mut Vm, mark: usize, text: &str) -> Result<()> {
     let state = vm.guest.ok("cat /sys/class/remoteproc/remoteproc*/state")?;
     ensure!(state.trim() == "offline", "the remote processor is {state}");
     let devices = vm.guest.ok("ls /sys/bus/virtio/devices")?;
-    ensure!(devices.is_empty(), "virtio devices without firmware: {devices}");
+    ensure!(
+        devices.is_empty(),
+        "virtio devices without firmware: {devices}"
+    );
     refused(vm, mark, text)?;
-    ensure!(!vm.kernel.since(mark).iter().any(|line| line.contains("is now up")), "it was booted");
+    ensure!(
+        !vm.kernel
+            .since(mark)
+            .iter()
+            .any(|line| line.contains("is now up")),
+        "it was booted"
+    );
     Ok(())
 }
 
@@ -79,11 +93,26 @@ fn missing(vm: &mut Vm) -> Result<()> {
 
 fn foreign(vm: &mut Vm) -> Result<()> {
     for (command, text) in [
-        (install("bad-machine"), "the firmware is for machine 0x003e, while the modem's is 0xca1f"),
-        (install("bad-no-table"), "the firmware has no section .resource_table"),
-        (format!("yes 'no firmware' | head -c 500 >{FIRMWARE}"), "Image is"),
-        (format!("head -c 60 /tmp/good.elf >{FIRMWARE}"), "Image is too small"),
-        (format!("head -c 200 /tmp/good.elf >{FIRMWARE}"), "Image is"),
+        (
+            install("bad-machine"),
+            "the firmware is for machine 0x003e, while the modem's is 0xca1f",
+        ),
+        (
+            install("bad-no-table"),
+            "the firmware has no section .resource_table",
+        ),
+        (
+            format!("yes 'no firmware' | head -c 500 >{FIRMWARE}"),
+            "Image is corrupted",
+        ),
+        (
+            format!("head -c 40 /tmp/good.elf >{FIRMWARE}"),
+            "Image is too small",
+        ),
+        (
+            format!("head -c 200 /tmp/good.elf >{FIRMWARE}"),
+            "Section header table is out of bounds",
+        ),
     ] {
         let mark = load_with(vm, &command)?;
         not_booted(vm, mark, text).with_context(|| command.clone())?;
@@ -102,13 +131,24 @@ fn vrings(vm: &mut Vm) -> Result<()> {
 /// The modem boots, but the driver does not bind to its link.
 fn config(vm: &mut Vm) -> Result<()> {
     for (name, text) in [
-        ("bad-uplink-config", "uplink config has headroom 32, tailroom 32, mtu 64: the mtu must be from"),
-        ("bad-downlink-config", "downlink config has headroom 60000, tailroom 60000, mtu 4096"),
-        ("bad-huge-config", "uplink config has headroom 32, tailroom 32, mtu 70000"),
+        (
+            "bad-uplink-config",
+            "uplink config has headroom 32, tailroom 32, mtu 64: the mtu must be from",
+        ),
+        (
+            "bad-downlink-config",
+            "downlink config has headroom 60000, tailroom 60000, mtu 4096",
+        ),
+        (
+            "bad-huge-config",
+            "uplink config has headroom 32, tailroom 32, mtu 70000",
+        ),
     ] {
         let mark = load_with(vm, &install(name))?;
         vm.kernel_says(mark, "is now up").context(name)?;
-        let bound = vm.guest.ok("ls /sys/bus/virtio/drivers/*/ | grep virtio[0-9] || true")?;
+        let bound = vm
+            .guest
+            .ok("ls /sys/bus/virtio/drivers/*/ | grep virtio[0-9] || true")?;
         ensure!(bound.is_empty(), "a driver is bound: {bound}");
         refused(vm, mark, text).context(name)?;
     }
@@ -117,7 +157,10 @@ fn config(vm: &mut Vm) -> Result<()> {
 
 fn odd(vm: &mut Vm) -> Result<()> {
     let names = vm.guest.ok("cd /lib/firmware && ls odd-*.elf")?;
-    ensure!(names.lines().count() >= 5, "the firmware files are missing: {names}");
+    ensure!(
+        names.lines().count() >= 5,
+        "the firmware files are missing: {names}"
+    );
     for name in names.lines().filter_map(|line| line.strip_suffix(".elf")) {
         load_with(vm, &install(name))?;
         vm.up().context(name.to_owned())?;

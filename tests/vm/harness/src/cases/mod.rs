@@ -22,13 +22,23 @@ pub struct Case {
 
 /// One case with a machine of one board.
 const fn one(name: &'static str, run: fn(&mut Vm) -> Result<()>) -> Case {
-    Case { name, boards: 1, run }
+    Case {
+        name,
+        boards: 1,
+        run,
+    }
 }
 
 pub fn all() -> Vec<Case> {
-    [modules::CASES, traffic::CASES, recovery::CASES, bad_input::CASES, two_modems::CASES]
-        .into_iter()
-        .flatten()
-        .map(|case| Case { ..*case })
-        .collect()
+    [
+        modules::CASES,
+        traffic::CASES,
+        recovery::CASES,
+        bad_input::CASES,
+        two_modems::CASES,
+    ]
+    .into_iter()
+    .flatten()
+    .map(|case| Case { ..*case })
+    .collect()
 }

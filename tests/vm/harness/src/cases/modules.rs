@@ -19,20 +19,38 @@ pub const CASES: &[Case] = &[
 fn aliases(vm: &mut Vm) -> Result<()> {
     vm.unload()?;
     let mark = vm.kernel.mark();
-    vm.guest.ok("modprobe $(cat $(dirname $(grep -lx 0x1110 /sys/bus/pci/devices/*/device))/modalias)")?;
+    vm.guest.ok(
+        "modprobe $(cat $(dirname $(grep -lx 0x1110 /sys/bus/pci/devices/*/device))/modalias)",
+    )?;
     ensure!(loaded(vm, BOARD)?, "the PCI alias did not load {BOARD}");
     vm.kernel_says(mark, "is now up")?;
-    ensure!(!loaded(vm, DRIVER)?, "{DRIVER} was loaded before its device was known");
-    let alias = vm.guest.ok("cat /sys/bus/virtio/devices/virtio0/modalias")?;
-    ensure!(alias.trim() == "virtio:d0000000Cv00001AF4" || alias.starts_with("virtio:d0000000C"), "{alias}");
-    vm.guest.ok("modprobe $(cat /sys/bus/virtio/devices/virtio0/modalias)")?;
-    ensure!(loaded(vm, DRIVER)?, "the virtio alias did not load {DRIVER}");
+    ensure!(
+        !loaded(vm, DRIVER)?,
+        "{DRIVER} was loaded before its device was known"
+    );
+    let alias = vm
+        .guest
+        .ok("cat /sys/bus/virtio/devices/virtio0/modalias")?;
+    ensure!(
+        alias.trim() == "virtio:d0000000Cv00001AF4" || alias.starts_with("virtio:d0000000C"),
+        "{alias}"
+    );
+    vm.guest
+        .ok("modprobe $(cat /sys/bus/virtio/devices/virtio0/modalias)")?;
+    ensure!(
+        loaded(vm, DRIVER)?,
+        "the virtio alias did not load {DRIVER}"
+    );
     vm.guest.ok("guest-tool wait-netdev cfvrt0")?;
     Ok(())
 }
 
 fn loaded(vm: &mut Vm, module: &str) -> Result<bool> {
-    Ok(vm.guest.run(&format!("grep -q '^{module} ' /proc/modules"))?.status == 0)
+    Ok(vm
+        .guest
+        .run(&format!("grep -q '^{module} ' /proc/modules"))?
+        .status
+        == 0)
 }
 
 /// After traffic and rmmod nothing of us is left: no module, interface or remote processor.
@@ -45,9 +63,18 @@ fn unload(vm: &mut Vm) -> Result<()> {
         ("interfaces", "ls /sys/class/net | grep -vx lo || true"),
         ("remote processors", "ls /sys/class/remoteproc"),
         ("virtio devices", "ls /sys/bus/virtio/devices"),
-        ("virtio drivers", "ls /sys/bus/virtio/drivers | grep -i caif || true"),
-        ("interrupts", "grep -i -e caif -e ivshmem /proc/interrupts || true"),
-        ("memory regions", "grep -i -e caif -e ivshmem /proc/iomem || true"),
+        (
+            "virtio drivers",
+            "ls /sys/bus/virtio/drivers | grep -i caif || true",
+        ),
+        (
+            "interrupts",
+            "grep -i -e caif -e ivshmem /proc/interrupts || true",
+        ),
+        (
+            "memory regions",
+            "grep -i -e caif -e ivshmem /proc/iomem || true",
+        ),
     ] {
         let left = vm.guest.ok(cmd).with_context(|| what.to_owned())?;
         ensure!(left.is_empty(), "{what} left behind: {left}");

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::{Case, one};
 use crate::{
+    guest::Running,
     link::{DRIVER, MODEM},
     vm::Vm,
 };
@@ -19,15 +20,19 @@ pub const CASES: &[Case] = &[
 ];
 
 /// Pings as fast as they come back, for as long as the case pulls things away.
-fn storm(seconds: u32) -> String {
-    format!("guest-tool ping {MODEM} --sizes 0,700,1472 --count 50 --window 16 --timeout 500 --seconds {seconds}")
+fn storm(vm: &mut Vm, seconds: u32) -> Result<Running> {
+    let ping = format!(
+        "ping {MODEM} --sizes 0,700,1472 --count 50 --window 16 --timeout 500 --seconds {seconds}"
+    );
+    vm.start_flowing(&ping, 60)
 }
 
 fn link_down_up(vm: &mut Vm) -> Result<()> {
     vm.up()?;
-    let storm = vm.guest.start(&storm(15))?;
+    let storm = storm(vm, 15)?;
     for _ in 0..10 {
-        vm.guest.ok("ip link set cfvrt0 down && ip link set cfvrt0 up")?;
+        vm.guest
+            .ok("ip link set cfvrt0 down && ip link set cfvrt0 up")?;
         vm.reopen(0)?;
     }
     for _ in 0..10 {
@@ -41,7 +46,7 @@ fn link_down_up(vm: &mut Vm) -> Result<()> {
 fn modem_restart(vm: &mut Vm) -> Result<()> {
     vm.up()?;
     for round in 0..3 {
-        let storm = vm.guest.start(&storm(5))?;
+        let storm = storm(vm, 5)?;
         let mark = vm.kernel.mark();
         vm.modems[0].kill()?;
         vm.kernel_says(mark, "crash")?;
@@ -51,7 +56,8 @@ fn modem_restart(vm: &mut Vm) -> Result<()> {
         vm.guest.ok("guest-tool wait-netdev cfvrt0")?;
         storm.ok()?;
         vm.up()?;
-        vm.traffic().with_context(|| format!("after restart {round}"))?;
+        vm.traffic()
+            .with_context(|| format!("after restart {round}"))?;
     }
     Ok(())
 }
@@ -71,12 +77,16 @@ fn modem_clean_restart(vm: &mut Vm) -> Result<()> {
 fn driver_reload(vm: &mut Vm) -> Result<()> {
     vm.up()?;
     for round in 0..5 {
-        let storm = vm.guest.start(&storm(3))?;
+        let storm = storm(vm, 3)?;
         vm.guest.ok(&format!("rmmod {DRIVER}"))?;
         let left = vm.netdevs()?;
-        ensure!(!left.iter().any(|name| name.starts_with("cfvrt")), "{left:?} after rmmod");
+        ensure!(
+            !left.iter().any(|name| name.starts_with("cfvrt")),
+            "{left:?} after rmmod"
+        );
         vm.up()?;
-        vm.traffic().with_context(|| format!("after reload {round}"))?;
+        vm.traffic()
+            .with_context(|| format!("after reload {round}"))?;
         storm.ok()?;
     }
     Ok(())
@@ -89,7 +99,10 @@ fn stop_start(vm: &mut Vm) -> Result<()> {
     let state = vm.guest.ok(&format!("cat {rproc}/state"))?;
     ensure!(state.trim() == "offline", "{state}");
     let left = vm.netdevs()?;
-    ensure!(!left.iter().any(|name| name.starts_with("cfvrt")), "{left:?} after stop");
+    ensure!(
+        !left.iter().any(|name| name.starts_with("cfvrt")),
+        "{left:?} after stop"
+    );
     vm.guest.ok(&format!("echo start >$(echo {rproc}/state)"))?;
     vm.up()?;
     vm.traffic()

@@ -13,26 +13,46 @@ pub const CASES: &[Case] = &[
 ];
 
 const fn two(name: &'static str, run: fn(&mut Vm) -> Result<()>) -> Case {
-    Case { name, boards: 2, run }
+    Case {
+        name,
+        boards: 2,
+        run,
+    }
 }
 
-/// Opens an IP interface over each link. The C stack asks any link that is up, the one that was
-/// registered last first, so each interface is opened while only its own is up or preferred.
+/// Opens an IP interface over each link. The C stack gives a new channel to the link that was
+/// registered last of those that are up: so that one comes up last.
 fn up(vm: &mut Vm) -> Result<()> {
     vm.load()?;
-    vm.guest.ok("for i in /sys/class/net/caif*; do [ ! -e $i ] || ip link del ${i##*/}; done")?;
-    vm.guest.ok("ip link set cfvrt0 down; ip link set cfvrt1 down")?;
+    vm.guest
+        .ok("for i in /sys/class/net/caif*; do [ ! -e $i ] || ip link del ${i##*/}; done")?;
+    vm.guest
+        .ok("ip link set cfvrt0 down; ip link set cfvrt1 down")?;
+    let mut links = Vec::new();
     for index in 0..2 {
-        let before = frames(vm, index)?;
+        let link = vm.link(index)?;
+        let registered: u32 = vm
+            .guest
+            .ok(&format!("cat /sys/class/net/{link}/ifindex"))?
+            .trim()
+            .parse()?;
+        links.push((registered, index, link));
+    }
+    links.sort();
+    for (_, index, link) in links {
+        let before = frames(vm, &link)?;
         vm.ip_up(index)?;
         vm.traffic_over(index)?;
-        ensure!(frames(vm, index)? > before + 10, "the traffic of caif{index} took another link");
+        ensure!(
+            frames(vm, &link)? > before + 10,
+            "the traffic of caif{index} took another link"
+        );
     }
     Ok(())
 }
 
-fn frames(vm: &mut Vm, index: usize) -> Result<u64> {
-    let path = format!("/sys/class/net/cfvrt{index}/statistics/rx_packets");
+fn frames(vm: &mut Vm, link: &str) -> Result<u64> {
+    let path = format!("/sys/class/net/{link}/statistics/rx_packets");
     Ok(vm.guest.ok(&format!("cat {path}"))?.trim().parse()?)
 }
 
@@ -40,14 +60,19 @@ fn both(vm: &mut Vm) -> Result<()> {
     up(vm)?;
     let transfers = [0, 1].map(|index| {
         let address = modem_address(index);
-        vm.guest.start_for(&format!("guest-tool tcp both {address} --bytes 1500000"), 240)
+        vm.guest.start_for(
+            &format!("guest-tool tcp both {address} --bytes 10000000"),
+            240,
+        )
     });
     for transfer in transfers {
         transfer?.ok()?;
     }
     // AT channels go to the modem they are told to.
     for device in ["cfvrt0", "cfvrt1"] {
-        vm.guest.ok(&format!("guest-tool at --device {device} AT")).context(device)?;
+        vm.guest
+            .ok(&format!("guest-tool at --device {device} AT"))
+            .context(device)?;
     }
     Ok(())
 }
@@ -56,8 +81,8 @@ fn both(vm: &mut Vm) -> Result<()> {
 fn one_killed(vm: &mut Vm) -> Result<()> {
     up(vm)?;
     let mark = vm.kernel.mark();
-    let transfer = vm.guest.start_for(
-        &format!("guest-tool tcp both {} --bytes 3000000", modem_address(1)),
+    let transfer = vm.start_flowing(
+        &format!("tcp both {} --bytes 60000000", modem_address(1)),
         240,
     )?;
     vm.modems[0].kill()?;
