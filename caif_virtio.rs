@@ -123,6 +123,16 @@ macro_rules! impl_display {
 
 impl_display!(ConfigError, LayoutError, RingError);
 
+/// Prints a line that a modem can cause, at the rate that the network stack allows for such lines.
+macro_rules! log {
+    ($print:ident, $($args:tt)*) => {
+        if $crate::abstractions::netdev::may_log() {
+            kernel::$print!($($args)*);
+        }
+    };
+}
+pub(crate) use log;
+
 /// The driver.
 struct CaifDriver;
 
@@ -164,13 +174,14 @@ impl virtio_netdev::Driver for CaifDriver {
         let vdev = setup.vdev();
         let dev: &device::Device<device::Bound> = vdev.as_ref();
         let link = Link::new(vdev)
-            .inspect_err(|_| dev_err!(dev, "not a device of a remote processor\n"))?;
+            .inspect_err(|_| log!(dev_err, dev, "not a device of a remote processor\n"))?;
         let config = read_config(dev, &link)?;
         let rx_layout = read_layout(dev, &link, VRING_RX)?;
         let tx_layout = read_layout(dev, &link, VRING_TX)?;
 
         let (queues, vq) = Queues::new(setup, link, [rx_layout, tx_layout]).inspect_err(|e| {
-            dev_err!(
+            log!(
+                dev_err,
                 dev,
                 "no vrings of {} and {} descriptors, aligned as asked for: error {}\n",
                 rx_layout.num(),
@@ -180,7 +191,8 @@ impl virtio_netdev::Driver for CaifDriver {
         })?;
         let tx = Tx::new(dev, &link, config.uplink, vq)?;
         let windows = Windows::new(&link, tx.slots.dma_range()).inspect_err(|_| {
-            dev_err!(
+            log!(
+                dev_err,
                 dev,
                 "no carveout where frames could be, besides the virtio ones\n"
             )
@@ -190,7 +202,8 @@ impl virtio_netdev::Driver for CaifDriver {
         };
         let rx_mem = queues.rx_mem(&rx_layout)?;
         let rx = Rx::new(rx_mem, rx_layout, features, windows, config.downlink)?;
-        dev_info!(
+        log!(
+            dev_info,
             dev,
             "uplink: {} slots of {} bytes, downlink: {} buffers of up to {} bytes\n",
             tx.slots.count(),
@@ -210,7 +223,7 @@ impl virtio_netdev::Driver for CaifDriver {
         let ops = CaifVirtio {
             link,
             queues,
-            counters: Counters::new(),
+            counters: Counters::default(),
             broken: AtomicFlag::new(false),
         };
         Ok((
@@ -241,7 +254,8 @@ impl virtio_netdev::Driver for CaifDriver {
 /// Reads the config space, or says what is wrong with it.
 fn read_config(dev: &device::Device<device::Bound>, link: &Link<'_>) -> Result<LinkConfig> {
     let raw = link.config().inspect_err(|_| {
-        dev_err!(
+        log!(
+            dev_err,
             dev,
             "config space is not {} bytes inside the resource table\n",
             link_config::CONFIG_SIZE
@@ -250,7 +264,7 @@ fn read_config(dev: &device::Device<device::Bound>, link: &Link<'_>) -> Result<L
     match raw {
         None => Ok(LinkConfig::DEFAULT),
         Some(raw) => LinkConfig::parse(&raw).map_err(|error| {
-            dev_err!(dev, "{error}\n");
+            log!(dev_err, dev, "{error}\n");
             EINVAL
         }),
     }
@@ -263,7 +277,7 @@ fn read_layout(
     index: usize,
 ) -> Result<Layout> {
     link.layout(index).map_err(|error| {
-        dev_err!(dev, "vring {index}: {error}\n");
+        log!(dev_err, dev, "vring {index}: {error}\n");
         EINVAL
     })
 }
@@ -271,25 +285,24 @@ fn read_layout(
 impl<'bound> CaifVirtio<'bound> {
     /// Gives the link up until it is bound anew, and reports that to remoteproc. Any context.
     #[cold]
-    fn give_up(&self, dev: &netdev::Device, why: fmt::Arguments<'_>) {
+    fn give_up(&self, dev: &netdev::Device, fault: Fault, why: fmt::Arguments<'_>) {
         if self.broken.xchg(true, kernel::sync::atomic::Full) {
             return;
         }
         dev.carrier_off();
         self.queues.mute();
-        self.counters.count_broken_ring();
+        self.counters.count(fault);
         let recovers = self.link.report_crash();
-        if netdev::may_log() {
-            dev_err!(
-                self.link.vdev().as_ref(),
-                "link is down: {why}; {}\n",
-                if recovers {
-                    "remoteproc recovers the modem"
-                } else {
-                    "recovery is disabled, unbind and bind to use it again"
-                }
-            );
-        }
+        let outlook = if recovers {
+            "remoteproc recovers the modem"
+        } else {
+            "remoteproc does not recover the modem: unbind and bind to use the link again"
+        };
+        log!(
+            dev_err,
+            self.link.vdev().as_ref(),
+            "link is down: {why}; {outlook}\n"
+        );
     }
 }
 
@@ -344,7 +357,7 @@ impl<'bound> netdev::Operations for CaifVirtio<'bound> {
         }
         if tx.vq.is_broken() {
             queue.stop();
-            self.give_up(queue.dev(), fmt!("{TX_BROKEN}"));
+            self.give_up(queue.dev(), Fault::TxRing, fmt!("{TX_BROKEN}"));
         }
         Xmit::Ok
     }
@@ -370,7 +383,7 @@ impl<'bound> netdev::Operations for CaifVirtio<'bound> {
         let received = match rx.receive(cx, &self.counters) {
             Ok(received) => received,
             Err(error) => {
-                self.give_up(cx.dev(), fmt!("vring 0: {error}"));
+                self.give_up(cx.dev(), Fault::RxRing, fmt!("vring 0: {error}"));
                 return Polled::More;
             }
         };
@@ -382,7 +395,7 @@ impl<'bound> netdev::Operations for CaifVirtio<'bound> {
         let (queue, tx) = tx.parts();
         let mut more = tx.complete_and_rearm(queue);
         if tx.vq.is_broken() {
-            self.give_up(cx.dev(), fmt!("{TX_BROKEN}"));
+            self.give_up(cx.dev(), Fault::TxRing, fmt!("{TX_BROKEN}"));
         }
         if received < cx.budget() {
             more |= rx.ring.enable_notify();
@@ -395,7 +408,11 @@ impl<'bound> netdev::Operations for CaifVirtio<'bound> {
     }
 
     fn tx_timeout(&self, dev: &netdev::Device) {
-        self.give_up(dev, fmt!("the modem does not return what it was sent"));
+        self.give_up(
+            dev,
+            Fault::TxTimeout,
+            fmt!("the modem does not return what it was sent"),
+        );
     }
 
     fn get_stats64(&self, stats: &mut Stats64) {

@@ -8,7 +8,7 @@ use kernel::sync::atomic::{
     Relaxed, //
 };
 
-/// What can be wrong with one frame, or one buffer, while the rings are sound.
+/// What can go wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// A buffer to receive from is marked as one for us to write to.
@@ -23,9 +23,15 @@ pub enum Fault {
     TxLength,
     /// A frame to send came after the link had broken.
     TxBroken,
+    /// The reversed vring broke, which ends the use of the link.
+    RxRing,
+    /// The vring to send by broke, which ends the use of the link.
+    TxRing,
+    /// The modem stopped to take frames, which ends the use of the link.
+    TxTimeout,
 }
 
-/// A counter for each kind of [`Fault`], and one for broken rings.
+/// A counter for each kind of [`Fault`].
 pub struct Counters {
     write: Atomic<u64>,
     length: Atomic<u64>,
@@ -33,12 +39,13 @@ pub struct Counters {
     no_memory: Atomic<u64>,
     tx_length: Atomic<u64>,
     tx_broken: Atomic<u64>,
-    ring: Atomic<u64>,
+    rx_ring: Atomic<u64>,
+    tx_ring: Atomic<u64>,
+    tx_timeout: Atomic<u64>,
 }
 
-impl Counters {
-    /// All zero.
-    pub const fn new() -> Self {
+impl Default for Counters {
+    fn default() -> Self {
         Self {
             write: Atomic::new(0),
             length: Atomic::new(0),
@@ -46,10 +53,14 @@ impl Counters {
             no_memory: Atomic::new(0),
             tx_length: Atomic::new(0),
             tx_broken: Atomic::new(0),
-            ring: Atomic::new(0),
+            rx_ring: Atomic::new(0),
+            tx_ring: Atomic::new(0),
+            tx_timeout: Atomic::new(0),
         }
     }
+}
 
+impl Counters {
     /// Counts a fault. Any context.
     #[cold]
     pub fn count(&self, fault: Fault) {
@@ -60,27 +71,27 @@ impl Counters {
             Fault::NoMemory => &self.no_memory,
             Fault::TxLength => &self.tx_length,
             Fault::TxBroken => &self.tx_broken,
+            Fault::RxRing => &self.rx_ring,
+            Fault::TxRing => &self.tx_ring,
+            Fault::TxTimeout => &self.tx_timeout,
         };
         counter.add(1, Relaxed);
-    }
-
-    /// Counts a ring that broke. Any context.
-    #[cold]
-    pub fn count_broken_ring(&self) {
-        self.ring.add(1, Relaxed);
     }
 
     /// Adds the counters to the standard statistics. Any context.
     pub fn add_to(&self, stats: &mut Stats64) {
         let length = self.length.load(Relaxed);
         let frame = self.write.load(Relaxed) + self.address.load(Relaxed);
-        let ring = self.ring.load(Relaxed);
+        let rx_ring = self.rx_ring.load(Relaxed);
         stats.rx_length_errors += length;
         stats.rx_frame_errors += frame;
-        stats.rx_fifo_errors += ring;
-        stats.rx_errors += length + frame + ring;
+        stats.rx_fifo_errors += rx_ring;
+        stats.rx_errors += length + frame + rx_ring;
         stats.rx_dropped += self.no_memory.load(Relaxed);
-        stats.tx_errors += self.tx_length.load(Relaxed);
+
+        let tx_ring = self.tx_ring.load(Relaxed);
+        stats.tx_fifo_errors += tx_ring;
+        stats.tx_errors += self.tx_length.load(Relaxed) + tx_ring + self.tx_timeout.load(Relaxed);
         stats.tx_dropped += self.tx_broken.load(Relaxed);
     }
 }

@@ -9,6 +9,7 @@ use crate::{
     },
     counters::Fault,
     link_config::Direction,
+    log,
     remoteproc_glue::{
         queues::TxVirtqueue,
         slots::{
@@ -49,7 +50,8 @@ impl<'bound> Tx<'bound> {
         let want = u16::try_from(vq.size())?;
         let least = SLOTS_MIN.min(want);
         let slots = Slots::new(link.dma_device(), size, want, least).inspect_err(|_| {
-            dev_err!(
+            log!(
+                dev_err,
                 dev,
                 "no shared memory for {least} slots of {size} bytes to send from\n"
             )

@@ -312,7 +312,7 @@ impl<O: Operations> Callbacks<O> {
         (dev, napi, parts)
     }
 
-    unsafe extern "C" fn open(dev: *mut bindings::net_device) -> c_int {
+    extern "C" fn open(dev: *mut bindings::net_device) -> c_int {
         // SAFETY: See `Callbacks`.
         let (dev, napi, parts) = unsafe { Self::borrow(dev) };
         kernel::error::from_result(|| {
@@ -324,7 +324,7 @@ impl<O: Operations> Callbacks<O> {
         })
     }
 
-    unsafe extern "C" fn stop(dev: *mut bindings::net_device) -> c_int {
+    extern "C" fn stop(dev: *mut bindings::net_device) -> c_int {
         // SAFETY: See `Callbacks`.
         let (dev, napi, parts) = unsafe { Self::borrow(dev) };
         napi.disable();
@@ -332,7 +332,7 @@ impl<O: Operations> Callbacks<O> {
         0
     }
 
-    unsafe extern "C" fn start_xmit(
+    extern "C" fn start_xmit(
         skb: *mut bindings::sk_buff,
         dev: *mut bindings::net_device,
     ) -> bindings::netdev_tx_t {
@@ -356,7 +356,7 @@ impl<O: Operations> Callbacks<O> {
     }
 
     /// The poll function of the device's NAPI instance.
-    pub(super) unsafe extern "C" fn poll(napi: *mut bindings::napi_struct, budget: c_int) -> c_int {
+    pub(super) extern "C" fn poll(napi: *mut bindings::napi_struct, budget: c_int) -> c_int {
         // SAFETY: The network core calls with a valid instance.
         let dev = unsafe { (*napi).dev };
         // SAFETY: Polling is possible only while the device is open, see also `Callbacks`.
@@ -379,13 +379,13 @@ impl<O: Operations> Callbacks<O> {
         }
     }
 
-    unsafe extern "C" fn tx_timeout(dev: *mut bindings::net_device, _queue: c_uint) {
+    extern "C" fn tx_timeout(dev: *mut bindings::net_device, _queue: c_uint) {
         // SAFETY: See `Callbacks`.
         let (dev, _, parts) = unsafe { Self::borrow(dev) };
         parts.ops.tx_timeout(dev);
     }
 
-    unsafe extern "C" fn get_stats64(dev: *mut bindings::net_device, stats: *mut Stats64) {
+    extern "C" fn get_stats64(dev: *mut bindings::net_device, stats: *mut Stats64) {
         // SAFETY: The device has per-CPU statistics of the kind that this function sums up, and
         // the network core passes valid statistics.
         unsafe { bindings::dev_get_tstats64(dev, stats) };

@@ -86,7 +86,7 @@ impl<O: Operations> Allocated<O> {
         })
     }
 
-    unsafe extern "C" fn setup(dev: *mut bindings::net_device) {
+    extern "C" fn setup(dev: *mut bindings::net_device) {
         // SAFETY: `alloc_netdev_mqs()` passes the device it is about to return, which nobody else
         // knows.
         let dev = unsafe { &mut *dev };

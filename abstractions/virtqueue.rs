@@ -176,8 +176,4 @@ pub unsafe extern "C" fn schedule_napi(vq: *mut bindings::virtqueue) {
 }
 
 /// The callback of a virtqueue that nobody has to be told about.
-///
-/// # Safety
-///
-/// None: any argument will do. It is unsafe only to have the type of a callback.
-pub unsafe extern "C" fn ignore(_vq: *mut bindings::virtqueue) {}
+pub extern "C" fn ignore(_vq: *mut bindings::virtqueue) {}

@@ -183,7 +183,7 @@ impl<'bound> Queues<'bound> {
         /// Alignment of its used ring.
         const ALIGN: c_uint = 64;
 
-        unsafe extern "C" fn no_notify(_vq: *mut bindings::virtqueue) -> bool {
+        extern "C" fn no_notify(_vq: *mut bindings::virtqueue) -> bool {
             true
         }
 

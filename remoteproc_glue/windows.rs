@@ -220,7 +220,7 @@ fn for_each_carveout(
                 if *from == 0 {
                     break;
                 }
-                *to = *from as u8;
+                *to = *from;
                 len += 1;
             }
             f(
