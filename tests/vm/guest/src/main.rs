@@ -9,6 +9,7 @@
 mod agent;
 mod caif;
 mod channels;
+mod counters;
 mod flowing;
 mod link;
 mod netdev;
@@ -43,6 +44,8 @@ enum Command {
     Loop(channels::LoopArgs),
     /// Try to open a channel, and insist on how that fails
     ConnectFails(channels::FailArgs),
+    /// Print the statistics of interfaces
+    Counters(counters::Args),
     /// Ping with exact sizes, comparing every payload byte
     Ping(ping::Args),
     /// Send datagrams to an echo service, comparing every payload byte
@@ -60,6 +63,7 @@ fn main() -> Result<()> {
         Command::At(args) => channels::at(&args),
         Command::Loop(args) => channels::echo(&args),
         Command::ConnectFails(args) => channels::fails(&args),
+        Command::Counters(args) => counters::run(&args),
         Command::Ping(args) => ping::run(&args),
         Command::UdpEcho(args) => udp::run(&args),
         Command::Tcp(args) => tcp::run(&args),

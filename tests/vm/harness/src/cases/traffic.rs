@@ -17,6 +17,7 @@ pub const CASES: &[Case] = &[
     one("at_dialogue", at_dialogue),
     one("loopback_channels", loopbacks),
     one("channel_set_up_refused", refused),
+    one("counters_are_clean", counters),
 ];
 
 /// The connection id that the modem refuses.
@@ -131,4 +132,34 @@ fn refused(vm: &mut Vm) -> Result<()> {
     vm.guest.ok("ip link del caifx")?;
     // And a refused channel leaves the others alone.
     vm.traffic()
+}
+
+/// All the traffic before, and some with a known size, shows in the statistics, and no fault.
+fn counters(vm: &mut Vm) -> Result<()> {
+    vm.up()?;
+    let link = vm.link(0)?;
+    let read = |vm: &mut Vm| -> Result<Vec<u64>> {
+        let names = "rx_packets tx_packets rx_bytes tx_bytes";
+        let out = vm.guest.ok(&format!(
+            "cd /sys/class/net/{link}/statistics && cat {names}"
+        ))?;
+        Ok(out.lines().map(str::parse).collect::<Result<_, _>>()?)
+    };
+    let before = read(vm)?;
+    vm.guest
+        .ok(&format!("guest-tool ping {MODEM} --sizes 1000 --count 100"))?;
+    let after = read(vm)?;
+    // Around the IP packet: length 2, channel 1, header 4, checksum 2.
+    let frame = 1000 + 28 + 9;
+    for (what, grown, want) in [
+        ("received packets", after[0] - before[0], 100),
+        ("sent packets", after[1] - before[1], 100),
+        ("received bytes", after[2] - before[2], 100 * frame),
+        ("sent bytes", after[3] - before[3], 100 * frame),
+    ] {
+        ensure!(grown == want, "{grown} {what}, there were {want}");
+    }
+    vm.guest
+        .ok(&format!("guest-tool counters {link} caif0 --clean"))?;
+    Ok(())
 }
