@@ -36,7 +36,7 @@ pub struct Stats {
     pub returned: u64,
     /// Times that a frame had to wait for room.
     pub stalls: u64,
-    /// Frames longer than the MTU, which were dropped.
+    /// Frames that are empty or that no buffer may hold, which were dropped.
     pub too_long: u64,
 }
 
@@ -50,6 +50,7 @@ pub struct Downlink {
     layout: Layout,
     event_idx: bool,
     config: Direction,
+    frame_max: u64,
     heap: Heap,
     free: Vec<u16>,
     in_flight: Vec<Option<Chain>>,
@@ -72,12 +73,18 @@ impl Downlink {
     ) -> Result<Self, Error> {
         let [vring, _] = table.vrings;
         let num = vring.layout.num();
+        let mtu = u64::from(table.downlink.mtu);
         let this = Self {
             memory,
             da: vring.da,
             layout: vring.layout,
             event_idx: table.event_idx,
             config: table.downlink,
+            // The allocator may need more than it is asked for, but never twice as much: what
+            // fits in half of the heap does not wait for ever.
+            frame_max: mtu
+                .min(heap.free_bytes() / 2)
+                .saturating_sub(table.downlink.room().into()),
             heap,
             free: (0..num).rev().collect(),
             in_flight: (0..num).map(|_| None).collect(),
@@ -114,8 +121,7 @@ impl Downlink {
 
     /// Queues a frame; [`flush`](Self::flush) makes it available.
     pub fn queue(&mut self, frame: Vec<u8>) {
-        let room = self.config.mtu - self.config.room();
-        if frame.is_empty() || frame.len() as u64 > u64::from(room) {
+        if frame.is_empty() || frame.len() as u64 > self.frame_max {
             self.stats.too_long += 1;
         } else {
             self.waiting.push_back(frame);

@@ -4,8 +4,8 @@
 
 use crate::{
     Error,
-    table::{Direction, Table},
-    vring_layout::AVAIL_F_NO_INTERRUPT,
+    table::{Direction, Table, Vring},
+    vring_layout::{AVAIL_F_NO_INTERRUPT, DESC_F_INDIRECT, DESC_FLAGS},
 };
 use ivshmem::memory::SharedMemory;
 use std::sync::atomic::Ordering;
@@ -41,7 +41,8 @@ const FRAMES_MAX: usize = 1024;
 /// The uplink.
 pub struct Uplink {
     memory: SharedMemory,
-    avail_flags: Option<u64>,
+    vring: Vring,
+    event_idx: bool,
     queue: Queue,
     config: Direction,
     stats: Stats,
@@ -76,8 +77,8 @@ impl Uplink {
         }
         Ok(Self {
             memory,
-            // With EVENT_IDX, the flags mean nothing.
-            avail_flags: (!table.event_idx).then_some(at(layout.avail_flags()).0),
+            vring,
+            event_idx: table.event_idx,
             queue,
             config: table.uplink,
             stats: Stats::default(),
@@ -140,10 +141,12 @@ impl Uplink {
             .queue
             .needs_notification(self.memory.guest())
             .map_err(ring_error)?;
-        match self.avail_flags {
-            Some(da) => Ok(self.memory.load::<u16>(da)? & AVAIL_F_NO_INTERRUPT == 0),
-            None => Ok(wanted),
+        if self.event_idx {
+            // The flags mean nothing then.
+            return Ok(wanted);
         }
+        let flags = self.load16(self.vring.layout.avail_flags())?;
+        Ok(flags & AVAIL_F_NO_INTERRUPT == 0)
     }
 
     /// Whether Linux has cleared the ring.
@@ -170,7 +173,16 @@ impl Uplink {
             }
             _ => None,
         };
-        Ok(Some((head, segment)))
+        // The crate follows tables of descriptors even where they were not negotiated.
+        let flags = self.load16(self.vring.layout.desc(head) + DESC_FLAGS)?;
+        Ok(Some((
+            head,
+            segment.filter(|_| flags & DESC_F_INDIRECT == 0),
+        )))
+    }
+
+    fn load16(&self, offset: usize) -> Result<u16, Error> {
+        Ok(self.memory.load(self.vring.da + offset as u64)?)
     }
 
     /// Copies the frame out of a buffer. How long it is says its own length field, as far as the
