@@ -21,19 +21,33 @@ pub mod abstractions {
 }
 #[macro_use]
 pub mod check;
+#[expect(unsafe_code)]
+pub mod control;
 pub mod fake;
+pub mod frames;
 pub mod modem_rx;
 pub mod modem_tx;
 #[expect(unsafe_code)]
 pub mod netdev;
 #[expect(unsafe_code)]
 pub mod sink;
+pub mod storm;
+pub mod suite_cycles;
+pub mod suite_frame_faults;
+pub mod suite_probe;
 pub mod suite_receive;
+pub mod suite_ring_faults;
+pub mod suite_rings;
+pub mod suite_transmit;
 pub mod table;
 #[expect(unsafe_code)]
 pub mod unsafe_memory;
 #[path = "../../vring_layout.rs"]
 pub mod vring_layout;
+#[path = "../../vring_reversed.rs"]
+pub mod vring_reversed;
+#[expect(unsafe_code)]
+pub mod watch;
 
 use kernel::prelude::*;
 

@@ -8,6 +8,7 @@
 #include <linux/mm.h>
 #include <linux/netdevice.h>
 #include <linux/rtnetlink.h>
+#include <linux/sched.h>
 #include <linux/skbuff.h>
 #include <linux/virtio.h>
 
@@ -18,7 +19,7 @@ void *caif_kunit_phys_to_virt(u64 pa)
 	return pfn_valid(PHYS_PFN(pa)) ? phys_to_virt(pa) : NULL;
 }
 
-static bool is_below(const struct device *dev, const struct device *ancestor)
+bool caif_kunit_is_below(const struct device *dev, const struct device *ancestor)
 {
 	while (dev && dev != ancestor)
 		dev = dev->parent;
@@ -31,7 +32,7 @@ struct net_device *caif_kunit_find_netdev(const struct device *ancestor)
 
 	rtnl_lock();
 	for_each_netdev(&init_net, dev) {
-		if (is_below(dev->dev.parent, ancestor)) {
+		if (caif_kunit_is_below(dev->dev.parent, ancestor)) {
 			found = dev;
 			break;
 		}
@@ -60,6 +61,11 @@ void caif_kunit_close(struct net_device *dev)
 bool caif_kunit_carrier_ok(const struct net_device *dev)
 {
 	return netif_carrier_ok(dev);
+}
+
+void caif_kunit_no_bql(struct net_device *dev)
+{
+	netdev_queue_set_dql_min_limit(netdev_get_tx_queue(dev, 0), 1 << 24);
 }
 
 int caif_kunit_send(struct net_device *dev, const void *frame, unsigned int len)
@@ -109,6 +115,11 @@ void caif_kunit_bh_disable(void)
 void caif_kunit_bh_enable(void)
 {
 	local_bh_enable();
+}
+
+void caif_kunit_cond_resched(void)
+{
+	cond_resched();
 }
 
 static int match_virtio(struct device *dev, void *data)

@@ -12,11 +12,14 @@
 /* Where the CPU has a physical address of its own RAM, NULL if it is none. */
 void *caif_kunit_phys_to_virt(u64 pa);
 
+bool caif_kunit_is_below(const struct device *dev, const struct device *ancestor);
 /* The first network device below @ancestor, without a reference. */
 struct net_device *caif_kunit_find_netdev(const struct device *ancestor);
 int caif_kunit_open(struct net_device *dev);
 void caif_kunit_close(struct net_device *dev);
 bool caif_kunit_carrier_ok(const struct net_device *dev);
+/* Keeps the byte queue limits from stopping the queue before the driver does. */
+void caif_kunit_no_bql(struct net_device *dev);
 /* Sends a copy of a frame through the queueing discipline. */
 int caif_kunit_send(struct net_device *dev, const void *frame, unsigned int len);
 
@@ -28,6 +31,7 @@ unsigned long caif_kunit_irq_save(void);
 void caif_kunit_irq_restore(unsigned long flags);
 void caif_kunit_bh_disable(void);
 void caif_kunit_bh_enable(void);
+void caif_kunit_cond_resched(void);
 
 /* Binds or unbinds the driver of the virtio device below @ancestor. */
 int caif_kunit_unbind(struct device *ancestor);

@@ -131,6 +131,13 @@ impl<'a> Netdev<'a> {
         unsafe { bindings::caif_helper_netif_queue_stopped(self.as_raw()) }
     }
 
+    /// Keeps the byte queue limits, which begin at a single packet, from stopping the queue. Has an
+    /// effect from the next completion on.
+    pub fn lift_byte_limits(&self) {
+        // SAFETY: The device is registered.
+        unsafe { bindings::caif_kunit_no_bql(self.as_raw()) }
+    }
+
     /// Sends a frame. What the network stack says is returned: 0, or a code of its own.
     pub fn send(&self, frame: &[u8]) -> c_int {
         let data = frame.as_ptr().cast();

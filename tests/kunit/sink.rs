@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A protocol that keeps the CAIF packets that a network device delivers.
+//! A protocol that keeps the CAIF packets that the network devices of one modem deliver.
 //!
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
@@ -9,17 +9,23 @@ use crate::{
         bindings,
         event::Event, //
     },
-    fake::TIMEOUT_MS,
-    netdev::Netdev, //
+    fake::{
+        Fake,
+        TIMEOUT_MS, //
+    }, //
 };
-use core::marker::PhantomData;
+use core::{
+    marker::PhantomData,
+    ptr::from_ref, //
+};
 use kernel::{
+    device,
     error::to_result,
     prelude::*,
     types::Opaque, //
 };
 
-/// Packets that arrived on a network device.
+/// Packets that arrived from a modem, by whatever network device it has at that time.
 #[pin_data(PinnedDrop)]
 pub struct Sink<'a> {
     #[pin]
@@ -28,12 +34,14 @@ pub struct Sink<'a> {
     queue: Opaque<bindings::sk_buff_head>,
     #[pin]
     event: Event,
+    ancestor: *const bindings::device,
     _phantom: PhantomData<&'a ()>,
 }
 
 impl<'a> Sink<'a> {
-    /// Keeps what arrives on the network device from now on.
-    pub fn new(netdev: Netdev<'a>) -> Result<Pin<KBox<Self>>> {
+    /// Keeps what arrives from the modem from now on.
+    pub fn new(fake: &'a Fake) -> Result<Pin<KBox<Self>>> {
+        let rproc: &device::Device = (**fake.rproc()).as_ref();
         let this = KBox::pin_init(
             pin_init!(Self {
                 protocol <- Opaque::zeroed(),
@@ -42,6 +50,7 @@ impl<'a> Sink<'a> {
                     bindings::caif_kunit_skb_queue_head_init(list)
                 }),
                 event <- Event::new(),
+                ancestor: from_ref(rproc).cast(),
                 _phantom: PhantomData,
             }),
             GFP_KERNEL,
@@ -50,7 +59,6 @@ impl<'a> Sink<'a> {
         // SAFETY: The structure is zeroed, and nobody else knows it yet.
         let raw = unsafe { &mut *protocol };
         raw.type_ = (bindings::ETH_P_CAIF as u16).to_be();
-        raw.dev = netdev.as_raw();
         raw.func = Some(receive);
         // SAFETY: The protocol is complete, and stays until it is removed on drop.
         unsafe { bindings::dev_add_pack(protocol) };
@@ -136,7 +144,7 @@ impl PinnedDrop for Sink<'_> {
 /// Called for each packet, in a softirq.
 unsafe extern "C" fn receive(
     skb: *mut bindings::sk_buff,
-    _dev: *mut bindings::net_device,
+    dev: *mut bindings::net_device,
     protocol: *mut bindings::packet_type,
     _orig_dev: *mut bindings::net_device,
 ) -> c_int {
@@ -146,6 +154,14 @@ unsafe extern "C" fn receive(
     };
     // SAFETY: As above.
     let sink = unsafe { &*sink };
+    // SAFETY: The device delivers a packet, hence it is valid.
+    let parent = unsafe { (*dev).dev.parent };
+    // SAFETY: Both are valid devices, and the first one's ancestors are, too.
+    if !unsafe { bindings::caif_kunit_is_below(parent, sink.ancestor) } {
+        // SAFETY: The socket buffer is handed over to us.
+        unsafe { bindings::caif_helper_dev_consume_skb_any(skb) };
+        return 0;
+    }
     // SAFETY: The list is initialized, and the socket buffer is handed over to us.
     unsafe { bindings::caif_kunit_skb_keep(sink.queue.get(), skb) };
     sink.event.set();

@@ -25,7 +25,7 @@ mod tests {
         let fake = Fake::attached(&Options::default())?;
         let netdev = fake.netdev()?;
         netdev.open()?;
-        let sink = Sink::new(netdev)?;
+        let sink = Sink::new(&fake)?;
         let mut rx = ModemRx::new(&fake, DEFAULT_ROOM)?;
         let mut tx = ModemTx::new(&fake)?;
 

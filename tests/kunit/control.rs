@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a test does to the machine: contexts to run in, binding of drivers, recovery.
+
+use crate::{
+    abstractions::bindings,
+    fake::Fake, //
+};
+use core::ptr::from_ref;
+use kernel::{
+    device,
+    error::to_result,
+    prelude::*, //
+};
+
+/// Runs `f` with interrupts off, as in the handler of one. `f` must not sleep.
+pub fn with_irqs_off<R>(f: impl FnOnce() -> R) -> R {
+    // SAFETY: They are restored below, on the same CPU.
+    let flags = unsafe { bindings::caif_kunit_irq_save() };
+    let ret = f();
+    // SAFETY: They were saved above.
+    unsafe { bindings::caif_kunit_irq_restore(flags) };
+    ret
+}
+
+/// Runs `f` with bottom halves off. `f` must not sleep.
+pub fn with_bh_off<R>(f: impl FnOnce() -> R) -> R {
+    // SAFETY: They are switched on again below.
+    unsafe { bindings::caif_kunit_bh_disable() };
+    let ret = f();
+    // SAFETY: They were switched off above.
+    unsafe { bindings::caif_kunit_bh_enable() };
+    ret
+}
+
+/// Lets others have the CPU, in a task that goes on for long. May sleep.
+pub fn relax() {
+    // SAFETY: Only called where a task may sleep.
+    unsafe { bindings::caif_kunit_cond_resched() }
+}
+
+/// The device of the remote processor.
+fn device(fake: &Fake) -> *mut bindings::device {
+    let device: &device::Device = (**fake.rproc()).as_ref();
+    from_ref(device).cast_mut().cast()
+}
+
+/// Takes the driver off the virtio device of a modem.
+pub fn unbind(fake: &Fake) -> Result {
+    // SAFETY: The device is valid.
+    to_result(unsafe { bindings::caif_kunit_unbind(device(fake)) })
+}
+
+/// Lets the driver have the virtio device of a modem. Returns whether it took it.
+pub fn bind(fake: &Fake) -> Result<bool> {
+    // SAFETY: The device is valid.
+    let ret = unsafe { bindings::caif_kunit_bind(device(fake)) };
+    to_result(ret)?;
+    Ok(ret == 1)
+}
+
+/// Sets whether the modem is recovered when it is reported to have crashed.
+pub fn set_recovery(fake: &Fake, enabled: bool) {
+    let rproc = fake.rproc().as_raw();
+    // SAFETY: The structure is valid; only the address of a part of it is taken.
+    let disabled = unsafe { &raw mut (*rproc).recovery_disabled };
+    // SAFETY: As above; a user may change the setting at any time, too.
+    unsafe { disabled.write_volatile(!enabled) };
+}
+
+/// How many crashes remoteproc has handled.
+pub fn crashes(fake: &Fake) -> u32 {
+    let rproc = fake.rproc().as_raw();
+    // SAFETY: The structure is valid; only the address of a part of it is taken.
+    let count = unsafe { &raw const (*rproc).crash_cnt };
+    // SAFETY: As above.
+    unsafe { count.read_volatile() }
+}
