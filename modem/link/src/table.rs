@@ -30,6 +30,8 @@ const ADDR_ANY: u32 = u32::MAX;
 #[derive(Clone, Copy, Debug)]
 pub struct Vdev {
     da: u64,
+    /// Bytes of the table from there on.
+    len: u64,
 }
 
 /// A vring: where it is, and its layout.
@@ -83,6 +85,12 @@ impl Vdev {
             )));
         }
         let word = |offset: u64| -> Result<u32, Error> {
+            if (start + offset) % 4 != 0 {
+                return Err(Error::Table(format!(
+                    "a word of it is at {:#x}, must be at a multiple of 4",
+                    start + offset
+                )));
+            }
             if offset + 4 > u64::from(len) {
                 return Err(Error::Table(format!("it ends before its byte {offset}")));
             }
@@ -97,15 +105,17 @@ impl Vdev {
             let offset = u64::from(word(16 + 4 * entry)?);
             let vdev = offset + 4;
             if word(offset)? == RSC_VDEV && word(vdev)? == VIRTIO_ID_CAIF {
-                let size = VRINGS + 2 * VRING_SIZE + u64::from(CONFIG_SIZE);
-                // Without a config space it may end earlier.
-                let least = VRINGS + 2 * VRING_SIZE;
-                if vdev + least > u64::from(len) || start % 4 != 0 || vdev % 4 != 0 {
+                let size = VRINGS + 2 * VRING_SIZE;
+                let rest = u64::from(len).saturating_sub(vdev);
+                if rest < size {
                     return Err(Error::Table(format!(
-                        "no room for the {size} bytes of its device"
+                        "no room for the {size} bytes of its device and vrings"
                     )));
                 }
-                return Ok(Self { da: start + vdev });
+                return Ok(Self {
+                    da: start + vdev,
+                    len: rest,
+                });
             }
         }
         Err(Error::Table(format!(
@@ -132,9 +142,14 @@ impl Vdev {
             let layout = Layout::new(num, align)
                 .map_err(|error| Error::Table(format!("vring {index}: {error}")))?;
             let da = u64::from(da);
-            if !memory.contains(da, layout.size() as u64) || da % 16 != 0 {
+            if !memory.contains(da, layout.size() as u64) {
                 return Err(Error::Table(format!(
                     "vring {index} at {da:#x} is not inside the shared memory"
+                )));
+            }
+            if da % 16 != 0 {
+                return Err(Error::Table(format!(
+                    "vring {index} at {da:#x}, must be a multiple of 16"
                 )));
             }
             Ok(Some(Vring { da, layout }))
@@ -145,9 +160,12 @@ impl Vdev {
         let (uplink, downlink) = match word(CONFIG_LEN)? {
             0 => (Direction::DEFAULT, Direction::DEFAULT),
             CONFIG_SIZE => {
-                let config = self.da + VRINGS + 2 * VRING_SIZE;
+                let offset = VRINGS + 2 * VRING_SIZE;
+                if offset + u64::from(CONFIG_SIZE) > self.len {
+                    return Err(Error::Table("no room for its config space".into()));
+                }
                 let mut raw = [0; CONFIG_SIZE as usize];
-                memory.read(config, &mut raw)?;
+                memory.read(self.da + offset, &mut raw)?;
                 (Direction::parse(&raw, 0)?, Direction::parse(&raw, 12)?)
             }
             other => {
