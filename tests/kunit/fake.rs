@@ -176,6 +176,7 @@ impl Operations for Ops {
             .count(counter.unwrap_or(&self.record.stray_kicks));
         if self.record.answers_kicks {
             rproc.vq_interrupt(0);
+            rproc.vq_interrupt(1);
         }
     }
 

@@ -195,10 +195,6 @@ impl<'a> ModemRx<'a> {
         let id: u32 = self.fake.memory().read(elem)?;
         let len: u32 = self.fake.memory().read(elem + 4)?;
         self.seen = self.seen.wrapping_add(1);
-        if self.event_idx {
-            // An interrupt for the next one, please.
-            self.store16(self.layout.used_event(), self.seen)?;
-        }
         let head = u16::try_from(id)?;
         let mut desc = Some(head);
         while let Some(this) = desc {
@@ -212,6 +208,12 @@ impl<'a> ModemRx<'a> {
     /// Waits until as many chains are back, by the kicks that tell so. With `NO_INTERRUPT` there
     /// would be none.
     pub fn wait_used(&self, chains: u16) -> Result {
+        if self.event_idx && chains > 0 {
+            // A kick when all of them are back.
+            let last = self.seen.wrapping_add(chains - 1);
+            self.store16(self.layout.used_event(), last)?;
+            mb(Full);
+        }
         let back = || {
             self.used_idx()
                 .is_ok_and(|idx| idx.wrapping_sub(self.seen) >= chains)

@@ -64,6 +64,12 @@ impl<'a> ModemTx<'a> {
 
     /// Waits until Linux made so many buffers available, by its kicks.
     pub fn wait(&self, buffers: u16) -> Result {
+        if self.event_idx && buffers > 0 {
+            // A kick when all of them are there.
+            let last = self.seen.wrapping_add(buffers - 1);
+            self.store16(self.layout.avail_event(), last)?;
+            mb(Full);
+        }
         let there = || self.waiting().is_ok_and(|waiting| waiting >= buffers);
         check!(
             self.fake.record().wait(|_| there()),
@@ -79,11 +85,6 @@ impl<'a> ModemTx<'a> {
         dma_mb(Full);
         let head = self.load16(self.layout.avail_ring(self.seen))?;
         self.seen = self.seen.wrapping_add(1);
-        if self.event_idx {
-            // A kick for the next one, please.
-            self.store16(self.layout.avail_event(), self.seen)?;
-            mb(Full);
-        }
         check!(head < self.layout.num(), "descriptor {head} does not exist");
         let memory = self.fake.memory();
         let at = self.base + self.layout.desc(head);
