@@ -13,6 +13,11 @@ use crate::{
 pub const CASES: &[Case] = &[
     one("modules_load_by_their_aliases", aliases),
     one("unload_leaves_nothing_behind", unload),
+    Case {
+        name: "no_board",
+        boards: 0,
+        run: no_board,
+    },
 ];
 
 /// Both drivers are found by the device ids that the kernel announces.
@@ -82,4 +87,16 @@ fn unload(vm: &mut Vm) -> Result<()> {
     // And all of it can come back.
     vm.up()?;
     vm.traffic()
+}
+
+/// Without a board both modules load, do nothing, and unload.
+fn no_board(vm: &mut Vm) -> Result<()> {
+    vm.modprobe(DRIVER)?;
+    vm.modprobe(BOARD)?;
+    let netdevs = vm.netdevs()?;
+    ensure!(
+        netdevs.is_empty(),
+        "interfaces without a board: {netdevs:?}"
+    );
+    vm.unload()
 }

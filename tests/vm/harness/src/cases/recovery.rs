@@ -3,11 +3,12 @@
 //! Links, modems and drivers that go away under traffic, and come back.
 
 use anyhow::{Context, Result, ensure};
+use nix::sys::signal::Signal;
 
 use super::{Case, one};
 use crate::{
     guest::Running,
-    link::{DRIVER, MODEM},
+    link::{BOARD, DRIVER, MODEM},
     vm::Vm,
 };
 
@@ -15,7 +16,11 @@ pub const CASES: &[Case] = &[
     one("link_down_up_under_traffic", link_down_up),
     one("modem_killed_and_restarted", modem_restart),
     one("modem_stopped_and_restarted", modem_clean_restart),
+    one("modem_hangs_and_goes_on", modem_hangs),
+    one("modem_starts_after_linux", modem_late),
     one("driver_reload_under_traffic", driver_reload),
+    one("driver_rebind_under_traffic", driver_rebind),
+    one("board_reload_under_traffic", board_reload),
     one("remoteproc_stop_and_start", stop_start),
 ];
 
@@ -74,6 +79,32 @@ fn modem_clean_restart(vm: &mut Vm) -> Result<()> {
     vm.traffic()
 }
 
+/// A modem that stands still is noticed by its heartbeat; when it wakes up it finds that its boot
+/// is over, and takes part in the next.
+fn modem_hangs(vm: &mut Vm) -> Result<()> {
+    vm.up()?;
+    let storm = storm(vm, 5)?;
+    let mark = vm.kernel.mark();
+    vm.modems[0].process.signal(Signal::SIGSTOP)?;
+    vm.kernel_says(mark, "crash detected")?;
+    vm.kernel_says(mark, "is now up")?;
+    vm.modems[0].process.signal(Signal::SIGCONT)?;
+    storm.ok()?;
+    vm.up()?;
+    vm.traffic()
+}
+
+/// Linux does not wait for a modem; the link works once there is one.
+fn modem_late(vm: &mut Vm) -> Result<()> {
+    vm.unload()?;
+    vm.modems[0].stop()?;
+    vm.load()?;
+    vm.guest.ok("ip link set cfvrt0 up")?;
+    vm.modems[0].restart()?;
+    vm.up()?;
+    vm.traffic()
+}
+
 fn driver_reload(vm: &mut Vm) -> Result<()> {
     vm.up()?;
     for round in 0..5 {
@@ -84,6 +115,39 @@ fn driver_reload(vm: &mut Vm) -> Result<()> {
             !left.iter().any(|name| name.starts_with("cfvrt")),
             "{left:?} after rmmod"
         );
+        vm.up()?;
+        vm.traffic()
+            .with_context(|| format!("after reload {round}"))?;
+        storm.ok()?;
+    }
+    Ok(())
+}
+
+fn driver_rebind(vm: &mut Vm) -> Result<()> {
+    vm.up()?;
+    for round in 0..5 {
+        let storm = storm(vm, 2)?;
+        vm.guest.ok(
+            "cd /sys/bus/virtio/drivers/caif_virtio && device=$(ls -d virtio[0-9]*) && \
+             echo $device >unbind && [ ! -e /sys/class/net/cfvrt0 ] && echo $device >bind",
+        )?;
+        vm.up()?;
+        vm.traffic()
+            .with_context(|| format!("after rebind {round}"))?;
+        storm.ok()?;
+    }
+    Ok(())
+}
+
+fn board_reload(vm: &mut Vm) -> Result<()> {
+    vm.up()?;
+    for round in 0..3 {
+        let storm = storm(vm, 2)?;
+        vm.guest.ok(&format!("rmmod {BOARD}"))?;
+        let left = vm
+            .guest
+            .ok("ls /sys/class/remoteproc /sys/bus/virtio/devices | grep -v : || true")?;
+        ensure!(left.trim().is_empty(), "after rmmod {BOARD}: {left}");
         vm.up()?;
         vm.traffic()
             .with_context(|| format!("after reload {round}"))?;

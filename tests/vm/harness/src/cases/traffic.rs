@@ -18,6 +18,7 @@ pub const CASES: &[Case] = &[
     one("loopback_channels", loopbacks),
     one("channel_set_up_refused", refused),
     one("counters_are_clean", counters),
+    one("mtu_limits", mtu),
 ];
 
 /// The connection id that the modem refuses.
@@ -162,4 +163,37 @@ fn counters(vm: &mut Vm) -> Result<()> {
     vm.guest
         .ok(&format!("guest-tool counters {link} caif0 --clean"))?;
     Ok(())
+}
+
+/// The config's uplink MTU of 4096 less its headroom and tailroom is the most that a frame has.
+fn mtu(vm: &mut Vm) -> Result<()> {
+    vm.up()?;
+    let link = vm.link(0)?;
+    let read = |vm: &mut Vm| vm.guest.ok(&format!("cat /sys/class/net/{link}/mtu"));
+    let most = 4096 - 32 - 32;
+    ensure!(
+        read(vm)?.trim() == most.to_string(),
+        "the mtu is not {most}"
+    );
+    vm.guest
+        .fails(&format!("ip link set {link} mtu {}", most + 1))?;
+    vm.guest.fails(&format!("ip link set {link} mtu 60"))?;
+    vm.guest.ok(&format!("ip link set {link} mtu 1000"))?;
+    // The IP interface takes its link's mtu into account when it is opened.
+    vm.reopen(0)?;
+    let ip: u32 = vm
+        .guest
+        .ok("cat /sys/class/net/caif0/mtu")?
+        .trim()
+        .parse()?;
+    ensure!(
+        ip <= 1000 - 9,
+        "the IP interface's mtu {ip} exceeds its link's"
+    );
+    vm.guest
+        .ok(&format!("guest-tool ping {MODEM} --sizes 900 --count 5"))?;
+    vm.guest.ok(&format!("ip link set {link} mtu {most}"))?;
+    vm.guest.ok("ip link del caif0")?;
+    vm.up()?;
+    vm.traffic()
 }
