@@ -78,9 +78,12 @@ impl Client {
         Ok(())
     }
 
-    /// Whether there is a peer of that id, besides us.
+    /// Whether there is a peer of that id, besides us, all of whose vectors we know.
     pub fn has_peer(&self, peer: u32) -> bool {
-        u16::try_from(peer).is_ok_and(|peer| self.peers.contains_key(&peer))
+        u16::try_from(peer)
+            .ok()
+            .and_then(|peer| self.peers.get(&peer))
+            .is_some_and(|events| events.len() >= VECTORS)
     }
 
     /// Rings a vector of a peer. Returns whether there is such a peer.

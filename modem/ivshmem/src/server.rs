@@ -162,21 +162,26 @@ impl Server {
             message::send(&socket, id.into(), Some(event.as_fd()))?;
         }
         self.next_id = id.wrapping_add(1);
-        self.tell_others(|socket| {
-            events
-                .iter()
+        let fds = events
+            .iter()
+            .map(|event| event.try_clone())
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(Error::system("duplicate an eventfd"))?;
+        // It is a peer before the others hear of it, since it must hear of those who do not.
+        self.peers.insert(id, Peer { socket, events });
+        self.tell_others(id, |socket| {
+            fds.iter()
                 .try_for_each(|event| message::send(socket, id.into(), Some(event.as_fd())))
         });
-        self.peers.insert(id, Peer { socket, events });
         Ok(id)
     }
 
-    /// Sends something to all peers, and removes those that do not take it.
-    fn tell_others(&mut self, send: impl Fn(&UnixStream) -> Result<(), Error>) {
+    /// Sends something about a peer to all others, and removes those that do not take it.
+    fn tell_others(&mut self, about: u16, send: impl Fn(&UnixStream) -> Result<(), Error>) {
         let deaf: Vec<u16> = self
             .peers
             .iter()
-            .filter(|(_, peer)| send(&peer.socket).is_err())
+            .filter(|(id, peer)| **id != about && send(&peer.socket).is_err())
             .map(|(id, _)| *id)
             .collect();
         for id in deaf {
@@ -190,7 +195,7 @@ impl Server {
             return;
         }
         info!("peer {id} left");
-        self.tell_others(|socket| message::send(socket, id.into(), None));
+        self.tell_others(id, |socket| message::send(socket, id.into(), None));
         if let Err(error) = self.bury_modem(id).and_then(|()| self.bury_host(id)) {
             warn!("peer {id}: {error}");
         }

@@ -10,7 +10,7 @@ use firmware::{
     Firmware, MACHINE,
     table::{Direction, ResourceTable, Vring},
 };
-use std::path::PathBuf;
+use std::{path::PathBuf, process::ExitCode};
 
 /// Writes the firmware file that remoteproc loads for the modem. Values that Linux must refuse
 /// are written as they are asked for.
@@ -45,7 +45,7 @@ struct Args {
     #[arg(long)]
     no_table: bool,
     /// The machine that the file claims to be for.
-    #[arg(long, default_value_t = MACHINE)]
+    #[arg(long, default_value_t = MACHINE, value_parser = parse_u16)]
     machine: u16,
 }
 
@@ -55,6 +55,10 @@ fn parse_u32(text: &str) -> Result<u32, String> {
         None => text.parse(),
     };
     parsed.map_err(|error| format!("{text:?}: {error}"))
+}
+
+fn parse_u16(text: &str) -> Result<u16, String> {
+    u16::try_from(parse_u32(text)?).map_err(|_| format!("{text}: must be at most {}", u16::MAX))
 }
 
 fn parse_direction(text: &str) -> Result<Direction, String> {
@@ -74,8 +78,17 @@ fn parse_direction(text: &str) -> Result<Direction, String> {
     })
 }
 
-fn main() -> anyhow::Result<()> {
-    let args = Args::parse();
+fn main() -> ExitCode {
+    match write(&Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("caif-firmware: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn write(args: &Args) -> anyhow::Result<()> {
     let vring = |num| Vring {
         num,
         align: args.align,

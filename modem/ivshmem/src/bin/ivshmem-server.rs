@@ -12,6 +12,7 @@ use std::{
     io::{Write, stdout},
     os::unix::net::UnixStream,
     path::PathBuf,
+    process::ExitCode,
 };
 use tracing_subscriber::EnvFilter;
 
@@ -51,8 +52,17 @@ fn parse_size(text: &str) -> Result<u64, String> {
         .ok_or_else(|| format!("{text} is too large"))
 }
 
-fn main() -> anyhow::Result<()> {
-    let args = Args::parse();
+fn main() -> ExitCode {
+    match serve(&Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("ivshmem-server: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(args: &Args) -> anyhow::Result<()> {
     let filter = EnvFilter::try_from_default_env().or_else(|_| EnvFilter::try_new(&args.log))?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -68,4 +78,42 @@ fn main() -> anyhow::Result<()> {
     writeln!(stdout(), "listening at {}", args.socket.display()).context("print")?;
     stdout().flush().context("print")?;
     server.run(stop.as_fd()).context("stopped serving")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_size;
+
+    #[test]
+    fn sizes_are_bytes_or_have_a_unit() {
+        assert_eq!(parse_size("16777216"), Ok(16 << 20));
+        assert_eq!(parse_size("16384K"), Ok(16 << 20));
+        assert_eq!(parse_size("16M"), Ok(16 << 20));
+        assert_eq!(parse_size("1G"), Ok(1 << 30));
+        assert_eq!(parse_size("0"), Ok(0));
+    }
+
+    #[test]
+    fn other_sizes_are_refused() {
+        for text in [
+            "",
+            "M",
+            "-1",
+            "16m",
+            "16MB",
+            "16 M",
+            "0x10",
+            "1.5G",
+            "18446744073709551616",
+        ] {
+            let refused = parse_size(text).unwrap_err();
+            assert!(
+                refused.contains("is no size, want for example 16M"),
+                "{refused}"
+            );
+        }
+        for text in ["17179869184G", "18446744073709551615K"] {
+            assert_eq!(parse_size(text), Err(format!("{text} is too large")));
+        }
+    }
 }

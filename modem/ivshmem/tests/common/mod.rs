@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! A server in a thread, and how to wait for what it does.
+
+#![allow(dead_code, reason = "each test uses a part of it")]
+
+use ivshmem::{
+    Error, VECTORS, client::Client, control::ControlPage, memory::SharedMemory, server::Server,
+};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    fd::{AsFd, BorrowedFd},
+};
+use std::{
+    os::unix::net::UnixStream,
+    path::PathBuf,
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+
+/// Far longer than a busy machine takes.
+pub const TIMEOUT: Duration = Duration::from_secs(30);
+pub const SIZE: u64 = 16 << 20;
+
+/// A server that runs.
+pub struct Running {
+    pub dir: TempDir,
+    pub path: PathBuf,
+    stop: Option<UnixStream>,
+    thread: Option<JoinHandle<Result<(), Error>>>,
+}
+
+/// Starts a server in a folder of its own.
+pub fn start() -> Running {
+    start_in(tempfile::tempdir().unwrap())
+}
+
+/// Starts a server in a folder.
+pub fn start_in(dir: TempDir) -> Running {
+    let path = dir.path().join("iv");
+    let mut server = Server::bind(&path, SIZE, VECTORS).unwrap();
+    let (stop, stopped) = UnixStream::pair().unwrap();
+    let thread = std::thread::spawn(move || server.run(stopped.as_fd()));
+    Running {
+        dir,
+        path,
+        stop: Some(stop),
+        thread: Some(thread),
+    }
+}
+
+impl Running {
+    pub fn connect(&self) -> Client {
+        Client::connect(&self.path).unwrap()
+    }
+
+    /// Lets the server do all that peers gave it to do before: it greets a new one only then.
+    pub fn settle(&self) {
+        drop(self.connect());
+    }
+
+    /// Ends the server.
+    pub fn stop(&mut self) {
+        // Its end of the pair becomes readable.
+        self.stop = None;
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap().unwrap();
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// The shared memory of a peer.
+pub fn memory(client: &Client) -> SharedMemory {
+    SharedMemory::map(client.memory()).unwrap()
+}
+
+/// The control page of a peer.
+pub fn page(client: &Client) -> ControlPage {
+    ControlPage::open(memory(client)).unwrap()
+}
+
+/// Waits until something can be read.
+#[track_caller]
+fn readable(fd: BorrowedFd<'_>, deadline: Instant, what: &str) {
+    let left = deadline.saturating_duration_since(Instant::now());
+    let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::IN)];
+    let count = poll(&mut fds, Some(&Timespec::try_from(left).unwrap())).unwrap();
+    assert_eq!(count, 1, "waited in vain for {what}");
+}
+
+/// Waits until a peer has been told of what `is` looks for.
+#[track_caller]
+pub fn until(client: &mut Client, what: &str, is: impl Fn(&Client) -> bool) {
+    let deadline = Instant::now() + TIMEOUT;
+    client.update().unwrap();
+    while !is(client) {
+        readable(client.socket(), deadline, what);
+        client.update().unwrap();
+    }
+}
+
+/// Waits until a peer knows another one.
+#[track_caller]
+pub fn meet(client: &mut Client, other: &Client) {
+    until(client, "a peer to come", |client| {
+        client.has_peer(other.id().into())
+    });
+}
+
+/// Waits until a peer's vector is rung, and clears it.
+#[track_caller]
+pub fn rung(client: &Client, vector: usize) {
+    let event = client.vector(vector).unwrap();
+    readable(event, Instant::now() + TIMEOUT, "a doorbell");
+    assert!(client.clear(vector).unwrap());
+}
+
+/// Which vectors of a peer are rung; clears them.
+pub fn rung_now(client: &Client) -> Vec<usize> {
+    (0..VECTORS)
+        .filter(|vector| client.clear(*vector).unwrap())
+        .collect()
+}
