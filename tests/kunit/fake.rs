@@ -29,6 +29,7 @@ use kernel::{
     device,
     faux,
     prelude::*,
+    str::CString,
     sync::{
         aref::ARef,
         atomic::{
@@ -85,6 +86,9 @@ impl Default for Options {
 /// A CAIF link, of `include/uapi/linux/virtio_ids.h`.
 pub const VIRTIO_ID_CAIF: u32 = 12;
 
+/// Number of the next modem, for a name of its own.
+static NUMBER: Atomic<u32> = Atomic::new(0);
+
 /// What the operations of the remote processor record.
 #[pin_data]
 pub struct Record {
@@ -94,6 +98,8 @@ pub struct Record {
     stray_kicks: Atomic<u32>,
     /// How often Linux attached.
     attaches: Atomic<u32>,
+    /// Kicks of the reversed vring before it attached last.
+    kicks_before: Atomic<u32>,
     /// How often it let go, by detach or stop.
     releases: Atomic<u32>,
     answers_kicks: bool,
@@ -116,6 +122,12 @@ impl Record {
     /// How often Linux attached so far.
     pub fn attaches(&self) -> u32 {
         self.attaches.load(Relaxed)
+    }
+
+    /// Whether the driver said that it is there, by a kick of the reversed vring, since Linux
+    /// attached for the `times`th time.
+    pub fn is_up(&self, times: u32) -> bool {
+        self.attaches() >= times && self.kicks(0) != self.kicks_before.load(Relaxed)
     }
 
     /// How often Linux let go so far.
@@ -159,6 +171,9 @@ impl Operations for Ops {
         // Far too early: there are no virtqueues yet.
         rproc.vq_interrupt(0);
         rproc.vq_interrupt(1);
+        self.record
+            .kicks_before
+            .store(self.record.kicks(0), Relaxed);
         self.record.count(&self.record.attaches);
         Ok(())
     }
@@ -241,6 +256,7 @@ impl Fake {
                 kicks: [Atomic::new(0), Atomic::new(0)],
                 stray_kicks: Atomic::new(0),
                 attaches: Atomic::new(0),
+                kicks_before: Atomic::new(0),
                 releases: Atomic::new(0),
                 answers_kicks: options.answers_kicks,
                 event <- Event::new(),
@@ -254,12 +270,14 @@ impl Fake {
                 len: table_len,
             },
         };
-        let parent = faux::Registration::new(c"caif-fake-modem", None)?;
+        let number = NUMBER.fetch_add(1, Relaxed);
+        let name = CString::try_from_fmt(fmt!("caif-fake-modem{number}"))?;
+        let parent = faux::Registration::new(&name, None)?;
         let parent_device: &faux::Device<device::Bound> = parent.as_ref();
         let unregistered = Unregistered::new(
             parent_device.as_ref(),
             remoteproc::Options {
-                name: c"caif-fake-modem",
+                name: &name,
                 firmware: None,
                 auto_boot: false,
                 detached: true,
