@@ -59,7 +59,9 @@ impl<'a> ModemTx<'a> {
 
     /// Number of buffers that Linux made available and that were not taken.
     pub fn waiting(&self) -> Result<u16> {
-        Ok(self.load16(self.layout.avail_idx())?.wrapping_sub(self.seen))
+        Ok(self
+            .load16(self.layout.avail_idx())?
+            .wrapping_sub(self.seen))
     }
 
     /// Waits until Linux made so many buffers available, by its kicks.

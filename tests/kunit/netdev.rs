@@ -88,7 +88,7 @@ impl<'a> Netdev<'a> {
     pub fn is_named(&self, prefix: &[u8]) -> bool {
         // SAFETY: The device is registered, hence nobody renames it behind the test's back.
         let name = unsafe { (*self.as_raw()).name };
-        let mut bytes = name.iter().map(|byte| *byte as u8).take_while(|b| *b != 0);
+        let mut bytes = name.iter().copied().take_while(|b| *b != 0);
         prefix.iter().all(|wanted| bytes.next() == Some(*wanted))
             && bytes.next().is_some_and(|byte| byte.is_ascii_digit())
             && bytes.all(|byte| byte.is_ascii_digit())

@@ -142,16 +142,15 @@ impl PinnedDrop for Sink<'_> {
 }
 
 /// Called for each packet, in a softirq.
-unsafe extern "C" fn receive(
+extern "C" fn receive(
     skb: *mut bindings::sk_buff,
     dev: *mut bindings::net_device,
     protocol: *mut bindings::packet_type,
     _orig_dev: *mut bindings::net_device,
 ) -> c_int {
     // SAFETY: The protocol is the field of a `Sink`, which removes it before it goes.
-    let sink: *const Sink<'_> = unsafe {
-        kernel::container_of!(Opaque::cast_from(protocol), Sink<'_>, protocol)
-    };
+    let sink: *const Sink<'_> =
+        unsafe { kernel::container_of!(Opaque::cast_from(protocol), Sink<'_>, protocol) };
     // SAFETY: As above.
     let sink = unsafe { &*sink };
     // SAFETY: The device delivers a packet, hence it is valid.

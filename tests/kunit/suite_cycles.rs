@@ -14,6 +14,7 @@ use crate::{
         DEFAULT_ROOM, //
     },
     modem_tx::ModemTx,
+    netdev::Netdev,
     sink::Sink,
     storm::Storm, //
 };
@@ -58,6 +59,48 @@ fn gone(fake: &Fake) -> Result {
     check!(fake.find_netdev().is_none(), "there is a device left");
     check!(!fake.interrupt(0), "vring 0 has a virtqueue");
     check!(!fake.interrupt(1), "vring 1 has a virtqueue");
+    Ok(())
+}
+
+/// A modem in use.
+struct Link<'a> {
+    netdev: Netdev<'a>,
+    sink: Pin<KBox<Sink<'a>>>,
+    rx: ModemRx<'a>,
+    tx: ModemTx<'a>,
+}
+
+impl<'a> Link<'a> {
+    fn new(fake: &'a Fake) -> Result<Self> {
+        Ok(Self {
+            netdev: fake.netdev()?,
+            sink: Sink::new(fake)?,
+            rx: ModemRx::new(fake, DEFAULT_ROOM)?,
+            tx: ModemTx::new(fake)?,
+        })
+    }
+}
+
+/// Passes a frame each way on each link, with all of them under way at the same time.
+fn all_at_once(links: &mut [Link<'_>], round: u32) -> Result {
+    for (number, link) in (0..).zip(links.iter_mut()) {
+        let frame = frame(round * 3 + number, 80)?;
+        let buffer = link.rx.buffer(&frame)?;
+        link.rx.send(&[buffer])?;
+        check_eq!(link.netdev.send(&frame), 0, "result of sending");
+    }
+    for (number, link) in (0..).zip(links.iter_mut()) {
+        let frame = frame(round * 3 + number, 80)?;
+        check!(link.sink.wait(1), "no frame from modem {number}");
+        check_eq!(link.sink.len(), 1, "frames of one modem");
+        link.sink.expect(&frame)?;
+        link.rx.wait_used(1)?;
+        check!(link.rx.take_used()?.is_some(), "no chain came back");
+        link.tx.wait(1)?;
+        let sent = link.tx.expect(&frame, 32, 32)?;
+        link.tx.complete(&sent)?;
+        link.rx.free_buffers();
+    }
     Ok(())
 }
 
@@ -151,48 +194,31 @@ mod tests {
             Fake::attached(&options)?,
             Fake::attached(&options)?,
         ];
+        let mut links = KVec::new();
         for fake in &fakes {
             fake.netdev()?.open()?;
+            links.push(Link::new(fake)?, GFP_KERNEL)?;
         }
-        {
-            let mut links = KVec::new();
-            for fake in &fakes {
-                let link = (
-                    fake.netdev()?,
-                    Sink::new(fake)?,
-                    ModemRx::new(fake, DEFAULT_ROOM)?,
-                    ModemTx::new(fake)?,
-                );
-                links.push(link, GFP_KERNEL)?;
-            }
-            for i in 0..20 {
-                // All of them have something under way at the same time.
-                for (number, (netdev, _, rx, _)) in (0..).zip(links.iter_mut()) {
-                    let frame = frame(i * 3 + number, 80)?;
-                    let buffer = rx.buffer(&frame)?;
-                    rx.send(&[buffer])?;
-                    check_eq!(netdev.send(&frame), 0, "result of sending");
-                }
-                for (number, (_, sink, rx, tx)) in (0..).zip(links.iter_mut()) {
-                    let frame = frame(i * 3 + number, 80)?;
-                    check!(sink.wait(1), "no frame from modem {number}");
-                    check_eq!(sink.len(), 1, "frames of one modem");
-                    sink.expect(&frame)?;
-                    rx.wait_used(1)?;
-                    check!(rx.take_used()?.is_some(), "no chain came back");
-                    tx.wait(1)?;
-                    let sent = tx.expect(&frame, 32, 32)?;
-                    tx.complete(&sent)?;
-                    rx.free_buffers();
-                }
-            }
+        for round in 0..20 {
+            all_at_once(&mut links, round)?;
         }
         // One goes, the others stay.
-        let [first, second, third] = fakes;
+        let [first, second, third] = &fakes;
         second.detach()?;
-        gone(&second)?;
-        traffic(&third, 1)?;
-        drop(third);
-        traffic(&first, 2)
+        gone(second)?;
+        let link = links.remove(1).map_err(|_| EINVAL)?;
+        drop(link);
+        for round in 20..40 {
+            all_at_once(&mut links, round)?;
+        }
+        for fake in [first, third] {
+            let stats = fake.netdev()?.stats();
+            check_eq!([stats.rx_packets, stats.tx_packets], [40, 40], "packets");
+            check_eq!([stats.rx_errors, stats.tx_errors], [0, 0], "errors");
+        }
+        // It comes back beside them.
+        second.attach()?;
+        traffic(second, 1)?;
+        all_at_once(&mut links, 40)
     }
 }

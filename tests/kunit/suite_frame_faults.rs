@@ -29,12 +29,15 @@ enum Kind {
     Frame,
 }
 
+/// Makes a wrong buffer of a sound one.
+type Spoil<'a> = &'a dyn Fn(&Fake, Buffer) -> Buffer;
+
 /// Bytes of a frame.
 const LEN: usize = 40;
 
 /// Sends wrong buffers alone, and as the first, the middle and the last of a chain, and checks
-/// that they are dropped, and nothing else is. `spoil` gets a sound buffer.
-fn dropped(kind: Kind, spoils: &[&dyn Fn(&Fake, Buffer) -> Buffer]) -> Result {
+/// that they are dropped, and nothing else is.
+fn dropped(kind: Kind, spoils: &[Spoil<'_>]) -> Result {
     let fake = Fake::attached(&Options::default())?;
     let netdev = fake.netdev()?;
     netdev.open()?;

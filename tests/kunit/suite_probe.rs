@@ -43,7 +43,10 @@ const DEFAULT: Direction = Direction {
 fn refused(options: &Options) -> Result {
     let fake = Fake::attached(options)?;
     check!(fake.find_netdev().is_none(), "there is a network device");
-    check!(fake.status()? & DRIVER_OK == 0, "the driver said it is there");
+    check!(
+        fake.status()? & DRIVER_OK == 0,
+        "the driver said it is there"
+    );
     check!(!fake.interrupt(0), "vring 0 has a virtqueue");
     check!(!fake.interrupt(1), "vring 1 has a virtqueue");
     check_eq!(fake.record().kicks(0), 0, "kicks of vring 0");
@@ -51,7 +54,10 @@ fn refused(options: &Options) -> Result {
     // A second time goes the same way.
     fake.detach()?;
     fake.attach()?;
-    check!(fake.find_netdev().is_none(), "there is a network device now");
+    check!(
+        fake.find_netdev().is_none(),
+        "there is a network device now"
+    );
     Ok(())
 }
 
@@ -71,9 +77,8 @@ fn passes(options: &Options, uplink: Direction, downlink: Direction) -> Result {
         head: direction.headroom.into(),
         tail: direction.tailroom.into(),
     };
-    let frame_max = |direction: Direction| {
-        direction.mtu as usize - room(direction).head - room(direction).tail
-    };
+    let frame_max =
+        |direction: Direction| direction.mtu as usize - room(direction).head - room(direction).tail;
     let mtu = frame_max(uplink) as u32;
     check_eq!(netdev.properties().mtu, [mtu, 128, mtu], "mtu, least, most");
     netdev.open()?;
@@ -120,7 +125,10 @@ mod tests {
         check!(fake.find_netdev().is_none(), "there is one before");
         fake.attach()?;
         let netdev = fake.netdev()?;
-        check!(netdev.is_named(b"cfvrt"), "its name is not cfvrt and a number");
+        check!(
+            netdev.is_named(b"cfvrt"),
+            "its name is not cfvrt and a number"
+        );
         let wanted = Properties {
             hw_type: ARPHRD_CAIF,
             mtu: [4032, 128, 4032],

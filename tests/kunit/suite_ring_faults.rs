@@ -88,7 +88,10 @@ fn stays_down(fake: &Fake, break_ring: Break) -> Result {
     check_eq!(fake.rproc().state(), State::Attached, "state");
 
     control::unbind(fake)?;
-    check!(fake.find_netdev().is_none(), "there is a device after unbind");
+    check!(
+        fake.find_netdev().is_none(),
+        "there is a device after unbind"
+    );
     check!(control::bind(fake)?, "the driver does not bind again");
     check!(fake.netdev()?.carrier(), "the carrier is off");
     passes(

@@ -89,8 +89,7 @@ impl<'a> Vring<'a> {
             return Err(ENOSPC);
         }
         let bits = KVec::from_elem(u32::MAX, usize::from(layout.num()).div_ceil(32), GFP_KERNEL)?;
-        let ring =
-            Ring::new(memory, layout, Features { event_idx }, bits).map_err(|_| EINVAL)?;
+        let ring = Ring::new(memory, layout, Features { event_idx }, bits).map_err(|_| EINVAL)?;
         let vring = Self {
             memory,
             layout,
@@ -116,7 +115,8 @@ impl<'a> Vring<'a> {
 
     /// Makes a chain available.
     fn post(&mut self, head: u16) -> Result {
-        self.memory.write(self.layout.avail_ring(self.avail), head)?;
+        self.memory
+            .write(self.layout.avail_ring(self.avail), head)?;
         self.avail = self.avail.wrapping_add(1);
         self.memory.write(self.layout.avail_idx(), self.avail)
     }
@@ -139,13 +139,24 @@ fn breaks(wanted: RingError, spoil: impl FnOnce(&mut Vring<'_>) -> Result) -> Re
     check_eq!(ring.fetch(&mut segments), Err(wanted), "result of fetch");
     // Sound again, but too late.
     memory.write(vring.layout.avail_idx(), 0u16)?;
-    check_eq!(ring.fetch(&mut segments), Err(wanted), "result of a later fetch");
+    check_eq!(
+        ring.fetch(&mut segments),
+        Err(wanted),
+        "result of a later fetch"
+    );
     check_eq!(ring.error(), Some(wanted), "kept error");
     memory.write(vring.layout.used_flags(), 0u16)?;
     ring.disable_notify();
-    check!(!ring.enable_notify(), "a broken ring has something to fetch");
+    check!(
+        !ring.enable_notify(),
+        "a broken ring has something to fetch"
+    );
     check!(!ring.publish(), "a broken ring wants a kick");
-    check_eq!(memory.read::<u16>(vring.layout.used_flags())?, 0, "used.flags");
+    check_eq!(
+        memory.read::<u16>(vring.layout.used_flags())?,
+        0,
+        "used.flags"
+    );
     check_eq!(memory.read::<u16>(vring.layout.used_idx())?, 0, "used.idx");
     Ok(())
 }
@@ -179,7 +190,11 @@ mod tests {
                     check_eq!(segment.len(), i as u32 + 1, "length");
                     check!(!segment.is_write(), "segment {i} is for writing");
                 }
-                check_eq!(ring.fetch(&mut segments), Ok(None), "fetch with nothing there");
+                check_eq!(
+                    ring.fetch(&mut segments),
+                    Ok(None),
+                    "fetch with nothing there"
+                );
                 check!(ring.give_back(chain, 0).is_ok(), "a chain was refused");
                 check!(ring.publish(), "no kick was wanted");
                 let wanted = (vring.avail, u32::from(index(0)), 0);
@@ -274,7 +289,11 @@ mod tests {
             check_eq!(ring.receive(&mut segments, |_| 0), Ok(true), "result");
             check_eq!(ring.publish(), i == 2, "whether a kick is wanted");
         }
-        check_eq!(memory.read::<u16>(vring.layout.used_flags())?, 0, "used.flags");
+        check_eq!(
+            memory.read::<u16>(vring.layout.used_flags())?,
+            0,
+            "used.flags"
+        );
         Ok(())
     }
 
@@ -362,7 +381,11 @@ mod tests {
         vring.post(2)?;
         let chain = ring.fetch(&mut segments).map_err(|_| EIO)?.ok_or(ENOENT)?;
         let wanted = RingError::NotInFlight { head: 2 };
-        check_eq!(other.give_back(chain, 0), Err(wanted), "result of give_back");
+        check_eq!(
+            other.give_back(chain, 0),
+            Err(wanted),
+            "result of give_back"
+        );
         Ok(())
     }
 

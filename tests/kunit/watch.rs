@@ -68,7 +68,7 @@ impl PinnedDrop for Watch {
 }
 
 /// Called for each change, in process context.
-unsafe extern "C" fn notify(
+extern "C" fn notify(
     notifier: *mut bindings::notifier_block,
     _change: c_ulong,
     _info: *mut c_void,
