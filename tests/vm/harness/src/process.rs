@@ -3,7 +3,7 @@
 //! A process of the test bench, which never outlives it.
 
 use std::{
-    os::unix::process::ExitStatusExt,
+    os::unix::process::{CommandExt, ExitStatusExt},
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc,
@@ -13,7 +13,10 @@ use std::{
 
 use anyhow::{Context, Result, anyhow};
 use nix::{
-    sys::signal::{Signal, kill},
+    sys::{
+        prctl::set_pdeathsig,
+        signal::{Signal, kill},
+    },
     unistd::Pid,
 };
 
@@ -31,6 +34,10 @@ pub struct Process {
 impl Process {
     pub fn start(name: &str, mut command: Command, dir: &Path) -> Result<Self> {
         let (reader, writer) = std::io::pipe()?;
+        let end_with_us = || Ok(set_pdeathsig(Signal::SIGKILL)?);
+        // SAFETY: The closure makes one system call, which is allowed between fork and exec, and
+        // allocates nothing.
+        unsafe { command.pre_exec(end_with_us) };
         let child = command
             .stdin(Stdio::null())
             .stdout(writer.try_clone()?)
