@@ -3,14 +3,14 @@
 # For people: make demo, make test. The kernel's build reads Kbuild instead.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test setup modules modem test-host test-modem test-kunit test-vm clean distclean
+.PHONY: help demo test setup modules modem test-scripts test-host test-modem test-kunit test-vm clean distclean
 
 help:
 	@printf '%s\n' \
 	  'make demo      build everything, boot, ping the modem through the driver' \
 	  'make test      all tests: host, KUnit in QEMU, VM with the modem process' \
 	  'make modules   build the modules; KDIR=... against your own kernel' \
-	  'make test-host, test-modem, test-kunit, test-vm: one part of the tests' \
+	  'make test-scripts, test-host, test-modem, test-kunit, test-vm one part' \
 	  'make clean     remove what was built; make distclean: and what was fetched'
 
 setup:
@@ -22,7 +22,7 @@ demo: setup
 test: setup
 	@tests/run
 
-test-host test-modem test-kunit test-vm: test-%: setup
+test-scripts test-host test-modem test-kunit test-vm: test-%: setup
 	@tests/run $*
 
 modem: setup

@@ -37,15 +37,11 @@ pub struct ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, found } = self;
-        let room = u32::from(found.headroom) + u32::from(found.tailroom);
         write!(
             f,
-            "{name} config has headroom {}, tailroom {}, mtu {}: the mtu must be from {} to {}",
-            found.headroom,
-            found.tailroom,
-            found.mtu,
-            room + FRAME_MIN,
-            MTU_MAX.max(room + FRAME_MIN)
+            "{name} config has headroom {}, tailroom {}, mtu {}: must be headroom + tailroom + \
+             {FRAME_MIN} <= mtu <= {MTU_MAX}",
+            found.headroom, found.tailroom, found.mtu
         )
     }
 }
@@ -75,8 +71,7 @@ impl Direction {
             tailroom: u16::from_ne_bytes([byte(2), byte(3)]),
             mtu: u32::from_ne_bytes([byte(4), byte(5), byte(6), byte(7)]),
         };
-        let least = found.room() + FRAME_MIN;
-        if found.mtu < least || found.mtu > MTU_MAX.max(least) {
+        if found.mtu < found.room() + FRAME_MIN || found.mtu > MTU_MAX {
             return Err(ConfigError { name, found });
         }
         Ok(found)

@@ -133,7 +133,7 @@ fn config(vm: &mut Vm) -> Result<()> {
     for (name, text) in [
         (
             "bad-uplink-config",
-            "uplink config has headroom 32, tailroom 32, mtu 64: the mtu must be from",
+            "uplink config has headroom 32, tailroom 32, mtu 64: must be headroom + tailroom + 128 <= mtu <= 65536",
         ),
         (
             "bad-downlink-config",
