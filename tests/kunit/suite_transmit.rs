@@ -244,4 +244,34 @@ mod tests {
         check_eq!(stats.tx_errors + stats.tx_dropped, 0, "frames dropped");
         Ok(())
     }
+
+    #[test]
+    fn modem_that_returns_nothing_is_recovered() -> Result {
+        let fake = Fake::attached(&Options {
+            recovers: true,
+            ..Options::default()
+        })?;
+        let netdev = fake.netdev()?;
+        netdev.lift_byte_limits();
+        netdev.open()?;
+        let mut tx = ModemTx::new(&fake)?;
+        // Takes all, returns nothing: the watchdog of the network stack has its say after 5 s.
+        pr_info!("    # expected: NETDEV WATCHDOG\n");
+        for number in 0..SLOTS as u32 {
+            send(netdev, number)?;
+        }
+        expect(&mut tx, 0..1)?;
+        check!(
+            fake.record().wait(|record| record.is_up(2)),
+            "not recovered, attached {} times",
+            fake.record().attaches()
+        );
+        check_eq!(control::crashes(&fake), 1, "crashes reported");
+        let netdev = fake.netdev()?;
+        netdev.open()?;
+        let mut tx = ModemTx::new(&fake)?;
+        send(netdev, 1)?;
+        let sent = expect(&mut tx, 1..2)?;
+        give_back(&mut tx, &sent)
+    }
 }
