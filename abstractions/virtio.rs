@@ -5,18 +5,17 @@
 //! C header: [`include/linux/virtio.h`](srctree/include/linux/virtio.h)
 
 use super::bindings;
-
-// Queues would stay closed, since `Device::ready()` does not open them. The option depends on
-// BROKEN.
-#[cfg(CONFIG_VIRTIO_HARDEN_NOTIFICATION)]
-compile_error!("CONFIG_VIRTIO_HARDEN_NOTIFICATION is not supported");
-
 use core::marker::PhantomData;
 use kernel::{
     device,
     device_id::RawDeviceId,
     types::Opaque, //
 };
+
+// Queues would stay closed, since `Device::ready()` does not open them. The option depends on
+// BROKEN.
+#[cfg(CONFIG_VIRTIO_HARDEN_NOTIFICATION)]
+compile_error!("CONFIG_VIRTIO_HARDEN_NOTIFICATION is not supported");
 
 /// Abstraction for [`struct virtio_device_id`](srctree/include/linux/device-id/virtio.h).
 #[repr(transparent)]
