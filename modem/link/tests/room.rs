@@ -90,12 +90,15 @@ fn frames_wait_for_room_on_the_heap() {
 
         let mut rng = SmallRng::seed_from_u64(next_in.into());
         while next_out < next_in {
+            let before = (next_out, rx.held());
             rx.fetch(|got| {
                 assert!(got == big(next_out), "frame {next_out}");
                 next_out += 1;
             })
             .unwrap();
             rx.give_back_some(&mut rng);
+            let after = (next_out, rx.held());
+            assert!(after != before || after.1 > 0, "frames wait for nothing");
             link.downlink.flush().unwrap();
         }
         rx.give_back(0);

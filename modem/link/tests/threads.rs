@@ -10,7 +10,7 @@ use link::Link;
 use rand::{SeedableRng, rngs::SmallRng};
 use std::{
     collections::VecDeque,
-    sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel},
     thread,
     time::Duration,
 };
@@ -64,6 +64,8 @@ struct Load {
     /// Linux sends frame n only when it received it, and the modem at most as many more than it
     /// got back.
     window: Option<u32>,
+    /// Linux never sleeps, so that it acts just when the modem is about to.
+    busy: bool,
 }
 
 fn modem(mut link: Link, load: Load, ear: Ear, linux: Bell) {
@@ -110,6 +112,7 @@ fn linux(mut rx: Rx, mut tx: Tx, load: Load, ear: Ear, modem: Bell) {
     let mut rng = SmallRng::seed_from_u64(9);
     let (mut received, mut sent) = (0, 0);
     let mut echo = VecDeque::new();
+    let mut gone = None;
     loop {
         rx.disable_notify();
         rx.fetch(|got| {
@@ -141,6 +144,14 @@ fn linux(mut rx: Rx, mut tx: Tx, load: Load, ear: Ear, modem: Bell) {
         }
         if (received, sent) == (load.down, load.up) {
             return;
+        }
+        if load.busy {
+            // The modem may be done before us, but then all it sent is there.
+            if matches!(ear.0.try_recv(), Err(TryRecvError::Disconnected)) {
+                assert_ne!(gone, Some(received), "the modem went without a word");
+                gone = Some(received);
+            }
+            continue;
         }
         tx.want_interrupts(full);
         if rx.enable_notify() || (full && tx.reclaim() > 0) {
@@ -186,6 +197,7 @@ fn only_to_linux() {
         down: 100_000,
         up: 0,
         window: None,
+        busy: false,
     });
 }
 
@@ -195,6 +207,7 @@ fn only_from_linux() {
         down: 0,
         up: 100_000,
         window: None,
+        busy: false,
     });
 }
 
@@ -204,6 +217,7 @@ fn both_ways() {
         down: 100_000,
         up: 100_000,
         window: None,
+        busy: false,
     });
 }
 
@@ -213,6 +227,7 @@ fn one_at_a_time() {
         down: 20_000,
         up: 20_000,
         window: Some(1),
+        busy: false,
     });
 }
 
@@ -222,5 +237,18 @@ fn a_few_at_a_time() {
         down: 50_000,
         up: 50_000,
         window: Some(7),
+        busy: false,
     });
+}
+
+#[test]
+fn with_a_host_that_never_sleeps() {
+    for (down, up) in [(200_000, 0), (0, 200_000)] {
+        all_sizes(Load {
+            down,
+            up,
+            window: None,
+            busy: true,
+        });
+    }
 }
