@@ -28,7 +28,9 @@ pub mod receive;
 #[expect(unsafe_code)]
 pub mod remoteproc_glue;
 pub mod transmit;
+pub mod vring_driver;
 pub mod vring_layout;
+pub mod vring_mem;
 pub mod vring_reversed;
 
 use crate::{
@@ -77,10 +79,7 @@ use crate::{
         F_EVENT_IDX,
         F_INDIRECT_DESC, //
     },
-    vring_reversed::{
-        Features,
-        RingError, //
-    }, //
+    vring_mem::Features, //
 };
 use core::cell::UnsafeCell;
 use kernel::{
@@ -90,17 +89,11 @@ use kernel::{
     },
     fmt,
     prelude::*,
-    sync::{
-        atomic::{
-            AtomicFlag,
-            Relaxed, //
-        },
-        Arc, //
+    sync::atomic::{
+        AtomicFlag,
+        Relaxed, //
     }, //
 };
-
-/// Why vring 1 is broken: virtio finds it out and does not tell more.
-const TX_BROKEN: &str = "vring 1: the modem returned a slot that it did not have";
 
 kernel::module_device_table!(
     "virtio",
@@ -121,7 +114,12 @@ macro_rules! impl_display {
     )*};
 }
 
-impl_display!(ConfigError, LayoutError, RingError);
+impl_display!(
+    ConfigError,
+    LayoutError,
+    vring_driver::RingError,
+    vring_reversed::RingError
+);
 
 /// Prints a line that a modem can cause, at the rate that the network stack allows for such lines.
 macro_rules! log {
@@ -139,7 +137,7 @@ struct CaifDriver;
 /// A link: the shared part of a network device's state.
 struct CaifVirtio<'bound> {
     link: Link<'bound>,
-    queues: Arc<Queues<'bound>>,
+    queues: Queues<'bound>,
     counters: Counters,
     /// Set once a ring broke or the modem stopped taking frames: the rings are not touched again.
     broken: AtomicFlag,
@@ -179,7 +177,7 @@ impl virtio_netdev::Driver for CaifDriver {
         let rx_layout = read_layout(dev, &link, VRING_RX)?;
         let tx_layout = read_layout(dev, &link, VRING_TX)?;
 
-        let (queues, vq) = Queues::new(setup, link, [rx_layout, tx_layout]).inspect_err(|e| {
+        let queues = Queues::new(setup, link, [rx_layout, tx_layout]).inspect_err(|e| {
             log!(
                 dev_err,
                 dev,
@@ -189,7 +187,11 @@ impl virtio_netdev::Driver for CaifDriver {
                 e.to_errno()
             )
         })?;
-        let tx = Tx::new(dev, &link, config.uplink, vq)?;
+        let features = Features {
+            event_idx: vdev.has_feature(F_EVENT_IDX),
+        };
+        let tx_mem = queues.ring_mem(VRING_TX, &tx_layout)?;
+        let tx = Tx::new(dev, &link, tx_mem, tx_layout, features, config.uplink)?;
         let windows = Windows::new(&link, tx.slots.dma_range()).inspect_err(|_| {
             log!(
                 dev_err,
@@ -197,10 +199,7 @@ impl virtio_netdev::Driver for CaifDriver {
                 "no carveout where frames could be, besides the virtio ones\n"
             )
         })?;
-        let features = Features {
-            event_idx: vdev.has_feature(F_EVENT_IDX),
-        };
-        let rx_mem = queues.rx_mem(&rx_layout)?;
+        let rx_mem = queues.ring_mem(VRING_RX, &rx_layout)?;
         let rx = Rx::new(rx_mem, rx_layout, features, windows, config.downlink)?;
         log!(
             dev_info,
@@ -243,7 +242,7 @@ impl virtio_netdev::Driver for CaifDriver {
             dev.carrier_off();
         }
         // The modem is not told of DRIVER_OK in any other way.
-        netdev.queues.kick_rx();
+        netdev.queues.kick(VRING_RX);
     }
 
     fn quiesce(netdev: &CaifVirtio<'_>) {
@@ -304,6 +303,22 @@ impl<'bound> CaifVirtio<'bound> {
             "link is down: {why}; {outlook}\n"
         );
     }
+
+    /// As [`give_up`](Self::give_up), when the vring to send by broke.
+    #[cold]
+    fn tx_broken(&self, queue: &TxQueue<'_>, error: vring_driver::RingError) {
+        queue.stop();
+        self.give_up(queue.dev(), Fault::TxRing, fmt!("vring 1: {error}"));
+    }
+
+    /// Completes transmissions.
+    fn poll_tx(&self, tx: &TxLock<'_, Tx<'bound>>) {
+        let mut tx = tx.lock();
+        let (queue, tx) = tx.parts();
+        if let Err(error) = tx.complete(queue).and_then(|()| tx.rearm(queue)) {
+            self.tx_broken(queue, error);
+        }
+    }
 }
 
 impl<'bound> netdev::Operations for CaifVirtio<'bound> {
@@ -329,35 +344,15 @@ impl<'bound> netdev::Operations for CaifVirtio<'bound> {
             self.counters.count(Fault::TxBroken);
             return Xmit::Ok;
         }
-        tx.complete(queue);
-        let Some(slot) = tx.slots.take() else {
-            queue.stop();
-            return Xmit::Busy(skb);
+        let sent = match tx.take(queue) {
+            Ok(Some(slot)) => tx.send(queue, slot, skb, &self.counters),
+            Ok(None) => return Xmit::Busy(skb),
+            Err(error) => Err(error),
         };
-        let more = queue.xmit_more();
-        let kick = match tx.send(slot, &skb) {
-            Ok(len) => {
-                skb.consume();
-                queue.sent(len, more)
-            }
-            Err(fault) => {
-                self.counters.count(fault);
-                !more
-            }
-        };
-        if tx.slots.free() == 0 {
-            queue.stop();
-            // The modem may have returned a slot before it knew that we want an interrupt.
-            if !tx.vq.enable_cb() {
-                tx.complete(queue);
-            }
-        }
-        if (kick || queue.is_stopped()) && tx.vq.kick_prepare() {
-            tx.vq.notify();
-        }
-        if tx.vq.is_broken() {
-            queue.stop();
-            self.give_up(queue.dev(), Fault::TxRing, fmt!("{TX_BROKEN}"));
+        match sent {
+            Ok(true) => self.queues.kick(VRING_TX),
+            Ok(false) => {}
+            Err(error) => self.tx_broken(queue, error),
         }
         Xmit::Ok
     }
@@ -374,9 +369,7 @@ impl<'bound> netdev::Operations for CaifVirtio<'bound> {
         }
         if cx.budget() == 0 {
             // Somebody who wants to send polls, perhaps in the middle of an interrupt.
-            let mut tx = tx.lock();
-            let (queue, tx) = tx.parts();
-            tx.complete(queue);
+            self.poll_tx(tx);
             return Polled::Done(0);
         }
         rx.ring.disable_notify();
@@ -388,19 +381,11 @@ impl<'bound> netdev::Operations for CaifVirtio<'bound> {
             }
         };
         if rx.ring.publish() {
-            self.queues.kick_rx();
+            self.queues.kick(VRING_RX);
         }
 
-        let mut tx = tx.lock();
-        let (queue, tx) = tx.parts();
-        let mut more = tx.complete_and_rearm(queue);
-        if tx.vq.is_broken() {
-            self.give_up(cx.dev(), Fault::TxRing, fmt!("{TX_BROKEN}"));
-        }
-        if received < cx.budget() {
-            more |= rx.ring.enable_notify();
-        }
-        if more || received == cx.budget() {
+        self.poll_tx(tx);
+        if received == cx.budget() || rx.ring.enable_notify() {
             Polled::More
         } else {
             Polled::Done(received)

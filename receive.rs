@@ -18,9 +18,9 @@ use crate::{
         windows::Windows, //
     },
     vring_layout::Layout,
+    vring_mem::Features,
     vring_reversed::{
         Chain,
-        Features,
         Ring,
         RingError,
         Segment, //

@@ -7,17 +7,24 @@ use crate::{
         netdev::TxQueue,
         skbuff::SkBuff, //
     },
-    counters::Fault,
+    counters::{
+        Counters,
+        Fault, //
+    },
     link_config::Direction,
     log,
     remoteproc_glue::{
-        queues::TxVirtqueue,
-        slots::{
-            Slot,
-            Slots, //
-        },
+        ring_mem::VringMem,
+        slots::Slots,
         Link, //
-    }, //
+    },
+    vring_driver::{
+        Ring,
+        RingError,
+        Slot, //
+    },
+    vring_layout::Layout,
+    vring_mem::Features, //
 };
 use kernel::{
     device,
@@ -29,25 +36,27 @@ const SLOTS_MIN: u16 = 4;
 
 /// State of transmission.
 pub struct Tx<'bound> {
-    /// The vring to send by.
-    pub vq: TxVirtqueue<'bound>,
+    ring: Ring<VringMem<'bound>, KVec<u16>>,
     /// The slots to send from.
     pub slots: Slots,
-    /// Bytes of the frame in each slot.
+    /// Bytes of the packet in each slot.
     lens: KVec<u32>,
     config: Direction,
 }
 
 impl<'bound> Tx<'bound> {
-    /// Allocates the slots to send from, as many as `vq` has descriptors or as there is memory for.
+    /// Takes the driver side of the vring in `mem`, and allocates slots to send from: as many as it
+    /// has descriptors, or as there is memory for.
     pub fn new(
         dev: &device::Device<device::Bound>,
         link: &Link<'bound>,
+        mem: VringMem<'bound>,
+        layout: Layout,
+        features: Features,
         config: Direction,
-        vq: TxVirtqueue<'bound>,
     ) -> Result<Self> {
         let size = config.mtu as usize;
-        let want = u16::try_from(vq.size())?;
+        let want = layout.num();
         let least = SLOTS_MIN.min(want);
         let slots = Slots::new(link.dma_device(), size, want, least).inspect_err(|_| {
             log!(
@@ -56,9 +65,10 @@ impl<'bound> Tx<'bound> {
                 "no shared memory for {least} slots of {size} bytes to send from\n"
             )
         })?;
+        let states = KVec::from_elem(0, slots.count().into(), GFP_KERNEL)?;
         let lens = KVec::from_elem(0, slots.count().into(), GFP_KERNEL)?;
         Ok(Self {
-            vq,
+            ring: Ring::new(mem, layout, features, states).map_err(|_| EINVAL)?,
             slots,
             lens,
             config,
@@ -66,61 +76,106 @@ impl<'bound> Tx<'bound> {
     }
 
     /// Takes back the slots that the modem is done with, and wakes the queue when there are some.
-    pub fn complete(&mut self, queue: &TxQueue<'_>) {
+    pub fn complete(&mut self, queue: &TxQueue<'_>) -> Result<(), RingError> {
         let mut packets = 0;
         let mut bytes = 0;
-        while let Some(slot) = self.vq.get_buf() {
-            packets += 1;
-            bytes += self.lens.get(slot.index()).copied().unwrap_or(0);
-            self.slots.put(slot);
+        let result = loop {
+            match self.ring.reclaim() {
+                Ok(Some(slot)) => {
+                    packets += 1;
+                    bytes += self.lens.get(usize::from(slot)).copied().unwrap_or(0);
+                }
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        if packets > 0 {
+            queue.completed(packets, bytes);
+            queue.progress();
         }
-        if packets == 0 {
-            return;
-        }
-        queue.completed(packets, bytes);
-        queue.progress();
-        if queue.is_stopped() && self.slots.free() >= self.wake_at() {
+        if result.is_ok() && queue.is_stopped() && self.ring.free() >= self.wake_at() {
             queue.wake();
         }
+        result
     }
 
     /// Free slots that make it worth to wake the queue.
-    fn wake_at(&self) -> usize {
-        usize::from(self.slots.count() / 4).max(1)
+    fn wake_at(&self) -> u16 {
+        (self.slots.count() / 4).max(1)
     }
 
-    /// Completes, and asks for an interrupt when there is more to complete. Returns whether there
-    /// already is.
-    pub fn complete_and_rearm(&mut self, queue: &TxQueue<'_>) -> bool {
-        self.vq.disable_cb();
-        self.complete(queue);
-        !self.vq.is_broken() && !self.vq.enable_cb()
+    /// Asks for an interrupt, if the queue waits for slots, and for none otherwise. The modem may
+    /// have returned some before it knew; then they are taken back, and the queue may run again.
+    pub fn rearm(&mut self, queue: &TxQueue<'_>) -> Result<(), RingError> {
+        while queue.is_halted() {
+            if !self.ring.enable_notify() {
+                return Ok(());
+            }
+            let free = self.ring.free();
+            self.complete(queue)?;
+            if self.ring.free() == free {
+                // The modem took its word back. It does not get to keep us here.
+                return Ok(());
+            }
+        }
+        self.ring.disable_notify();
+        Ok(())
     }
 
-    /// Puts a frame into a slot and the slot on the vring, without a kick. Returns the frame's bytes.
-    pub fn send(&mut self, slot: Slot, skb: &SkBuff) -> Result<u32, Fault> {
+    /// A free slot, if there is one; otherwise the queue is stopped now.
+    pub fn take(&mut self, queue: &TxQueue<'_>) -> Result<Option<Slot>, RingError> {
+        // Slots are taken back a few at a time, and before the last one is gone.
+        if self.ring.free() <= self.slots.count() / 2 {
+            self.complete(queue)?;
+        }
+        if self.ring.free() == 0 {
+            // Nobody stopped the queue: the interface came up while the modem had all slots.
+            queue.stop();
+            self.rearm(queue)?;
+        }
+        Ok(self.ring.take())
+    }
+
+    /// Sends a packet from `slot`. Returns whether the modem must be kicked, which waits for the
+    /// last packet of a burst.
+    pub fn send(
+        &mut self,
+        queue: &TxQueue<'_>,
+        slot: Slot,
+        skb: SkBuff,
+        counters: &Counters,
+    ) -> Result<bool, RingError> {
+        let more = queue.xmit_more();
         let config = &self.config;
-        let total = match self
+        let mut publish = !more;
+        match self
             .slots
-            .fill(&slot, config.headroom, skb, config.tailroom)
+            .fill(&slot, config.headroom, &skb, config.tailroom)
         {
-            Ok(total) => total,
+            Ok(total) => {
+                let len = skb.len();
+                if let Some(place) = self.lens.get_mut(usize::from(slot.index())) {
+                    *place = len;
+                }
+                skb.tx_timestamp();
+                let addr = self.slots.dma_address(&slot);
+                self.ring.add(slot, addr, total)?;
+                skb.consume();
+                publish = queue.sent(len, more);
+            }
             Err(_) => {
-                self.slots.put(slot);
-                return Err(Fault::TxLength);
-            }
-        };
-        skb.tx_timestamp();
-        if let Some(len) = self.lens.get_mut(slot.index()) {
-            *len = skb.len();
-        }
-        let addr = self.slots.dma_address(&slot);
-        match self.vq.add_out(addr, total, slot) {
-            Ok(()) => Ok(skb.len()),
-            Err((slot, _)) => {
-                self.slots.put(slot);
-                Err(Fault::TxBroken)
+                self.ring.put(slot);
+                counters.count(Fault::TxLength);
             }
         }
+        if self.ring.free() == 0 {
+            queue.stop();
+        }
+        if !publish && !queue.is_halted() {
+            return Ok(false);
+        }
+        let kick = self.ring.publish();
+        self.rearm(queue)?;
+        Ok(kick)
     }
 }

@@ -37,74 +37,22 @@ use core::{
     num::Wrapping, //
 };
 
-use super::vring_layout::{
-    need_event,
-    Layout,
-    AVAIL_F_NO_INTERRUPT,
-    DESC_F_INDIRECT,
-    DESC_F_NEXT,
-    DESC_F_WRITE,
-    DESC_SIZE,
-    USED_F_NO_NOTIFY, //
+use super::{
+    vring_layout::{
+        need_event,
+        Layout,
+        AVAIL_F_NO_INTERRUPT,
+        DESC_F_INDIRECT,
+        DESC_F_NEXT,
+        DESC_F_WRITE,
+        DESC_SIZE,
+        USED_F_NO_NOTIFY, //
+    },
+    vring_mem::{
+        Features,
+        RingMem, //
+    }, //
 };
-
-/// The memory of a ring, and the barriers between its accesses.
-///
-/// Each access is done exactly once and with the width of the method's name (volatile), in the
-/// machine's byte order, `off` bytes from the ring's start, which is aligned to 16 bytes. A
-/// [`Ring`] only asks for naturally aligned accesses that lie wholly inside
-/// [`Layout::size`](super::vring_layout::Layout::size). A 64-bit load may be done in two halves.
-///
-/// The other side is another processor that may not be coherent with the CPUs in the way they
-/// are with each other, so the kernel's `smp_*` barriers, which vanish without `CONFIG_SMP`, are
-/// not enough for any of the three barriers.
-pub trait RingMem {
-    /// Loads 16 bits.
-    fn load16(&self, off: usize) -> u16;
-
-    /// Loads 32 bits.
-    fn load32(&self, off: usize) -> u32;
-
-    /// Loads 64 bits.
-    fn load64(&self, off: usize) -> u64;
-
-    /// Stores 16 bits.
-    fn store16(&self, off: usize, value: u16);
-
-    /// Stores 32 bits.
-    fn store32(&self, off: usize, value: u32);
-
-    /// Orders earlier loads before later loads: the kernel's `dma_rmb()`, in Rust
-    /// `dma_mb(Read)`.
-    ///
-    /// It stands between the load of `avail.idx` and those of the entries, descriptors and
-    /// buffers that the index covers.
-    fn rmb(&self);
-
-    /// Orders earlier loads *and* stores before later stores: the kernel's `dma_mb()`, in Rust
-    /// `dma_mb(Full)`.
-    ///
-    /// It stands before the store of `used.idx`. That store must come after those of the used
-    /// elements, for which `dma_wmb()` would do, but also after all loads of the buffers that are
-    /// given back, because the modem may reuse them at once; `dma_wmb()` does not order loads.
-    fn wmb(&self);
-
-    /// Orders all earlier accesses before all later ones: the kernel's `mb()`, in Rust
-    /// `mb(Full)`.
-    ///
-    /// It stands between a store that the modem looks at and a load of what the modem stores
-    /// (`used.idx` and then `used_event`; `avail_event` and then `avail.idx`). Each side stores
-    /// first and looks second; without the barrier both could miss the other's store, and a
-    /// notification would be lost for good.
-    fn mb(&self);
-}
-
-/// What was negotiated with the modem for the ring.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Features {
-    /// `VIRTIO_RING_F_EVENT_IDX`: notifications are asked for by index instead of by flag.
-    pub event_idx: bool,
-}
 
 /// One buffer of a chain: a private copy of its descriptor.
 ///

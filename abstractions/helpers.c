@@ -63,6 +63,11 @@ bool caif_helper_netif_queue_stopped(const struct net_device *dev)
 	return netif_tx_queue_stopped(txq(dev));
 }
 
+bool caif_helper_netif_xmit_stopped(const struct net_device *dev)
+{
+	return netif_xmit_stopped(txq(dev));
+}
+
 bool caif_helper_netdev_sent_queue(struct net_device *dev, unsigned int bytes, bool more)
 {
 	return __netdev_tx_sent_queue(txq(dev), bytes, more);

@@ -170,6 +170,13 @@ impl TxQueue<'_> {
         unsafe { bindings::caif_helper_netif_queue_stopped(self.0.as_raw()) }
     }
 
+    /// Whether the driver or the byte queue limits stopped the queue.
+    #[inline]
+    pub fn is_halted(&self) -> bool {
+        // SAFETY: The device is valid and has a transmit queue.
+        unsafe { bindings::caif_helper_netif_xmit_stopped(self.0.as_raw()) }
+    }
+
     /// Whether another packet will follow at once. Only of use in `start_xmit`.
     #[inline]
     pub fn xmit_more(&self) -> bool {

@@ -2,15 +2,17 @@
 
 //! The two vrings of a link, and the doorbell that the remote processor rings.
 //!
+//! The kernel's virtqueues are for peers that are trusted not to write to the descriptors:
+//! `virtqueue_get_buf()` follows the chain there, which could be made endless. So both vrings are
+//! accessed by the ring files, and the virtqueues that remoteproc makes for them serve to kick.
+//!
 //! remoteproc passes an interrupt on to the virtqueue that is entered for the vring, by way of
-//! `vring_interrupt()`, which does nothing unless the used ring has news. On the reversed vring
-//! it is we who write the used ring, so that its own virtqueue would swallow interrupts. A third
-//! virtqueue, the doorbell, is entered in its place: private memory, never used for buffers, and
-//! with a used ring that has news for ever. The vring's own virtqueue serves to kick.
+//! `vring_interrupt()`, which does nothing unless the used ring has news for that virtqueue. A
+//! third one, the doorbell, is entered in the place of both: private memory, never used for
+//! buffers, and with a used ring that has news for ever.
 
 use super::{
     ring_mem::VringMem,
-    slots::Slot,
     Link,
     VRINGS,
     VRING_RX,
@@ -20,20 +22,11 @@ use crate::{
     abstractions::{
         bindings,
         virtio_netdev::Setup,
-        virtqueue::{
-            self,
-            Virtqueue, //
-        }, //
+        virtqueue, //
     },
     vring_layout::Layout, //
 };
-use core::{
-    ops::{
-        Deref,
-        DerefMut, //
-    },
-    ptr::NonNull, //
-};
+use core::ptr::NonNull;
 use kernel::{
     error::to_result,
     prelude::*,
@@ -42,8 +35,7 @@ use kernel::{
             mb,
             Full, //
         },
-        rcu,
-        Arc, //
+        rcu, //
     }, //
 };
 
@@ -54,11 +46,10 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// The virtqueues are valid, and the device's list of virtqueues has these two and the one to send
-/// by, and no others.
+/// The virtqueues are valid, and the device's list of virtqueues has these three and no others.
 pub struct Queues<'bound> {
     found: Found<'bound>,
-    rx: NonNull<bindings::virtqueue>,
+    vqs: [NonNull<bindings::virtqueue>; VRINGS],
     bell: NonNull<bindings::virtqueue>,
 }
 
@@ -124,10 +115,10 @@ impl<'bound> Queues<'bound> {
         setup: Setup<'bound, '_>,
         link: Link<'bound>,
         layouts: [Layout; VRINGS],
-    ) -> Result<(Arc<Self>, TxVirtqueue<'bound>)> {
+    ) -> Result<Self> {
         let vdev = setup.vdev().as_raw();
         let mut infos = [
-            // With NULL for a callback, virtio would write to the modem's half of the vring.
+            // With NULL for a callback, virtio would write to the vring.
             bindings::virtqueue_info {
                 name: c"input".as_char_ptr(),
                 callback: Some(virtqueue::ignore),
@@ -135,13 +126,12 @@ impl<'bound> Queues<'bound> {
             },
             bindings::virtqueue_info {
                 name: c"output".as_char_ptr(),
-                callback: Some(virtqueue::schedule_napi),
+                callback: Some(virtqueue::ignore),
                 ctx: false,
             },
         ];
         let mut vqs = [core::ptr::null_mut(); VRINGS];
-        // SAFETY: The device is valid, and the arrays have as many entries as is said. The
-        // device's `priv` is what `schedule_napi` wants, by the invariant of `Setup`.
+        // SAFETY: The device is valid, and the arrays have as many entries as is said.
         to_result(unsafe {
             bindings::caif_helper_virtio_find_vqs(
                 vdev,
@@ -152,9 +142,11 @@ impl<'bound> Queues<'bound> {
         })?;
         let found = Found(link);
         let [rx, tx] = vqs;
-        let rx = NonNull::new(rx).ok_or(ENODEV)?;
-        let tx = NonNull::new(tx).ok_or(ENODEV)?;
-        for (index, (vq, layout)) in [rx, tx].into_iter().zip(&layouts).enumerate() {
+        let vqs = [
+            NonNull::new(rx).ok_or(ENODEV)?,
+            NonNull::new(tx).ok_or(ENODEV)?,
+        ];
+        for (index, (vq, layout)) in vqs.into_iter().zip(&layouts).enumerate() {
             // SAFETY: The virtqueue was just found and is valid.
             if unsafe { (*vq.as_ptr()).priv_ } != link.vring(index).cast() {
                 return Err(ENODEV);
@@ -162,18 +154,10 @@ impl<'bound> Queues<'bound> {
             check_layout(vq, layout)?;
         }
         let bell = Self::make_bell(vdev)?;
-        // SAFETY: The virtqueue is valid. Deleting it needs its vring to be set.
+        // SAFETY: The virtqueue is valid. Deleting it needs a vring to be set.
         unsafe { (*bell.as_ptr()).priv_ = link.vring(VRING_RX).cast() };
         // INVARIANT: All of them were just made, on a device that had none.
-        let queues = Arc::new(Self { found, rx, bell }, GFP_KERNEL)?;
-        // SAFETY: The virtqueue was just made, hence it is empty, and nobody else gets at it. It
-        // is deleted after the last use, since the new object keeps `queues` alive.
-        let vq = unsafe { Virtqueue::from_raw(tx) };
-        let tx = TxVirtqueue {
-            vq,
-            _queues: queues.clone(),
-        };
-        Ok((queues, tx))
+        Ok(Self { found, vqs, bell })
     }
 
     /// Makes the doorbell, a virtqueue in private memory.
@@ -187,7 +171,8 @@ impl<'bound> Queues<'bound> {
             true
         }
 
-        // SAFETY: The device is valid, and its `priv` is what `schedule_napi` wants.
+        // SAFETY: The device is valid, and its `priv` is what `schedule_napi` wants, by the
+        // invariant of `Setup`.
         let bell = unsafe {
             bindings::vring_create_virtqueue(
                 VRINGS as c_uint,
@@ -223,7 +208,9 @@ impl<'bound> Queues<'bound> {
         self.set_bell(true);
         // The virtqueue must be complete before it can be found.
         mb(Full);
-        self.found.enter(VRING_RX, self.bell.as_ptr());
+        for index in [VRING_RX, VRING_TX] {
+            self.found.enter(index, self.bell.as_ptr());
+        }
     }
 
     /// Keeps the doorbell from ringing. An interrupt that is under way may still get through.
@@ -231,10 +218,17 @@ impl<'bound> Queues<'bound> {
         self.set_bell(false);
     }
 
-    /// The memory of the reversed vring.
-    pub fn rx_mem(&self, layout: &Layout) -> Result<VringMem<'bound>> {
+    /// The virtqueue that remoteproc made for vring `index`, which is below [`VRINGS`].
+    #[inline]
+    fn vq(&self, index: usize) -> *mut bindings::virtqueue {
+        let [rx, tx] = self.vqs;
+        if index == VRING_TX { tx } else { rx }.as_ptr()
+    }
+
+    /// The memory of vring `index`.
+    pub fn ring_mem(&self, index: usize, layout: &Layout) -> Result<VringMem<'bound>> {
         // SAFETY: The virtqueue is valid.
-        let vring = unsafe { bindings::virtqueue_get_vring(self.rx.as_ptr()) };
+        let vring = unsafe { bindings::virtqueue_get_vring(self.vq(index)) };
         // SAFETY: A split virtqueue has a vring.
         let desc = unsafe { (*vring).desc };
         let base = NonNull::new(desc.cast()).ok_or(ENODEV)?;
@@ -243,11 +237,11 @@ impl<'bound> Queues<'bound> {
         unsafe { VringMem::new(base, layout.size()) }.ok_or(EINVAL)
     }
 
-    /// Tells the remote processor to look at the reversed vring. Softirq or process context.
+    /// Tells the remote processor to look at vring `index`. Softirq or process context.
     #[inline]
-    pub fn kick_rx(&self) {
+    pub fn kick(&self, index: usize) {
         // SAFETY: The virtqueue is valid.
-        unsafe { bindings::virtqueue_notify(self.rx.as_ptr()) };
+        unsafe { bindings::virtqueue_notify(self.vq(index)) };
     }
 }
 
@@ -257,28 +251,6 @@ impl Drop for Queues<'_> {
         // SAFETY: The device is valid, and this is process context.
         unsafe { bindings::virtio_reset_device(self.found.0.vdev().as_raw()) };
         // Nothing else tells the modem to look at the status: it may forget its buffers now.
-        self.kick_rx();
-    }
-}
-
-/// The virtqueue to send frames by. It keeps the [`Queues`] alive.
-pub struct TxVirtqueue<'bound> {
-    vq: Virtqueue<'bound, Slot>,
-    _queues: Arc<Queues<'bound>>,
-}
-
-impl<'bound> Deref for TxVirtqueue<'bound> {
-    type Target = Virtqueue<'bound, Slot>;
-
-    #[inline]
-    fn deref(&self) -> &Self::Target {
-        &self.vq
-    }
-}
-
-impl DerefMut for TxVirtqueue<'_> {
-    #[inline]
-    fn deref_mut(&mut self) -> &mut Self::Target {
-        &mut self.vq
+        self.kick(VRING_RX);
     }
 }

@@ -2,7 +2,7 @@
 
 //! The memory of a vring, as the ring core wants to access it.
 
-use crate::vring_reversed::RingMem;
+use crate::vring_mem::RingMem;
 use core::{
     marker::PhantomData,
     ptr::NonNull, //
@@ -102,6 +102,11 @@ impl RingMem for VringMem<'_> {
 
     #[inline(always)]
     fn store32(&self, off: usize, value: u32) {
+        self.store(off, value)
+    }
+
+    #[inline(always)]
+    fn store64(&self, off: usize, value: u64) {
         self.store(off, value)
     }
 

@@ -2,9 +2,9 @@
 
 //! Memory to send frames from: fixed slots in memory that the remote processor can read.
 
-use crate::abstractions::{
-    skbuff::SkBuff,
-    virtqueue::Token, //
+use crate::{
+    abstractions::skbuff::SkBuff,
+    vring_driver::Slot, //
 };
 use core::ops::Range;
 use kernel::{
@@ -16,42 +16,16 @@ use kernel::{
     prelude::*, //
 };
 
-/// A slot that is ours to write to. While the remote processor has it, the virtqueue has this.
-#[derive(Debug)]
-pub struct Slot(u16);
-
-impl Slot {
-    /// The slot's number.
-    #[inline]
-    pub fn index(&self) -> usize {
-        self.0.into()
-    }
-}
-
-impl Token for Slot {
-    #[inline]
-    fn into_raw(self) -> usize {
-        self.0.into()
-    }
-
-    #[inline]
-    unsafe fn from_raw(raw: usize) -> Self {
-        Self(raw as u16)
-    }
-}
-
 /// Slots of equal size in one coherent allocation.
 ///
 /// # Invariants
 ///
-/// Each [`Slot`] that exists is below `count`, no two are equal, `count * stride` is at most the
-/// size of `mem`, and `size` at most `stride`.
+/// `count * stride` is at most the size of `mem`, and `size` at most `stride`.
 pub struct Slots {
     mem: dma::Coherent<[u8]>,
     size: usize,
     stride: usize,
     count: u16,
-    free: KVec<Slot>,
 }
 
 impl Slots {
@@ -80,21 +54,16 @@ impl Slots {
                 Err(_) => count /= 2,
             }
         };
-        let mut free = KVec::with_capacity(count.into(), GFP_KERNEL)?;
-        for index in (0..count).rev() {
-            free.push(Slot(index), GFP_KERNEL)?;
-        }
-        // INVARIANT: One slot of each number was just made, and the memory is for all of them.
+        // INVARIANT: The memory is for as many, and the stride is the size rounded up.
         Ok(Self {
             mem,
             size,
             stride,
             count,
-            free,
         })
     }
 
-    /// Number of slots, free or not.
+    /// Number of slots.
     pub fn count(&self) -> u16 {
         self.count
     }
@@ -105,32 +74,10 @@ impl Slots {
         start..start.saturating_add(self.mem.size() as u64)
     }
 
-    /// Number of free slots.
-    #[inline]
-    pub fn free(&self) -> usize {
-        self.free.len()
-    }
-
-    /// Takes a free slot.
-    #[inline]
-    pub fn take(&mut self) -> Option<Slot> {
-        self.free.pop()
-    }
-
-    /// Puts a slot back.
-    #[inline]
-    pub fn put(&mut self, slot: Slot) {
-        // A slot of somebody else's is dropped here. The vector has room for all of ours, so that
-        // this neither allocates nor fails.
-        if slot.0 < self.count {
-            let _ = self.free.push_within_capacity(slot);
-        }
-    }
-
     /// The device address of a slot.
     #[inline]
     pub fn dma_address(&self, slot: &Slot) -> DmaAddress {
-        self.mem.dma_address() + (slot.index() * self.stride) as DmaAddress
+        self.mem.dma_address() + (usize::from(slot.index()) * self.stride) as DmaAddress
     }
 
     /// Writes a packet to a slot, behind `head` bytes that stay as they are and with `tail`
@@ -141,10 +88,10 @@ impl Slots {
         let total = u32::from(head)
             .checked_add(len)
             .and_then(|sum| sum.checked_add(u32::from(tail)))
-            .filter(|total| *total as usize <= self.size && slot.0 < self.count)
+            .filter(|total| *total as usize <= self.size && slot.index() < self.count)
             .ok_or(EMSGSIZE)?;
         let start = self.mem.as_mut_ptr().cast::<u8>();
-        let frame = start.wrapping_add(slot.index() * self.stride + usize::from(head));
+        let frame = start.wrapping_add(usize::from(slot.index()) * self.stride + usize::from(head));
         // SAFETY: By the type invariant and the check above, the slot is inside the memory, and what
         // is written is inside the slot. No reference to it exists.
         unsafe { skb.copy_bits(frame, len) }?;

@@ -44,6 +44,8 @@ pub mod table;
 pub mod unsafe_memory;
 #[path = "../../vring_layout.rs"]
 pub mod vring_layout;
+#[path = "../../vring_mem.rs"]
+pub mod vring_mem;
 #[path = "../../vring_reversed.rs"]
 pub mod vring_reversed;
 #[expect(unsafe_code)]

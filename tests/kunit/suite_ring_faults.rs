@@ -238,18 +238,20 @@ mod tests {
 
     #[test]
     fn returned_slot_out_of_range() -> Result {
-        breaks(|_, _, tx| {
+        breaks(|fake, _, tx| {
             tx.put_used(999)?;
             tx.flush()?;
+            fake.interrupt(1);
             Ok(())
         })
     }
 
     #[test]
     fn returned_slot_that_was_not_sent() -> Result {
-        breaks(|_, _, tx| {
+        breaks(|fake, _, tx| {
             tx.put_used(2)?;
             tx.flush()?;
+            fake.interrupt(1);
             Ok(())
         })
     }

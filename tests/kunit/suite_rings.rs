@@ -15,11 +15,13 @@ use crate::{
         DESC_NEXT,
         USED_F_NO_NOTIFY, //
     },
-    vring_reversed::{
+    vring_mem::{
         Features,
+        RingMem, //
+    },
+    vring_reversed::{
         Ring,
         RingError,
-        RingMem,
         Segment, //
     }, //
 };
@@ -60,6 +62,12 @@ impl RingMem for &Memory {
     }
 
     fn store32(&self, off: usize, value: u32) {
+        if self.write(off, value).is_err() {
+            pr_err!("    # check failed: a ring stored outside of its memory\n");
+        }
+    }
+
+    fn store64(&self, off: usize, value: u64) {
         if self.write(off, value).is_err() {
             pr_err!("    # check failed: a ring stored outside of its memory\n");
         }

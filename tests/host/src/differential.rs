@@ -16,7 +16,8 @@ use vm_memory::{Address, Bytes, GuestMemoryMmap};
 use crate::driver::{Buffer, Driver};
 use crate::memory::{Memory, View, BASE};
 use crate::vring_layout::{Layout, AVAIL_F_NO_INTERRUPT, DESC_F_WRITE, USED_ELEM_SIZE};
-use crate::vring_reversed::{Chain, Features, Ring, RingMem, Segment};
+use crate::vring_mem::{Features, RingMem};
+use crate::vring_reversed::{Chain, Ring, Segment};
 
 /// Chains of one ring, after which a new one of another size begins. More than 65,536, so that
 /// the indices of every ring wrap.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! Tests of `vring_layout.rs` and `vring_reversed.rs` outside any kernel.
+//! Tests of the `vring_*.rs` files outside any kernel.
 //!
-//! The two files are built here exactly as the driver builds them. A small model of the modem
+//! The files are built here exactly as the driver builds them. A small model of the modem
 //! ([`driver::Driver`]) fills rings in plain memory ([`memory::Memory`]), the ring under test
 //! reads them, and either hand-written expectations, an independent reading of the same bytes, or
 //! the device side of the crate `virtio-queue` ([`differential`]) say what must come out.
@@ -18,7 +18,8 @@
 //! A chain can be given back only once. The compiler sees to it:
 //!
 //! ```compile_fail,E0382
-//! use vring_host_tests::vring_reversed::{Chain, Ring, RingError, RingMem};
+//! use vring_host_tests::vring_mem::RingMem;
+//! use vring_host_tests::vring_reversed::{Chain, Ring, RingError};
 //!
 //! fn twice<M: RingMem>(ring: &mut Ring<M, Vec<u32>>, chain: Chain) -> Result<(), RingError> {
 //!     ring.give_back(chain, 0)?;
@@ -51,8 +52,12 @@
 //! }
 //! ```
 
+#[path = "../../../vring_driver.rs"]
+pub mod vring_driver;
 #[path = "../../../vring_layout.rs"]
 pub mod vring_layout;
+#[path = "../../../vring_mem.rs"]
+pub mod vring_mem;
 #[path = "../../../vring_reversed.rs"]
 pub mod vring_reversed;
 

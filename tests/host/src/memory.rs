@@ -9,7 +9,7 @@ use std::sync::atomic::{fence, Ordering};
 
 use vm_memory::{Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryMmap, VolatileSlice};
 
-use crate::vring_reversed::RingMem;
+use crate::vring_mem::RingMem;
 
 /// Where the memory begins for `virtio-queue`.
 pub const BASE: GuestAddress = GuestAddress(0x10_0000);
@@ -44,13 +44,6 @@ impl Memory {
 pub struct View<'a>(VolatileSlice<'a>);
 
 impl View<'_> {
-    /// Stores 64 bits, which only a driver does.
-    pub fn store64(&self, off: usize, value: u64) {
-        self.0
-            .store(value, off, Ordering::Relaxed)
-            .unwrap_or_else(|e| panic!("store of 8 bytes at {off}: {e}"));
-    }
-
     /// A copy of `len` bytes at `off`.
     pub fn bytes(&self, off: usize, len: usize) -> Vec<u8> {
         let mut bytes = vec![0; len];
@@ -90,6 +83,12 @@ impl RingMem for View<'_> {
         self.0
             .store(value, off, Ordering::Relaxed)
             .unwrap_or_else(|e| panic!("store of 4 bytes at {off}: {e}"));
+    }
+
+    fn store64(&self, off: usize, value: u64) {
+        self.0
+            .store(value, off, Ordering::Relaxed)
+            .unwrap_or_else(|e| panic!("store of 8 bytes at {off}: {e}"));
     }
 
     fn rmb(&self) {

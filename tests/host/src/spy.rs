@@ -4,7 +4,7 @@
 
 use std::cell::RefCell;
 
-use crate::vring_reversed::RingMem;
+use crate::vring_mem::RingMem;
 
 /// What was done to the memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +73,11 @@ impl<M: RingMem> RingMem for Spy<'_, M> {
     fn store32(&self, off: usize, value: u32) {
         self.log.push(Event::Store(off, 4));
         self.mem.store32(off, value);
+    }
+
+    fn store64(&self, off: usize, value: u64) {
+        self.log.push(Event::Store(off, 8));
+        self.mem.store64(off, value);
     }
 
     fn rmb(&self) {

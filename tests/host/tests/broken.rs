@@ -7,7 +7,8 @@ mod common;
 use common::{must_fetch, Bench, BOTH};
 use vring_host_tests::spy::{Event, Log, Spy};
 use vring_host_tests::vring_layout::{DESC_F_INDIRECT, DESC_F_NEXT};
-use vring_host_tests::vring_reversed::{RingError, RingMem};
+use vring_host_tests::vring_mem::RingMem;
+use vring_host_tests::vring_reversed::RingError;
 
 #[test]
 fn the_index_may_not_pass_the_ring() {

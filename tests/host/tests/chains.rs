@@ -7,7 +7,8 @@ mod common;
 use common::{buffers, must_fetch, Bench, BOTH};
 use vring_host_tests::driver::Used;
 use vring_host_tests::vring_layout::DESC_F_WRITE;
-use vring_host_tests::vring_reversed::{Ring, RingError, RingMem};
+use vring_host_tests::vring_mem::RingMem;
+use vring_host_tests::vring_reversed::{Ring, RingError};
 
 #[test]
 fn an_empty_ring_has_nothing_to_fetch() {

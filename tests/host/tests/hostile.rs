@@ -14,7 +14,8 @@ use common::{Bench, HostRing, BOTH};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use vring_host_tests::vring_layout::{DESC_F_INDIRECT, DESC_F_NEXT, DESC_F_WRITE};
-use vring_host_tests::vring_reversed::{Chain, RingError, RingMem, Segment};
+use vring_host_tests::vring_mem::RingMem;
+use vring_host_tests::vring_reversed::{Chain, RingError, Segment};
 
 /// What either side does next.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ mod common;
 
 use common::{must_fetch, Bench, BOTH};
 use vring_host_tests::vring_layout::{AVAIL_F_NO_INTERRUPT, USED_F_NO_NOTIFY};
-use vring_host_tests::vring_reversed::RingMem;
+use vring_host_tests::vring_mem::RingMem;
 
 /// Gives back and publishes `count` chains. Returns whether to kick.
 fn serve(bench: &Bench, ring: &mut common::HostRing<'_>, count: u16) -> bool {

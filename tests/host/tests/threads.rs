@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use common::{buffers, Bench, BOTH};
 use vring_host_tests::driver::Driver;
-use vring_host_tests::vring_reversed::RingMem;
+use vring_host_tests::vring_mem::RingMem;
 
 /// Chains that go round.
 const CHAINS: u64 = 300_000;

@@ -13,6 +13,9 @@ pub mod tx;
 
 pub use link::vring_layout;
 // Formatted as the kernel wants it.
+#[path = "../../../../vring_mem.rs"]
+#[rustfmt::skip]
+pub mod vring_mem;
 #[path = "../../../../vring_reversed.rs"]
 #[rustfmt::skip]
 pub mod vring_reversed;

@@ -4,7 +4,8 @@
 
 use super::{
     Host, VRING_DA,
-    vring_reversed::{Chain, Features, Ring, RingError, RingMem, Segment},
+    vring_mem::{Features, RingMem},
+    vring_reversed::{Chain, Ring, RingError, Segment},
 };
 use ivshmem::memory::SharedMemory;
 use rand::{Rng, rngs::SmallRng, seq::SliceRandom};
@@ -53,6 +54,13 @@ impl RingMem for View {
     }
 
     fn store32(&self, off: usize, value: u32) {
+        self.memory
+            .guest()
+            .store(value, self.at(off), Ordering::Relaxed)
+            .unwrap();
+    }
+
+    fn store64(&self, off: usize, value: u64) {
         self.memory
             .guest()
             .store(value, self.at(off), Ordering::Relaxed)

@@ -6,7 +6,8 @@
 use vring_host_tests::driver::{write_desc, Buffer, Driver};
 use vring_host_tests::memory::{Memory, View};
 use vring_host_tests::vring_layout::Layout;
-use vring_host_tests::vring_reversed::{Chain, Features, Ring, RingError, RingMem, Segment};
+use vring_host_tests::vring_mem::{Features, RingMem};
+use vring_host_tests::vring_reversed::{Chain, Ring, RingError, Segment};
 
 /// Both features, for tests that hold for each.
 pub const BOTH: [Features; 2] = [Features { event_idx: false }, Features { event_idx: true }];

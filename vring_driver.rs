@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! Driver side of a split virtqueue: makes single buffers available to the modem and takes them back.
+//!
+//! It serves a sender whose buffers stay where they are: descriptor `n` is for buffer `n`, each
+//! frame is one descriptor, and the modem only reads. Here "the modem" is the side that owns the
+//! used ring, and "we" are the side that owns descriptors and available ring.
+//!
+//! The modem can write to the whole ring at any time. So nothing but the used ring and what asks
+//! for notifications is ever read from it: which descriptors the modem has, and which are free,
+//! is kept in private memory, and a descriptor is written anew each time it is made available. What the
+//! modem writes where only we should is its own harm. The first violation of the rules of the
+//! used ring ends the use of the ring: the error is kept, every later call reports it, and the
+//! ring's memory is not touched again.
+//!
+//! [`Ring::take`] hands out a [`Slot`], the right to fill a buffer. [`Ring::add`] makes it
+//! available, [`Ring::publish`] tells the modem about all that were added since, and
+//! [`Ring::reclaim`] takes back what the modem is done with, in any order.
+//!
+//! Source: Virtio 1.2, sections 2.7.13 and 2.7.14;
+//! C header: [`include/uapi/linux/virtio_ring.h`](srctree/include/uapi/linux/virtio_ring.h).
+
+use core::{
+    borrow::BorrowMut,
+    fmt,
+    num::Wrapping, //
+};
+
+use super::{
+    vring_layout::{
+        need_event,
+        Layout,
+        AVAIL_F_NO_INTERRUPT,
+        DESC_SIZE,
+        USED_F_NO_NOTIFY, //
+    },
+    vring_mem::{
+        Features,
+        RingMem, //
+    }, //
+};
+
+/// Why a call was refused.
+///
+/// All but [`Slots`](Self::Slots), which is found before the ring is touched, are kept by the
+/// [`Ring`] and end its use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RingError {
+    /// `used.idx` moved further than there are buffers that the modem has.
+    UsedJump {
+        /// Entries from the last one taken to the new index.
+        delta: u16,
+        /// Buffers that the modem has.
+        allowed: u16,
+    },
+    /// The used ring names a descriptor that does not exist or has no slot.
+    UsedId {
+        /// The descriptor.
+        id: u32,
+        /// Number of slots.
+        slots: u16,
+    },
+    /// The used ring names a descriptor that the modem does not have.
+    NotInFlight {
+        /// The descriptor.
+        id: u16,
+    },
+    /// A slot was added that this ring did not hand out. This is our own fault.
+    NotTaken {
+        /// The slot.
+        slot: u16,
+    },
+    /// There are no slots, or more than descriptors. This is our own fault.
+    Slots {
+        /// Number of slots, at most `u32::MAX`.
+        slots: u32,
+        /// Number of descriptors.
+        num: u16,
+    },
+}
+
+impl fmt::Display for RingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::UsedJump { delta, allowed } => write!(
+                f,
+                "used.idx moved by {delta}, at most {allowed} buffers can be done with"
+            ),
+            Self::UsedId { id, slots } => {
+                write!(f, "descriptor {id} returned, must be below {slots}")
+            }
+            Self::NotInFlight { id } => write!(
+                f,
+                "descriptor {id} returned, only those made available can be"
+            ),
+            Self::NotTaken { slot } => {
+                write!(f, "slot {slot} added to a ring that did not hand it out")
+            }
+            Self::Slots { slots, num } => write!(f, "{slots} slots, must be from 1 to {num}"),
+        }
+    }
+}
+
+/// The right to fill a buffer and to make it available to the modem, once.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "a slot that is neither added nor put back is lost"]
+pub struct Slot(u16);
+
+impl Slot {
+    /// Number of the slot, which is that of its descriptor.
+    #[inline]
+    pub const fn index(&self) -> u16 {
+        self.0
+    }
+}
+
+/// State of a slot that the modem has. Smaller values are the successor in the list of free slots.
+const IN_FLIGHT: u16 = 0xffff;
+/// State of a slot that was handed out.
+const TAKEN: u16 = 0xfffe;
+/// End of the list of free slots.
+const END: u16 = 0xfffd;
+
+/// The driver side of a ring.
+///
+/// `S` stores 16 bits for each slot: its successor in the list of free ones, or who has it. There
+/// are as many slots as that, at most as many as descriptors.
+///
+/// # Invariants
+///
+/// - `next_used`, `known_used`, `published` and `next_avail` follow each other in this order, and
+///   from the first to the last it is at most the number of slots.
+/// - Unless the ring is broken, exactly `next_avail - next_used` slots are [`IN_FLIGHT`]; `free` slots
+///   are in the list that starts at `first_free` and ends with [`END`].
+pub struct Ring<M: RingMem, S: BorrowMut<[u16]>> {
+    mem: M,
+    layout: Layout,
+    features: Features,
+    slots: S,
+    first_free: u16,
+    free: u16,
+    /// Where the next buffer goes in the available ring.
+    next_avail: Wrapping<u16>,
+    /// The `avail.idx` that the modem sees.
+    published: Wrapping<u16>,
+    /// Where the next buffer is in the used ring.
+    next_used: Wrapping<u16>,
+    /// The last `used.idx` that was read and found possible.
+    known_used: Wrapping<u16>,
+    /// The error that ended the use of the ring.
+    broken: Option<RingError>,
+}
+
+impl<M: RingMem, S: BorrowMut<[u16]>> Ring<M, S> {
+    /// Takes the driver side of a ring that is all zero and that nobody has used yet, with as many
+    /// slots as `slots` is long; its content does not matter.
+    pub fn new(
+        mem: M,
+        layout: Layout,
+        features: Features,
+        mut slots: S,
+    ) -> Result<Self, RingError> {
+        let num = layout.num();
+        let states = slots.borrow_mut();
+        let free = u16::try_from(states.len()).unwrap_or(0);
+        if free == 0 || free > num {
+            return Err(RingError::Slots {
+                slots: u32::try_from(states.len()).unwrap_or(u32::MAX),
+                num,
+            });
+        }
+        for (state, next) in states.iter_mut().zip(1..) {
+            *state = if next < free { next } else { END };
+        }
+        // INVARIANT: All indices are equal, and all slots are in the list.
+        Ok(Self {
+            mem,
+            layout,
+            features,
+            slots,
+            first_free: 0,
+            free,
+            next_avail: Wrapping(0),
+            published: Wrapping(0),
+            next_used: Wrapping(0),
+            known_used: Wrapping(0),
+            broken: None,
+        })
+    }
+
+    /// The ring's geometry.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The error that ended the use of the ring, if there was one.
+    pub fn error(&self) -> Option<RingError> {
+        self.broken
+    }
+
+    /// Number of free slots.
+    #[inline]
+    pub fn free(&self) -> u16 {
+        self.free
+    }
+
+    /// Number of slots that were added and not reclaimed.
+    pub fn in_flight(&self) -> u16 {
+        (self.next_avail - self.next_used).0
+    }
+
+    /// Takes a free slot, the one that was used last.
+    #[inline]
+    pub fn take(&mut self) -> Option<Slot> {
+        let slot = self.first_free;
+        let state = self.slots.borrow_mut().get_mut(usize::from(slot))?;
+        // INVARIANT: The slot was the first of the list and is not in it any more.
+        self.first_free = core::mem::replace(state, TAKEN);
+        self.free = self.free.saturating_sub(1);
+        Some(Slot(slot))
+    }
+
+    /// Puts a slot back unused. That of another ring is dropped.
+    pub fn put(&mut self, slot: Slot) {
+        if self.state(slot.0) == Some(TAKEN) {
+            self.release(slot.0);
+        }
+    }
+
+    /// Makes a buffer of `len` bytes at the modem's address `addr` available for it to read. The
+    /// modem does not know before [`publish`](Self::publish).
+    #[inline]
+    pub fn add(&mut self, slot: Slot, addr: u64, len: u32) -> Result<(), RingError> {
+        const _: () = assert!(DESC_SIZE == 16);
+
+        if let Some(error) = self.broken {
+            return Err(error);
+        }
+        let Slot(slot) = slot;
+        match self.slots.borrow_mut().get_mut(usize::from(slot)) {
+            Some(state) if *state == TAKEN => *state = IN_FLIGHT,
+            _ => return Err(self.break_with(RingError::NotTaken { slot })),
+        }
+        let desc = self.layout.desc(slot);
+        let [l0, l1, l2, l3] = len.to_ne_bytes();
+        // No flags, and nothing comes next.
+        let rest = u64::from_ne_bytes([l0, l1, l2, l3, 0, 0, 0, 0]);
+        self.mem.store64(desc, addr);
+        self.mem.store64(desc + 8, rest);
+        self.mem
+            .store16(self.layout.avail_ring(self.next_avail.0), slot);
+        // INVARIANT: A slot was not in flight and is now, so that there was room.
+        self.next_avail += 1;
+        Ok(())
+    }
+
+    /// Tells the modem about all buffers added since the last call. Returns whether it must be
+    /// kicked to notice.
+    pub fn publish(&mut self) -> bool {
+        if self.broken.is_some() || self.published == self.next_avail {
+            return false;
+        }
+        let old = self.published;
+        self.mem.wmb();
+        self.mem.store16(self.layout.avail_idx(), self.next_avail.0);
+        // INVARIANT: Equal to its successor.
+        self.published = self.next_avail;
+        self.mem.mb();
+        if self.features.event_idx {
+            let event = self.mem.load16(self.layout.avail_event());
+            need_event(event, self.published.0, old.0)
+        } else {
+            self.mem.load16(self.layout.used_flags()) & USED_F_NO_NOTIFY == 0
+        }
+    }
+
+    /// Takes back the next buffer that the modem is done with, if there is one, and returns the
+    /// number of its slot, which is free now.
+    ///
+    /// The bytes that the modem claims to have written are of no interest: none were asked for.
+    #[inline]
+    pub fn reclaim(&mut self) -> Result<Option<u16>, RingError> {
+        if let Some(error) = self.broken {
+            return Err(error);
+        }
+        if self.next_used == self.known_used && !self.read_used_idx()? {
+            return Ok(None);
+        }
+        let id = self.mem.load32(self.layout.used_ring(self.next_used.0));
+        let slot = match u16::try_from(id) {
+            Ok(slot) if usize::from(slot) < self.slots.borrow_mut().len() => slot,
+            _ => {
+                let slots = u16::try_from(self.slots.borrow_mut().len()).unwrap_or(u16::MAX);
+                return Err(self.break_with(RingError::UsedId { id, slots }));
+            }
+        };
+        if self.state(slot) != Some(IN_FLIGHT) {
+            return Err(self.break_with(RingError::NotInFlight { id: slot }));
+        }
+        self.release(slot);
+        // INVARIANT: The index was not at `known_used`, and one slot less is in flight.
+        self.next_used += 1;
+        Ok(Some(slot))
+    }
+
+    /// Asks the modem not to interrupt when it is done with buffers. It may still do so.
+    ///
+    /// With `EVENT_IDX` there is nothing to store: once the modem passed the index that was asked
+    /// for last, it comes by it again only 65,536 buffers later.
+    pub fn disable_notify(&mut self) {
+        if self.broken.is_none() && !self.features.event_idx {
+            self.mem
+                .store16(self.layout.avail_flags(), AVAIL_F_NO_INTERRUPT);
+        }
+    }
+
+    /// Asks the modem to interrupt when it is done with the next buffer. Returns whether it already
+    /// is, possibly without an interrupt: then there is more to reclaim.
+    pub fn enable_notify(&mut self) -> bool {
+        if self.broken.is_some() {
+            return false;
+        }
+        if self.features.event_idx {
+            self.mem
+                .store16(self.layout.used_event(), self.next_used.0);
+        } else {
+            self.mem.store16(self.layout.avail_flags(), 0);
+        }
+        self.mem.mb();
+        self.has_more()
+    }
+
+    /// Whether there seems to be something to reclaim: one load, no barrier.
+    pub fn has_more(&self) -> bool {
+        self.broken.is_none() && self.mem.load16(self.layout.used_idx()) != self.next_used.0
+    }
+
+    /// Looks for buffers beyond the known ones. Returns whether there are any.
+    fn read_used_idx(&mut self) -> Result<bool, RingError> {
+        let idx = Wrapping(self.mem.load16(self.layout.used_idx()));
+        let delta = (idx - self.next_used).0;
+        let allowed = (self.published - self.next_used).0;
+        if delta > allowed {
+            return Err(self.break_with(RingError::UsedJump { delta, allowed }));
+        }
+        // INVARIANT: At most at `published`.
+        self.known_used = idx;
+        self.mem.rmb();
+        Ok(delta != 0)
+    }
+
+    /// Who has a slot.
+    #[inline]
+    fn state(&mut self, slot: u16) -> Option<u16> {
+        self.slots.borrow_mut().get(usize::from(slot)).copied()
+    }
+
+    /// Enters a slot in the list of free ones.
+    #[inline]
+    fn release(&mut self, slot: u16) {
+        if let Some(state) = self.slots.borrow_mut().get_mut(usize::from(slot)) {
+            // INVARIANT: The slot is the first of the list now.
+            *state = self.first_free;
+            self.first_free = slot;
+            self.free = self.free.saturating_add(1);
+        }
+    }
+
+    /// Ends the use of the ring.
+    #[cold]
+    fn break_with(&mut self, error: RingError) -> RingError {
+        self.broken = Some(error);
+        error
+    }
+}
