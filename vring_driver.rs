@@ -321,8 +321,7 @@ impl<M: RingMem, S: BorrowMut<[u16]>> Ring<M, S> {
             return false;
         }
         if self.features.event_idx {
-            self.mem
-                .store16(self.layout.used_event(), self.next_used.0);
+            self.mem.store16(self.layout.used_event(), self.next_used.0);
         } else {
             self.mem.store16(self.layout.avail_flags(), 0);
         }
