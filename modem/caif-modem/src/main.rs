@@ -4,15 +4,14 @@
 
 #![forbid(unsafe_code)]
 
-mod board;
 mod capture;
 mod modem;
 
 use anyhow::Context;
-use board::Board;
 use caif_stack::{Config, Engine, Ipv4Net};
 use capture::Capture;
 use clap::Parser;
+use ivshmem::board::Board;
 use modem::{Modem, Totals};
 use rustix::fd::AsFd;
 use std::{

@@ -4,13 +4,10 @@
 //!
 //! Source: `Documentation/board-ivshmem.md`.
 
-use crate::{
-    board::Board,
-    capture::{Capture, Direction},
-};
+use crate::capture::{Capture, Direction};
 use anyhow::Context;
 use caif_stack::Engine;
-use ivshmem::control::ModemState;
+use ivshmem::{board::Board, control::ModemState};
 use link::{Link, table::Vdev};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},

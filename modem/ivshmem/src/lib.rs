@@ -11,6 +11,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod board;
 pub mod client;
 pub mod control;
 pub mod memory;

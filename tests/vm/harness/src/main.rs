@@ -2,20 +2,10 @@
 
 //! End-to-end tests in a virtual machine; see `Config` for the command line.
 
-mod cases;
-mod config;
-mod guest;
-mod klog;
-mod link;
-mod modem;
-mod output;
-mod process;
-mod runner;
-mod vm;
-
 use std::process::ExitCode;
 
 use clap::Parser;
+use vm_tests::{cases, config, runner};
 
 fn main() -> ExitCode {
     let config = config::Config::parse();

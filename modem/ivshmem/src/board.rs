@@ -2,8 +2,8 @@
 
 //! The modem's side of the board: control page, doorbells, heartbeat.
 
-use ivshmem::{
-    Error,
+use crate::{
+    Error, VECTORS,
     client::Client,
     control::{self, ControlPage, Field, ModemState},
     memory::SharedMemory,
@@ -69,7 +69,7 @@ impl Board {
     /// Takes note of peers and doorbells since the last call.
     pub fn update(&mut self) -> Result<(), Error> {
         self.client.update()?;
-        for vector in 0..ivshmem::VECTORS {
+        for vector in 0..VECTORS {
             self.client.clear(vector)?;
         }
         Ok(())

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What tests in virtual machines are made of, and the end-to-end cases.
+
+pub mod cases;
+pub mod config;
+pub mod guest;
+pub mod klog;
+pub mod link;
+pub mod modem;
+pub mod output;
+pub mod process;
+pub mod runner;
+pub mod vm;
