@@ -15,7 +15,8 @@ use super::{
         Carveouts,
         DeviceRange, //
     },
-    remoteproc_ops, //
+    remoteproc_ops,
+    remoteproc_table::Shown, //
 };
 use core::ptr::{
     from_ref,
@@ -179,11 +180,14 @@ impl<T: Operations> Unregistered<T> {
         // SAFETY: As above; `ops` is a copy of its own.
         let elf_check = unsafe { (*ops).sanity_check };
         // SAFETY: As above.
+        let elf_find = unsafe { (*ops).find_loaded_rsc_table };
+        // SAFETY: As above.
         let private = unsafe { (*raw).priv_ }.cast::<Private>();
         let value = Private {
             context: from_ref(&*context).cast(),
             interrupts: Atomic::new(false),
             elf_check,
+            shown: Shown::new(elf_find),
         };
         // SAFETY: As above; the private data was allocated with the size of a `Private`, and its
         // alignment is checked at its definition.
@@ -196,6 +200,8 @@ impl<T: Operations> Unregistered<T> {
             // SAFETY: As above, nobody else knows the processor yet.
             unsafe { (*ops).sanity_check = Some(remoteproc_ops::check_firmware::<T>) };
         }
+        // SAFETY: As above.
+        unsafe { (*ops).find_loaded_rsc_table = Some(remoteproc_ops::find_loaded_table) };
         // SAFETY: As above.
         unsafe { (*raw).auto_boot = options.auto_boot };
         if options.detached {

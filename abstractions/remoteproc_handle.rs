@@ -4,7 +4,10 @@
 //!
 //! C header: [`include/linux/remoteproc.h`](srctree/include/linux/remoteproc.h)
 
-use super::bindings;
+use super::{
+    bindings,
+    Shown, //
+};
 use core::ptr::NonNull;
 use kernel::{
     device,
@@ -59,6 +62,8 @@ pub(crate) struct Private {
     pub(crate) interrupts: Atomic<bool>,
     /// The check of the ELF loader, in place of which another one is called.
     pub(crate) elf_check: Option<FirmwareCheck>,
+    /// The resource table that the processor sees.
+    pub(crate) shown: Shown,
 }
 
 // `rproc_alloc()` puts the private data behind the structure.

@@ -106,15 +106,41 @@ extern "C" fn start<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
         return EOPNOTSUPP.to_errno();
     }
     // SAFETY: The processor is valid, and its lock is held in this operation.
-    let table = unsafe { (*rproc).table_ptr };
+    let own = unsafe { (*rproc).table_ptr }.cast::<u8>();
     // SAFETY: As above.
     let len = unsafe { (*rproc).table_sz };
-    // A table that was not loaded is in memory of remoteproc, not in a carveout.
-    let table = context
+    let shown = &this.private().shown;
+    let range = context
         .carveouts
-        .to_da(table.cast())
-        .map(|da| DeviceRange { da, len });
-    go_up(this, || context.ops.start(this, table))
+        .to_da(shown.place())
+        .map(|da| DeviceRange { da, len })
+        .filter(|range| !own.is_null() && context.carveouts.to_va(*range).is_some());
+    if range.is_some() {
+        // SAFETY: remoteproc keeps its table until the processor was stopped, and the other one was
+        // just found to be in a carveout, which is mapped for as long.
+        unsafe { shown.show(own, len) };
+    }
+    go_up(this, || {
+        context
+            .ops
+            .start(this, range)
+            .inspect_err(|_| shown.hide())
+    })
+}
+
+/// Finds the table of a firmware, and keeps that from remoteproc.
+pub(super) extern "C" fn find_loaded_table(
+    rproc: *mut bindings::rproc,
+    fw: *const bindings::firmware,
+) -> *mut bindings::resource_table {
+    // SAFETY: The operation is only set for processors made by `Unregistered::new`.
+    let shown = &unsafe { Rproc::from_raw(rproc) }.private().shown;
+    shown.hide();
+    if let Some(find) = shown.find {
+        // SAFETY: This is the operation in place of which remoteproc called us.
+        shown.found(unsafe { find(rproc, fw) });
+    }
+    core::ptr::null_mut()
 }
 
 extern "C" fn attach<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
@@ -128,6 +154,7 @@ extern "C" fn stop<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
     let (this, context) = unsafe { context::<T>(rproc) };
     // The vrings go away after this operation, whether it succeeds or not.
     this.close_interrupts();
+    this.private().shown.hide();
     from_result(|| context.ops.stop(this).map(|()| 0))
 }
 
@@ -143,6 +170,7 @@ extern "C" fn kick<T: Operations>(rproc: *mut bindings::rproc, vqid: c_int) {
     // SAFETY: The operation is only set for such processors, and the context outlives them.
     let (this, context) = unsafe { context::<T>(rproc) };
     if let Ok(vqid) = u32::try_from(vqid) {
+        this.private().shown.refresh();
         context.ops.kick(this, vqid);
     }
 }

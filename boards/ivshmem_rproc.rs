@@ -20,6 +20,7 @@ pub mod abstractions {
     pub mod remoteproc;
     pub mod remoteproc_carveout;
     pub mod remoteproc_ops;
+    pub mod remoteproc_table;
 }
 #[path = "ivshmem"]
 pub mod ivshmem {

@@ -18,6 +18,7 @@ pub mod abstractions {
     pub mod remoteproc;
     pub mod remoteproc_carveout;
     pub mod remoteproc_ops;
+    pub mod remoteproc_table;
 }
 #[macro_use]
 pub mod check;
