@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! The memory that both sides share, and the view of it that the ring under test has.
+
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::sync::{Arc as StdArc, Mutex as StdMutex};
+
+use loom::cell::UnsafeCell;
+use loom::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
+use loom::sync::atomic::{fence, AtomicU16, AtomicU32, AtomicU64};
+use loom::sync::Arc;
+
+use crate::vring_layout::{Layout, DESC_SIZE, USED_ELEM_SIZE};
+use crate::vring_mem::RingMem;
+
+/// A buffer: loom ends the model if both sides touch it and nothing orders them.
+#[derive(Debug, Default)]
+pub struct Buffer(UnsafeCell<()>);
+
+// SAFETY: Only loom's bookkeeping is reached through it, which loom serializes. Nothing is read
+// or written behind the pointers that it hands out.
+unsafe impl Sync for Buffer {}
+
+impl Buffer {
+    /// Reads it.
+    pub fn read(&self) {
+        self.0.with(|_| ());
+    }
+
+    /// Writes to it.
+    pub fn write(&self) {
+        self.0.with_mut(|_| ());
+    }
+}
+
+/// A ring's memory, one atomic for each of its fields, and a buffer for each descriptor.
+#[derive(Debug)]
+pub struct Shared {
+    /// The ring's geometry.
+    pub layout: Layout,
+    /// Address, and length, flags and next, of each descriptor.
+    pub descs: Vec<[AtomicU64; 2]>,
+    /// `avail.flags`.
+    pub avail_flags: AtomicU16,
+    /// `avail.idx`.
+    pub avail_idx: AtomicU16,
+    /// `avail.ring`.
+    pub avail_ring: Vec<AtomicU16>,
+    /// `used_event`.
+    pub used_event: AtomicU16,
+    /// `used.flags`.
+    pub used_flags: AtomicU16,
+    /// `used.idx`.
+    pub used_idx: AtomicU16,
+    /// Id and length of each used element.
+    pub used_ring: Vec<[AtomicU32; 2]>,
+    /// `avail_event`.
+    pub avail_event: AtomicU16,
+    /// The buffers.
+    pub buffers: Vec<Buffer>,
+}
+
+impl Shared {
+    /// Makes a ring of `num` descriptors, all zero.
+    pub fn new(num: u16) -> Arc<Self> {
+        let layout = Layout::new(num.into(), 4).expect("num is a power of two");
+        Arc::new(Self {
+            layout,
+            descs: (0..num).map(|_| Default::default()).collect(),
+            avail_flags: AtomicU16::new(0),
+            avail_idx: AtomicU16::new(0),
+            avail_ring: (0..num).map(|_| AtomicU16::new(0)).collect(),
+            used_event: AtomicU16::new(0),
+            used_flags: AtomicU16::new(0),
+            used_idx: AtomicU16::new(0),
+            used_ring: (0..num).map(|_| Default::default()).collect(),
+            avail_event: AtomicU16::new(0),
+            buffers: (0..num).map(|_| Buffer::default()).collect(),
+        })
+    }
+
+    fn at16(&self, off: usize) -> &AtomicU16 {
+        let layout = &self.layout;
+        match off {
+            _ if off == layout.avail_flags() => &self.avail_flags,
+            _ if off == layout.avail_idx() => &self.avail_idx,
+            _ if off == layout.used_event() => &self.used_event,
+            _ if off == layout.used_flags() => &self.used_flags,
+            _ if off == layout.used_idx() => &self.used_idx,
+            _ if off == layout.avail_event() => &self.avail_event,
+            _ => (0..layout.num())
+                .find(|&i| off == layout.avail_ring(i))
+                .and_then(|i| self.avail_ring.get(usize::from(i)))
+                .unwrap_or_else(|| panic!("no 16 bits are at {off}")),
+        }
+    }
+
+    fn at32(&self, off: usize) -> &AtomicU32 {
+        off.checked_sub(self.layout.used_ring(0))
+            .filter(|rest| rest % 4 == 0)
+            .and_then(|rest| {
+                self.used_ring
+                    .get(rest / USED_ELEM_SIZE)?
+                    .get(rest % USED_ELEM_SIZE / 4)
+            })
+            .unwrap_or_else(|| panic!("no 32 bits are at {off}"))
+    }
+
+    fn at64(&self, off: usize) -> &AtomicU64 {
+        Some(off)
+            .filter(|off| off % 8 == 0)
+            .and_then(|off| self.descs.get(off / DESC_SIZE)?.get(off % DESC_SIZE / 8))
+            .unwrap_or_else(|| panic!("no 64 bits are at {off}"))
+    }
+}
+
+/// The barriers of a ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// [`RingMem::rmb`].
+    Rmb,
+    /// [`RingMem::wmb`].
+    Wmb,
+    /// [`RingMem::mb`].
+    Mb,
+}
+
+/// A place in a ring file that has a barrier: the method that was called, and the kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Barrier {
+    /// The ring's method, as [`Probe::during`] was told.
+    pub method: &'static str,
+    /// What it asked for.
+    pub kind: Kind,
+}
+
+/// Which barrier is left out of a run, and which ones it came by.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// The one that does nothing.
+    pub omit: Option<Barrier>,
+    /// All that were asked for. Not loom's: it is no part of what is modelled.
+    pub met: StdArc<StdMutex<BTreeSet<Barrier>>>,
+}
+
+/// Tells the ring's memory which of the ring's methods runs.
+#[derive(Clone, Debug, Default)]
+pub struct Probe(Rc<Cell<&'static str>>);
+
+impl Probe {
+    /// Calls a method of the ring.
+    pub fn during<T>(&self, method: &'static str, call: impl FnOnce() -> T) -> T {
+        self.0.set(method);
+        call()
+    }
+}
+
+/// The memory as the ring under test has it: relaxed accesses, and barriers that one can lack.
+pub struct Ours {
+    shared: Arc<Shared>,
+    plan: Plan,
+    probe: Probe,
+}
+
+impl Ours {
+    /// The memory of a ring whose methods are announced to `probe`.
+    pub fn new(shared: &Arc<Shared>, plan: &Plan, probe: &Probe) -> Self {
+        Self {
+            shared: shared.clone(),
+            plan: plan.clone(),
+            probe: probe.clone(),
+        }
+    }
+
+    /// Whether the barrier that the ring asks for is there.
+    fn has(&self, kind: Kind) -> bool {
+        let method = self.probe.0.get();
+        let barrier = Barrier { method, kind };
+        self.plan
+            .met
+            .lock()
+            .expect("nothing panics while it is locked")
+            .insert(barrier);
+        self.plan.omit != Some(barrier)
+    }
+}
+
+impl RingMem for Ours {
+    fn load16(&self, off: usize) -> u16 {
+        self.shared.at16(off).load(Relaxed)
+    }
+
+    fn load32(&self, off: usize) -> u32 {
+        self.shared.at32(off).load(Relaxed)
+    }
+
+    fn load64(&self, off: usize) -> u64 {
+        self.shared.at64(off).load(Relaxed)
+    }
+
+    fn store16(&self, off: usize, value: u16) {
+        self.shared.at16(off).store(value, Relaxed);
+    }
+
+    fn store32(&self, off: usize, value: u32) {
+        self.shared.at32(off).store(value, Relaxed);
+    }
+
+    fn store64(&self, off: usize, value: u64) {
+        self.shared.at64(off).store(value, Relaxed);
+    }
+
+    fn rmb(&self) {
+        if self.has(Kind::Rmb) {
+            fence(Acquire);
+        }
+    }
+
+    fn wmb(&self) {
+        if self.has(Kind::Wmb) {
+            fence(AcqRel);
+        }
+    }
+
+    fn mb(&self) {
+        if self.has(Kind::Mb) {
+            fence(SeqCst);
+        }
+    }
+}

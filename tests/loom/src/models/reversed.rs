@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! `vring_reversed.rs` against a modem that fills buffers.
+
+use loom::sync::Arc;
+use loom::thread;
+
+use super::{woken, BUFFERS};
+use crate::memory::{Ours, Plan, Probe, Shared};
+use crate::modem::{address, length, Driver};
+use crate::vring_mem::Features;
+use crate::vring_reversed::{Chain, Ring, Segment};
+
+/// The ring under test, and what it needs.
+struct Side {
+    shared: Arc<Shared>,
+    probe: Probe,
+    ring: Ring<Ours, [u32; 1]>,
+    segments: Vec<Segment>,
+    fetched: u16,
+    kicks: Vec<bool>,
+}
+
+impl Side {
+    fn new(shared: &Arc<Shared>, plan: &Plan, features: Features) -> Self {
+        let probe = Probe::default();
+        let mem = Ours::new(shared, plan, &probe);
+        Self {
+            shared: shared.clone(),
+            probe,
+            ring: Ring::new(mem, shared.layout, features, [0]).expect("num is below 33"),
+            segments: vec![Segment::default(); usize::from(shared.layout.num())],
+            fetched: 0,
+            kicks: Vec::new(),
+        }
+    }
+
+    /// Takes the next buffer, which must be as the modem filled it, and reads it.
+    fn fetch(&mut self) -> Option<Chain> {
+        let Self {
+            probe,
+            ring,
+            segments,
+            ..
+        } = self;
+        let chain = probe
+            .during("fetch", || ring.fetch(segments))
+            .unwrap_or_else(|error| panic!("a stale descriptor: {error}"))?;
+        let segment = self.segments[0];
+        assert!(
+            (segment.addr(), segment.len()) == (address(self.fetched), length(self.fetched)),
+            "a stale descriptor: {segment:x?}"
+        );
+        self.shared.buffers[usize::from(chain.head())].read();
+        self.fetched += 1;
+        Some(chain)
+    }
+
+    fn give_back(&mut self, chain: Chain) {
+        let written = length(self.fetched - 1);
+        self.ring.give_back(chain, written).expect("it is ours");
+    }
+
+    fn publish(&mut self) {
+        let pending = self.ring.pending();
+        let kick = self.probe.during("publish", || self.ring.publish());
+        // One kick for all that are published at once.
+        self.kicks.extend((0..pending).map(|_| kick));
+    }
+
+    fn enable_notify(&mut self) -> bool {
+        self.probe
+            .during("enable_notify", || self.ring.enable_notify())
+    }
+}
+
+/// The modem posts while we fetch: no lost interrupt, nothing stale, no buffer read too early.
+pub fn fetch(plan: &Plan, features: Features) {
+    let shared = Shared::new(BUFFERS);
+    let mut modem = Driver::new(&shared, features.event_idx);
+    let mut side = Side::new(&shared, plan, features);
+    let modem = thread::spawn(move || {
+        (0..BUFFERS)
+            .map(|desc| modem.post(desc))
+            .collect::<Vec<_>>()
+    });
+    loop {
+        side.ring.disable_notify();
+        while let Some(chain) = side.fetch() {
+            side.give_back(chain);
+        }
+        if !side.enable_notify() {
+            break;
+        }
+    }
+    let interrupts = modem.join().expect("a panic ends the model");
+    woken("interrupt", side.fetched, &interrupts);
+}
+
+/// We give back while the modem reclaims and writes anew: no lost kick, no stale used element, no
+/// buffer that is still being read.
+pub fn publish(plan: &Plan, features: Features) {
+    let shared = Shared::new(BUFFERS);
+    let mut modem = Driver::new(&shared, features.event_idx);
+    for desc in 0..BUFFERS {
+        modem.post(desc);
+    }
+    let mut side = Side::new(&shared, plan, features);
+    let modem = thread::spawn(move || {
+        let mut reclaimed = 0;
+        loop {
+            modem.disable_kick();
+            while modem.reclaim().is_some() {
+                reclaimed += 1;
+            }
+            if !modem.enable_kick() {
+                break reclaimed;
+            }
+        }
+    });
+    while let Some(chain) = side.fetch() {
+        side.give_back(chain);
+        side.publish();
+    }
+    let reclaimed = modem.join().expect("a panic ends the model");
+    woken("kick", reclaimed, &side.kicks);
+}
+
+/// One buffer that goes round twice.
+pub fn round_trip(plan: &Plan, features: Features) {
+    let shared = Shared::new(1);
+    let mut modem = Driver::new(&shared, features.event_idx);
+    let mut side = Side::new(&shared, plan, features);
+    let modem = thread::spawn(move || {
+        let mut interrupts = vec![modem.post(0)];
+        let mut reclaimed = 0;
+        loop {
+            while let Some(desc) = modem.reclaim() {
+                reclaimed += 1;
+                if interrupts.len() < usize::from(BUFFERS) {
+                    interrupts.push(modem.post(desc));
+                }
+            }
+            if !modem.enable_kick() {
+                break (reclaimed, interrupts);
+            }
+        }
+    });
+    loop {
+        while let Some(chain) = side.fetch() {
+            side.give_back(chain);
+        }
+        side.publish();
+        if !side.enable_notify() {
+            break;
+        }
+    }
+    let (reclaimed, interrupts) = modem.join().expect("a panic ends the model");
+    woken("interrupt", side.fetched, &interrupts);
+    woken("kick", reclaimed, &side.kicks);
+}
