@@ -14,6 +14,7 @@ pub mod abstractions {
     //! Safe wrappers that the kernel crate lacks.
 
     pub mod bindings;
+    pub mod ethtool;
     pub mod napi;
     pub mod netdev;
     pub mod netdev_registration;
@@ -36,6 +37,7 @@ pub mod vring_reversed;
 use crate::{
     abstractions::{
         bindings,
+        ethtool::Rings,
         napi::{
             self,
             Polled, //
@@ -57,8 +59,8 @@ use crate::{
         }, //
     },
     counters::{
-        Counters,
-        Fault, //
+        Counter,
+        Counters, //
     },
     link_config::{
         ConfigError,
@@ -138,6 +140,7 @@ struct CaifDriver;
 struct CaifVirtio<'bound> {
     link: Link<'bound>,
     queues: Queues<'bound>,
+    rings: Rings,
     counters: Counters,
     /// Set once a ring broke or the modem stopped taking frames: the rings are not touched again.
     broken: AtomicFlag,
@@ -222,6 +225,10 @@ impl virtio_netdev::Driver for CaifDriver {
         let ops = CaifVirtio {
             link,
             queues,
+            rings: Rings {
+                rx: rx_layout.num().into(),
+                tx: tx.slots.count().into(),
+            },
             counters: Counters::default(),
             broken: AtomicFlag::new(false),
         };
@@ -284,7 +291,7 @@ fn read_layout(
 impl<'bound> CaifVirtio<'bound> {
     /// Gives the link up until it is bound anew, and reports that to remoteproc. Any context.
     #[cold]
-    fn give_up(&self, dev: &netdev::Device, fault: Fault, why: fmt::Arguments<'_>) {
+    fn give_up(&self, dev: &netdev::Device, fault: Counter, why: fmt::Arguments<'_>) {
         if self.broken.xchg(true, kernel::sync::atomic::Full) {
             return;
         }
@@ -308,7 +315,7 @@ impl<'bound> CaifVirtio<'bound> {
     #[cold]
     fn tx_broken(&self, queue: &TxQueue<'_>, error: vring_driver::RingError) {
         queue.stop();
-        self.give_up(queue.dev(), Fault::TxRing, fmt!("vring 1: {error}"));
+        self.give_up(queue.dev(), Counter::TxRing, fmt!("vring 1: {error}"));
     }
 
     /// Completes transmissions.
@@ -326,6 +333,7 @@ impl<'bound> netdev::Operations for CaifVirtio<'bound> {
     const FLAGS: u32 =
         bindings::net_device_flags_IFF_POINTOPOINT | bindings::net_device_flags_IFF_NOARP;
     const TX_QUEUE_LEN: u32 = 100;
+    const COUNTERS: &'static [&'static CStr] = Counter::NAMES;
 
     type Prefix = CaifDevCommon;
     type Tx = Tx<'bound>;
@@ -341,7 +349,7 @@ impl<'bound> netdev::Operations for CaifVirtio<'bound> {
     fn start_xmit(&self, queue: &TxQueue<'_>, tx: &mut Tx<'bound>, skb: SkBuff) -> Xmit {
         if self.broken.load(Relaxed) {
             queue.stop();
-            self.counters.count(Fault::TxBroken);
+            self.counters.count(Counter::TxBroken);
             return Xmit::Ok;
         }
         let sent = match tx.take(queue) {
@@ -350,7 +358,10 @@ impl<'bound> netdev::Operations for CaifVirtio<'bound> {
             Err(error) => Err(error),
         };
         match sent {
-            Ok(true) => self.queues.kick(VRING_TX),
+            Ok(true) => {
+                self.counters.count(Counter::TxKick);
+                self.queues.kick(VRING_TX);
+            }
             Ok(false) => {}
             Err(error) => self.tx_broken(queue, error),
         }
@@ -372,15 +383,17 @@ impl<'bound> netdev::Operations for CaifVirtio<'bound> {
             self.poll_tx(tx);
             return Polled::Done(0);
         }
+        self.counters.count(Counter::Poll);
         rx.ring.disable_notify();
         let received = match rx.receive(cx, &self.counters) {
             Ok(received) => received,
             Err(error) => {
-                self.give_up(cx.dev(), Fault::RxRing, fmt!("vring 0: {error}"));
+                self.give_up(cx.dev(), Counter::RxRing, fmt!("vring 0: {error}"));
                 return Polled::More;
             }
         };
         if rx.ring.publish() {
+            self.counters.count(Counter::RxKick);
             self.queues.kick(VRING_RX);
         }
 
@@ -395,13 +408,23 @@ impl<'bound> netdev::Operations for CaifVirtio<'bound> {
     fn tx_timeout(&self, dev: &netdev::Device) {
         self.give_up(
             dev,
-            Fault::TxTimeout,
+            Counter::TxTimeout,
             fmt!("the modem does not return what it was sent"),
         );
     }
 
     fn get_stats64(&self, stats: &mut Stats64) {
         self.counters.add_to(stats);
+    }
+
+    fn rings(&self) -> Rings {
+        self.rings
+    }
+
+    fn counters(&self, f: &mut dyn FnMut(usize, u64)) {
+        for (index, value) in self.counters.values().enumerate() {
+            f(index, value);
+        }
     }
 }
 

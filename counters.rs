@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What went wrong on a link, counted by kind.
+//! What a link did and what went wrong on it, counted by kind.
 
 use crate::abstractions::netdev::Stats64;
-use kernel::sync::atomic::{
-    Atomic,
-    Relaxed, //
+use kernel::{
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    }, //
 };
 
-/// What can go wrong.
+/// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+#[repr(usize)]
+pub enum Counter {
     /// A buffer to receive from is marked as one for us to write to.
     Write,
     /// A buffer has no room for a frame, or is larger than the MRU.
@@ -19,79 +23,85 @@ pub enum Fault {
     Address,
     /// There was no memory for a received frame.
     NoMemory,
+    /// The reversed vring broke, which ends the use of the link.
+    RxRing,
     /// A frame to send is longer than the slots.
     TxLength,
     /// A frame to send came after the link had broken.
     TxBroken,
-    /// The reversed vring broke, which ends the use of the link.
-    RxRing,
     /// The vring to send by broke, which ends the use of the link.
     TxRing,
     /// The modem stopped to take frames, which ends the use of the link.
     TxTimeout,
+    /// The modem was told that its chains came back.
+    RxKick,
+    /// The modem was told of frames that were sent.
+    TxKick,
+    /// The poll function ran.
+    Poll,
 }
 
-/// A counter for each kind of [`Fault`].
-pub struct Counters {
-    write: Atomic<u64>,
-    length: Atomic<u64>,
-    address: Atomic<u64>,
-    no_memory: Atomic<u64>,
-    tx_length: Atomic<u64>,
-    tx_broken: Atomic<u64>,
-    rx_ring: Atomic<u64>,
-    tx_ring: Atomic<u64>,
-    tx_timeout: Atomic<u64>,
+impl Counter {
+    /// Names of the counters, in the order of their numbers, as `ethtool -S` shows them.
+    pub const NAMES: &'static [&'static CStr] = &[
+        c"rx_drop_write_flag",
+        c"rx_drop_length",
+        c"rx_drop_address",
+        c"rx_drop_no_memory",
+        c"rx_ring_broken",
+        c"tx_drop_length",
+        c"tx_drop_link_broken",
+        c"tx_ring_broken",
+        c"tx_timeout",
+        c"rx_kicks",
+        c"tx_kicks",
+        c"polls",
+    ];
 }
+
+/// Number of counters.
+const COUNT: usize = Counter::Poll as usize + 1;
+
+const _: () = assert!(Counter::NAMES.len() == COUNT);
+
+/// A counter for each kind.
+pub struct Counters([Atomic<u64>; COUNT]);
 
 impl Default for Counters {
     fn default() -> Self {
-        Self {
-            write: Atomic::new(0),
-            length: Atomic::new(0),
-            address: Atomic::new(0),
-            no_memory: Atomic::new(0),
-            tx_length: Atomic::new(0),
-            tx_broken: Atomic::new(0),
-            rx_ring: Atomic::new(0),
-            tx_ring: Atomic::new(0),
-            tx_timeout: Atomic::new(0),
-        }
+        Self([const { Atomic::new(0) }; COUNT])
     }
 }
 
 impl Counters {
-    /// Counts a fault. Any context.
-    #[cold]
-    pub fn count(&self, fault: Fault) {
-        let counter = match fault {
-            Fault::Write => &self.write,
-            Fault::Length => &self.length,
-            Fault::Address => &self.address,
-            Fault::NoMemory => &self.no_memory,
-            Fault::TxLength => &self.tx_length,
-            Fault::TxBroken => &self.tx_broken,
-            Fault::RxRing => &self.rx_ring,
-            Fault::TxRing => &self.tx_ring,
-            Fault::TxTimeout => &self.tx_timeout,
-        };
-        counter.add(1, Relaxed);
+    /// Counts one more. Any context.
+    #[inline]
+    pub fn count(&self, counter: Counter) {
+        if let Some(value) = self.0.get(counter as usize) {
+            value.add(1, Relaxed);
+        }
     }
 
-    /// Adds the counters to the standard statistics. Any context.
+    /// The values, in the order of [`Counter::NAMES`].
+    pub fn values(&self) -> impl Iterator<Item = u64> + '_ {
+        self.0.iter().map(|value| value.load(Relaxed))
+    }
+
+    /// Adds the faults to the standard statistics. Any context.
     pub fn add_to(&self, stats: &mut Stats64) {
-        let length = self.length.load(Relaxed);
-        let frame = self.write.load(Relaxed) + self.address.load(Relaxed);
-        let rx_ring = self.rx_ring.load(Relaxed);
+        let get = |counter| self.values().nth(counter as usize).unwrap_or(0);
+        let length = get(Counter::Length);
+        let frame = get(Counter::Write) + get(Counter::Address);
+        let rx_ring = get(Counter::RxRing);
         stats.rx_length_errors += length;
         stats.rx_frame_errors += frame;
         stats.rx_fifo_errors += rx_ring;
         stats.rx_errors += length + frame + rx_ring;
-        stats.rx_dropped += self.no_memory.load(Relaxed);
+        stats.rx_dropped += get(Counter::NoMemory);
 
-        let tx_ring = self.tx_ring.load(Relaxed);
+        let tx_ring = get(Counter::TxRing);
         stats.tx_fifo_errors += tx_ring;
-        stats.tx_errors += self.tx_length.load(Relaxed) + tx_ring + self.tx_timeout.load(Relaxed);
-        stats.tx_dropped += self.tx_broken.load(Relaxed);
+        stats.tx_errors += get(Counter::TxLength) + tx_ring + get(Counter::TxTimeout);
+        stats.tx_dropped += get(Counter::TxBroken);
     }
 }

@@ -9,8 +9,8 @@ use crate::{
         skbuff::SkBuff, //
     },
     counters::{
-        Counters,
-        Fault, //
+        Counter,
+        Counters, //
     },
     link_config::Direction,
     remoteproc_glue::{
@@ -97,20 +97,20 @@ impl<'bound> Rx<'bound> {
     }
 
     /// Copies the frame out of a buffer, or says why not.
-    fn frame(&self, cx: &napi::Context<'_>, segment: &Segment) -> Result<SkBuff, Fault> {
+    fn frame(&self, cx: &napi::Context<'_>, segment: &Segment) -> Result<SkBuff, Counter> {
         let config = &self.config;
         if segment.is_write() {
-            return Err(Fault::Write);
+            return Err(Counter::Write);
         }
         if segment.len() > config.mtu || segment.len() <= config.room() {
-            return Err(Fault::Length);
+            return Err(Counter::Length);
         }
         self.windows
             .find(segment.addr(), segment.len())
-            .ok_or(Fault::Address)?
+            .ok_or(Counter::Address)?
             .trim(config.headroom, config.tailroom)
-            .ok_or(Fault::Length)?
+            .ok_or(Counter::Length)?
             .copy_to_skb(cx)
-            .ok_or(Fault::NoMemory)
+            .ok_or(Counter::NoMemory)
     }
 }

@@ -8,8 +8,8 @@ use crate::{
         skbuff::SkBuff, //
     },
     counters::{
-        Counters,
-        Fault, //
+        Counter,
+        Counters, //
     },
     link_config::Direction,
     log,
@@ -165,7 +165,7 @@ impl<'bound> Tx<'bound> {
             }
             Err(_) => {
                 self.ring.put(slot);
-                counters.count(Fault::TxLength);
+                counters.count(Counter::TxLength);
             }
         }
         if self.ring.free() == 0 {

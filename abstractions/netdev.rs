@@ -10,6 +10,7 @@
 
 use super::{
     bindings,
+    ethtool::Rings,
     napi::{
         self,
         Napi,
@@ -50,6 +51,8 @@ pub trait Operations: Send + Sync + Sized {
     const FLAGS: u32;
     /// Packets that the queueing discipline may hold.
     const TX_QUEUE_LEN: u32;
+    /// Names of the driver's own counters, each shorter than `ETH_GSTRING_LEN`.
+    const COUNTERS: &'static [&'static CStr];
 
     /// What the protocol above expects at the start of the private data. It starts as zeroes.
     type Prefix: Zeroable;
@@ -76,6 +79,13 @@ pub trait Operations: Send + Sync + Sized {
 
     /// Adds what only the driver counts. May run at any time, concurrently with everything.
     fn get_stats64(&self, stats: &mut Stats64);
+
+    /// Sizes of the rings. Process context with RTNL.
+    fn rings(&self) -> Rings;
+
+    /// Calls `f` with the number and the value of each of the [`COUNTERS`](Self::COUNTERS). Process
+    /// context with RTNL.
+    fn counters(&self, f: &mut dyn FnMut(usize, u64));
 }
 
 /// What is said of a network device before it is registered.
@@ -305,7 +315,9 @@ impl<O: Operations> Callbacks<O> {
     /// # Safety
     ///
     /// `dev` must be a device as described at [`Callbacks`], for all of `'a`.
-    unsafe fn borrow<'a>(dev: *mut bindings::net_device) -> (&'a Device, &'a Napi, &'a Parts<O>) {
+    pub(super) unsafe fn borrow<'a>(
+        dev: *mut bindings::net_device,
+    ) -> (&'a Device, &'a Napi, &'a Parts<O>) {
         // SAFETY: By the safety requirements.
         let private = unsafe { bindings::caif_helper_netdev_priv(dev) }.cast::<Private<O>>();
         // SAFETY: By the safety requirements, the private data is of this type.

@@ -10,6 +10,7 @@
 
 use super::{
     bindings,
+    ethtool::EthtoolCallbacks,
     napi::Napi,
     netdev::{
         Callbacks,
@@ -134,6 +135,7 @@ impl<O: Operations> Allocated<O> {
         // SAFETY: The device is valid and not registered, so it is ours alone.
         let raw = unsafe { &mut *dev };
         raw.netdev_ops = &Callbacks::<O>::OPS;
+        raw.ethtool_ops = &EthtoolCallbacks::<O>::OPS;
         raw.mtu = settings.mtu;
         raw.min_mtu = settings.min_mtu;
         raw.max_mtu = settings.max_mtu;
