@@ -27,11 +27,17 @@
 
 pub use kernel::bindings::*;
 use kernel::ffi;
-use pin_init::MaybeZeroable;
+use pin_init::{
+    MaybeZeroable,
+    Zeroable, //
+};
 
 // As in rust/bindings/lib.rs: bindgen would make them of another width than `usize`.
 type __kernel_size_t = usize;
 type __kernel_ssize_t = isize;
 type __kernel_ptrdiff_t = isize;
+
+// SAFETY: The type is a newtype around `Storage`.
+unsafe impl<Storage: Zeroable> Zeroable for __BindgenBitfieldUnit<Storage> {}
 
 include!(env!("CAIF_BINDINGS_RS"));
