@@ -4,7 +4,7 @@
 
 use crate::{
     Error, VECTORS,
-    client::Client,
+    client::{Bell, Client},
     control::{self, ControlPage, Field, ModemState},
     memory::SharedMemory,
 };
@@ -105,6 +105,11 @@ impl Board {
     pub fn set_state(&self, state: ModemState) -> Result<(), Error> {
         self.page.set(Field::ModemState, state as u32)?;
         self.ring(control::VECTOR)
+    }
+
+    /// A vector of the board, if it is there.
+    pub fn bell(&self, vector: usize) -> Result<Option<Bell>, Error> {
+        self.client.bell(self.page.get(Field::HostPeer)?, vector)
     }
 
     /// Rings a vector of the board. Nobody may be there.

@@ -98,6 +98,18 @@ impl Client {
         }
     }
 
+    /// A vector of a peer, if there is such a peer.
+    pub fn bell(&self, peer: u32, vector: usize) -> Result<Option<Bell>, Error> {
+        let event = u16::try_from(peer)
+            .ok()
+            .and_then(|peer| self.peers.get(&peer))
+            .and_then(|events| events.get(vector));
+        event
+            .map(|event| event.try_clone().map(Bell))
+            .transpose()
+            .map_err(Error::system("duplicate an eventfd"))
+    }
+
     /// Clears one of our vectors. Returns whether somebody had rung it.
     pub fn clear(&self, vector: usize) -> Result<bool, Error> {
         let Some(event) = self.own.get(vector) else {
@@ -120,6 +132,16 @@ impl Client {
             }
         }
         Ok(())
+    }
+}
+
+/// A vector of a peer, to be rung from any thread.
+pub struct Bell(OwnedFd);
+
+impl Bell {
+    /// Rings it.
+    pub fn ring(&self) -> Result<(), Error> {
+        ring(&self.0)
     }
 }
 

@@ -123,6 +123,11 @@ impl Vdev {
         )))
     }
 
+    /// Device address of its entry, behind the entry's type.
+    pub fn da(&self) -> u64 {
+        self.da
+    }
+
     /// What was agreed to, or `None` as long as the driver is not ready.
     pub fn ready(&self, memory: &SharedMemory) -> Result<Option<Table>, Error> {
         let word = |offset: u64| memory.load::<u32>(self.da + offset);

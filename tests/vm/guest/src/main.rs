@@ -11,10 +11,13 @@ mod caif;
 mod channels;
 mod counters;
 mod flowing;
+#[path = "../../../../modem/hostile/src/frame.rs"]
+mod hostile_frame;
 mod link;
 mod netdev;
 mod pattern;
 mod ping;
+mod reflect;
 mod tcp;
 mod udp;
 
@@ -48,6 +51,8 @@ enum Command {
     Counters(counters::Args),
     /// Ping with exact sizes, comparing every payload byte
     Ping(ping::Args),
+    /// Answer the hostile modem, and look at all that it delivers, until killed
+    Reflect(reflect::Args),
     /// Send datagrams to an echo service, comparing every payload byte
     UdpEcho(udp::Args),
     /// Send and receive checked streams, one way or both at once
@@ -65,6 +70,7 @@ fn main() -> Result<()> {
         Command::ConnectFails(args) => channels::fails(&args),
         Command::Counters(args) => counters::run(&args),
         Command::Ping(args) => ping::run(&args),
+        Command::Reflect(args) => reflect::run(&args),
         Command::UdpEcho(args) => udp::run(&args),
         Command::Tcp(args) => tcp::run(&args),
     }

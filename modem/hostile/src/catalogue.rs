@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! The catalogue: what a modem can do wrong, as data, and what must come of it.
+
+use crate::{expr::Expr, firmware_file::FirmwareFile, step::Step};
+use anyhow::{Context, bail, ensure};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+/// What came of a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Verdict {
+    /// Dropped and counted, the link was up all the time.
+    Pass,
+    /// The modem was started anew, and the link is back.
+    Recovered,
+    /// No frame passes any more.
+    Wedged,
+    /// Anything else.
+    Failed,
+}
+
+impl std::fmt::Display for Verdict {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Pass => "PASS",
+            Self::Recovered => "RECOVERED",
+            Self::Wedged => "WEDGED",
+            Self::Failed => "FAILED",
+        })
+    }
+}
+
+/// How the link asks for notifications.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Flavour {
+    /// By index.
+    EventIdx,
+    /// By flag.
+    Flags,
+}
+
+impl Flavour {
+    /// Name of the firmware without its suffix.
+    pub fn firmware(self) -> &'static str {
+        match self {
+            Self::EventIdx => "hostile-event-idx",
+            Self::Flags => "hostile-flags",
+        }
+    }
+}
+
+/// By how much a counter must move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "RawCount")]
+pub enum Count {
+    /// By just so much.
+    Exactly(u64),
+    /// By so much or more.
+    AtLeast(u64),
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum RawCount {
+    Number(u64),
+    Text(String),
+}
+
+impl TryFrom<RawCount> for Count {
+    type Error = String;
+
+    fn try_from(raw: RawCount) -> Result<Self, String> {
+        match raw {
+            RawCount::Number(number) => Ok(Self::Exactly(number)),
+            RawCount::Text(text) => match text.strip_suffix('+') {
+                Some(least) => least.parse().map(Self::AtLeast),
+                None => text.parse().map(Self::Exactly),
+            }
+            .map_err(|_| format!("{text:?} is no count: want 3, or \"3+\" for 3 and more")),
+        }
+    }
+}
+
+impl Count {
+    /// Whether a counter that moved by `delta` is as wanted.
+    pub fn allows(self, delta: u64) -> bool {
+        match self {
+            Self::Exactly(want) => delta == want,
+            Self::AtLeast(least) => delta >= least,
+        }
+    }
+}
+
+/// A case.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Case {
+    /// Its name, unique in the catalogue.
+    pub name: String,
+    /// The part of the catalogue that it belongs to.
+    #[serde(default)]
+    pub group: String,
+    /// What the modem does, in a few words.
+    pub what: String,
+    /// What must come of it.
+    pub expect: Verdict,
+    /// How it is done.
+    pub steps: Vec<Step>,
+    /// By how much counters of the interface must move. Counters of errors and drops that are not
+    /// named must not move at all.
+    #[serde(default)]
+    pub counters: BTreeMap<String, Count>,
+    /// How many plain frames must arrive, "good" and "torn" ones; none, where nothing is said.
+    #[serde(default)]
+    pub frames: BTreeMap<String, Count>,
+    /// A text of which there must be exactly one line in the kernel's log.
+    pub log: Option<String>,
+    /// How often remoteproc recovers the modem; for [`Verdict::Recovered`] only.
+    #[serde(default = "one")]
+    pub recoveries: Count,
+    /// With which kinds of notification the case is run.
+    #[serde(default)]
+    pub flavours: Vec<Flavour>,
+    /// The firmware that the case is about, which is booted in place of the usual one.
+    pub firmware: Option<FirmwareFile>,
+    /// Whether Linux must refuse that firmware: no interface, and no other line than `log`.
+    #[serde(default)]
+    pub refused: bool,
+    /// Texts of lines that look bad in the kernel's log but are right here.
+    #[serde(default)]
+    pub allow: Vec<String>,
+}
+
+fn one() -> Count {
+    Count::Exactly(1)
+}
+
+/// A file of the catalogue.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    group: String,
+    #[serde(default = "event_idx")]
+    flavours: Vec<Flavour>,
+    case: Vec<toml::Table>,
+}
+
+fn event_idx() -> Vec<Flavour> {
+    vec![Flavour::EventIdx]
+}
+
+/// Reads all `*.toml` of a folder, in the order of their names.
+pub fn load(folder: &Path) -> anyhow::Result<Vec<Case>> {
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .with_context(|| format!("cannot read {}", folder.display()))?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()?;
+    files.retain(|path| path.extension().is_some_and(|suffix| suffix == "toml"));
+    files.sort();
+    let mut cases = Vec::new();
+    for path in &files {
+        let text = std::fs::read_to_string(path)?;
+        cases.extend(parse(&text).with_context(|| path.display().to_string())?);
+    }
+    let mut names = BTreeSet::new();
+    for case in &cases {
+        ensure!(names.insert(&case.name), "two cases are {:?}", case.name);
+    }
+    ensure!(!cases.is_empty(), "no case in {}", folder.display());
+    Ok(cases)
+}
+
+/// Reads a file of the catalogue.
+fn parse(text: &str) -> anyhow::Result<Vec<Case>> {
+    let file: File = toml::from_str(text)?;
+    let mut cases = Vec::new();
+    for table in file.case {
+        for table in vary(table)? {
+            let name = table.get("name").map(ToString::to_string);
+            let name = name.unwrap_or_else(|| "a case without a name".into());
+            let mut case: Case = table.try_into().with_context(|| name.clone())?;
+            case.group.clone_from(&file.group);
+            if case.flavours.is_empty() {
+                case.flavours.clone_from(&file.flavours);
+            }
+            check(&case).context(name)?;
+            cases.push(case);
+        }
+    }
+    Ok(cases)
+}
+
+fn check(case: &Case) -> anyhow::Result<()> {
+    ensure!(
+        matches!(case.expect, Verdict::Pass | Verdict::Recovered),
+        "{} is nothing to expect",
+        case.expect
+    );
+    ensure!(
+        case.expect == Verdict::Pass || case.counters.is_empty(),
+        "the counters begin anew with recovery"
+    );
+    ensure!(
+        !case.refused || (case.firmware.is_some() && case.log.is_some()),
+        "only firmware can be refused, with a line in the log"
+    );
+    for name in case.frames.keys() {
+        ensure!(name == "good" || name == "torn", "no frames are {name:?}");
+    }
+    let expressions = case.steps.iter().flat_map(Step::expressions);
+    for name in expressions.flat_map(Expr::names) {
+        ensure!(crate::names::is_known(name), "no {name:?} is known");
+    }
+    Ok(())
+}
+
+/// A table with `vary = { n = [1, 2] }` becomes one for each value, with `{n}` in all its texts
+/// replaced.
+fn vary(mut table: toml::Table) -> anyhow::Result<Vec<toml::Table>> {
+    let Some(vary) = table.remove("vary") else {
+        return Ok(vec![table]);
+    };
+    let Some((name, toml::Value::Array(values))) = vary
+        .as_table()
+        .filter(|vary| vary.len() == 1)
+        .and_then(|vary| vary.iter().next())
+    else {
+        bail!("want vary = {{ name = [values] }}, not {vary}");
+    };
+    let place = format!("{{{name}}}");
+    let varied = values.iter().map(|value| {
+        let value = match value {
+            toml::Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        let mut copy = toml::Value::Table(table.clone());
+        replace(&mut copy, &place, &value);
+        match copy {
+            toml::Value::Table(copy) => Ok(copy),
+            other => bail!("{other} is no table"),
+        }
+    });
+    varied.collect()
+}
+
+fn replace(value: &mut toml::Value, place: &str, by: &str) {
+    match value {
+        toml::Value::String(text) => *text = text.replace(place, by),
+        toml::Value::Array(values) => values.iter_mut().for_each(|v| replace(v, place, by)),
+        toml::Value::Table(table) => table.iter_mut().for_each(|(_, v)| replace(v, place, by)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Count, parse};
+
+    #[test]
+    fn a_case_varies() {
+        let cases = parse(
+            r#"
+            group = "heads"
+            [[case]]
+            name = "head_{n}"
+            what = "head {n}"
+            expect = "RECOVERED"
+            vary = { n = [1, "num + 1"] }
+            steps = [{ do = "avail", heads = ["{n}"] }]
+            "#,
+        )
+        .unwrap();
+        let names: Vec<_> = cases.iter().map(|case| &*case.name).collect();
+        assert_eq!(names, ["head_1", "head_num + 1"]);
+        assert_eq!(cases[1].group, "heads");
+    }
+
+    #[test]
+    fn what_nobody_knows_is_refused() {
+        for (steps, why) in [
+            (r#"{ do = "avail", heads = ["nmu"] }"#, "nmu"),
+            (r#"{ do = "avial" }"#, "avial"),
+            (r#"{ do = "ring", vektor = 1 }"#, "vektor"),
+        ] {
+            let text = format!(
+                "group = 'g'\n[[case]]\nname = 'n'\nwhat = 'w'\nexpect = 'PASS'\nsteps = [{steps}]"
+            );
+            let error = format!("{:#}", parse(&text).unwrap_err());
+            assert!(error.contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn counts() {
+        assert!(Count::AtLeast(2).allows(3) && !Count::AtLeast(2).allows(1));
+        assert!(Count::Exactly(2).allows(2) && !Count::Exactly(2).allows(3));
+    }
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! Firmware files that are wrong in ways of which a modem's vendor would not think.
+
+use anyhow::{Context, ensure};
+use firmware::{
+    Firmware, MACHINE,
+    table::{Direction, ResourceTable, Vring},
+};
+use serde::Deserialize;
+
+/// What is different from the usual firmware.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FirmwareFile {
+    /// Descriptors of the vrings, and the alignment of their used rings.
+    pub rx_num: u32,
+    /// As above.
+    pub tx_num: u32,
+    /// As above.
+    pub align: u32,
+    /// Features.
+    pub features: u32,
+    /// Headroom, tailroom, MTU.
+    pub uplink: (u16, u16, u32),
+    /// As above.
+    pub downlink: (u16, u16, u32),
+    /// The machine it is for.
+    pub machine: u16,
+    /// Bytes to write over those of the file.
+    pub patch: Vec<Patch>,
+    /// Bytes of the file, where it is shorter than it should be.
+    pub truncate: Option<usize>,
+}
+
+/// Bytes in a firmware file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Patch {
+    /// Offset in the resource table, or in the file.
+    pub table: Option<usize>,
+    /// As above.
+    pub file: Option<usize>,
+    /// The bytes, in hexadecimal.
+    pub hex: String,
+}
+
+impl Default for FirmwareFile {
+    fn default() -> Self {
+        Self {
+            rx_num: 256,
+            tx_num: 256,
+            align: 4096,
+            features: 1 << 29,
+            uplink: (32, 32, 4096),
+            downlink: (32, 32, 4096),
+            machine: MACHINE,
+            patch: vec![],
+            truncate: None,
+        }
+    }
+}
+
+impl FirmwareFile {
+    /// The file.
+    pub fn to_bytes(&self) -> anyhow::Result<Vec<u8>> {
+        let vring = |num| Vring {
+            num,
+            align: self.align,
+        };
+        let direction = |(headroom, tailroom, mtu)| Direction {
+            headroom,
+            tailroom,
+            mtu,
+        };
+        let table = ResourceTable {
+            features: self.features,
+            vrings: [vring(self.rx_num), vring(self.tx_num)],
+            config: Some([direction(self.uplink), direction(self.downlink)]),
+        };
+        let table_bytes = table.to_bytes();
+        let mut bytes = Firmware {
+            machine: self.machine,
+            table: Some(table),
+        }
+        .to_bytes();
+        let table_at = bytes
+            .windows(table_bytes.len())
+            .position(|window| window == table_bytes)
+            .context("the resource table is not in the file")?;
+        for patch in &self.patch {
+            let at = match (patch.table, patch.file) {
+                (Some(at), None) => table_at + at,
+                (None, Some(at)) => at,
+                _ => anyhow::bail!("a patch is at a place in the table or in the file"),
+            };
+            let new = hex(&patch.hex)?;
+            bytes
+                .get_mut(at..at + new.len())
+                .with_context(|| format!("{} bytes at {at} are not in the file", new.len()))?
+                .copy_from_slice(&new);
+        }
+        if let Some(len) = self.truncate {
+            ensure!(len < bytes.len(), "the file has {} bytes", bytes.len());
+            bytes.truncate(len);
+        }
+        Ok(bytes)
+    }
+}
+
+/// Reads hexadecimal digits.
+pub fn hex(text: &str) -> anyhow::Result<Vec<u8>> {
+    let digits: String = text.split_whitespace().collect();
+    ensure!(
+        digits.is_ascii() && digits.len().is_multiple_of(2),
+        "{text:?} is no hexadecimal"
+    );
+    (0..digits.len())
+        .step_by(2)
+        .map(|at| {
+            let byte = digits.get(at..at + 2).unwrap_or_default();
+            u8::from_str_radix(byte, 16).with_context(|| format!("{text:?} is no hexadecimal"))
+        })
+        .collect()
+}

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! The life of the hostile modem, which is that of any other.
+//!
+//! Source: `Documentation/board-ivshmem.md`.
+
+use crate::link::Link;
+use anyhow::{Context, bail};
+use ivshmem::{board::Board, control::ModemState};
+use link::table::Vdev;
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    fd::BorrowedFd,
+};
+use std::time::{Duration, Instant};
+use tracing::info;
+
+/// Vector to ring for frames that were made available, and for frames that were used.
+pub const VECTOR_RX: usize = 0;
+/// As above.
+const VECTOR_TX: usize = 1;
+
+/// Where the modem is in its life.
+enum Phase {
+    Waiting,
+    Booting {
+        boot_id: u32,
+        vdev: Vdev,
+    },
+    Up {
+        boot_id: u32,
+        vdev: Vdev,
+        link: Box<Link>,
+    },
+    Crashed {
+        boot_id: u32,
+    },
+}
+
+/// The modem.
+pub struct Modem {
+    board: Board,
+    phase: Phase,
+    /// Links since the process began.
+    links: u32,
+}
+
+impl Modem {
+    /// A modem on a board, which it begins to wait on.
+    pub fn new(board: Board) -> anyhow::Result<Self> {
+        board.set_state(ModemState::Waiting)?;
+        Ok(Self {
+            board,
+            phase: Phase::Waiting,
+            links: 0,
+        })
+    }
+
+    /// The board.
+    pub fn board(&self) -> &Board {
+        &self.board
+    }
+
+    /// The boot that the modem is in, if any, and links since the process began.
+    pub fn state(&self) -> (Option<u32>, u32) {
+        (self.boot(), self.links)
+    }
+
+    fn boot(&self) -> Option<u32> {
+        match &self.phase {
+            Phase::Waiting => None,
+            Phase::Booting { boot_id, .. }
+            | Phase::Up { boot_id, .. }
+            | Phase::Crashed { boot_id } => Some(*boot_id),
+        }
+    }
+
+    /// Whether the link is up.
+    pub fn is_up(&self) -> bool {
+        matches!(self.phase, Phase::Up { .. })
+    }
+
+    /// The link, which must be up.
+    pub fn link(&mut self) -> anyhow::Result<&mut Link> {
+        match &mut self.phase {
+            Phase::Up { link, .. } => Ok(link),
+            _ => bail!("the link is down"),
+        }
+    }
+
+    /// Lives on until the condition holds, but no longer than `limit`.
+    pub fn wait<T>(
+        &mut self,
+        what: &str,
+        limit: Duration,
+        mut condition: impl FnMut(&mut Self) -> anyhow::Result<Option<T>>,
+    ) -> anyhow::Result<T> {
+        let end = Instant::now() + limit;
+        loop {
+            let beat = self.turn()?;
+            if let Some(value) = condition(self)? {
+                return Ok(value);
+            }
+            if Instant::now() >= end {
+                bail!("{what} did not come within {limit:?}");
+            }
+            self.sleep(None, beat.min(end))?;
+        }
+    }
+
+    /// Lives on until `request` can be read from.
+    pub fn idle(&mut self, request: BorrowedFd<'_>) -> anyhow::Result<()> {
+        loop {
+            let beat = self.turn()?;
+            if self.sleep(Some(request), beat)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Does what is due. Returns when the next heartbeat is.
+    fn turn(&mut self) -> anyhow::Result<Instant> {
+        let beat = self.board.beat(Instant::now())?;
+        self.board.update()?;
+        self.advance()?;
+        if let Phase::Up { link, .. } = &mut self.phase
+            && link.serve()?
+        {
+            self.board.ring(VECTOR_TX)?;
+        }
+        Ok(beat)
+    }
+
+    /// Waits for something to happen. Returns whether that was a request.
+    fn sleep(&self, request: Option<BorrowedFd<'_>>, until: Instant) -> anyhow::Result<bool> {
+        let client = self.board.client();
+        let mut fds = vec![PollFd::from_borrowed_fd(client.socket(), PollFlags::IN)];
+        fds.extend(
+            (0..ivshmem::VECTORS)
+                .filter_map(|vector| client.vector(vector))
+                .map(|event| PollFd::from_borrowed_fd(event, PollFlags::IN)),
+        );
+        fds.extend(request.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
+        let timeout = Timespec::try_from(until.saturating_duration_since(Instant::now()))
+            .context("time to wait")?;
+        match poll(&mut fds, Some(&timeout)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error).context("wait for events"),
+        }
+        Ok(request.is_some() && fds.last().is_some_and(|fd| !fd.revents().is_empty()))
+    }
+
+    fn advance(&mut self) -> anyhow::Result<()> {
+        let host = self.board.host()?;
+        if let Some(boot_id) = self.boot()
+            && (!host.running || host.boot_id != boot_id)
+        {
+            info!("boot {boot_id} is over");
+            self.phase = Phase::Waiting;
+            self.board.set_state(ModemState::Waiting)?;
+        }
+        if matches!(self.phase, Phase::Waiting) && host.running && host.boot_id != 0 {
+            self.take_boot(host.boot_id)?;
+        }
+        if let Phase::Up {
+            boot_id,
+            vdev,
+            link,
+        } = &self.phase
+            && link.was_reset()?
+        {
+            info!("the driver has cleared the rings");
+            let (boot_id, vdev) = (*boot_id, *vdev);
+            self.phase = Phase::Booting { boot_id, vdev };
+        }
+        if let Phase::Booting { boot_id, vdev } = &self.phase
+            && let Some(table) = vdev.ready(self.board.memory())?
+        {
+            let (boot_id, vdev) = (*boot_id, *vdev);
+            let link = Box::new(Link::open(self.board.memory(), &vdev, table)?);
+            self.links += 1;
+            info!("link {} is up", self.links);
+            self.phase = Phase::Up {
+                boot_id,
+                vdev,
+                link,
+            };
+        }
+        Ok(())
+    }
+
+    fn take_boot(&mut self, boot_id: u32) -> anyhow::Result<()> {
+        if self.board.taken()? == boot_id {
+            info!("boot {boot_id} was taken by an earlier modem");
+            return self.crash(boot_id);
+        }
+        self.board.take(boot_id)?;
+        let (da, len) = self.board.table()?;
+        let vdev = Vdev::find(self.board.memory(), da, len)?;
+        info!("boot {boot_id}");
+        self.phase = Phase::Booting { boot_id, vdev };
+        Ok(self.board.set_state(ModemState::Running)?)
+    }
+
+    /// Gives a boot up, and asks Linux for another one.
+    pub fn crash(&mut self, boot_id: u32) -> anyhow::Result<()> {
+        self.phase = Phase::Crashed { boot_id };
+        Ok(self.board.set_state(ModemState::Crashed)?)
+    }
+
+    /// Says goodbye.
+    pub fn leave(&self) -> anyhow::Result<()> {
+        Ok(self.board.set_state(ModemState::Absent)?)
+    }
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! The names in the catalogue's expressions.
+
+use crate::link::Link;
+use ivshmem::{
+    control::{FIRMWARE, FIRMWARE_SIZE, HEAP},
+    memory::DA_BASE,
+};
+
+/// Where the vrings and the pool of transmit slots are.
+const VRING0: u64 = DA_BASE + 0x10_0000;
+const VRING1: u64 = DA_BASE + 0x20_0000;
+const TX_POOL: u64 = DA_BASE + 0x30_0000;
+/// Bytes of the memory for a vring.
+const VRING_SIZE: u64 = 1 << 20;
+
+/// Fields of a vring, after `rx.` or `tx.`.
+const RING: [&str; 11] = [
+    "num",
+    "desc",
+    "avail_flags",
+    "avail_idx",
+    "avail_ring",
+    "used_event",
+    "used_flags",
+    "used_idx",
+    "used_ring",
+    "avail_event",
+    "end",
+];
+/// Names that depend on what happened on the link.
+const LINK: [&str; 12] = [
+    "num", "headroom", "tailroom", "room", "mru", "heap_end", "table", "status", "config",
+    "rx.idx", "tx.idx", "buf",
+];
+
+/// Whether there is a value for a name once a link is up.
+pub fn is_known(name: &str) -> bool {
+    let ring = |prefix: &str| {
+        name.strip_prefix(prefix)
+            .is_some_and(|field| RING.contains(&field))
+    };
+    fixed(name).is_some()
+        || LINK.contains(&name)
+        || ring("rx.")
+        || ring("tx.")
+        || taken(name).is_some()
+}
+
+/// The place of a frame in `taken0`, and of its buffer in `slot0`.
+fn taken(name: &str) -> Option<(bool, usize)> {
+    let (id, place) = match name.strip_prefix("taken") {
+        Some(place) => (true, place),
+        None => (false, name.strip_prefix("slot")?),
+    };
+    Some((id, place.parse().ok()?))
+}
+
+/// Names that are the same on each link.
+fn fixed(name: &str) -> Option<u64> {
+    Some(match name {
+        "page" => DA_BASE,
+        "firmware" | "window_start" => FIRMWARE,
+        "firmware_end" => FIRMWARE + FIRMWARE_SIZE,
+        "vring0" => VRING0,
+        "vring0_end" => VRING0 + VRING_SIZE,
+        "vring1" => VRING1,
+        "vring1_end" => VRING1 + VRING_SIZE,
+        "tx_pool" => TX_POOL,
+        "tx_pool_end" | "heap" => HEAP,
+        _ => return None,
+    })
+}
+
+/// The value of a name on a link.
+pub fn value(link: &Link, name: &str) -> Option<u64> {
+    if let Some(value) = fixed(name) {
+        return Some(value);
+    }
+    if let Some((id, place)) = taken(name) {
+        let (head, addr) = *link.tx.taken.get(place)?;
+        return Some(if id { head.into() } else { addr });
+    }
+    let config = link.downlink();
+    Some(match name {
+        "num" => link.rx.ring.num().into(),
+        "headroom" => config.headroom.into(),
+        "tailroom" => config.tailroom.into(),
+        "room" => config.room().into(),
+        "mru" => config.mtu.into(),
+        "heap_end" => DA_BASE + link.memory().size(),
+        "buf" => link.buffer(0),
+        // The entry of the device, behind its type; its status; its config space.
+        "table" => link.vdev(),
+        "status" => link.vdev() + 20,
+        "config" => link.vdev() + 64,
+        "rx.idx" => link.rx.avail_idx.into(),
+        "tx.idx" => link.tx.used_idx.into(),
+        _ => match name.split_once('.')? {
+            ("rx", field) => link.rx.ring.field(field)?,
+            ("tx", field) => link.tx.ring.field(field)?,
+            _ => return None,
+        },
+    })
+}

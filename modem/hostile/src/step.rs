@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! What a case consists of: raw accesses of the modem, and what goes on around it.
+
+use crate::expr::Expr;
+use serde::{Deserialize, Serialize};
+
+/// A step.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Step {
+    /// Stores a number of `width` bytes.
+    Store {
+        /// Device address.
+        at: Expr,
+        /// What.
+        value: Expr,
+        /// Bytes: 1, 2, 4 or 8.
+        #[serde(default = "four")]
+        width: u8,
+    },
+    /// Fills memory with bytes as frames have them.
+    Fill {
+        /// Device address.
+        at: Expr,
+        /// Bytes.
+        len: Expr,
+    },
+    /// Writes buffers and their descriptors, from `head` on, and puts the chain on the available
+    /// ring. [`Publish`](Self::Publish) makes it visible.
+    Chain {
+        /// The first descriptor.
+        #[serde(default = "zero")]
+        head: Expr,
+        /// The buffers.
+        buffers: Vec<Buffer>,
+    },
+    /// Writes `count` descriptors of good buffers from `head` on, each continued at the next, the
+    /// last one at `last`, if there is one. The chain is not put on the available ring.
+    Links {
+        /// The first descriptor.
+        #[serde(default = "zero")]
+        head: Expr,
+        /// Descriptors.
+        count: Expr,
+        /// Where the last one continues.
+        last: Option<Expr>,
+    },
+    /// Puts heads on the available ring.
+    Avail {
+        /// The heads.
+        heads: Vec<Expr>,
+    },
+    /// Stores the index of the available ring, moved by so much further, and interrupts.
+    Publish {
+        /// Further.
+        #[serde(default = "zero")]
+        by: Expr,
+        /// Whether to interrupt.
+        #[serde(default = "yes")]
+        ring: bool,
+    },
+    /// Waits until Linux has returned everything.
+    Returned {},
+    /// Delivers a frame of these bytes, which the guest must send back.
+    Deliver {
+        /// The bytes.
+        hex: String,
+    },
+    /// Passes a good frame each way.
+    Echo {},
+    /// Leaves frames that Linux sends on the ring from now on.
+    Hold {},
+    /// Takes them again.
+    Release {},
+    /// Asks the guest to send plain frames.
+    Ask {
+        /// How many.
+        count: u16,
+        /// Bytes of each.
+        #[serde(default = "hundred")]
+        len: u16,
+    },
+    /// Takes frames that are held off the ring, and does not return them.
+    Take {
+        /// How many.
+        count: u16,
+    },
+    /// Puts an entry on the used ring of vring 1.
+    Used {
+        /// The descriptor.
+        id: Expr,
+        /// The length that it claims.
+        #[serde(default = "zero")]
+        len: Expr,
+    },
+    /// Stores the index of the used ring of vring 1, moved by so much further, and interrupts.
+    PublishUsed {
+        /// Further.
+        #[serde(default = "zero")]
+        by: Expr,
+    },
+    /// Interrupts.
+    Ring {
+        /// The vector.
+        vector: Expr,
+        /// How often.
+        #[serde(default = "one")]
+        times: u32,
+    },
+    /// Interrupts from another thread without end, until [`Calm`](Self::Calm).
+    Storm {
+        /// The vectors.
+        vectors: Vec<u16>,
+    },
+    /// Stores one value after the other from another thread without end, until
+    /// [`Calm`](Self::Calm) or, unless `across` it, the next boot.
+    Race {
+        /// Device address.
+        at: Expr,
+        /// The values.
+        values: Vec<Expr>,
+        /// Bytes of each.
+        #[serde(default = "four")]
+        width: u8,
+        /// Whether the next boot is not the end.
+        #[serde(default)]
+        across: bool,
+    },
+    /// Ends what other threads do.
+    Calm {},
+    /// Makes a chain available and waits for its return, `times` times or until the link is given
+    /// up, but no longer than until all of the counters in `until` have moved.
+    Hammer {
+        /// The chain's head.
+        #[serde(default = "zero")]
+        head: Expr,
+        /// How often.
+        times: u32,
+        /// Counters of the guest.
+        #[serde(default)]
+        until: Vec<String>,
+    },
+    /// Waits for the link of another boot.
+    NewBoot {},
+    /// Waits for another link of any boot.
+    NewLink {},
+    /// Tells Linux that the modem crashed, and waits for another boot before it works again.
+    Crash {},
+    /// Ends the modem's process by `SIGKILL`.
+    Kill {},
+    /// Starts the modem's process again.
+    Start {},
+    /// Stops the modem's process.
+    Freeze {},
+    /// Lets the modem's process go on.
+    Thaw {},
+    /// Runs a command in the guest, which must succeed.
+    Guest {
+        /// The command.
+        run: String,
+    },
+    /// Waits for a line of the kernel's log since the case began.
+    Log {
+        /// A part of it.
+        text: String,
+    },
+}
+
+/// A buffer of a chain, with what is wrong with it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Buffer {
+    /// Where it is; usually in the heap.
+    pub addr: Option<Expr>,
+    /// What the descriptor says of its length; usually headroom, frame and tailroom.
+    pub len: Option<Expr>,
+    /// Flags of the descriptor; usually 1 if there is another buffer.
+    pub flags: Option<Expr>,
+    /// The next descriptor; usually the one behind it.
+    pub next: Option<Expr>,
+    /// Bytes of the frame that is written to it. None is written where `addr` is given and this
+    /// is not.
+    pub frame: Option<Expr>,
+}
+
+impl Step {
+    /// All expressions of the step.
+    pub fn expressions(&self) -> Vec<&Expr> {
+        match self {
+            Self::Store { at, value, .. } => vec![at, value],
+            Self::Fill { at, len } => vec![at, len],
+            Self::Chain { head, buffers } => {
+                let fields = buffers.iter().flat_map(|buffer| {
+                    let Buffer {
+                        addr,
+                        len,
+                        flags,
+                        next,
+                        frame,
+                    } = buffer;
+                    [addr, len, flags, next, frame].into_iter().flatten()
+                });
+                std::iter::once(head).chain(fields).collect()
+            }
+            Self::Links { head, count, last } => [head, count].into_iter().chain(last).collect(),
+            Self::Avail { heads } => heads.iter().collect(),
+            Self::Publish { by, .. } | Self::PublishUsed { by } => vec![by],
+            Self::Used { id, len } => vec![id, len],
+            Self::Ring { vector, .. } => vec![vector],
+            Self::Race { at, values, .. } => std::iter::once(at).chain(values).collect(),
+            Self::Hammer { head, .. } => vec![head],
+            _ => vec![],
+        }
+    }
+}
+
+fn zero() -> Expr {
+    Expr::from(0)
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn four() -> u8 {
+    4
+}
+
+fn hundred() -> u16 {
+    100
+}
+
+fn yes() -> bool {
+    true
+}

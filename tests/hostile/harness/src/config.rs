@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+
+/// Runs the hostile modem's catalogue against the driver in a virtual machine.
+///
+/// A table of all cases comes at the end; the last line is "N passed, N failed". The exit status is
+/// 0 only when none failed and at least one ran.
+#[derive(Parser)]
+#[command(version)]
+pub struct Config {
+    /// Only the cases whose names match, as file names do in a shell. May be repeated
+    #[arg(long = "case", value_name = "GLOB")]
+    pub cases: Vec<glob::Pattern>,
+    /// Print the cases, with what they do and must come to, and end
+    #[arg(long)]
+    pub list: bool,
+    /// Write the results to a file as well
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Do not look for leaks at the end
+    #[arg(long)]
+    pub no_leaks: bool,
+    /// Folder of the catalogue
+    #[arg(long, env = "CAIF_CATALOGUE")]
+    pub catalogue: PathBuf,
+    /// The script that starts QEMU
+    #[arg(long, env = "CAIF_RUN_VM")]
+    pub run_vm: PathBuf,
+    /// Root file system of the machine, with all modules and firmware
+    #[arg(long, env = "CAIF_INITRAMFS")]
+    pub initramfs: PathBuf,
+    /// Folder with the modem's programs: ivshmem-server and caif-hostile
+    #[arg(long, env = "CAIF_MODEM_BIN")]
+    pub modem_bin: PathBuf,
+    /// Folder for the logs of every process
+    #[arg(long, env = "CAIF_TEST_LOGS")]
+    pub logs: PathBuf,
+}

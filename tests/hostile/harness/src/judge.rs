@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Runs a case and says what came of it.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result, bail, ensure};
+use hostile::{
+    catalogue::{Case, Count, Flavour, Verdict},
+    execute::Counters,
+    protocol::Request,
+    step::Step,
+};
+use nix::sys::signal::Signal;
+
+use crate::machine::{Machine, bad_lines};
+
+/// What the driver says when it gives a link up.
+const DOWN: &str = "link is down:";
+/// What remoteproc says when it hears of a crash.
+const CRASH: &str = "crash detected in";
+
+/// What came of a case.
+pub struct Outcome {
+    pub verdict: Verdict,
+    /// Counters that moved, or the line of the log.
+    pub seen: String,
+    /// Why it failed.
+    pub faults: Vec<String>,
+}
+
+/// A case that is being run.
+struct Run<'a> {
+    machine: &'a mut Machine,
+    case: &'a Case,
+    /// Where the kernel's log was.
+    mark: usize,
+    /// The boot and the links that a step may wait for a successor of.
+    seen: (Option<u32>, u32),
+}
+
+/// Runs a case. It fails here only if the machine cannot be used for others any more.
+pub fn run(machine: &mut Machine, case: &Case, flavour: Flavour) -> Result<Outcome> {
+    machine
+        .use_firmware(flavour.firmware())
+        .context("before the case")?;
+    let mark = machine.kernel.mark();
+    let seen = machine.modem.state()?;
+    let mut run = Run {
+        machine,
+        case,
+        mark,
+        seen,
+    };
+    let mut outcome = if case.refused {
+        run.refused()?
+    } else if case.firmware.is_some() {
+        run.machine.switch_firmware(&case.name)?;
+        run.machine.modem.demand(&Request::WaitLink(None, seen.1))?;
+        run.seen = run.machine.modem.state()?;
+        run.faulty()?
+    } else {
+        run.faulty()?
+    };
+    if case.firmware.is_some() {
+        run.machine
+            .use_firmware(flavour.firmware())
+            .and_then(|()| run.machine.report())
+            .context("with good firmware again")?;
+    }
+    let lines = run.machine.kernel.since(mark);
+    let bad = bad_lines(&lines, &case.allow);
+    if !bad.is_empty() {
+        outcome
+            .faults
+            .push(format!("the kernel complains:\n{}", bad.join("\n")));
+    }
+    if !outcome.faults.is_empty() && outcome.verdict != Verdict::Wedged {
+        outcome.verdict = Verdict::Failed;
+    }
+    Ok(outcome)
+}
+
+impl Run<'_> {
+    /// Firmware that must be refused, with one line and no interface.
+    fn refused(&mut self) -> Result<Outcome> {
+        let text = self.case.log.clone().unwrap_or_default();
+        self.machine.try_bad_firmware(&self.case.name)?;
+        let mut faults = Vec::new();
+        if let Err(error) = self.machine.says(self.mark, &text) {
+            faults.push(format!("{error:#}"));
+        }
+        let links = self
+            .machine
+            .guest
+            .ok("ls /sys/class/net | grep cfvrt || true")?;
+        if !links.is_empty() {
+            faults.push(format!("there is an interface: {links}"));
+        }
+        self.check_log(&mut faults);
+        Ok(Outcome {
+            verdict: Verdict::Pass,
+            seen: text,
+            faults,
+        })
+    }
+
+    /// The steps, and whether frames pass afterwards.
+    fn faulty(&mut self) -> Result<Outcome> {
+        let before = self.machine.report().context("before the case")?;
+        let boot = self.seen.0;
+        self.mark = self.machine.kernel.mark();
+        let mut faults = Vec::new();
+        let steps = self.steps();
+        let after = steps.and_then(|()| self.settle(boot));
+        let after = match after {
+            Ok(after) => Some(after),
+            Err(error) => {
+                faults.push(format!("{error:#}"));
+                // A recovery that was not expected takes its time.
+                self.machine
+                    .modem
+                    .demand(&Request::Step(Step::Calm {}))
+                    .and_then(|()| self.machine.modem.demand(&Request::WaitLink(None, 0)))
+                    .and_then(|()| self.machine.report())
+                    .ok()
+            }
+        };
+        let Some(after) = after else {
+            return Ok(Outcome {
+                verdict: Verdict::Wedged,
+                seen: String::new(),
+                faults,
+            });
+        };
+        let verdict = if self.machine.modem.state()?.0 == boot {
+            Verdict::Pass
+        } else {
+            Verdict::Recovered
+        };
+        let mut seen = self.check_counters(&before, &after, verdict, &mut faults);
+        self.check_log(&mut faults);
+        if let Some(text) = &self.case.log {
+            seen.push(text.clone());
+        }
+        Ok(Outcome {
+            verdict,
+            seen: seen.join(", "),
+            faults,
+        })
+    }
+
+    fn steps(&mut self) -> Result<()> {
+        self.case
+            .steps
+            .iter()
+            .enumerate()
+            .try_for_each(|(at, step)| {
+                self.step(step)
+                    .with_context(|| format!("step {}, {step:?}", at + 1))
+            })
+    }
+
+    fn step(&mut self, step: &Step) -> Result<()> {
+        let machine = &mut *self.machine;
+        match step {
+            Step::NewBoot {} => {
+                let (boot, _) = self.seen;
+                machine.modem.demand(&Request::WaitLink(boot, 0))?;
+                self.seen = machine.modem.state()?;
+            }
+            Step::NewLink {} => {
+                let (_, links) = self.seen;
+                machine.modem.demand(&Request::WaitLink(None, links))?;
+                self.seen = machine.modem.state()?;
+            }
+            Step::Kill {} => machine.modem.process.kill()?,
+            Step::Start {} => machine.modem.restart()?,
+            Step::Freeze {} => machine.modem.process.signal(Signal::SIGSTOP)?,
+            Step::Thaw {} => machine.modem.process.signal(Signal::SIGCONT)?,
+            Step::Guest { run } => drop(machine.guest.ok(run)?),
+            Step::Log { text } => machine.says(self.mark, text)?,
+            step => machine.modem.demand(&Request::Step(step.clone()))?,
+        }
+        Ok(())
+    }
+
+    /// Waits until the link is as it is to be, and passes a frame each way.
+    fn settle(&mut self, boot: Option<u32>) -> Result<Counters> {
+        if self.case.expect == Verdict::Recovered {
+            self.machine.modem.demand(&Request::WaitLink(boot, 0))?;
+        } else {
+            self.machine
+                .modem
+                .demand(&Request::Step(Step::Returned {}))?;
+        }
+        self.machine.report()
+    }
+
+    fn check_counters(
+        &self,
+        before: &Counters,
+        after: &Counters,
+        verdict: Verdict,
+        faults: &mut Vec<String>,
+    ) -> Vec<String> {
+        let mut seen = Vec::new();
+        let delta = |name: &str| {
+            let value = |counters: &Counters| counters.get(name).copied().unwrap_or(0);
+            value(after).wrapping_sub(value(before))
+        };
+        let mut check = |name: &str, want: Option<Count>| {
+            let moved = delta(name);
+            if !want.unwrap_or(Count::Exactly(0)).allows(moved) {
+                faults.push(format!("{name} moved by {moved}, want {want:?}"));
+            }
+            if moved != 0 {
+                seen.push(format!("{name} +{moved}"));
+            }
+        };
+        for name in ["good", "torn", "foreign"] {
+            check(name, self.case.frames.get(name).copied());
+        }
+        // The counters of the interface begin anew with another one.
+        if verdict == Verdict::Pass {
+            let names: BTreeSet<_> = [before, after]
+                .into_iter()
+                .flat_map(Counters::keys)
+                .chain(self.case.counters.keys())
+                .filter(|name| name.contains("error") || name.contains("dropped"))
+                // The sum of the others.
+                .filter(|name| *name != "rx_errors" || self.case.counters.contains_key(*name))
+                .collect();
+            for name in names {
+                check(name, self.case.counters.get(name).copied());
+            }
+        }
+        seen
+    }
+
+    fn check_log(&self, faults: &mut Vec<String>) {
+        let lines = self.machine.kernel.since(self.mark);
+        let count = |text: &str| lines.iter().filter(|line| line.contains(text)).count() as u64;
+        if let Some(text) = &self.case.log
+            && count(text) != 1
+        {
+            let downs = lines.iter().filter(|line| line.contains(DOWN));
+            let downs: Vec<_> = downs.map(String::as_str).collect();
+            faults.push(format!(
+                "{} lines have {text:?}; {}",
+                count(text),
+                downs.join("\n")
+            ));
+        }
+        let crashes = count(CRASH);
+        let want = match self.case.expect {
+            Verdict::Recovered => self.case.recoveries,
+            _ => Count::Exactly(0),
+        };
+        if !want.allows(crashes) {
+            faults.push(format!("{crashes} crashes reported, want {want:?}"));
+        }
+    }
+}
+
+/// Insists that a table of cases can be run at all.
+pub fn check(cases: &[Case]) -> Result<()> {
+    ensure!(!cases.is_empty(), "no case has such a name");
+    for case in cases {
+        if case.flavours.is_empty() {
+            bail!("{} is never run", case.name);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The machine: ivshmem server, hostile modem, QEMU, and in it the driver and the reflector.
+
+use std::{os::unix::net::UnixListener, process::Command, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use hostile::{execute::Counters, protocol::Request};
+use nix::sys::signal::Signal;
+use tempfile::TempDir;
+use vm_tests::{
+    guest::{Guest, Running},
+    klog,
+    output::Output,
+    process::Process,
+};
+
+use crate::{
+    config::Config,
+    modem::{Modem, START},
+};
+
+/// Emulated, on a shared machine, under sanitizers.
+const BOOT: Duration = Duration::from_secs(240);
+/// For the kernel to say something.
+const SOON: Duration = Duration::from_secs(60);
+const REMOTEPROC: &str = "r=$(echo /sys/class/remoteproc/remoteproc*)";
+
+pub struct Machine {
+    pub guest: Guest,
+    pub kernel: Output,
+    pub modem: Modem,
+    /// The firmware that is booted.
+    firmware: String,
+    mark: u32,
+    _reflector: Running,
+    qemu: Process,
+    server: Process,
+    // Last, so that the sockets outlive the processes that use them.
+    _dir: TempDir,
+}
+
+impl Machine {
+    /// Boots the machine, with firmware of that name.
+    pub fn boot(config: &Config, firmware: &str) -> Result<Self> {
+        std::fs::create_dir_all(&config.logs)?;
+        let dir = tempfile::Builder::new().prefix("caif-hostile-").tempdir()?;
+        let socket = dir.path().join("iv");
+        let mut command = Command::new(config.modem_bin.join("ivshmem-server"));
+        command.arg("--socket").arg(&socket);
+        command.args(["--size", "16M", "--vectors", "4"]);
+        let server = Process::start("ivshmem-server", command, &config.logs)?;
+        server
+            .output
+            .wait_for(0, "listening", START)
+            .context("ivshmem-server")?;
+        let program = config.modem_bin.join("caif-hostile");
+        let modem = Modem::start(&program, &socket, dir.path(), &config.logs)?;
+
+        let agent = dir.path().join("agent");
+        let listener = UnixListener::bind(&agent)?;
+        let mut command = Command::new(&config.run_vm);
+        command.arg("--agent").arg(&agent);
+        command.arg("--ivshmem").arg(&socket).arg(&config.initramfs);
+        let qemu = Process::start("kernel", command, &config.logs)?;
+        let kernel = qemu.output.clone();
+        let mut guest = Guest::accept(&listener, BOOT).with_context(|| {
+            format!("the machine did not boot:\n{}", kernel.tail(20).join("\n"))
+        })?;
+        // Each line that tells of a fault is to be seen, however many there are in a few seconds.
+        guest.ok("echo 0 >/proc/sys/net/core/message_cost")?;
+        // A thread that looks for leaks now and then would only take time.
+        guest.ok(
+            "[ ! -e /sys/kernel/debug/kmemleak ] || echo scan=off >/sys/kernel/debug/kmemleak",
+        )?;
+        let reflector = guest.start_for("guest-tool reflect", 24 * 3600)?;
+        guest.ok(&format!(
+            "cp /lib/firmware/{firmware}.elf /lib/firmware/caif-modem.elf && \
+             modprobe caif_virtio && modprobe ivshmem_rproc"
+        ))?;
+        let mut machine = Self {
+            guest,
+            kernel,
+            modem,
+            firmware: firmware.to_owned(),
+            mark: 0,
+            _reflector: reflector,
+            qemu,
+            server,
+            _dir: dir,
+        };
+        machine.modem.demand(&Request::WaitLink(None, 0))?;
+        machine.report().context("no frame passes after boot")?;
+        let bad = bad_lines(&machine.kernel.since(0), &[]);
+        ensure!(bad.is_empty(), "the kernel complains:\n{}", bad.join("\n"));
+        Ok(machine)
+    }
+
+    /// Passes a frame each way, and gives the guest's counters. All that the kernel has said
+    /// before is in its log then.
+    pub fn report(&mut self) -> Result<Counters> {
+        self.mark += 1;
+        let place = self.kernel.mark();
+        let counters = self.modem.report(self.mark)?;
+        let text = format!("guest-tool: mark {}", self.mark);
+        self.kernel
+            .wait_until(place, SOON, &text, |line| line.ends_with(&text))?;
+        Ok(counters)
+    }
+
+    /// Boots firmware of that name, if it is not the one that is booted.
+    pub fn use_firmware(&mut self, name: &str) -> Result<()> {
+        if self.firmware == name {
+            return Ok(());
+        }
+        let (_, links) = self.modem.state()?;
+        self.switch_firmware(name)?;
+        self.modem.demand(&Request::WaitLink(None, links))
+    }
+
+    /// Stops the modem and starts it with firmware of that name.
+    pub fn switch_firmware(&mut self, name: &str) -> Result<()> {
+        self.try_firmware(name, "")
+    }
+
+    /// The same for firmware that may be refused.
+    pub fn try_bad_firmware(&mut self, name: &str) -> Result<()> {
+        self.try_firmware(name, "|| true")
+    }
+
+    fn try_firmware(&mut self, name: &str, or: &str) -> Result<()> {
+        self.guest.ok(&format!(
+            "{REMOTEPROC}; [ $(cat $r/state) = offline ] || echo stop >$r/state && \
+             echo {name}.elf >$r/firmware && {{ echo start >$r/state {or}; }}"
+        ))?;
+        name.clone_into(&mut self.firmware);
+        Ok(())
+    }
+
+    /// Waits for a line of the kernel's log.
+    pub fn says(&self, mark: usize, text: &str) -> Result<()> {
+        self.kernel.wait_for(mark, text, SOON).map(|_| ())
+    }
+
+    /// Removes the modules, and insists that nothing of them is left and that no memory leaked.
+    pub fn look_for_leaks(&mut self) -> Result<()> {
+        let leaks = "/sys/kernel/debug/kmemleak";
+        if self.guest.run(&format!("[ -e {leaks} ]"))?.status == 0 {
+            self.scan(leaks).context("with the modules loaded")?;
+        }
+        self.guest.ok("rmmod ivshmem_rproc && rmmod caif_virtio")?;
+        let left = self
+            .guest
+            .ok("ls /sys/class/remoteproc /sys/bus/virtio/devices | grep -v : || true")?;
+        ensure!(left.trim().is_empty(), "left behind: {left}");
+        if self.guest.run(&format!("[ -e {leaks} ]"))?.status == 0 {
+            self.scan(leaks).context("with the modules removed")?;
+        }
+        Ok(())
+    }
+
+    fn scan(&mut self, leaks: &str) -> Result<()> {
+        // Memory counts as leaked when a scan finds no pointer to what an earlier one did not
+        // find either, and is older than some seconds; the kernel crate's own needs five scans.
+        let scans = "for i in 1 2 3 4 5 6; do echo scan >LEAKS; done; cat LEAKS";
+        let found = self
+            .guest
+            .start_for(&scans.replace("LEAKS", leaks), 600)?
+            .ok()?;
+        ensure!(found.trim().is_empty(), "memory leaked:\n{found}");
+        Ok(())
+    }
+
+    /// Ends the machine, which must be in an orderly way.
+    pub fn shut_down(mut self) -> Result<()> {
+        // The agent's end is init's cue, and this command will not be answered any more.
+        drop(self.guest.start("kill $PPID")?);
+        ensure!(
+            self.qemu
+                .exited(SOON)
+                .is_some_and(|status| status.success()),
+            "the machine did not end by itself"
+        );
+        self.modem.end()?;
+        self.server.signal(Signal::SIGTERM)?;
+        self.server.must_end_well(START)
+    }
+}
+
+/// Lines that mean that something is wrong, less those with one of the texts in `allowed`.
+pub fn bad_lines(lines: &[String], allowed: &[String]) -> Vec<String> {
+    klog::bad_lines(lines)
+        .into_iter()
+        .filter(|line| !allowed.iter().any(|text| line.contains(text)))
+        .map(str::to_owned)
+        .collect()
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The hostile modem against the driver; see `Config` for the command line.
+
+mod config;
+mod judge;
+mod machine;
+mod modem;
+mod table;
+
+use std::{process::ExitCode, time::Instant};
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use hostile::catalogue::{self, Case, Flavour, Verdict};
+
+use config::Config;
+use machine::Machine;
+use table::Row;
+
+fn main() -> ExitCode {
+    match run(&Config::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            println!("{error:#}");
+            println!("0 passed, 1 failed");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(config: &Config) -> Result<bool> {
+    let mut cases = catalogue::load(&config.catalogue)?;
+    cases.retain(|case| {
+        config.cases.is_empty() || config.cases.iter().any(|glob| glob.matches(&case.name))
+    });
+    judge::check(&cases)?;
+    if config.list {
+        table::list(&cases);
+        println!("{} cases", cases.len());
+        return Ok(true);
+    }
+    let start = Instant::now();
+    let rows = run_all(config, &cases);
+    table::print(&rows);
+    if let Some(path) = &config.json {
+        table::write_json(&rows, path)?;
+    }
+    let failed = rows.iter().filter(|row| !row.passed()).count();
+    println!(
+        "{} cases in {} runs, {:.0} s, logs in {}",
+        cases.len(),
+        rows.len(),
+        start.elapsed().as_secs_f32(),
+        config.logs.display()
+    );
+    println!("{} passed, {failed} failed", rows.len() - failed);
+    Ok(failed == 0)
+}
+
+/// Runs all cases with all flavours, and looks for leaks in between and at the end.
+fn run_all(config: &Config, cases: &[Case]) -> Vec<Row> {
+    let runs: Vec<(&Case, Flavour)> = [Flavour::EventIdx, Flavour::Flags]
+        .into_iter()
+        .flat_map(|flavour| {
+            cases
+                .iter()
+                .filter(move |case| case.flavours.contains(&flavour))
+                .map(move |case| (case, flavour))
+        })
+        .collect();
+    let mut rows = Vec::new();
+    let mut machine = None;
+    for (at, (case, flavour)) in runs.iter().enumerate() {
+        let start = Instant::now();
+        let outcome = run_case(config, &mut machine, case, *flavour);
+        let mut row = Row::new(case, *flavour, start.elapsed());
+        match outcome {
+            Ok(outcome) => {
+                row.verdict = outcome.verdict;
+                row.seen = outcome.seen;
+                row.faults = outcome.faults;
+            }
+            Err(error) => row.faults.push(format!("{error:#}")),
+        }
+        eprintln!(
+            "{:4}/{} {:44} {:9} {:5.1} s",
+            at + 1,
+            runs.len(),
+            row.case,
+            row.verdict,
+            row.seconds
+        );
+        for fault in &row.faults {
+            eprintln!("     {fault}");
+        }
+        // What is left of a machine after such a case proves nothing about the next.
+        if matches!(row.verdict, Verdict::Failed | Verdict::Wedged) {
+            machine = None;
+        }
+        rows.push(row);
+    }
+    if let Some(machine) = machine {
+        rows.push(end(config, machine));
+    }
+    rows
+}
+
+fn run_case(
+    config: &Config,
+    machine: &mut Option<Machine>,
+    case: &Case,
+    flavour: Flavour,
+) -> Result<judge::Outcome> {
+    let machine = match machine {
+        Some(machine) => machine,
+        None => machine.insert(Machine::boot(config, flavour.firmware()).context("booting")?),
+    };
+    judge::run(machine, case, flavour)
+}
+
+/// Looks for leaks, and ends the machine; this counts as a case.
+fn end(config: &Config, mut machine: Machine) -> Row {
+    let start = Instant::now();
+    let mark = machine.kernel.mark();
+    let kernel = machine.kernel.clone();
+    let leaks = if config.no_leaks {
+        Ok(())
+    } else {
+        machine.look_for_leaks()
+    };
+    let result = leaks.and_then(|()| machine.shut_down());
+    let bad = machine::bad_lines(&kernel.since(mark), &[]);
+    let mut row = Row {
+        group: "afterwards".into(),
+        case: "no_leaks".into(),
+        what: "all modules removed, nothing left behind".into(),
+        flavour: Flavour::Flags,
+        verdict: Verdict::Pass,
+        expected: Verdict::Pass,
+        seen: String::new(),
+        seconds: start.elapsed().as_secs_f32(),
+        faults: bad,
+    };
+    row.faults
+        .extend(result.err().map(|error| format!("{error:#}")));
+    if !row.faults.is_empty() {
+        row.verdict = Verdict::Failed;
+    }
+    row
+}

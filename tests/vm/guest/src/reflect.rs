@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Answers the hostile modem: sends back what it is asked to, and looks at every byte that any
+//! link delivers.
+//!
+//! It brings up each link that appears, for links come anew with every recovery, and keeps
+//! counts of frames over all of them. A frame with bytes that no modem has written is told of in the
+//! kernel's log.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::Write,
+    os::fd::{AsRawFd, BorrowedFd, OwnedFd},
+};
+
+use anyhow::{Context, Result};
+use netlink_packet_core::{NLM_F_REQUEST, NetlinkMessage};
+use netlink_packet_route::{
+    RouteNetlinkMessage,
+    link::{LinkFlags, LinkMessage},
+};
+use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+use nix::{
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::socket::{
+        AddressFamily, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType, recvfrom, sendto,
+        setsockopt, socket, sockopt::RcvBufForce,
+    },
+};
+use std::os::fd::AsFd;
+
+use crate::hostile_frame::{Frame, Kind, is_tame};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Links are interfaces whose name begins like this
+    #[arg(long, default_value = "cfvrt")]
+    links: String,
+}
+
+/// `ARPHRD_CAIF`.
+const HARDWARE: u16 = 822;
+/// `PACKET_OUTGOING`: the kernel shows us what we send.
+const OUTGOING: u8 = 4;
+/// Lines at most about frames with foreign bytes.
+const LINES_MAX: u64 = 5;
+
+struct Reflector {
+    socket: OwnedFd,
+    links: String,
+    counts: BTreeMap<String, u64>,
+    /// Length and checksum of a frame that is none of ours and must come next.
+    announced: Option<(usize, u32)>,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    let socket = socket(
+        AddressFamily::Packet,
+        SockType::Raw,
+        SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK,
+        SockProtocol::EthAll,
+    )?;
+    setsockopt(&socket, RcvBufForce, &(16 << 20))?;
+    let mut reflector = Reflector {
+        socket,
+        links: args.links.clone(),
+        counts: ["good", "torn", "foreign"]
+            .into_iter()
+            .map(|name| (name.to_owned(), 0))
+            .collect(),
+        announced: None,
+    };
+    // Subscribed before the first look, so that no link falls between the two.
+    let mut events = Socket::new(NETLINK_ROUTE)?;
+    events.bind(&SocketAddr::new(0, 1))?; // RTMGRP_LINK
+    events.set_non_blocking(true)?;
+    let mut changed = true;
+    loop {
+        if changed {
+            reflector.raise_links()?;
+        }
+        // SAFETY: The socket lives longer than the borrow, which ends with this round.
+        let fd = unsafe { BorrowedFd::borrow_raw(events.as_raw_fd()) };
+        let mut fds = [
+            PollFd::new(fd, PollFlags::POLLIN),
+            PollFd::new(reflector.socket.as_fd(), PollFlags::POLLIN),
+        ];
+        poll(&mut fds, PollTimeout::NONE)?;
+        changed = fds[0].any().unwrap_or(true);
+        // An overrun only means that many links changed: all are looked at anyway.
+        while events.recv_from_full().is_ok() {}
+        reflector.receive()?;
+    }
+}
+
+impl Reflector {
+    /// Brings up all links that are down.
+    fn raise_links(&self) -> Result<()> {
+        for entry in fs::read_dir("/sys/class/net")? {
+            let name = entry?.file_name().to_string_lossy().into_owned();
+            let path = format!("/sys/class/net/{name}");
+            let down = fs::read_to_string(format!("{path}/flags")).is_ok_and(|flags| {
+                u32::from_str_radix(flags.trim_start_matches("0x").trim(), 16)
+                    .is_ok_and(|flags| flags & 1 == 0)
+            });
+            if !name.starts_with(&self.links) || !down {
+                continue;
+            }
+            // So that a modem that returns nothing has many frames. A link may go at any time.
+            let _ = fs::write(
+                format!("{path}/queues/tx-0/byte_queue_limits/limit_min"),
+                "1000000",
+            );
+            if let Some(index) = index_of(&name) {
+                raise(index)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes all frames that arrived.
+    fn receive(&mut self) -> Result<()> {
+        let mut bytes = vec![0; 1 << 17];
+        loop {
+            match recvfrom::<LinkAddr>(self.socket.as_raw_fd(), &mut bytes) {
+                Ok((len, Some(from))) => {
+                    if from.hatype() == HARDWARE && from.pkttype() != OUTGOING {
+                        let frame = bytes.get(..len).unwrap_or_default().to_vec();
+                        self.take(&frame, &from)?;
+                    }
+                }
+                Ok((_, None)) => {}
+                Err(nix::Error::EAGAIN) => return Ok(()),
+                // A link went down or away.
+                Err(nix::Error::ENETDOWN | nix::Error::ENODEV | nix::Error::EINTR) => {}
+                Err(error) => return Err(error).context("receive"),
+            }
+        }
+    }
+
+    fn count(&mut self, name: &str) -> u64 {
+        let count = self.counts.entry(name.to_owned()).or_default();
+        *count += 1;
+        *count
+    }
+
+    fn take(&mut self, bytes: &[u8], from: &LinkAddr) -> Result<()> {
+        let frame = Frame::decode(bytes);
+        match frame {
+            Some(Frame {
+                kind: Kind::Plain, ..
+            }) => {
+                self.count("good");
+            }
+            Some(Frame {
+                kind: Kind::Echo, ..
+            }) => self.send(bytes, from),
+            Some(Frame {
+                kind: Kind::Ask,
+                payload,
+                ..
+            }) => {
+                let [count, len] = words(&payload);
+                for seq in 0..u32::from(count) {
+                    let plain = Frame {
+                        kind: Kind::Plain,
+                        seq,
+                        payload: vec![],
+                    };
+                    self.send(&plain.encode(len.into()), from);
+                }
+            }
+            Some(Frame {
+                kind: Kind::Report,
+                seq,
+                payload,
+            }) => {
+                let [low, high] = words(&payload);
+                say(&format!("mark {}", u32::from(low) | u32::from(high) << 16))?;
+                let answer = Frame {
+                    kind: Kind::Answer,
+                    seq,
+                    payload: serde_json::to_vec(&self.report(from))?,
+                };
+                self.send(&answer.encode(0), from);
+            }
+            Some(Frame {
+                kind: Kind::Announce,
+                payload,
+                ..
+            }) => {
+                let word = |at: usize| {
+                    payload
+                        .get(at..at + 4)
+                        .and_then(|word| word.try_into().ok())
+                        .map_or(0, u32::from_le_bytes)
+                };
+                self.announced = Some((word(0) as usize, word(4)));
+            }
+            _ if self.announced == Some((bytes.len(), crc32fast::hash(bytes))) => {
+                self.announced = None;
+                self.send(bytes, from);
+            }
+            _ if is_tame(bytes) => {
+                self.count("torn");
+            }
+            _ => {
+                if self.count("foreign") <= LINES_MAX {
+                    let start = bytes.get(..48).unwrap_or(bytes);
+                    say(&format!(
+                        "BUG: a frame of {} bytes brought foreign memory: {start:02x?}",
+                        bytes.len()
+                    ))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends a frame to where another came from. The modem notices those that are missing.
+    fn send(&self, bytes: &[u8], to: &LinkAddr) {
+        let _ = sendto(self.socket.as_raw_fd(), bytes, to, MsgFlags::empty());
+    }
+
+    /// Counts of frames, and the statistics of the link.
+    fn report(&self, link: &LinkAddr) -> BTreeMap<String, u64> {
+        let mut report = self.counts.clone();
+        let names = fs::read_dir("/sys/class/net")
+            .into_iter()
+            .flatten()
+            .flatten();
+        let paths = names.map(|entry| entry.path());
+        for path in paths {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if index_of(&name) != Some(link.ifindex() as u32) {
+                continue;
+            }
+            let files = fs::read_dir(path.join("statistics"));
+            for file in files.into_iter().flatten().flatten() {
+                let value = fs::read_to_string(file.path());
+                if let Some(value) = value.ok().and_then(|text| text.trim().parse().ok())
+                    && value != 0
+                {
+                    report.insert(file.file_name().to_string_lossy().into_owned(), value);
+                }
+            }
+        }
+        report
+    }
+}
+
+/// The first two half words.
+fn words(payload: &[u8]) -> [u16; 2] {
+    let word = |at: usize| {
+        payload
+            .get(at..at + 2)
+            .and_then(|word| word.try_into().ok())
+            .map_or(0, u16::from_le_bytes)
+    };
+    [word(0), word(2)]
+}
+
+fn index_of(name: &str) -> Option<u32> {
+    let text = fs::read_to_string(format!("/sys/class/net/{name}/ifindex")).ok()?;
+    text.trim().parse().ok()
+}
+
+/// Brings an interface up.
+fn raise(index: u32) -> Result<()> {
+    let mut link = LinkMessage::default();
+    link.header.index = index;
+    link.header.flags = LinkFlags::Up;
+    link.header.change_mask = LinkFlags::Up;
+    let mut message = NetlinkMessage::from(RouteNetlinkMessage::SetLink(link));
+    message.header.flags = NLM_F_REQUEST;
+    message.finalize();
+    let mut bytes = vec![0; message.buffer_len()];
+    message.serialize(&mut bytes);
+    let socket = Socket::new(NETLINK_ROUTE)?;
+    socket.send_to(&bytes, &SocketAddr::new(0, 0), 0)?;
+    Ok(())
+}
+
+/// Writes a line to the kernel's log.
+fn say(line: &str) -> Result<()> {
+    let mut log = fs::OpenOptions::new().write(true).open("/dev/kmsg")?;
+    log.write_all(format!("guest-tool: {line}\n").as_bytes())?;
+    Ok(())
+}
