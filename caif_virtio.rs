@@ -21,7 +21,6 @@ pub mod abstractions {
     pub mod skbuff;
     pub mod virtio;
     pub mod virtio_netdev;
-    pub mod virtqueue;
 }
 pub mod counters;
 pub mod link_config;
@@ -193,8 +192,7 @@ impl virtio_netdev::Driver for CaifDriver {
         let features = Features {
             event_idx: vdev.has_feature(F_EVENT_IDX),
         };
-        let tx_mem = queues.ring_mem(VRING_TX, &tx_layout)?;
-        let tx = Tx::new(dev, &link, tx_mem, tx_layout, features, config.uplink)?;
+        let tx = Tx::new(&queues, &link, tx_layout, features, config.uplink)?;
         let windows = Windows::new(&link, tx.slots.dma_range()).inspect_err(|_| {
             log!(
                 dev_err,
@@ -202,8 +200,7 @@ impl virtio_netdev::Driver for CaifDriver {
                 "no carveout where frames could be, besides the virtio ones\n"
             )
         })?;
-        let rx_mem = queues.ring_mem(VRING_RX, &rx_layout)?;
-        let rx = Rx::new(rx_mem, rx_layout, features, windows, config.downlink)?;
+        let rx = Rx::new(&queues, rx_layout, features, windows, config.downlink)?;
         log!(
             dev_info,
             dev,
@@ -398,7 +395,7 @@ impl<'bound> netdev::Operations for CaifVirtio<'bound> {
         }
 
         self.poll_tx(tx);
-        if received == cx.budget() || rx.ring.enable_notify() {
+        if received == cx.budget() || rx.rearm() {
             Polled::More
         } else {
             Polled::Done(received)

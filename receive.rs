@@ -14,8 +14,11 @@ use crate::{
     },
     link_config::Direction,
     remoteproc_glue::{
+        doorbell::Seen,
+        queues::Queues,
         ring_mem::VringMem,
-        windows::Windows, //
+        windows::Windows,
+        VRING_RX, //
     },
     vring_layout::Layout,
     vring_mem::Features,
@@ -26,7 +29,10 @@ use crate::{
         Segment, //
     }, //
 };
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
 
 /// State of reception.
 pub struct Rx<'bound> {
@@ -37,28 +43,37 @@ pub struct Rx<'bound> {
     /// A chain of which only some segments fitted into the budget, and the next one of them.
     current: Option<(Chain, usize)>,
     windows: Windows<'bound>,
+    seen: Arc<Seen>,
     config: Direction,
 }
 
 impl<'bound> Rx<'bound> {
-    /// Takes the device side of the vring in `mem`, whose buffers are as `config` says and lie in
+    /// Takes the device side of the reversed vring, whose buffers are as `config` says and lie in
     /// `windows`.
     pub fn new(
-        mem: VringMem<'bound>,
+        queues: &Queues<'bound>,
         layout: Layout,
         features: Features,
         windows: Windows<'bound>,
         config: Direction,
     ) -> Result<Self> {
         let num = usize::from(layout.num());
+        let mem = queues.ring_mem(VRING_RX)?;
         let in_flight = KVec::from_elem(0, num.div_ceil(32), GFP_KERNEL)?;
         Ok(Self {
             ring: Ring::new(mem, layout, features, in_flight).map_err(|_| EINVAL)?,
             segments: KVec::from_elem(Segment::default(), num, GFP_KERNEL)?,
             current: None,
             windows,
+            seen: queues.seen(),
             config,
         })
+    }
+
+    /// Asks for an interrupt when there is more to receive. Returns whether there already is.
+    pub fn rearm(&mut self) -> bool {
+        self.seen.rx(self.ring.next());
+        self.ring.enable_notify()
     }
 
     /// Receives frames, at most as many as the budget. Returns how many buffers were looked at,

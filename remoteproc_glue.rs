@@ -5,6 +5,7 @@
 //!
 //! C header: [`include/linux/remoteproc.h`](srctree/include/linux/remoteproc.h)
 
+pub mod doorbell;
 pub mod queues;
 pub mod ring_mem;
 pub mod slots;

@@ -14,9 +14,12 @@ use crate::{
     link_config::Direction,
     log,
     remoteproc_glue::{
+        doorbell::Seen,
+        queues::Queues,
         ring_mem::VringMem,
         slots::Slots,
-        Link, //
+        Link,
+        VRING_TX, //
     },
     vring_driver::{
         Ring,
@@ -27,8 +30,8 @@ use crate::{
     vring_mem::Features, //
 };
 use kernel::{
-    device,
-    prelude::*, //
+    prelude::*,
+    sync::Arc, //
 };
 
 /// Fewest slots to send from that are of use.
@@ -41,16 +44,16 @@ pub struct Tx<'bound> {
     pub slots: Slots,
     /// Bytes of the packet in each slot.
     lens: KVec<u32>,
+    seen: Arc<Seen>,
     config: Direction,
 }
 
 impl<'bound> Tx<'bound> {
-    /// Takes the driver side of the vring in `mem`, and allocates slots to send from: as many as it
-    /// has descriptors, or as there is memory for.
+    /// Takes the driver side of the vring to send by, and allocates slots to send from: as many as
+    /// it has descriptors, or as there is memory for.
     pub fn new(
-        dev: &device::Device<device::Bound>,
+        queues: &Queues<'bound>,
         link: &Link<'bound>,
-        mem: VringMem<'bound>,
         layout: Layout,
         features: Features,
         config: Direction,
@@ -61,16 +64,18 @@ impl<'bound> Tx<'bound> {
         let slots = Slots::new(link.dma_device(), size, want, least).inspect_err(|_| {
             log!(
                 dev_err,
-                dev,
+                link.vdev().as_ref(),
                 "no shared memory for {least} slots of {size} bytes to send from\n"
             )
         })?;
         let states = KVec::from_elem(0, slots.count().into(), GFP_KERNEL)?;
         let lens = KVec::from_elem(0, slots.count().into(), GFP_KERNEL)?;
+        let mem = queues.ring_mem(VRING_TX)?;
         Ok(Self {
             ring: Ring::new(mem, layout, features, states).map_err(|_| EINVAL)?,
             slots,
             lens,
+            seen: queues.seen(),
             config,
         })
     }
@@ -90,6 +95,7 @@ impl<'bound> Tx<'bound> {
             }
         };
         if packets > 0 {
+            self.seen.tx(self.ring.next());
             queue.completed(packets, bytes);
             queue.progress();
         }

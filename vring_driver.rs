@@ -198,6 +198,11 @@ impl<M: RingMem, S: BorrowMut<[u16]>> Ring<M, S> {
         self.broken
     }
 
+    /// Place in the used ring of the next buffer to reclaim, counted from the start.
+    pub fn next(&self) -> u16 {
+        self.next_used.0
+    }
+
     /// Number of free slots.
     #[inline]
     pub fn free(&self) -> u16 {

@@ -302,6 +302,11 @@ impl<M: RingMem, S: BorrowMut<[u32]>> Ring<M, S> {
         self.broken
     }
 
+    /// Place in the available ring of the next chain to fetch, counted from the start.
+    pub fn next(&self) -> u16 {
+        self.next_avail.0
+    }
+
     /// Number of chains that were fetched and not given back.
     pub fn in_flight(&self) -> u16 {
         (self.next_avail - self.next_used).0

@@ -80,18 +80,20 @@ pub trait Driver {
 }
 
 /// A virtio device in the course of its probe.
-///
-/// # Invariants
-///
-/// The device's `priv` is `napi`, and stays so for `'bound`.
 pub struct Setup<'bound, 'core> {
     vdev: &'bound virtio::Device<device::Core<'core>>,
+    napi: &'bound Napi,
 }
 
 impl<'bound, 'core> Setup<'bound, 'core> {
-    /// The device. Callbacks of its queues find the network device's [`Napi`] in its `priv`.
+    /// The device.
     pub fn vdev(&self) -> &'bound virtio::Device<device::Core<'core>> {
         self.vdev
+    }
+
+    /// What callbacks of its queues schedule. Until the interface is up, that has no effect.
+    pub fn napi(&self) -> &'bound Napi {
+        self.napi
     }
 }
 
@@ -157,11 +159,7 @@ impl<T: Driver> Adapter<T> {
         // SAFETY: The network device, and the instance in it, are freed only after the queues
         // whose callbacks use the instance: the driver's state owns those and is dropped first.
         let napi: &'bound Napi = unsafe { netdev.napi() };
-        // SAFETY: `priv` is the driver's to use, and no queue exists yet.
-        unsafe { (*vdev.as_raw()).priv_ = core::ptr::from_ref::<Napi>(napi).cast_mut().cast() };
-
-        // INVARIANT: As was just arranged; nobody else writes to `priv`.
-        let (settings, parts) = T::probe(Setup { vdev })?;
+        let (settings, parts) = T::probe(Setup { vdev, napi })?;
         let registration = netdev.register(settings, parts, || vdev.ready())?;
         T::start(registration.ops(), registration.device());
         dev.set_drvdata(Ok::<_, Error>(registration))

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The two vrings of a link, and the doorbell that the remote processor rings.
+//! The two vrings of a link.
 //!
 //! The kernel's virtqueues are for peers that are trusted not to write to the descriptors:
 //! `virtqueue_get_buf()` follows the chain there, which could be made endless. So both vrings are
 //! accessed by the ring files, and the virtqueues that remoteproc makes for them serve to kick.
-//!
-//! remoteproc passes an interrupt on to the virtqueue that is entered for the vring, by way of
-//! `vring_interrupt()`, which does nothing unless the used ring has news for that virtqueue. A
-//! third one, the doorbell, is entered in the place of both: private memory, never used for
-//! buffers, and with a used ring that has news for ever.
 
 use super::{
+    doorbell::{
+        Doorbell,
+        Seen, //
+    },
     ring_mem::VringMem,
     Link,
     VRINGS,
@@ -21,8 +20,7 @@ use super::{
 use crate::{
     abstractions::{
         bindings,
-        virtio_netdev::Setup,
-        virtqueue, //
+        virtio_netdev::Setup, //
     },
     vring_layout::Layout, //
 };
@@ -35,7 +33,8 @@ use kernel::{
             mb,
             Full, //
         },
-        rcu, //
+        rcu,
+        Arc, //
     }, //
 };
 
@@ -43,14 +42,10 @@ use kernel::{
 ///
 /// When it is dropped, the doorbell is muted, the device reset, the modem kicked so that it notices,
 /// interrupts cut off, and the virtqueues deleted.
-///
-/// # Invariants
-///
-/// The virtqueues are valid, and the device's list of virtqueues has these three and no others.
 pub struct Queues<'bound> {
+    // The doorbell looks at the vrings, which remain until the virtqueues are deleted.
+    bell: Doorbell<'bound>,
     found: Found<'bound>,
-    vqs: [NonNull<bindings::virtqueue>; VRINGS],
-    bell: NonNull<bindings::virtqueue>,
 }
 
 // SAFETY: The methods use the virtqueues in ways that need no lock.
@@ -59,25 +54,101 @@ unsafe impl Send for Queues<'_> {}
 // SAFETY: As for `Send`.
 unsafe impl Sync for Queues<'_> {}
 
-/// The virtqueues of a device, found and not yet deleted. Dropping this is the end of them: the
-/// device is reset, interrupts are cut off, the virtqueues deleted.
-struct Found<'bound>(Link<'bound>);
+/// The virtqueues that remoteproc made for the vrings. Dropping this is the end of them: the device
+/// is reset, interrupts are cut off, the virtqueues deleted.
+///
+/// # Invariants
+///
+/// The virtqueues are valid and of the layouts beside them, and those that remoteproc can find when
+/// this is dropped are all in the device's list.
+struct Found<'bound> {
+    link: Link<'bound>,
+    vrings: [(NonNull<bindings::virtqueue>, Layout); VRINGS],
+    cut_off: bool,
+}
 
-impl Found<'_> {
+impl<'bound> Found<'bound> {
+    /// Makes remoteproc find the virtqueues.
+    fn new(link: Link<'bound>, layouts: [Layout; VRINGS]) -> Result<Self> {
+        let info = |name: &'static CStr| bindings::virtqueue_info {
+            name: name.as_char_ptr(),
+            // With NULL for a callback, virtio would write to the vring.
+            callback: Some(ignore),
+            ctx: false,
+        };
+        let mut infos = [info(c"input"), info(c"output")];
+        let mut vqs = [core::ptr::null_mut(); VRINGS];
+        let vdev = link.vdev().as_raw();
+        // SAFETY: The device is valid, and the arrays have as many entries as is said.
+        to_result(unsafe {
+            bindings::caif_helper_virtio_find_vqs(
+                vdev,
+                VRINGS as c_uint,
+                vqs.as_mut_ptr(),
+                infos.as_mut_ptr(),
+            )
+        })?;
+        let ([rx, tx], [rx_layout, tx_layout]) = (vqs, layouts);
+        let (Some(rx), Some(tx)) = (NonNull::new(rx), NonNull::new(tx)) else {
+            // The names given, remoteproc leaves none out.
+            return Err(ENODEV);
+        };
+        // INVARIANT: The virtqueues were just made. The layouts are checked before they are used.
+        let found = Self {
+            link,
+            vrings: [(rx, rx_layout), (tx, tx_layout)],
+            cut_off: false,
+        };
+        for (index, (vq, layout)) in found.vrings.iter().enumerate() {
+            // SAFETY: The virtqueue was just found and is valid.
+            if unsafe { (*vq.as_ptr()).priv_ } != link.vring(index).cast() {
+                return Err(ENODEV);
+            }
+            check_layout(*vq, layout)?;
+        }
+        Ok(found)
+    }
+
+    /// The virtqueue and the layout of vring `index`, which is below [`VRINGS`].
+    #[inline]
+    fn vring(&self, index: usize) -> &(NonNull<bindings::virtqueue>, Layout) {
+        let [rx, tx] = &self.vrings;
+        if index == VRING_TX {
+            tx
+        } else {
+            rx
+        }
+    }
+
+    /// The memory of vring `index`.
+    fn mem(&self, index: usize) -> Result<VringMem<'bound>> {
+        let (vq, layout) = self.vring(index);
+        // SAFETY: The virtqueue is valid.
+        let vring = unsafe { bindings::virtqueue_get_vring(vq.as_ptr()) };
+        // SAFETY: A split virtqueue has a vring.
+        let desc = unsafe { (*vring).desc };
+        let base = NonNull::new(desc.cast()).ok_or(ENODEV)?;
+        // SAFETY: remoteproc keeps the memory of a vring of this layout for as long as its virtio
+        // device exists.
+        unsafe { VringMem::new(base, layout.size()) }.ok_or(EINVAL)
+    }
+
     /// Enters `vq` for vring `index`, to get its interrupts.
     fn enter(&self, index: usize, vq: *mut bindings::virtqueue) {
         // SAFETY: The vring is valid.
-        let place = unsafe { &raw mut (*self.0.vring(index)).vq };
+        let place = unsafe { &raw mut (*self.link.vring(index)).vq };
         // SAFETY: The place is valid; who reads it takes an old value or a new one.
         unsafe { place.write_volatile(vq) };
     }
-}
 
-impl Drop for Found<'_> {
-    fn drop(&mut self) {
-        let vdev = self.0.vdev().as_raw();
+    /// Resets the device, and sees to it that nobody finds a virtqueue any more. Process context:
+    /// sleeps.
+    fn cut_off(&mut self) {
+        if self.cut_off {
+            return;
+        }
         // SAFETY: The device is valid, and this is process context.
-        unsafe { bindings::virtio_reset_device(vdev) };
+        unsafe { bindings::virtio_reset_device(self.link.vdev().as_raw()) };
         for index in [VRING_RX, VRING_TX] {
             self.enter(index, core::ptr::null_mut());
         }
@@ -86,8 +157,15 @@ impl Drop for Found<'_> {
         // preemption enabled must end its calls before it takes its virtio devices away, as
         // remoteproc offers no lock for that.
         rcu::synchronize_rcu();
+        self.cut_off = true;
+    }
+}
+
+impl Drop for Found<'_> {
+    fn drop(&mut self) {
+        self.cut_off();
         // SAFETY: The device is valid and was reset, and nobody uses its virtqueues any more.
-        unsafe { bindings::caif_helper_virtio_del_vqs(vdev) }
+        unsafe { bindings::caif_helper_virtio_del_vqs(self.link.vdev().as_raw()) }
     }
 }
 
@@ -116,132 +194,44 @@ impl<'bound> Queues<'bound> {
         link: Link<'bound>,
         layouts: [Layout; VRINGS],
     ) -> Result<Self> {
-        let vdev = setup.vdev().as_raw();
-        let mut infos = [
-            // With NULL for a callback, virtio would write to the vring.
-            bindings::virtqueue_info {
-                name: c"input".as_char_ptr(),
-                callback: Some(virtqueue::ignore),
-                ctx: false,
-            },
-            bindings::virtqueue_info {
-                name: c"output".as_char_ptr(),
-                callback: Some(virtqueue::ignore),
-                ctx: false,
-            },
-        ];
-        let mut vqs = [core::ptr::null_mut(); VRINGS];
-        // SAFETY: The device is valid, and the arrays have as many entries as is said.
-        to_result(unsafe {
-            bindings::caif_helper_virtio_find_vqs(
-                vdev,
-                VRINGS as c_uint,
-                vqs.as_mut_ptr(),
-                infos.as_mut_ptr(),
-            )
-        })?;
-        let found = Found(link);
-        let [rx, tx] = vqs;
-        let vqs = [
-            NonNull::new(rx).ok_or(ENODEV)?,
-            NonNull::new(tx).ok_or(ENODEV)?,
-        ];
-        for (index, (vq, layout)) in vqs.into_iter().zip(&layouts).enumerate() {
-            // SAFETY: The virtqueue was just found and is valid.
-            if unsafe { (*vq.as_ptr()).priv_ } != link.vring(index).cast() {
-                return Err(ENODEV);
-            }
-            check_layout(vq, layout)?;
-        }
-        let bell = Self::make_bell(vdev)?;
-        // SAFETY: The virtqueue is valid. Deleting it needs a vring to be set.
-        unsafe { (*bell.as_ptr()).priv_ = link.vring(VRING_RX).cast() };
-        // INVARIANT: All of them were just made, on a device that had none.
-        Ok(Self { found, vqs, bell })
+        let found = Found::new(link, layouts)?;
+        let ring = |index| -> Result<_> { Ok((found.mem(index)?, found.vring(index).1)) };
+        let bell = Doorbell::new(&setup, ring(VRING_RX)?, ring(VRING_TX)?)?;
+        Ok(Self { bell, found })
     }
 
-    /// Makes the doorbell, a virtqueue in private memory.
-    fn make_bell(vdev: *mut bindings::virtio_device) -> Result<NonNull<bindings::virtqueue>> {
-        /// Descriptors of the doorbell, none of which is ever used.
-        const NUM: c_uint = 2;
-        /// Alignment of its used ring.
-        const ALIGN: c_uint = 64;
-
-        extern "C" fn no_notify(_vq: *mut bindings::virtqueue) -> bool {
-            true
-        }
-
-        // SAFETY: The device is valid, and its `priv` is what `schedule_napi` wants, by the
-        // invariant of `Setup`.
-        let bell = unsafe {
-            bindings::vring_create_virtqueue(
-                VRINGS as c_uint,
-                NUM,
-                ALIGN,
-                vdev,
-                true,
-                false,
-                false,
-                Some(no_notify),
-                Some(virtqueue::schedule_napi),
-                c"doorbell".as_char_ptr(),
-            )
-        };
-        NonNull::new(bell).ok_or(ENOMEM)
-    }
-
-    /// Whether the doorbell passes interrupts on, which it does while its used ring has news.
-    fn set_bell(&self, rings: bool) {
-        // SAFETY: The virtqueue is valid.
-        let vring = unsafe { bindings::virtqueue_get_vring(self.bell.as_ptr()) };
-        // SAFETY: The vring is valid.
-        let used = unsafe { (*vring).used };
-        // SAFETY: The vring of a split virtqueue has a used ring.
-        let idx = unsafe { &raw mut (*used).idx };
-        // SAFETY: The used ring is in private memory, and only this function writes to it.
-        unsafe { idx.write_volatile(rings.into()) };
+    /// How far the driver saw the rings, for it to tell.
+    pub fn seen(&self) -> Arc<Seen> {
+        self.bell.seen()
     }
 
     /// Lets the remote processor ring the doorbell. From now on, the NAPI instance is scheduled
     /// when it does.
     pub fn listen(&self) {
-        self.set_bell(true);
+        self.bell.set(true);
         // The virtqueue must be complete before it can be found.
         mb(Full);
         for index in [VRING_RX, VRING_TX] {
-            self.found.enter(index, self.bell.as_ptr());
+            self.found.enter(index, self.bell.vq());
         }
     }
 
     /// Keeps the doorbell from ringing. An interrupt that is under way may still get through.
     pub fn mute(&self) {
-        self.set_bell(false);
+        self.bell.set(false);
     }
 
-    /// The virtqueue that remoteproc made for vring `index`, which is below [`VRINGS`].
-    #[inline]
-    fn vq(&self, index: usize) -> *mut bindings::virtqueue {
-        let [rx, tx] = self.vqs;
-        if index == VRING_TX { tx } else { rx }.as_ptr()
+    /// The memory of vring `index`, which is below [`VRINGS`].
+    pub fn ring_mem(&self, index: usize) -> Result<VringMem<'bound>> {
+        self.found.mem(index)
     }
 
-    /// The memory of vring `index`.
-    pub fn ring_mem(&self, index: usize, layout: &Layout) -> Result<VringMem<'bound>> {
-        // SAFETY: The virtqueue is valid.
-        let vring = unsafe { bindings::virtqueue_get_vring(self.vq(index)) };
-        // SAFETY: A split virtqueue has a vring.
-        let desc = unsafe { (*vring).desc };
-        let base = NonNull::new(desc.cast()).ok_or(ENODEV)?;
-        // SAFETY: remoteproc keeps the memory of a vring of this layout for as long as its virtio
-        // device exists.
-        unsafe { VringMem::new(base, layout.size()) }.ok_or(EINVAL)
-    }
-
-    /// Tells the remote processor to look at vring `index`. Softirq or process context.
+    /// Tells the remote processor to look at vring `index`, which is below [`VRINGS`]. Softirq or
+    /// process context.
     #[inline]
     pub fn kick(&self, index: usize) {
         // SAFETY: The virtqueue is valid.
-        unsafe { bindings::virtqueue_notify(self.vq(index)) };
+        unsafe { bindings::virtqueue_notify(self.found.vring(index).0.as_ptr()) };
     }
 }
 
@@ -249,8 +239,14 @@ impl Drop for Queues<'_> {
     fn drop(&mut self) {
         self.mute();
         // SAFETY: The device is valid, and this is process context.
-        unsafe { bindings::virtio_reset_device(self.found.0.vdev().as_raw()) };
+        unsafe { bindings::virtio_reset_device(self.found.link.vdev().as_raw()) };
         // Nothing else tells the modem to look at the status: it may forget its buffers now.
         self.kick(VRING_RX);
+        // The doorbell goes before the rest does: remoteproc takes every virtqueue in the device's
+        // list for one of its own.
+        self.found.cut_off();
     }
 }
+
+/// The callback of a virtqueue that nobody has to be told about.
+extern "C" fn ignore(_vq: *mut bindings::virtqueue) {}

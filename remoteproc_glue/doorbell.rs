@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The doorbell that the remote processor rings.
+//!
+//! remoteproc passes an interrupt on to the virtqueue that is entered for the vring, by way of
+//! `vring_interrupt()`, which does nothing unless the used ring has news for that virtqueue. The
+//! doorbell is a virtqueue to be entered there: in private memory, never used for buffers, and
+//! with a used ring that has news until it is muted.
+//!
+//! Some platforms cannot tell which vring an interrupt is for and pass each on to all of them,
+//! and a remote processor can interrupt as often as it likes. So the doorbell looks for itself
+//! whether one of the rings has moved from where the driver saw it last.
+
+use super::{
+    ring_mem::VringMem,
+    VRINGS, //
+};
+use crate::{
+    abstractions::{
+        bindings,
+        napi::Napi,
+        virtio_netdev::Setup, //
+    },
+    vring_layout::Layout,
+    vring_mem::RingMem, //
+};
+use core::ptr::{
+    from_ref,
+    NonNull, //
+};
+use kernel::{
+    prelude::*,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc, //
+    }, //
+};
+
+/// How far the driver saw the rings, to tell an interrupt with news from one without.
+pub struct Seen {
+    rx: Atomic<u32>,
+    tx: Atomic<u32>,
+}
+
+impl Seen {
+    /// The driver saw all chains before `index` of the reversed ring.
+    #[inline]
+    pub fn rx(&self, index: u16) {
+        self.rx.store(index.into(), Relaxed);
+    }
+
+    /// The driver took back all buffers before `index` of the used ring.
+    #[inline]
+    pub fn tx(&self, index: u16) {
+        self.tx.store(index.into(), Relaxed);
+    }
+}
+
+/// What the callback of the doorbell works with.
+struct State<'bound> {
+    napi: &'bound Napi,
+    rx: (VringMem<'bound>, Layout),
+    tx: (VringMem<'bound>, Layout),
+    seen: Arc<Seen>,
+}
+
+impl State<'_> {
+    /// Whether there is something to do for the poll function.
+    ///
+    /// An index that the driver saw last is never seen again with news behind it: 65,536 buffers
+    /// are more than a ring has.
+    #[inline]
+    fn has_news(&self) -> bool {
+        let (rx, rx_layout) = &self.rx;
+        let (tx, tx_layout) = &self.tx;
+        u32::from(rx.load16(rx_layout.avail_idx())) != self.seen.rx.load(Relaxed)
+            || u32::from(tx.load16(tx_layout.used_idx())) != self.seen.tx.load(Relaxed)
+    }
+}
+
+/// The doorbell.
+///
+/// # Invariants
+///
+/// `vq` is a valid virtqueue whose `priv` points to `state`.
+pub(super) struct Doorbell<'bound> {
+    vq: NonNull<bindings::virtqueue>,
+    state: KBox<State<'bound>>,
+}
+
+impl<'bound> Doorbell<'bound> {
+    /// Makes a doorbell, muted. Process context: may sleep.
+    pub(super) fn new(
+        setup: &Setup<'bound, '_>,
+        rx: (VringMem<'bound>, Layout),
+        tx: (VringMem<'bound>, Layout),
+    ) -> Result<Self> {
+        /// Descriptors of the virtqueue, none of which is ever used.
+        const NUM: c_uint = 2;
+        /// Alignment of its used ring.
+        const ALIGN: c_uint = 64;
+
+        let seen = Seen {
+            rx: Atomic::new(0),
+            tx: Atomic::new(0),
+        };
+        let state = KBox::new(
+            State {
+                napi: setup.napi(),
+                rx,
+                tx,
+                seen: Arc::new(seen, GFP_KERNEL)?,
+            },
+            GFP_KERNEL,
+        )?;
+        // SAFETY: The device is valid.
+        let vq = unsafe {
+            bindings::vring_create_virtqueue(
+                VRINGS as c_uint,
+                NUM,
+                ALIGN,
+                setup.vdev().as_raw(),
+                true,
+                false,
+                false,
+                Some(no_notify),
+                Some(rung),
+                c"doorbell".as_char_ptr(),
+            )
+        };
+        let vq = NonNull::new(vq).ok_or(ENOMEM)?;
+        // SAFETY: The virtqueue was just made.
+        unsafe { (*vq.as_ptr()).priv_ = from_ref(&*state).cast_mut().cast() };
+        // INVARIANT: As was just arranged.
+        Ok(Self { vq, state })
+    }
+
+    /// The virtqueue, to be entered for the vrings.
+    pub(super) fn vq(&self) -> *mut bindings::virtqueue {
+        self.vq.as_ptr()
+    }
+
+    /// How far the driver saw the rings.
+    pub(super) fn seen(&self) -> Arc<Seen> {
+        self.state.seen.clone()
+    }
+
+    /// Lets interrupts through, which are passed on while the used ring has news, or keeps them
+    /// from it. Any context.
+    pub(super) fn set(&self, rings: bool) {
+        // SAFETY: The virtqueue is valid.
+        let vring = unsafe { bindings::virtqueue_get_vring(self.vq()) };
+        // SAFETY: The vring is valid.
+        let used = unsafe { (*vring).used };
+        // SAFETY: The vring of a split virtqueue has a used ring.
+        let idx = unsafe { &raw mut (*used).idx };
+        // SAFETY: The used ring is in private memory, and only this function writes to it.
+        unsafe { idx.write_volatile(rings.into()) };
+    }
+}
+
+impl Drop for Doorbell<'_> {
+    /// Nobody finds the virtqueue any more, see [`Found`](super::queues).
+    fn drop(&mut self) {
+        // SAFETY: The virtqueue is valid, and nobody else uses it.
+        unsafe { bindings::vring_del_virtqueue(self.vq()) }
+    }
+}
+
+/// The callback of the doorbell. Any context.
+///
+/// # Safety
+///
+/// For the virtio core to call with the virtqueue of a [`Doorbell`].
+unsafe extern "C" fn rung(vq: *mut bindings::virtqueue) {
+    // SAFETY: The virtio core calls with a valid virtqueue.
+    let state = unsafe { (*vq).priv_ }.cast::<State<'_>>();
+    // SAFETY: By the invariant of `Doorbell`; only shared references to it are ever made.
+    let state = unsafe { &*state };
+    if state.has_news() {
+        state.napi.schedule();
+    }
+}
+
+/// Kicks nobody.
+extern "C" fn no_notify(_vq: *mut bindings::virtqueue) -> bool {
+    true
+}
