@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Fuzz targets: functions that eat any bytes and panic when what they test is wrong.
+//!
+//! Each target has an oracle of its own, so that more is found than panics: a reference that
+//! interprets the same accesses to the ring ([`reversed`], [`driver`]), formulas of the
+//! specification ([`layout`]), the way back ([`wire`]), the same question to another reader
+//! ([`table`]).
+//!
+//! How to run:
+//!
+//! - `tests/fuzz/run` replays the committed corpus, then lets libFuzzer look for more.
+//! - `cargo test --release` replays the committed corpus, without libFuzzer.
+//! - `CAIF_FUZZ_INPUT=FILE cargo test --release TARGET` replays one input.
+
+#[path = "../../../vring_driver.rs"]
+pub mod vring_driver;
+#[path = "../../../vring_layout.rs"]
+pub mod vring_layout;
+#[path = "../../../vring_mem.rs"]
+pub mod vring_mem;
+#[path = "../../../vring_reversed.rs"]
+pub mod vring_reversed;
+
+mod abstractions;
+pub mod board;
+pub mod driver;
+pub mod input;
+pub mod layout;
+pub mod memory;
+pub mod reversed;
+pub mod table;
+pub mod trace;
+pub mod wire;
+
+/// A fuzz target.
+pub type Target = fn(&[u8]);
+
+/// All of them, by name: those of the folders in `corpus` and of the programs.
+pub const TARGETS: [(&str, Target); 5] = [
+    ("caif_wire", wire::fuzz),
+    ("resource_table", table::fuzz),
+    ("vring_driver", driver::fuzz),
+    ("vring_layout", layout::fuzz),
+    ("vring_reversed", reversed::fuzz),
+];

@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `vring_reversed.rs` against a reference that interprets the same accesses.
+//!
+//! An input is a ring's size and features, and then calls of the ring's methods, mixed with what a
+//! modem does to the memory: whole sound chains, so that much is reached, and any 16 bits
+//! anywhere, now or right before one of the next loads.
+
+use crate::input::Input;
+use crate::memory::{Access, Memory, View};
+use crate::trace::{passes, Places, Trace};
+use crate::vring_layout::Layout;
+use crate::vring_mem::Features;
+use crate::vring_reversed::{Chain, Ring, RingError, Segment};
+
+/// Alignment of the used ring.
+const ALIGN: u32 = 64;
+
+/// What a chain that was fetched must be: its head, and address, length, flags of each segment.
+type Fetched = (u16, Vec<(u64, u32, u16)>);
+
+/// What the ring should do, told from what it loads.
+struct Reference {
+    places: Places,
+    num: u16,
+    event_idx: bool,
+    in_flight: Vec<bool>,
+    next_avail: u16,
+    known_avail: u16,
+    next_used: u16,
+    published: u16,
+    broken: Option<RingError>,
+}
+
+impl Reference {
+    fn fetch(&mut self, trace: &mut Trace) -> Result<Option<Fetched>, RingError> {
+        if let Some(error) = self.broken {
+            return Err(error);
+        }
+        let result = self.next_chain(trace);
+        self.broken = result.as_ref().err().copied();
+        result
+    }
+
+    fn next_chain(&mut self, trace: &mut Trace) -> Result<Option<Fetched>, RingError> {
+        if self.known_avail == self.next_avail {
+            let idx = trace.load16(self.places.avail_idx());
+            let delta = idx.wrapping_sub(self.next_avail);
+            let allowed = self.num - self.next_avail.wrapping_sub(self.published);
+            if delta > allowed {
+                return Err(RingError::AvailJump { delta, allowed });
+            }
+            trace.barrier(Access::Rmb);
+            if delta == 0 {
+                return Ok(None);
+            }
+            self.known_avail = idx;
+        }
+        let num = self.num;
+        let head = trace.load16(self.places.avail_ring(self.next_avail));
+        match self.in_flight.get_mut(usize::from(head)) {
+            None => return Err(RingError::Head { head, num }),
+            Some(true) => return Err(RingError::HeadInFlight { head }),
+            Some(flag) => *flag = true,
+        }
+        let mut segments = Vec::new();
+        let mut desc = head;
+        loop {
+            if segments.len() == usize::from(num) {
+                return Err(RingError::Loop { head, num });
+            }
+            let [a0, a1, a2, a3, a4, a5, a6, a7, l0, l1, l2, l3, f0, f1, n0, n1] =
+                trace.load_desc(self.places.desc(desc));
+            let flags = u16::from_ne_bytes([f0, f1]);
+            if flags & 4 != 0 {
+                return Err(RingError::Indirect { desc });
+            }
+            segments.push((
+                u64::from_ne_bytes([a0, a1, a2, a3, a4, a5, a6, a7]),
+                u32::from_ne_bytes([l0, l1, l2, l3]),
+                flags,
+            ));
+            if flags & 1 == 0 {
+                break;
+            }
+            let next = u16::from_ne_bytes([n0, n1]);
+            if next >= num {
+                return Err(RingError::Next { desc, next, num });
+            }
+            desc = next;
+        }
+        self.next_avail = self.next_avail.wrapping_add(1);
+        Ok(Some((head, segments)))
+    }
+
+    fn give_back(&mut self, trace: &mut Trace, head: u16, written: u32) -> Result<(), RingError> {
+        if let Some(error) = self.broken {
+            return Err(error);
+        }
+        match self.in_flight.get_mut(usize::from(head)) {
+            Some(flag) if *flag => *flag = false,
+            _ => {
+                let error = RingError::NotInFlight { head };
+                self.broken = Some(error);
+                return Err(error);
+            }
+        }
+        let elem = self.places.used_ring(self.next_used);
+        trace.store(elem, 4, head.into());
+        trace.store(elem + 4, 4, written.into());
+        self.next_used = self.next_used.wrapping_add(1);
+        Ok(())
+    }
+
+    fn publish(&mut self, trace: &mut Trace) -> bool {
+        let (old, new) = (self.published, self.next_used);
+        if self.broken.is_some() || old == new {
+            return false;
+        }
+        trace.barrier(Access::Wmb);
+        trace.store(self.places.used_idx(), 2, new.into());
+        trace.barrier(Access::Mb);
+        self.published = new;
+        if self.event_idx {
+            passes(trace.load16(self.places.used_event()), new, old)
+        } else {
+            trace.load16(self.places.avail_flags()) & 1 == 0
+        }
+    }
+
+    fn disable_notify(&mut self, trace: &mut Trace) {
+        if self.broken.is_none() && !self.event_idx {
+            trace.store(self.places.used_flags(), 2, 1);
+        }
+    }
+
+    fn enable_notify(&mut self, trace: &mut Trace) -> bool {
+        if self.broken.is_some() {
+            return false;
+        }
+        if self.event_idx {
+            trace.store(self.places.avail_event(), 2, self.next_avail.into());
+        } else {
+            trace.store(self.places.used_flags(), 2, 0);
+        }
+        trace.barrier(Access::Mb);
+        self.has_more(trace)
+    }
+
+    fn has_more(&mut self, trace: &mut Trace) -> bool {
+        self.broken.is_none() && trace.load16(self.places.avail_idx()) != self.next_avail
+    }
+}
+
+/// The modem that fills the ring when it is sound.
+struct Modem {
+    places: Places,
+    next_desc: u16,
+}
+
+impl Modem {
+    /// Posts a chain of `len` descriptors behind the index that is there, whatever is free.
+    fn post(&mut self, memory: &Memory, len: u16, flags: u16) {
+        let num = self.places.num as u16;
+        let head = self.next_desc % num;
+        let len = 1 + len % num;
+        for i in 0..len {
+            let desc = (head + i) % num;
+            let off = self.places.desc(desc);
+            let next = if i + 1 < len { 1 } else { 0 };
+            memory.poke(off, 8, 0x8000_0000 + u64::from(desc) * 0x1000);
+            memory.poke(off + 8, 4, u64::from(desc) + 100);
+            memory.poke(off + 12, 2, u64::from(flags & !5 | next));
+            memory.poke(off + 14, 2, u64::from((desc + 1) % num));
+        }
+        let idx = memory.peek(self.places.avail_idx(), 2) as u16;
+        memory.poke(self.places.avail_ring(idx), 2, head.into());
+        memory.poke(self.places.avail_idx(), 2, idx.wrapping_add(1).into());
+        self.next_desc = (head + len) % num;
+    }
+}
+
+/// The ring under test, the reference, and what was fetched.
+struct Bench<'a> {
+    memory: &'a Memory,
+    ring: Ring<View<'a>, Vec<u32>>,
+    reference: Reference,
+    held: Vec<Chain>,
+    segments: Vec<Segment>,
+}
+
+impl Bench<'_> {
+    /// What the last call did.
+    fn trace(&self) -> Trace {
+        Trace::new(self.memory.log())
+    }
+
+    fn fetch(&mut self) {
+        let got = self.ring.fetch(&mut self.segments);
+        let mut trace = self.trace();
+        let want = self.reference.fetch(&mut trace);
+        trace.end();
+        match (got, want) {
+            (Ok(Some(chain)), Ok(Some((head, segments)))) => {
+                assert_eq!((chain.head(), chain.len()), (head, segments.len()));
+                self.compare(&segments);
+                self.held.push(chain);
+            }
+            (Ok(None), Ok(None)) => {}
+            (Err(got), Err(want)) => assert_eq!(got, want),
+            (got, want) => panic!("fetch said {got:?}, must be {want:?}"),
+        }
+    }
+
+    fn compare(&self, segments: &[(u64, u32, u16)]) {
+        for (got, want) in self.segments.iter().zip(segments) {
+            assert_eq!((got.addr(), got.len(), got.flags()), *want);
+            assert_eq!(got.is_empty(), want.1 == 0);
+            assert_eq!(got.is_write(), want.2 & 2 != 0);
+        }
+    }
+
+    fn receive(&mut self, written: u32) {
+        let mut shown = None;
+        let got = self.ring.receive(&mut self.segments, |segments| {
+            shown = Some(segments.to_vec());
+            written
+        });
+        let mut trace = self.trace();
+        let want = self.reference.fetch(&mut trace).map(|chain| {
+            chain.map(|(head, segments)| {
+                let given = self.reference.give_back(&mut trace, head, written);
+                assert_eq!(given, Ok(()));
+                segments
+            })
+        });
+        trace.end();
+        assert_eq!(got, want.as_ref().map(Option::is_some).map_err(|e| *e));
+        let want = want.ok().flatten();
+        assert_eq!(shown.as_ref().map(Vec::len), want.as_ref().map(Vec::len));
+        if let Some(segments) = want {
+            self.compare(&segments);
+        }
+    }
+
+    fn give_back(&mut self, chain: Chain, written: u32) {
+        let head = chain.head();
+        let got = self.ring.give_back(chain, written);
+        let mut trace = self.trace();
+        assert_eq!(got, self.reference.give_back(&mut trace, head, written));
+        trace.end();
+    }
+
+    /// Gives back a chain that another ring of the same kind handed out.
+    fn give_foreign(&mut self, head: u16, written: u32) {
+        let layout = *self.ring.layout();
+        let places = self.reference.places;
+        let head = head % layout.num();
+        let memory = Memory::new(layout.size());
+        memory.poke(places.avail_ring(0), 2, head.into());
+        memory.poke(places.avail_idx(), 2, 1);
+        let mut ring = Ring::new(memory.view(), layout, Features::default(), vec![0; 4])
+            .expect("the storage is large enough");
+        let chain = ring.fetch(&mut self.segments);
+        let chain = chain.expect("the ring is sound").expect("one was posted");
+        self.give_back(chain, written);
+    }
+
+    fn step(&mut self, modem: &mut Modem, input: &mut Input<'_>) {
+        let op = input.u8();
+        match op % 16 {
+            0 | 1 => self.fetch(),
+            2 | 3 => self.receive(input.u8().into()),
+            4 | 5 => {
+                let (which, written) = (input.u8(), input.u32());
+                if !self.held.is_empty() {
+                    let chain = self.held.swap_remove(usize::from(which) % self.held.len());
+                    self.give_back(chain, written);
+                }
+            }
+            6 => {
+                // Forgotten: it stays in flight for good.
+                drop(self.held.pop());
+            }
+            7 => {
+                let got = self.ring.publish();
+                let mut trace = self.trace();
+                assert_eq!(got, self.reference.publish(&mut trace));
+                trace.end();
+            }
+            8 => {
+                self.ring.disable_notify();
+                let mut trace = self.trace();
+                self.reference.disable_notify(&mut trace);
+                trace.end();
+            }
+            9 => {
+                let got = self.ring.enable_notify();
+                let mut trace = self.trace();
+                assert_eq!(got, self.reference.enable_notify(&mut trace));
+                trace.end();
+            }
+            10 => {
+                let got = self.ring.has_more();
+                let mut trace = self.trace();
+                assert_eq!(got, self.reference.has_more(&mut trace));
+                trace.end();
+            }
+            11 => {
+                if op < 128 {
+                    self.give_foreign(input.u16(), input.u32());
+                } else {
+                    self.short_slice();
+                }
+            }
+            12 => {
+                let (off, value) = (input.u16(), input.u16());
+                let off = usize::from(off) % (self.ring.layout().size() - 1);
+                self.memory.poke(off, 2, value.into());
+            }
+            13 => self.memory.poke_later(input.u8(), input.u16(), input.u16()),
+            _ => modem.post(self.memory, input.u8().into(), u16::from(op) << 2),
+        }
+    }
+
+    /// A slice that is too short is refused, and the ring goes on.
+    fn short_slice(&mut self) {
+        let num = self.ring.layout().num();
+        let len = usize::from(num) - 1;
+        let got = self.ring.fetch(&mut self.segments[..len]);
+        let want = self.reference.broken.unwrap_or(RingError::Segments {
+            len: len as u32,
+            num,
+        });
+        assert_eq!(got, Err(want));
+        self.trace().end();
+    }
+
+    fn check(&self) {
+        let reference = &self.reference;
+        assert_eq!(self.ring.error(), reference.broken);
+        let pending = reference.next_used.wrapping_sub(reference.published);
+        assert_eq!(self.ring.pending(), pending);
+        let in_flight = reference.in_flight.iter().filter(|flag| **flag).count();
+        if let Some(error) = reference.broken {
+            assert!(!error.to_string().is_empty());
+            self.memory.close();
+        } else {
+            assert_eq!(usize::from(self.ring.in_flight()), in_flight);
+            assert!(in_flight + usize::from(pending) <= usize::from(reference.num));
+        }
+    }
+}
+
+/// Eats a ring and calls.
+pub fn fuzz(input: &[u8]) {
+    let mut input = Input::new(input);
+    let head = input.u8();
+    let num = 1 << (head & 7);
+    let event_idx = head & 8 != 0;
+    let layout = Layout::new(num, ALIGN).expect("a power of two");
+    let places = Places::new(num as usize, ALIGN as usize);
+    let memory = Memory::new(layout.size());
+    let words = (num as usize).div_ceil(32);
+    let features = Features { event_idx };
+    let Err(error) = Ring::new(memory.view(), layout, features, vec![0; words - 1]) else {
+        panic!("{num} descriptors accepted with too little storage");
+    };
+    let too_small = RingError::Bitmap {
+        words: words as u32 - 1,
+        num: num as u16,
+    };
+    assert_eq!(error, too_small);
+    // The content of the storage must not matter.
+    let ring = Ring::new(memory.view(), layout, features, vec![u32::MAX; words]);
+    let mut bench = Bench {
+        memory: &memory,
+        ring: ring.unwrap_or_else(|error| panic!("{error}")),
+        reference: Reference {
+            places,
+            num: num as u16,
+            event_idx,
+            in_flight: vec![false; num as usize],
+            next_avail: 0,
+            known_avail: 0,
+            next_used: 0,
+            published: 0,
+            broken: None,
+        },
+        held: Vec::new(),
+        segments: vec![Segment::default(); num as usize],
+    };
+    let mut modem = Modem {
+        places,
+        next_desc: 0,
+    };
+    while !input.is_empty() {
+        bench.step(&mut modem, &mut input);
+        bench.check();
+    }
+}
