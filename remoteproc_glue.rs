@@ -6,6 +6,7 @@
 //! C header: [`include/linux/remoteproc.h`](srctree/include/linux/remoteproc.h)
 
 pub mod doorbell;
+mod kick;
 pub mod queues;
 pub mod ring_mem;
 pub mod slots;
@@ -153,6 +154,24 @@ impl<'bound> Link<'bound> {
         let mut config = [0; N];
         read_table(table.cast(), size, start, &mut config)?;
         Ok(Some(config))
+    }
+
+    /// Name of the driver of the platform that the remote processor is part of.
+    fn platform_driver(&self) -> Option<&'bound CStr> {
+        // SAFETY: By the type invariant, the remote processor is valid.
+        let platform = unsafe { (*self.rproc.as_ptr()).dev.parent };
+        if platform.is_null() {
+            return None;
+        }
+        // SAFETY: The parent of a valid device is valid.
+        let driver = unsafe { (*platform).driver };
+        if driver.is_null() {
+            return None;
+        }
+        // SAFETY: The driver cannot go while the remote processor that it made is registered.
+        let name = unsafe { (*driver).name };
+        // SAFETY: The name of a driver is a string that lives as long as the driver.
+        (!name.is_null()).then(|| unsafe { CStr::from_char_ptr(name) })
     }
 
     /// Whether remoteproc can start the remote processor again. It cannot if somebody else started

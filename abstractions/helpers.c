@@ -4,6 +4,7 @@
 #include <linux/netdevice.h>
 #include <linux/skbuff.h>
 #include <linux/virtio_config.h>
+#include <linux/workqueue.h>
 
 #include "helpers.h"
 
@@ -156,4 +157,14 @@ void caif_helper_virtio_clear_bit(struct virtio_device *vdev, unsigned int bit)
 bool caif_helper_virtio_has_feature(const struct virtio_device *vdev, unsigned int bit)
 {
 	return virtio_has_feature(vdev, bit);
+}
+
+void caif_helper_init_work(struct work_struct *work, void (*func)(struct work_struct *work))
+{
+	INIT_WORK(work, func);
+}
+
+void caif_helper_schedule_work(struct work_struct *work)
+{
+	queue_work(system_highpri_wq, work);
 }

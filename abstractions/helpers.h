@@ -44,4 +44,7 @@ void caif_helper_virtio_set_status(struct virtio_device *vdev, u8 status);
 void caif_helper_virtio_clear_bit(struct virtio_device *vdev, unsigned int bit);
 bool caif_helper_virtio_has_feature(const struct virtio_device *vdev, unsigned int bit);
 
+void caif_helper_init_work(struct work_struct *work, void (*func)(struct work_struct *work));
+void caif_helper_schedule_work(struct work_struct *work);
+
 #endif

@@ -11,6 +11,7 @@ use super::{
         Doorbell,
         Seen, //
     },
+    kick::Kicker,
     ring_mem::VringMem,
     Link,
     VRINGS,
@@ -43,7 +44,8 @@ use kernel::{
 /// When it is dropped, the doorbell is muted, the device reset, the modem kicked so that it notices,
 /// interrupts cut off, and the virtqueues deleted.
 pub struct Queues<'bound> {
-    // The doorbell looks at the vrings, which remain until the virtqueues are deleted.
+    // Both of these use what is deleted with the last one.
+    kicker: Kicker,
     bell: Doorbell<'bound>,
     found: Found<'bound>,
 }
@@ -197,7 +199,14 @@ impl<'bound> Queues<'bound> {
         let found = Found::new(link, layouts)?;
         let ring = |index| -> Result<_> { Ok((found.mem(index)?, found.vring(index).1)) };
         let bell = Doorbell::new(&setup, ring(VRING_RX)?, ring(VRING_TX)?)?;
-        Ok(Self { bell, found })
+        let [(rx, _), (tx, _)] = found.vrings;
+        // SAFETY: The virtqueues are deleted when `found` is dropped, which is after the kicker.
+        let kicker = unsafe { Kicker::new(&link, [rx, tx]) }?;
+        Ok(Self {
+            kicker,
+            bell,
+            found,
+        })
     }
 
     /// How far the driver saw the rings, for it to tell.
@@ -226,12 +235,10 @@ impl<'bound> Queues<'bound> {
         self.found.mem(index)
     }
 
-    /// Tells the remote processor to look at vring `index`, which is below [`VRINGS`]. Softirq or
-    /// process context.
+    /// Tells the remote processor to look at vring `index`, which is below [`VRINGS`]. Any context.
     #[inline]
     pub fn kick(&self, index: usize) {
-        // SAFETY: The virtqueue is valid.
-        unsafe { bindings::virtqueue_notify(self.found.vring(index).0.as_ptr()) };
+        self.kicker.kick(index);
     }
 }
 
@@ -241,7 +248,7 @@ impl Drop for Queues<'_> {
         // SAFETY: The device is valid, and this is process context.
         unsafe { bindings::virtio_reset_device(self.found.link.vdev().as_raw()) };
         // Nothing else tells the modem to look at the status: it may forget its buffers now.
-        self.kick(VRING_RX);
+        self.kicker.kick_now(VRING_RX);
         // The doorbell goes before the rest does: remoteproc takes every virtqueue in the device's
         // list for one of its own.
         self.found.cut_off();

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Kicks: telling the remote processor to look at a vring.
+//!
+//! Frames are sent and buffers returned where nobody may sleep, but how a platform kicks is its own
+//! matter, and some wait for the last kick to be heard. So kicks go through a work item, unless
+//! the platform's driver is known to kick without sleeping.
+
+use super::{
+    Link,
+    VRINGS,
+    VRING_TX, //
+};
+use crate::abstractions::bindings;
+use core::{
+    pin::Pin,
+    ptr::NonNull, //
+};
+use kernel::{
+    prelude::*,
+    str::CStr,
+    sync::atomic::{
+        AtomicFlag,
+        Full, //
+    },
+    types::Opaque, //
+};
+
+/// Names of platform drivers whose `kick` never sleeps. The last two are those of remote
+/// processors made of software: the test board, and devices without a bus.
+const ATOMIC: &[&CStr] = &[
+    c"davinci-rproc",
+    c"ingenic-vpu",
+    c"k3-dsp-rproc",
+    c"k3-m4-rproc",
+    c"k3_r5_rproc",
+    c"keystone-rproc",
+    c"st-rproc",
+    c"stm32-rproc",
+    c"zynqmp_r5_remoteproc",
+    c"ivshmem_rproc",
+    c"faux_driver",
+];
+
+/// The virtqueues that remoteproc made for the vrings, by which to kick.
+type Virtqueues = [NonNull<bindings::virtqueue>; VRINGS];
+
+/// Kicks of the vrings of a link.
+///
+/// # Invariants
+///
+/// The virtqueues are valid until this is dropped.
+pub(super) struct Kicker {
+    vqs: Virtqueues,
+    /// `None` if kicks do not sleep.
+    deferred: Option<Pin<KBox<Deferred>>>,
+}
+
+/// Kicks that wait for process context.
+///
+/// # Invariants
+///
+/// `work` is initialized with [`run`], and embedded in an instance that is dropped only after it was
+/// cancelled.
+#[repr(C)]
+struct Deferred {
+    work: Opaque<bindings::work_struct>,
+    due: [AtomicFlag; VRINGS],
+    vqs: Virtqueues,
+}
+
+impl Kicker {
+    /// Finds out how to kick by these virtqueues.
+    ///
+    /// # Safety
+    ///
+    /// The virtqueues must be valid until the new object is dropped.
+    pub(super) unsafe fn new(link: &Link<'_>, vqs: Virtqueues) -> Result<Self> {
+        let deferred = if link
+            .platform_driver()
+            .is_some_and(|name| ATOMIC.contains(&name))
+        {
+            None
+        } else {
+            let deferred = KBox::pin(
+                Deferred {
+                    work: Opaque::zeroed(),
+                    due: [AtomicFlag::new(false), AtomicFlag::new(false)],
+                    vqs,
+                },
+                GFP_KERNEL,
+            )?;
+            // SAFETY: The work item is not in use yet, and stays where it is.
+            // INVARIANT: It is initialized here; `drop()` cancels it.
+            unsafe { bindings::caif_helper_init_work(deferred.work.get(), Some(run)) };
+            Some(deferred)
+        };
+        // INVARIANT: By the safety requirements.
+        Ok(Self { vqs, deferred })
+    }
+
+    /// Tells the remote processor to look at vring `index`, which is below [`VRINGS`]. Any context.
+    #[inline]
+    pub(super) fn kick(&self, index: usize) {
+        match &self.deferred {
+            None => self.kick_now(index),
+            Some(deferred) => {
+                if let Some(due) = deferred.due.get(index) {
+                    due.store(true, kernel::sync::atomic::Relaxed);
+                }
+                // What was said before becomes visible with this to the work that runs for it.
+                // SAFETY: By the invariant of `Deferred`, the work item is initialized.
+                unsafe { bindings::caif_helper_schedule_work(deferred.work.get()) };
+            }
+        }
+    }
+
+    /// As [`kick`](Self::kick), at once. Process context, unless it is known not to sleep.
+    #[inline]
+    pub(super) fn kick_now(&self, index: usize) {
+        let [rx, tx] = self.vqs;
+        let vq = if index == VRING_TX { tx } else { rx };
+        // SAFETY: By the type invariant, the virtqueue is valid.
+        unsafe { bindings::virtqueue_notify(vq.as_ptr()) };
+    }
+}
+
+impl Drop for Kicker {
+    fn drop(&mut self) {
+        if let Some(deferred) = &self.deferred {
+            // SAFETY: The work item is initialized. Nobody kicks any more, so that it is not
+            // scheduled again.
+            unsafe { bindings::cancel_work_sync(deferred.work.get()) };
+        }
+    }
+}
+
+/// Does the kicks that are due. Process context: may sleep.
+///
+/// # Safety
+///
+/// For the workqueue to call with the `work` of a [`Deferred`].
+unsafe extern "C" fn run(work: *mut bindings::work_struct) {
+    // SAFETY: The work item is the first member of a `Deferred`, which is valid while the work runs
+    // and to which there are only shared references.
+    let deferred = unsafe { &*work.cast::<Deferred>() };
+    for (due, vq) in deferred.due.iter().zip(&deferred.vqs) {
+        if due.xchg(false, Full) {
+            // SAFETY: By the invariant of `Kicker`, whose drop cancels the work first.
+            unsafe { bindings::virtqueue_notify(vq.as_ptr()) };
+        }
+    }
+}
