@@ -21,6 +21,7 @@ pub mod abstractions {
     pub mod skbuff;
     pub mod virtio;
     pub mod virtio_netdev;
+    pub mod virtio_pm;
 }
 pub mod counters;
 pub mod link_config;
@@ -251,6 +252,20 @@ impl virtio_netdev::Driver for CaifDriver {
 
     fn quiesce(netdev: &CaifVirtio<'_>) {
         netdev.queues.mute();
+    }
+
+    fn wake(netdev: &CaifVirtio<'_>) {
+        if !netdev.broken.load(Relaxed) {
+            netdev.queues.listen();
+        }
+    }
+
+    fn lost(netdev: &CaifVirtio<'_>, dev: &netdev::Device) {
+        netdev.give_up(
+            dev,
+            Counter::Lost,
+            fmt!("its rings are lost in hibernation"),
+        );
     }
 }
 

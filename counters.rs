@@ -33,6 +33,8 @@ pub enum Counter {
     TxRing,
     /// The modem stopped to take frames, which ends the use of the link.
     TxTimeout,
+    /// The rings were lost in hibernation, which ends the use of the link.
+    Lost,
     /// The modem was told that its chains came back.
     RxKick,
     /// The modem was told of frames that were sent.
@@ -53,6 +55,7 @@ impl Counter {
         c"tx_drop_link_broken",
         c"tx_ring_broken",
         c"tx_timeout",
+        c"rings_lost",
         c"rx_kicks",
         c"tx_kicks",
         c"polls",

@@ -59,6 +59,11 @@ void caif_helper_netif_wake_queue(struct net_device *dev)
 	netif_tx_wake_queue(txq(dev));
 }
 
+bool caif_helper_netif_running(const struct net_device *dev)
+{
+	return netif_running(dev);
+}
+
 bool caif_helper_netif_queue_stopped(const struct net_device *dev)
 {
 	return netif_tx_queue_stopped(txq(dev));

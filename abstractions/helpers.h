@@ -19,6 +19,7 @@ void caif_helper_netif_tx_lock(struct net_device *dev);
 void caif_helper_netif_tx_unlock(struct net_device *dev);
 void caif_helper_netif_stop_queue(struct net_device *dev);
 void caif_helper_netif_wake_queue(struct net_device *dev);
+bool caif_helper_netif_running(const struct net_device *dev);
 bool caif_helper_netif_queue_stopped(const struct net_device *dev);
 bool caif_helper_netif_xmit_stopped(const struct net_device *dev);
 bool caif_helper_netdev_sent_queue(struct net_device *dev, unsigned int bytes, bool more);

@@ -29,7 +29,11 @@ use core::{
 use kernel::{
     device,
     error::to_result,
-    prelude::*, //
+    prelude::*,
+    sync::atomic::{
+        AtomicFlag,
+        Relaxed, //
+    }, //
 };
 
 /// Alignment of private data (`NETDEV_ALIGN`).
@@ -152,7 +156,10 @@ impl<O: Operations> Allocated<O> {
         unsafe { bindings::rtnl_unlock() };
         result?;
         // INVARIANT: The device is registered.
-        Ok(Registration(ManuallyDrop::new(unregistered)))
+        Ok(Registration {
+            dev: ManuallyDrop::new(unregistered),
+            paused: AtomicFlag::new(false),
+        })
     }
 }
 
@@ -204,8 +211,13 @@ impl<O: Operations> Drop for Unregistered<O> {
 ///
 /// # Invariants
 ///
-/// The device is registered.
-pub struct Registration<O: Operations>(ManuallyDrop<Unregistered<O>>);
+/// The device is registered. If `paused`, its NAPI instance is disabled although the interface is
+/// up.
+pub struct Registration<O: Operations> {
+    dev: ManuallyDrop<Unregistered<O>>,
+    /// Changed with RTNL held.
+    paused: AtomicFlag,
+}
 
 // SAFETY: Registering and unregistering can happen on different threads, and the state is `Send`.
 unsafe impl<O: Operations> Send for Registration<O> {}
@@ -219,26 +231,72 @@ impl<O: Operations> Unpin for Registration<O> {}
 impl<O: Operations> Registration<O> {
     /// The network device.
     pub fn device(&self) -> &Device {
-        self.0.device()
+        self.dev.device()
     }
 
     /// The shared part of the driver's state.
     pub fn ops(&self) -> &O {
         // SAFETY: The parts are initialized and live as long as `self`.
-        unsafe { &self.0.parts().as_ref().ops }
+        unsafe { &self.dev.parts().as_ref().ops }
+    }
+
+    /// Runs `f` with RTNL held. Process context without RTNL: sleeps.
+    fn with_rtnl(&self, f: impl FnOnce(*mut bindings::net_device)) {
+        // SAFETY: Process context without RTNL, see above.
+        unsafe { bindings::rtnl_lock() };
+        f(self.device().as_raw());
+        // SAFETY: RTNL was taken above.
+        unsafe { bindings::rtnl_unlock() };
     }
 
     /// Takes the interface down for good, for a machine that shuts down. Process context without
     /// RTNL: sleeps.
     pub fn shut(&self) {
-        // SAFETY: Process context without RTNL, see above.
-        unsafe { bindings::rtnl_lock() };
-        // SAFETY: By the type invariant, the device is registered; RTNL is held.
-        unsafe { bindings::netif_device_detach(self.device().as_raw()) };
-        // SAFETY: As above.
-        unsafe { bindings::dev_close(self.device().as_raw()) };
-        // SAFETY: RTNL was taken above.
-        unsafe { bindings::rtnl_unlock() };
+        self.unpause();
+        self.with_rtnl(|dev| {
+            // SAFETY: By the type invariant, the device is registered; RTNL is held.
+            unsafe { bindings::netif_device_detach(dev) };
+            // SAFETY: As above.
+            unsafe { bindings::dev_close(dev) };
+        });
+    }
+
+    /// Keeps the stack from sending and the poll function from running, without the interface going
+    /// down. Process context without RTNL: sleeps.
+    pub fn pause(&self) {
+        self.with_rtnl(|dev| {
+            // SAFETY: By the type invariant, the device is registered; RTNL is held.
+            unsafe { bindings::netif_device_detach(dev) };
+            // SAFETY: As above.
+            let up = unsafe { bindings::caif_helper_netif_running(dev) };
+            if up && !self.paused.xchg(true, Relaxed) {
+                // INVARIANT: Disabled here, once.
+                self.napi().disable();
+            }
+        });
+    }
+
+    /// Undoes [`pause`](Self::pause), if that was done. Process context without RTNL: sleeps.
+    pub fn unpause(&self) {
+        self.with_rtnl(|dev| {
+            if self.paused.xchg(false, Relaxed) {
+                // INVARIANT: Enabled again, once.
+                self.napi().enable();
+                // What came meanwhile waits to be looked at.
+                self.napi().schedule();
+            }
+            // SAFETY: By the type invariant, the device is registered; RTNL is held.
+            unsafe { bindings::netif_device_attach(dev) };
+        });
+    }
+
+    fn napi(&self) -> &Napi {
+        // SAFETY: By the type invariant, the device is registered.
+        let private = unsafe { bindings::caif_helper_netdev_priv(self.device().as_raw()) };
+        // SAFETY: By the type invariant, the private data is of this type.
+        let napi = unsafe { &raw mut (*private.cast::<Private<O>>()).napi };
+        // SAFETY: The instance was added to the device and lives as long as it does.
+        unsafe { Napi::from_raw(napi.cast()) }
     }
 
     /// Takes the device away from the stack: the interface goes down, and no callback is under
@@ -253,10 +311,12 @@ impl<O: Operations> Registration<O> {
     ///
     /// `self` must not be used again.
     unsafe fn stop(&mut self) -> Unregistered<O> {
+        // The interface disables the NAPI instance when it goes down.
+        self.unpause();
         // SAFETY: By the type invariant, the device is registered.
-        unsafe { bindings::unregister_netdev(self.0.dev.as_ptr()) };
+        unsafe { bindings::unregister_netdev(self.dev.dev.as_ptr()) };
         // SAFETY: By the safety requirements, this happens once.
-        unsafe { ManuallyDrop::take(&mut self.0) }
+        unsafe { ManuallyDrop::take(&mut self.dev) }
     }
 }
 

@@ -75,8 +75,16 @@ pub trait Driver {
     /// context: may sleep.
     fn start(netdev: &Self::Netdev<'_>, dev: &Device);
 
-    /// The device is about to go: keeps interrupts from arriving. Process context: may sleep.
+    /// The device is about to go, or the machine to sleep: keeps interrupts from arriving. Process
+    /// context: may sleep.
     fn quiesce(netdev: &Self::Netdev<'_>);
+
+    /// The machine woke up: lets interrupts arrive again. Process context: may sleep.
+    fn wake(netdev: &Self::Netdev<'_>);
+
+    /// The machine comes back from hibernation, and what was in the queues is gone. Process context:
+    /// may sleep.
+    fn lost(netdev: &Self::Netdev<'_>, dev: &Device);
 }
 
 /// A virtio device in the course of its probe.
@@ -123,6 +131,7 @@ unsafe impl<T: Driver> driver::RegistrationOps for Adapter<T> {
         // SAFETY: The driver is not registered yet, so it is ours to initialize.
         let raw = unsafe { &mut *drv };
         raw.driver.name = name.as_char_ptr();
+        raw.driver.pm = &Self::PM;
         raw.id_table = T::ID_TABLE.as_ptr();
         raw.feature_table = T::FEATURES.as_ptr();
         raw.feature_table_size = c_uint::try_from(T::FEATURES.len())?;
