@@ -396,7 +396,7 @@ impl<'bound> netdev::Operations for CaifVirtio<'bound> {
             return Polled::Done(0);
         }
         self.counters.count(Counter::Poll);
-        rx.ring.disable_notify();
+        rx.begin();
         let received = match rx.receive(cx, &self.counters) {
             Ok(received) => received,
             Err(error) => {

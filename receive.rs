@@ -76,6 +76,12 @@ impl<'bound> Rx<'bound> {
         self.ring.enable_notify()
     }
 
+    /// Begins to receive: asks for no more interrupts.
+    pub fn begin(&mut self) {
+        self.seen.begin_poll();
+        self.ring.disable_notify();
+    }
+
     /// Receives frames, at most as many as the budget. Returns how many buffers were looked at,
     /// good or bad. What was given back is not published yet.
     pub fn receive(

@@ -33,6 +33,8 @@ use kernel::{
     sync::{
         atomic::{
             Atomic,
+            AtomicFlag,
+            Full,
             Relaxed, //
         },
         Arc, //
@@ -43,6 +45,8 @@ use kernel::{
 pub struct Seen {
     rx: Atomic<u32>,
     tx: Atomic<u32>,
+    /// Whether a poll was asked for that has not begun.
+    rung: AtomicFlag,
 }
 
 impl Seen {
@@ -56,6 +60,15 @@ impl Seen {
     #[inline]
     pub fn tx(&self, index: u16) {
         self.tx.store(index.into(), Relaxed);
+    }
+
+    /// The poll function is about to look at the rings: an interrupt from now on may bring what it
+    /// does not see.
+    #[inline]
+    pub fn begin_poll(&self) {
+        // Read and written in one, so that what the interrupt handlers saw of the rings before they
+        // left it to this poll is seen by it, too.
+        self.rung.xchg(false, Full);
     }
 }
 
@@ -106,6 +119,7 @@ impl<'bound> Doorbell<'bound> {
         let seen = Seen {
             rx: Atomic::new(0),
             tx: Atomic::new(0),
+            rung: AtomicFlag::new(false),
         };
         let state = KBox::new(
             State {
@@ -180,7 +194,9 @@ unsafe extern "C" fn rung(vq: *mut bindings::virtqueue) {
     let state = unsafe { (*vq).priv_ }.cast::<State<'_>>();
     // SAFETY: By the invariant of `Doorbell`; only shared references to it are ever made.
     let state = unsafe { &*state };
-    if state.has_news() {
+    // To schedule once more before the poll begins would lead to another one after it. While the
+    // interface is down nothing is scheduled; it polls when it comes up.
+    if state.has_news() && !state.seen.rung.xchg(true, Full) {
         state.napi.schedule();
     }
 }

@@ -31,10 +31,13 @@ pub mod modem_tx;
 #[expect(unsafe_code)]
 pub mod netdev;
 #[expect(unsafe_code)]
+pub mod platform;
+#[expect(unsafe_code)]
 pub mod sink;
 pub mod storm;
 pub mod suite_cycles;
 pub mod suite_frame_faults;
+pub mod suite_platform;
 pub mod suite_probe;
 pub mod suite_receive;
 pub mod suite_ring_faults;

@@ -22,6 +22,10 @@ use crate::{
         }, //
     },
     netdev::Netdev,
+    platform::{
+        self,
+        SleepyPlatform, //
+    },
     table,
     vring_layout::Layout, //
 };
@@ -66,6 +70,8 @@ pub struct Options {
     pub recovers: bool,
     /// Whether the modem interrupts for both vrings whenever it is kicked.
     pub answers_kicks: bool,
+    /// Whether a kick may sleep, as it does on a platform of such a name.
+    pub sleepy_kicks: bool,
 }
 
 impl Default for Options {
@@ -79,6 +85,7 @@ impl Default for Options {
             heap: 1 << 20,
             recovers: false,
             answers_kicks: false,
+            sleepy_kicks: false,
         }
     }
 }
@@ -103,6 +110,7 @@ pub struct Record {
     /// How often it let go, by detach or stop.
     releases: Atomic<u32>,
     answers_kicks: bool,
+    sleepy_kicks: bool,
     /// Set by each of the above.
     #[pin]
     event: Event,
@@ -184,6 +192,9 @@ impl Operations for Ops {
     }
 
     fn kick(&self, rproc: &Rproc, vqid: u32) {
+        if self.record.sleepy_kicks {
+            platform::sleeps();
+        }
         let counter = usize::try_from(vqid)
             .ok()
             .and_then(|vring| self.record.kicks.get(vring));
@@ -217,7 +228,15 @@ pub struct Fake {
     memory: Arc<Memory>,
     parts: Parts,
     layouts: Option<[Layout; 2]>,
-    _parent: faux::Registration,
+    _parent: Parent,
+}
+
+/// The platform's device.
+enum Parent {
+    /// One that kicks without sleeping.
+    Faux(faux::Registration),
+    /// One that does not.
+    Sleepy(SleepyPlatform),
 }
 
 impl Fake {
@@ -259,6 +278,7 @@ impl Fake {
                 kicks_before: Atomic::new(0),
                 releases: Atomic::new(0),
                 answers_kicks: options.answers_kicks,
+                sleepy_kicks: options.sleepy_kicks,
                 event <- Event::new(),
             }),
             GFP_KERNEL,
@@ -272,10 +292,13 @@ impl Fake {
         };
         let number = NUMBER.fetch_add(1, Relaxed);
         let name = CString::try_from_fmt(fmt!("caif-fake-modem{number}"))?;
-        let parent = faux::Registration::new(&name, None)?;
-        let parent_device: &faux::Device<device::Bound> = parent.as_ref();
+        let parent = if options.sleepy_kicks {
+            Parent::Sleepy(SleepyPlatform::new()?)
+        } else {
+            Parent::Faux(faux::Registration::new(&name, None)?)
+        };
         let unregistered = Unregistered::new(
-            parent_device.as_ref(),
+            parent.device(),
             remoteproc::Options {
                 name: &name,
                 firmware: None,
@@ -381,6 +404,18 @@ impl Fake {
     /// The status of the virtio device.
     pub fn status(&self) -> Result<u8> {
         table::status(&self.memory, self.parts.table)
+    }
+}
+
+impl Parent {
+    fn device(&self) -> &device::Device<device::Bound> {
+        match self {
+            Self::Faux(registration) => {
+                let device: &faux::Device<device::Bound> = registration.as_ref();
+                device.as_ref()
+            }
+            Self::Sleepy(platform) => platform.device(),
+        }
     }
 }
 

@@ -3,13 +3,17 @@
 #include <linux/bottom_half.h>
 #include <linux/device.h>
 #include <linux/etherdevice.h>
+#include <linux/ethtool.h>
 #include <linux/if_ether.h>
 #include <linux/io.h>
 #include <linux/mm.h>
 #include <linux/netdevice.h>
+#include <linux/platform_device.h>
+#include <linux/pm.h>
 #include <linux/rtnetlink.h>
 #include <linux/sched.h>
 #include <linux/skbuff.h>
+#include <linux/slab.h>
 #include <linux/virtio.h>
 
 #include "helpers.h"
@@ -156,5 +160,88 @@ int caif_kunit_bind(struct device *ancestor)
 		return -ENODEV;
 	ret = device_attach(dev);
 	put_device(dev);
+	return ret;
+}
+
+static int sleepy_probe(struct platform_device *pdev)
+{
+	return 0;
+}
+
+/* By the name of one whose kicks wait for a mailbox. */
+static struct platform_driver sleepy_driver = {
+	.probe = sleepy_probe,
+	.driver = { .name = "imx-rproc" },
+};
+
+struct device *caif_kunit_sleepy_platform(void)
+{
+	struct platform_device *pdev;
+
+	if (platform_driver_register(&sleepy_driver))
+		return NULL;
+	pdev = platform_device_register_simple("imx-rproc", PLATFORM_DEVID_AUTO, NULL, 0);
+	if (IS_ERR(pdev)) {
+		platform_driver_unregister(&sleepy_driver);
+		return NULL;
+	}
+	return &pdev->dev;
+}
+
+void caif_kunit_sleepy_platform_put(struct device *dev)
+{
+	platform_device_unregister(to_platform_device(dev));
+	platform_driver_unregister(&sleepy_driver);
+}
+
+void caif_kunit_might_sleep(void)
+{
+	might_sleep();
+}
+
+int caif_kunit_sleep(struct device *ancestor, int which)
+{
+	struct device *dev = NULL;
+	const struct dev_pm_ops *pm;
+	int ret = -ENODEV;
+
+	device_for_each_child(ancestor, &dev, match_virtio);
+	if (!dev)
+		return -ENODEV;
+	device_lock(dev);
+	if (dev->driver && dev->driver->pm) {
+		pm = dev->driver->pm;
+		ret = which == 0 ? pm->suspend(dev) : which == 1 ? pm->resume(dev) : pm->restore(dev);
+	}
+	device_unlock(dev);
+	put_device(dev);
+	return ret;
+}
+
+int caif_kunit_counter(struct net_device *dev, const char *name, u64 *value)
+{
+	const struct ethtool_ops *ops = dev->ethtool_ops;
+	struct ethtool_stats stats = { .cmd = ETHTOOL_GSTATS };
+	char (*names)[ETH_GSTRING_LEN];
+	int i, count, ret = -ENOENT;
+	u64 *values;
+
+	rtnl_lock();
+	count = ops->get_sset_count(dev, ETH_SS_STATS);
+	names = kcalloc(count, sizeof(*names), GFP_KERNEL);
+	values = kcalloc(count, sizeof(*values), GFP_KERNEL);
+	if (names && values) {
+		ops->get_strings(dev, ETH_SS_STATS, (u8 *)names);
+		ops->get_ethtool_stats(dev, &stats, values);
+		for (i = 0; i < count; i++) {
+			if (strcmp(names[i], name))
+				continue;
+			*value = values[i];
+			ret = 0;
+		}
+	}
+	kfree(names);
+	kfree(values);
+	rtnl_unlock();
 	return ret;
 }

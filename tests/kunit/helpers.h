@@ -37,4 +37,10 @@ void caif_kunit_cond_resched(void);
 int caif_kunit_unbind(struct device *ancestor);
 int caif_kunit_bind(struct device *ancestor);
 
+struct device *caif_kunit_sleepy_platform(void);
+void caif_kunit_sleepy_platform_put(struct device *dev);
+void caif_kunit_might_sleep(void);
+int caif_kunit_sleep(struct device *ancestor, int which);
+int caif_kunit_counter(struct net_device *dev, const char *name, u64 *value);
+
 #endif

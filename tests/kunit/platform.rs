@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What platforms do that the fake does not by itself: kick by a function that sleeps, send the
+//! machine to sleep; and the driver's own counters, which tell how often it was bothered.
+
+use crate::{
+    abstractions::bindings,
+    fake::Fake,
+    netdev::Netdev, //
+};
+use core::ptr::{
+    from_ref,
+    NonNull, //
+};
+use kernel::{
+    device,
+    error::to_result,
+    prelude::*, //
+};
+
+/// A device of a driver whose remote processors sleep when they are kicked, by its name.
+///
+/// # Invariants
+///
+/// The device is registered and bound until the value is dropped.
+pub struct SleepyPlatform(NonNull<bindings::device>);
+
+// SAFETY: A device has no ties to a thread.
+unsafe impl Send for SleepyPlatform {}
+
+impl SleepyPlatform {
+    /// Makes the device and its driver. May sleep.
+    pub fn new() -> Result<Self> {
+        // SAFETY: The function may be called in process context.
+        let dev = unsafe { bindings::caif_kunit_sleepy_platform() };
+        // INVARIANT: It is registered and bound, unless NULL is returned.
+        NonNull::new(dev).map(Self).ok_or(ENOMEM)
+    }
+
+    /// The device.
+    pub fn device(&self) -> &device::Device<device::Bound> {
+        // SAFETY: By the type invariant.
+        unsafe { device::Device::from_raw(self.0.as_ptr()) }
+    }
+}
+
+impl Drop for SleepyPlatform {
+    fn drop(&mut self) {
+        // SAFETY: The device was made by the counterpart of this function.
+        unsafe { bindings::caif_kunit_sleepy_platform_put(self.0.as_ptr()) }
+    }
+}
+
+/// Warns, as a function does that may sleep, unless it may do so here.
+pub fn sleeps() {
+    // SAFETY: The function only checks.
+    unsafe { bindings::caif_kunit_might_sleep() }
+}
+
+/// What the device core tells the driver of a device.
+#[derive(Clone, Copy, Debug)]
+pub enum Sleep {
+    /// The machine falls asleep.
+    Suspend,
+    /// It wakes up.
+    Resume,
+    /// It comes back from hibernation.
+    Restore,
+}
+
+/// Tells the driver of the virtio device of a modem.
+pub fn sleep(fake: &Fake, sleep: Sleep) -> Result {
+    let device: &device::Device = (**fake.rproc()).as_ref();
+    let which = match sleep {
+        Sleep::Suspend => 0,
+        Sleep::Resume => 1,
+        Sleep::Restore => 2,
+    };
+    // SAFETY: The device is valid.
+    to_result(unsafe { bindings::caif_kunit_sleep(from_ref(device).cast_mut().cast(), which) })
+}
+
+/// The driver's own counter of that name.
+pub fn counter(netdev: Netdev<'_>, name: &CStr) -> Result<u64> {
+    let mut value = 0;
+    // SAFETY: The device is registered, the name a string, and there is room for the value.
+    to_result(unsafe {
+        bindings::caif_kunit_counter(netdev.as_raw(), name.as_char_ptr(), &raw mut value)
+    })?;
+    Ok(value)
+}
