@@ -132,6 +132,9 @@ pub struct Case {
     /// Whether Linux must refuse that firmware: no interface, and no other line than `log`.
     #[serde(default)]
     pub refused: bool,
+    /// Whether the modem is started anew afterwards, since the case leaves traces.
+    #[serde(default)]
+    pub restart: bool,
     /// Texts of lines that look bad in the kernel's log but are right here.
     #[serde(default)]
     pub allow: Vec<String>,

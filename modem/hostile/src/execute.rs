@@ -49,8 +49,11 @@ impl Executor {
     }
 
     fn eval(&mut self, expr: &Expr) -> anyhow::Result<u64> {
-        let link = self.modem.link()?;
-        Ok(expr.eval(|name| names::value(link, name))?)
+        let link = self.modem.link();
+        Ok(expr.eval(|name| match &link {
+            Ok(link) => names::value(link, name),
+            Err(_) => names::fixed(name),
+        })?)
     }
 
     fn eval16(&mut self, expr: &Expr) -> anyhow::Result<u16> {
@@ -70,10 +73,13 @@ impl Executor {
             }
             Step::Chain { head, buffers } => self.chain(head, buffers),
             Step::Links { head, count, last } => self.links(head, count, last.as_ref()),
-            Step::Avail { heads } => heads.iter().try_for_each(|head| {
-                let head = self.eval16(head)?;
-                self.modem.link()?.rx.put(head)
-            }),
+            Step::Avail { heads, times } => {
+                for head in (0..*times).flat_map(|_| heads) {
+                    let head = self.eval16(head)?;
+                    self.modem.link()?.rx.put(head)?;
+                }
+                Ok(())
+            }
             Step::Publish { by, ring } => {
                 let by = self.eval16(by)?;
                 self.modem.link()?.rx.publish(by)?;
@@ -90,7 +96,7 @@ impl Executor {
                 self.modem.link()?.tx.held = false;
                 Ok(())
             }
-            Step::Ask { count, len } => self.ask(*count, *len),
+            Step::Ask { count, len, wait } => self.ask(*count, *len, *wait),
             Step::Take { count } => self.take(*count),
             Step::Used { id, len } => {
                 let (id, len) = (self.eval(id)?, self.eval(len)?);
@@ -126,6 +132,8 @@ impl Executor {
             | Step::Start {}
             | Step::Freeze {}
             | Step::Thaw {}
+            | Step::Reboot {}
+            | Step::Rebind { .. }
             | Step::Guest { .. }
             | Step::Log { .. } => bail!("is no step of the modem"),
         }
@@ -153,6 +161,13 @@ impl Executor {
 
     /// Sends a frame of the modem's own. Returns its number.
     fn send(&mut self, kind: Kind, payload: Vec<u8>, total: usize) -> anyhow::Result<u32> {
+        let seq = self.start_send(kind, payload, total)?;
+        self.returned()?;
+        Ok(seq)
+    }
+
+    /// The same, without waiting for the buffer's return.
+    fn start_send(&mut self, kind: Kind, payload: Vec<u8>, total: usize) -> anyhow::Result<u32> {
         // The buffer is free once all are returned.
         self.returned()?;
         let link = self.modem.link()?;
@@ -160,7 +175,6 @@ impl Executor {
         let frame = Frame { kind, seq, payload };
         link.send(&frame.encode(total))?;
         self.ring(1)?;
-        self.returned()?;
         Ok(seq)
     }
 
@@ -213,10 +227,14 @@ impl Executor {
         self.returned()
     }
 
-    fn ask(&mut self, count: u16, len: u16) -> anyhow::Result<()> {
+    fn ask(&mut self, count: u16, len: u16, wait: bool) -> anyhow::Result<()> {
         let mut payload = count.to_le_bytes().to_vec();
         payload.extend(len.to_le_bytes());
-        self.send(Kind::Ask, payload, 0).map(|_| ())
+        if wait {
+            self.send(Kind::Ask, payload, 0).map(|_| ())
+        } else {
+            self.start_send(Kind::Ask, payload, 0).map(|_| ())
+        }
     }
 
     fn take(&mut self, count: u16) -> anyhow::Result<()> {

@@ -58,7 +58,7 @@ fn taken(name: &str) -> Option<(bool, usize)> {
 }
 
 /// Names that are the same on each link.
-fn fixed(name: &str) -> Option<u64> {
+pub fn fixed(name: &str) -> Option<u64> {
     Some(match name {
         "page" => DA_BASE,
         "firmware" | "window_start" => FIRMWARE,

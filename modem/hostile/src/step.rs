@@ -50,6 +50,9 @@ pub enum Step {
     Avail {
         /// The heads.
         heads: Vec<Expr>,
+        /// How often all of them.
+        #[serde(default = "one")]
+        times: u32,
     },
     /// Stores the index of the available ring, moved by so much further, and interrupts.
     Publish {
@@ -80,6 +83,9 @@ pub enum Step {
         /// Bytes of each.
         #[serde(default = "hundred")]
         len: u16,
+        /// Whether to wait until the guest was asked.
+        #[serde(default = "yes")]
+        wait: bool,
     },
     /// Takes frames that are held off the ring, and does not return them.
     Take {
@@ -155,6 +161,14 @@ pub enum Step {
     Freeze {},
     /// Lets the modem's process go on.
     Thaw {},
+    /// Stops the modem by way of remoteproc, and starts it.
+    Reboot {},
+    /// Unbinds the driver and binds it to the device again.
+    Rebind {
+        /// Whether that must fail.
+        #[serde(default)]
+        fails: bool,
+    },
     /// Runs a command in the guest, which must succeed.
     Guest {
         /// The command.
@@ -204,7 +218,7 @@ impl Step {
                 std::iter::once(head).chain(fields).collect()
             }
             Self::Links { head, count, last } => [head, count].into_iter().chain(last).collect(),
-            Self::Avail { heads } => heads.iter().collect(),
+            Self::Avail { heads, .. } => heads.iter().collect(),
             Self::Publish { by, .. } | Self::PublishUsed { by } => vec![by],
             Self::Used { id, len } => vec![id, len],
             Self::Ring { vector, .. } => vec![vector],

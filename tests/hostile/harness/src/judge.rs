@@ -62,6 +62,9 @@ pub fn run(machine: &mut Machine, case: &Case, flavour: Flavour) -> Result<Outco
     } else {
         run.faulty()?
     };
+    if case.restart {
+        run.machine.restart().context("after the case")?;
+    }
     if case.firmware.is_some() {
         run.machine
             .use_firmware(flavour.firmware())
@@ -178,6 +181,8 @@ impl Run<'_> {
             Step::Start {} => machine.modem.restart()?,
             Step::Freeze {} => machine.modem.process.signal(Signal::SIGSTOP)?,
             Step::Thaw {} => machine.modem.process.signal(Signal::SIGCONT)?,
+            Step::Reboot {} => machine.reboot()?,
+            Step::Rebind { fails } => machine.rebind(*fails)?,
             Step::Guest { run } => drop(machine.guest.ok(run)?),
             Step::Log { text } => machine.says(self.mark, text)?,
             step => machine.modem.demand(&Request::Step(step.clone()))?,
@@ -205,12 +210,15 @@ impl Run<'_> {
         faults: &mut Vec<String>,
     ) -> Vec<String> {
         let mut seen = Vec::new();
-        let delta = |name: &str| {
-            let value = |counters: &Counters| counters.get(name).copied().unwrap_or(0);
-            value(after).wrapping_sub(value(before))
+        let value = |counters: &Counters, name: &str| counters.get(name).copied().unwrap_or(0);
+        // The counters of an interface begin anew with another one.
+        let same = value(before, "ifindex") == value(after, "ifindex");
+        let delta = |name: &str, from_zero: bool| {
+            let start = if from_zero { 0 } else { value(before, name) };
+            value(after, name).wrapping_sub(start)
         };
-        let mut check = |name: &str, want: Option<Count>| {
-            let moved = delta(name);
+        let mut check = |name: &str, want: Option<Count>, from_zero: bool| {
+            let moved = delta(name, from_zero);
             if !want.unwrap_or(Count::Exactly(0)).allows(moved) {
                 faults.push(format!("{name} moved by {moved}, want {want:?}"));
             }
@@ -219,9 +227,8 @@ impl Run<'_> {
             }
         };
         for name in ["good", "torn", "foreign"] {
-            check(name, self.case.frames.get(name).copied());
+            check(name, self.case.frames.get(name).copied(), false);
         }
-        // The counters of the interface begin anew with another one.
         if verdict == Verdict::Pass {
             let names: BTreeSet<_> = [before, after]
                 .into_iter()
@@ -232,7 +239,7 @@ impl Run<'_> {
                 .filter(|name| *name != "rx_errors" || self.case.counters.contains_key(*name))
                 .collect();
             for name in names {
-                check(name, self.case.counters.get(name).copied());
+                check(name, self.case.counters.get(name).copied(), !same);
             }
         }
         seen

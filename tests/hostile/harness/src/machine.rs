@@ -137,6 +137,31 @@ impl Machine {
         Ok(())
     }
 
+    /// Stops the modem and starts it with the same firmware.
+    pub fn reboot(&mut self) -> Result<()> {
+        let name = self.firmware.clone();
+        self.try_firmware(&name, "")
+    }
+
+    /// The same, and waits for the link.
+    pub fn restart(&mut self) -> Result<()> {
+        let (_, links) = self.modem.state()?;
+        self.reboot()?;
+        self.modem.demand(&Request::WaitLink(None, links))
+    }
+
+    /// Unbinds the driver from the device and binds it again, which may have to fail.
+    pub fn rebind(&mut self, fails: bool) -> Result<()> {
+        let command = "cd /sys/bus/virtio/drivers/caif_virtio && \
+             device=$(ls -d virtio[0-9]*) && echo $device >unbind && echo $device >bind";
+        if fails {
+            self.guest.fails(command)?;
+        } else {
+            self.guest.ok(command)?;
+        }
+        Ok(())
+    }
+
     /// Waits for a line of the kernel's log.
     pub fn says(&self, mark: usize, text: &str) -> Result<()> {
         self.kernel.wait_for(mark, text, SOON).map(|_| ())

@@ -226,6 +226,7 @@ impl Reflector {
     /// Counts of frames, and the statistics of the link.
     fn report(&self, link: &LinkAddr) -> BTreeMap<String, u64> {
         let mut report = self.counts.clone();
+        report.insert("ifindex".to_owned(), link.ifindex() as u64);
         let names = fs::read_dir("/sys/class/net")
             .into_iter()
             .flatten()
