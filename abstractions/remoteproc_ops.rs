@@ -121,10 +121,7 @@ extern "C" fn start<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
         unsafe { shown.show(own, len) };
     }
     go_up(this, || {
-        context
-            .ops
-            .start(this, range)
-            .inspect_err(|_| shown.hide())
+        context.ops.start(this, range).inspect_err(|_| shown.hide())
     })
 }
 
