@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Notifications between the two sides, when each is a thread.
+
+use std::sync::mpsc::{sync_channel, Receiver, SyncSender};
+use std::time::Duration;
+
+/// Far longer than a wake-up takes on the slowest machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Notifies the other side. Notifications that come together are one.
+pub struct Bell(SyncSender<()>);
+
+/// Where the other side sleeps.
+pub struct Sleeper(Receiver<()>);
+
+/// A bell, and who hears it.
+pub fn bell() -> (Bell, Sleeper) {
+    let (send, receive) = sync_channel(1);
+    (Bell(send), Sleeper(receive))
+}
+
+impl Bell {
+    /// Notifies.
+    pub fn ring(&self) {
+        // One that is still to be heard is enough, and a side that ended hears nothing.
+        let _ = self.0.try_send(());
+    }
+}
+
+impl Sleeper {
+    /// Sleeps until notified. Ends the test if that never comes.
+    pub fn sleep(&self, who: &str, done: u64) {
+        if self.0.recv_timeout(PATIENCE).is_err() {
+            panic!("{who} was not notified after {done} chains");
+        }
+    }
+}
