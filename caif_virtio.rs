@@ -408,6 +408,8 @@ impl<'bound> netdev::Operations for CaifVirtio<'bound> {
             self.counters.count(Counter::RxKick);
             self.queues.kick(VRING_RX);
         }
+        // The modem has its buffers back while the stack is busy with their copies.
+        cx.deliver();
 
         self.poll_tx(tx);
         if received == cx.budget() || rx.rearm() {

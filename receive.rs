@@ -5,8 +5,7 @@
 use crate::{
     abstractions::{
         bindings,
-        napi,
-        skbuff::SkBuff, //
+        napi, //
     },
     counters::{
         Counter,
@@ -100,9 +99,8 @@ impl<'bound> Rx<'bound> {
             };
             while next < chain.len() && done < cx.budget() {
                 if let Some(segment) = self.segments.get(next) {
-                    match self.frame(cx, segment) {
-                        Ok(skb) => cx.receive(skb, bindings::ETH_P_CAIF as u16),
-                        Err(fault) => counters.count(fault),
+                    if let Err(fault) = self.frame(cx, segment) {
+                        counters.count(fault);
                     }
                 }
                 next += 1;
@@ -118,7 +116,7 @@ impl<'bound> Rx<'bound> {
     }
 
     /// Copies the frame out of a buffer, or says why not.
-    fn frame(&self, cx: &napi::Context<'_>, segment: &Segment) -> Result<SkBuff, Counter> {
+    fn frame(&self, cx: &napi::Context<'_>, segment: &Segment) -> Result<(), Counter> {
         let config = &self.config;
         if segment.is_write() {
             return Err(Counter::Write);
@@ -126,12 +124,16 @@ impl<'bound> Rx<'bound> {
         if segment.len() > config.mtu || segment.len() <= config.room() {
             return Err(Counter::Length);
         }
-        self.windows
+        let frame = self
+            .windows
             .find(segment.addr(), segment.len())
             .ok_or(Counter::Address)?
             .trim(config.headroom, config.tailroom)
-            .ok_or(Counter::Length)?
-            .copy_to_skb(cx)
-            .ok_or(Counter::NoMemory)
+            .ok_or(Counter::Length)?;
+        if frame.receive(cx, bindings::ETH_P_CAIF as u16) {
+            Ok(())
+        } else {
+            Err(Counter::NoMemory)
+        }
     }
 }

@@ -29,14 +29,23 @@ void caif_helper_netdev_reset_queue(struct net_device *dev);
 bool caif_helper_netdev_xmit_more(void);
 void caif_helper_txq_trans_cond_update(struct net_device *dev);
 
-void caif_helper_dev_sw_netstats_rx_add(struct net_device *dev, unsigned int len);
 void caif_helper_dev_sw_netstats_tx_add(struct net_device *dev, unsigned int len);
 
 void caif_helper_skb_tx_timestamp(struct sk_buff *skb);
 void caif_helper_dev_consume_skb_any(struct sk_buff *skb);
 void caif_helper_dev_kfree_skb_any(struct sk_buff *skb);
-unsigned int caif_helper_skb_tailroom(const struct sk_buff *skb);
-int caif_helper_netif_receive_skb(struct net_device *dev, struct sk_buff *skb, u16 proto);
+
+/* Packets received in one run of a poll function, to be delivered together. */
+struct caif_helper_batch {
+	struct list_head list;
+	unsigned int packets;
+	unsigned int bytes;
+};
+
+void caif_helper_batch_init(struct caif_helper_batch *batch);
+bool caif_helper_batch_add(struct caif_helper_batch *batch, struct napi_struct *napi,
+			   const void *from, bool is_iomem, unsigned int len, u16 proto);
+void caif_helper_batch_deliver(struct caif_helper_batch *batch, struct net_device *dev);
 
 int caif_helper_virtio_find_vqs(struct virtio_device *vdev, unsigned int nvqs,
 				struct virtqueue *vqs[], struct virtqueue_info infos[]);

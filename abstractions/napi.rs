@@ -6,10 +6,8 @@
 
 use super::{
     bindings,
-    netdev,
-    skbuff::SkBuff, //
+    netdev, //
 };
-use core::ptr::NonNull;
 use kernel::types::Opaque;
 
 /// A NAPI instance of a network device.
@@ -61,11 +59,26 @@ impl Napi {
     }
 }
 
+/// Packets received in one run of the poll function, to be delivered together.
+pub(super) struct Batch(Opaque<bindings::caif_helper_batch>);
+
+impl Batch {
+    /// An empty batch, to be completed by [`Context::new`] where it stays.
+    pub(super) fn new() -> Self {
+        Self(Opaque::uninit())
+    }
+}
+
 /// One run of the poll function: the proof that it is running, in softirq context, and that no
 /// other run is.
+///
+/// # Invariants
+///
+/// `batch` is initialized.
 pub struct Context<'a> {
     napi: &'a Napi,
     dev: &'a netdev::Device,
+    batch: &'a Batch,
     budget: u32,
 }
 
@@ -74,9 +87,23 @@ impl<'a> Context<'a> {
     ///
     /// # Safety
     ///
-    /// To be called by the poll function of `napi`, an instance of `dev`.
-    pub(super) unsafe fn new(napi: &'a Napi, dev: &'a netdev::Device, budget: u32) -> Self {
-        Self { napi, dev, budget }
+    /// To be called by the poll function of `napi`, an instance of `dev`. The batch must stay where
+    /// it is, and must not have been used before.
+    pub(super) unsafe fn new(
+        napi: &'a Napi,
+        dev: &'a netdev::Device,
+        batch: &'a Batch,
+        budget: u32,
+    ) -> Self {
+        // SAFETY: The batch is memory for one, which stays where it is.
+        unsafe { bindings::caif_helper_batch_init(batch.0.get()) };
+        // INVARIANT: The batch was just initialized.
+        Self {
+            napi,
+            dev,
+            batch,
+            budget,
+        }
     }
 
     /// The network device.
@@ -91,24 +118,40 @@ impl<'a> Context<'a> {
         self.budget
     }
 
-    /// Allocates a socket buffer for a packet of `len` bytes.
+    /// Copies `len` bytes at `from`, which may be I/O memory, to a new packet of protocol `proto`
+    /// (`ETH_P_*`), for [`deliver`](Self::deliver). Returns whether there was memory for it.
+    ///
+    /// # Safety
+    ///
+    /// `from` must be valid for reads of `len` bytes, in whatever state they are.
     #[inline]
-    pub fn alloc_skb(&self, len: u32) -> Option<SkBuff> {
-        // SAFETY: We are in the poll function of the instance, hence in softirq context.
-        let skb = unsafe { bindings::napi_alloc_skb(self.napi.as_raw(), len) };
-        // SAFETY: What `napi_alloc_skb()` returns is NULL or a valid socket buffer that is ours.
-        NonNull::new(skb).map(|skb| unsafe { SkBuff::from_raw(skb) })
+    pub unsafe fn receive(&self, from: *const u8, is_iomem: bool, len: u32, proto: u16) -> bool {
+        // SAFETY: We are in the poll function of the instance, hence in softirq context, and by the
+        // type invariant the batch is initialized. The rest is by the safety requirements.
+        unsafe {
+            bindings::caif_helper_batch_add(
+                self.batch.0.get(),
+                self.napi.as_raw(),
+                from.cast(),
+                is_iomem,
+                len,
+                proto,
+            )
+        }
     }
 
-    /// Hands a packet of protocol `proto` (`ETH_P_*`) to the stack and counts it.
+    /// Hands the packets received so far to the stack and counts them. At the latest this happens
+    /// when the poll function returns.
     #[inline]
-    pub fn receive(&self, skb: SkBuff, proto: u16) {
-        self.dev.count_rx(skb.len());
-        // SAFETY: The device is valid, the socket buffer is passed on, and this is softirq
-        // context.
-        unsafe {
-            bindings::caif_helper_netif_receive_skb(self.dev.as_raw(), skb.into_raw(), proto)
-        };
+    pub fn deliver(&self) {
+        let batch = self.batch.0.get();
+        // SAFETY: By the type invariant, the batch is initialized; only its fields are read.
+        if unsafe { (*batch).packets } == 0 {
+            return;
+        }
+        // SAFETY: The device is valid and has per-CPU statistics of this kind, see
+        // `Allocated::new()`; this is softirq context.
+        unsafe { bindings::caif_helper_batch_deliver(batch, self.dev.as_raw()) };
     }
 }
 

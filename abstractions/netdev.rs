@@ -139,14 +139,6 @@ impl Device {
         // SAFETY: By the type invariant, the device is valid.
         unsafe { bindings::netif_carrier_off(self.as_raw()) }
     }
-
-    /// Counts a packet received.
-    #[inline]
-    pub(super) fn count_rx(&self, len: u32) {
-        // SAFETY: The device has per-CPU statistics of this kind, see `Allocated::new()`. Callers
-        // are in softirq context.
-        unsafe { bindings::caif_helper_dev_sw_netstats_rx_add(self.as_raw(), len) }
-    }
 }
 
 /// The transmit queue, with its lock held.
@@ -381,12 +373,15 @@ impl<O: Operations> Callbacks<O> {
         // SAFETY: Polling is possible only while the device is open, see also `Callbacks`.
         let (dev, instance, parts) = unsafe { Self::borrow(dev) };
         let budget = u32::try_from(budget).unwrap_or(0);
-        // SAFETY: This is the poll function of `instance`.
-        let cx = unsafe { napi::Context::new(instance, dev, budget) };
+        let batch = napi::Batch::new();
+        // SAFETY: This is the poll function of `instance`, and the batch does not move.
+        let cx = unsafe { napi::Context::new(instance, dev, &batch, budget) };
         // SAFETY: No other run of the poll function is under way, and only it uses this state.
         let rx = unsafe { &mut *parts.rx.get() };
         let tx = TxLock { dev, tx: &parts.tx };
-        match parts.ops.poll(&cx, rx, &tx) {
+        let polled = parts.ops.poll(&cx, rx, &tx);
+        cx.deliver();
+        match polled {
             Polled::Done(done) if done < budget => {
                 let done = done as c_int;
                 // SAFETY: We are in the poll function of `napi`, which ends without a further

@@ -72,20 +72,6 @@ impl SkBuff {
         to_result(unsafe { bindings::skb_copy_bits(self.as_raw(), 0, dst.cast(), len) })
     }
 
-    /// Extends the packet by `len` bytes at its end and returns where they are, or `None` if
-    /// there is no room for them. They are not initialized; the caller fills them.
-    #[inline]
-    pub fn put(&mut self, len: u32) -> Option<NonNull<u8>> {
-        // SAFETY: By the type invariant, the socket buffer is valid.
-        let room = unsafe { bindings::caif_helper_skb_tailroom(self.as_raw()) };
-        // There is no room in one that is in fragments.
-        if len == 0 || room < len {
-            return None;
-        }
-        // SAFETY: The socket buffer is valid, linear, and has room for `len` bytes.
-        NonNull::new(unsafe { bindings::skb_put(self.as_raw(), len) }.cast())
-    }
-
     /// Takes the time of transmission if somebody asked for it.
     #[inline]
     pub fn tx_timestamp(&self) {

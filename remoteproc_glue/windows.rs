@@ -5,8 +5,7 @@
 use super::Link;
 use crate::abstractions::{
     bindings,
-    napi,
-    skbuff::SkBuff, //
+    napi, //
 };
 use core::{
     marker::PhantomData,
@@ -160,23 +159,11 @@ impl Memory<'_> {
         Some(Self { va, len, ..self })
     }
 
-    /// Copies the memory to a new socket buffer, once. `None` if there is no memory for it.
+    /// Copies the memory to a new packet, once. Returns whether there was memory for it.
     #[inline]
-    pub fn copy_to_skb(&self, cx: &napi::Context<'_>) -> Option<SkBuff> {
-        let mut skb = cx.alloc_skb(self.len)?;
-        let to = skb.put(self.len)?.as_ptr().cast();
-        let from = self.va.as_ptr().cast();
-        let len = self.len as usize;
-        if self.is_iomem {
-            // SAFETY: `to` has room for `len` bytes, and by the type invariant as many are mapped
-            // at `from`, as I/O memory.
-            unsafe { bindings::memcpy_fromio(to, from, len) };
-        } else {
-            // SAFETY: `to` has room for `len` bytes, and by the type invariant as many are mapped
-            // at `from`. The C function copies what it finds, in whatever state it is.
-            unsafe { bindings::memcpy(to, from, len) };
-        }
-        Some(skb)
+    pub fn receive(&self, cx: &napi::Context<'_>, proto: u16) -> bool {
+        // SAFETY: By the type invariant, the memory is mapped.
+        unsafe { cx.receive(self.va.as_ptr(), self.is_iomem, self.len, proto) }
     }
 }
 
