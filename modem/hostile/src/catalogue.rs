@@ -132,6 +132,8 @@ pub struct Case {
     /// Whether Linux must refuse that firmware: no interface, and no other line than `log`.
     #[serde(default)]
     pub refused: bool,
+    /// For a case that must fail, to show that the harness notices: a part of the reason.
+    pub fails: Option<String>,
     /// Whether the modem is started anew afterwards, since the case leaves traces.
     #[serde(default)]
     pub restart: bool,

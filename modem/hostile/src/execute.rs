@@ -89,7 +89,9 @@ impl Executor {
             Step::Deliver { hex: bytes } => self.deliver(&hex(bytes)?),
             Step::Echo {} => self.echo(),
             Step::Hold {} => {
-                self.modem.link()?.tx.held = true;
+                let tx = &mut self.modem.link()?.tx;
+                tx.held = true;
+                tx.taken.clear();
                 Ok(())
             }
             Step::Release {} => {
@@ -201,7 +203,7 @@ impl Executor {
     }
 
     fn echo(&mut self) -> anyhow::Result<()> {
-        let seq = self.send(Kind::Echo, vec![], 400)?;
+        let seq = self.send(Kind::Echo, vec![], 100)?;
         self.answer(seq, Kind::Echo).map(|_| ())
     }
 
@@ -239,7 +241,9 @@ impl Executor {
 
     fn take(&mut self, count: u16) -> anyhow::Result<()> {
         self.modem.wait("frames from Linux", SOON, |modem| {
-            Ok((modem.link()?.tx.pending()? >= count).then_some(()))
+            // The index may be one that the modem wrote itself, until Linux stores the next one.
+            let pending = modem.link()?.tx.pending();
+            Ok(pending.is_ok_and(|pending| pending >= count).then_some(()))
         })?;
         let link = self.modem.link()?;
         (0..count).try_for_each(|_| link.take().map(|_| ()))

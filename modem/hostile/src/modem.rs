@@ -174,7 +174,8 @@ impl Modem {
             self.phase = Phase::Booting { boot_id, vdev };
         }
         if let Phase::Booting { boot_id, vdev } = &self.phase
-            && let Some(table) = vdev.ready(self.board.memory())?
+            // What makes no sense is what this modem wrote there itself.
+            && let Ok(Some(table)) = vdev.ready(self.board.memory())
         {
             let (boot_id, vdev) = (*boot_id, *vdev);
             let link = Box::new(Link::open(self.board.memory(), &vdev, table)?);

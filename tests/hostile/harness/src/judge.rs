@@ -15,8 +15,6 @@ use nix::sys::signal::Signal;
 
 use crate::machine::{Machine, bad_lines};
 
-/// What the driver says when it gives a link up.
-const DOWN: &str = "link is down:";
 /// What remoteproc says when it hears of a crash.
 const CRASH: &str = "crash detected in";
 
@@ -159,8 +157,10 @@ impl Run<'_> {
             .iter()
             .enumerate()
             .try_for_each(|(at, step)| {
-                self.step(step)
-                    .with_context(|| format!("step {}, {step:?}", at + 1))
+                self.step(step).with_context(|| {
+                    let text = serde_json::to_string(step).unwrap_or_default();
+                    format!("step {}, {text}", at + 1)
+                })
             })
     }
 
@@ -251,12 +251,11 @@ impl Run<'_> {
         if let Some(text) = &self.case.log
             && count(text) != 1
         {
-            let downs = lines.iter().filter(|line| line.contains(DOWN));
-            let downs: Vec<_> = downs.map(String::as_str).collect();
+            let from = lines.len().saturating_sub(12);
+            let last = lines.get(from..).unwrap_or_default().join("\n");
             faults.push(format!(
-                "{} lines have {text:?}; {}",
-                count(text),
-                downs.join("\n")
+                "{} lines have {text:?}; the last ones are\n{last}",
+                count(text)
             ));
         }
         let crashes = count(CRASH);

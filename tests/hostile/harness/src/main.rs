@@ -132,17 +132,7 @@ fn end(config: &Config, mut machine: Machine) -> Row {
     };
     let result = leaks.and_then(|()| machine.shut_down());
     let bad = machine::bad_lines(&kernel.since(mark), &[]);
-    let mut row = Row {
-        group: "afterwards".into(),
-        case: "no_leaks".into(),
-        what: "all modules removed, nothing left behind".into(),
-        flavour: Flavour::Flags,
-        verdict: Verdict::Pass,
-        expected: Verdict::Pass,
-        seen: String::new(),
-        seconds: start.elapsed().as_secs_f32(),
-        faults: bad,
-    };
+    let mut row = Row::afterwards(start.elapsed(), bad);
     row.faults
         .extend(result.err().map(|error| format!("{error:#}")));
     if !row.faults.is_empty() {
