@@ -153,31 +153,30 @@ impl<'bound> Tx<'bound> {
     ) -> Result<bool, RingError> {
         let more = queue.xmit_more();
         let config = &self.config;
-        let mut publish = !more;
-        match self
+        let filled = self
             .slots
-            .fill(&slot, config.headroom, &skb, config.tailroom)
-        {
+            .fill(&slot, config.headroom, &skb, config.tailroom);
+        let (tell, halted) = match filled {
             Ok(total) => {
-                let len = skb.len();
-                if let Some(place) = self.lens.get_mut(usize::from(slot.index())) {
-                    *place = len;
+                if let Some(len) = self.lens.get_mut(usize::from(slot.index())) {
+                    *len = skb.len();
                 }
-                skb.tx_timestamp();
                 let addr = self.slots.dma_address(&slot);
                 self.ring.add(slot, addr, total)?;
-                skb.consume();
-                publish = queue.sent(len, more);
+                let sent = queue.sent(skb, more);
+                (sent.tell, sent.halted)
             }
             Err(_) => {
                 self.ring.put(slot);
                 counters.count(Counter::TxLength);
+                (!more, false)
             }
-        }
-        if self.ring.free() == 0 {
+        };
+        let full = self.ring.free() == 0;
+        if full {
             queue.stop();
         }
-        if !publish && !queue.is_halted() {
+        if !(tell || halted || full) {
             return Ok(false);
         }
         let kick = self.ring.publish();

@@ -147,6 +147,8 @@ pub struct Ring<M: RingMem, S: BorrowMut<[u16]>> {
     next_used: Wrapping<u16>,
     /// The last `used.idx` that was read and found possible.
     known_used: Wrapping<u16>,
+    /// Whether the modem was asked last not to interrupt.
+    quiet: bool,
     /// The error that ended the use of the ring.
     broken: Option<RingError>,
 }
@@ -184,6 +186,7 @@ impl<M: RingMem, S: BorrowMut<[u16]>> Ring<M, S> {
             published: Wrapping(0),
             next_used: Wrapping(0),
             known_used: Wrapping(0),
+            quiet: false,
             broken: None,
         })
     }
@@ -312,8 +315,13 @@ impl<M: RingMem, S: BorrowMut<[u16]>> Ring<M, S> {
     ///
     /// With `EVENT_IDX` there is nothing to store: once the modem passed the index that was asked
     /// for last, it comes by it again only 65,536 buffers later.
+    #[inline]
     pub fn disable_notify(&mut self) {
-        if self.broken.is_none() && !self.features.event_idx {
+        if self.quiet || self.broken.is_some() {
+            return;
+        }
+        self.quiet = true;
+        if !self.features.event_idx {
             self.mem
                 .store16(self.layout.avail_flags(), AVAIL_F_NO_INTERRUPT);
         }
@@ -325,6 +333,7 @@ impl<M: RingMem, S: BorrowMut<[u16]>> Ring<M, S> {
         if self.broken.is_some() {
             return false;
         }
+        self.quiet = false;
         if self.features.event_idx {
             self.mem.store16(self.layout.used_event(), self.next_used.0);
         } else {

@@ -74,11 +74,6 @@ bool caif_helper_netif_xmit_stopped(const struct net_device *dev)
 	return netif_xmit_stopped(txq(dev));
 }
 
-bool caif_helper_netdev_sent_queue(struct net_device *dev, unsigned int bytes, bool more)
-{
-	return __netdev_tx_sent_queue(txq(dev), bytes, more);
-}
-
 void caif_helper_netdev_completed_queue(struct net_device *dev, unsigned int pkts,
 					unsigned int bytes)
 {
@@ -100,14 +95,20 @@ bool caif_helper_netdev_xmit_more(void)
 	return netdev_xmit_more();
 }
 
-void caif_helper_dev_sw_netstats_tx_add(struct net_device *dev, unsigned int len)
+unsigned int caif_helper_tx_sent(struct net_device *dev, struct sk_buff *skb, bool more)
 {
-	dev_sw_netstats_tx_add(dev, 1, len);
-}
+	struct netdev_queue *queue = txq(dev);
+	unsigned int len = skb->len;
+	unsigned int ret = 0;
 
-void caif_helper_skb_tx_timestamp(struct sk_buff *skb)
-{
 	skb_tx_timestamp(skb);
+	dev_consume_skb_any(skb);
+	dev_sw_netstats_tx_add(dev, 1, len);
+	if (__netdev_tx_sent_queue(queue, len, more))
+		ret |= CAIF_HELPER_TX_TELL;
+	if (netif_xmit_stopped(queue))
+		ret |= CAIF_HELPER_TX_HALTED;
+	return ret;
 }
 
 void caif_helper_dev_consume_skb_any(struct sk_buff *skb)

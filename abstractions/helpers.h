@@ -22,16 +22,18 @@ void caif_helper_netif_wake_queue(struct net_device *dev);
 bool caif_helper_netif_running(const struct net_device *dev);
 bool caif_helper_netif_queue_stopped(const struct net_device *dev);
 bool caif_helper_netif_xmit_stopped(const struct net_device *dev);
-bool caif_helper_netdev_sent_queue(struct net_device *dev, unsigned int bytes, bool more);
 void caif_helper_netdev_completed_queue(struct net_device *dev, unsigned int pkts,
 					unsigned int bytes);
 void caif_helper_netdev_reset_queue(struct net_device *dev);
 bool caif_helper_netdev_xmit_more(void);
 void caif_helper_txq_trans_cond_update(struct net_device *dev);
 
-void caif_helper_dev_sw_netstats_tx_add(struct net_device *dev, unsigned int len);
+/* What is to be done after a packet was handed over. */
+#define CAIF_HELPER_TX_TELL	1	/* The hardware must be told now. */
+#define CAIF_HELPER_TX_HALTED	2	/* The queue is stopped, by whomever. */
 
-void caif_helper_skb_tx_timestamp(struct sk_buff *skb);
+unsigned int caif_helper_tx_sent(struct net_device *dev, struct sk_buff *skb, bool more);
+
 void caif_helper_dev_consume_skb_any(struct sk_buff *skb);
 void caif_helper_dev_kfree_skb_any(struct sk_buff *skb);
 

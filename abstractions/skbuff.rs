@@ -15,7 +15,7 @@ use kernel::{
 };
 
 /// A socket buffer that we own. Dropping it counts as a drop of the packet; one that was
-/// sent is [consumed](Self::consume).
+/// sent goes to [`TxQueue::sent`](super::netdev::TxQueue::sent).
 ///
 /// # Invariants
 ///
@@ -70,20 +70,6 @@ impl SkBuff {
         // SAFETY: The socket buffer is valid, `skb_copy_bits()` checks `len` against its length,
         // and `dst` is valid for writes of `len` bytes by the safety requirements.
         to_result(unsafe { bindings::skb_copy_bits(self.as_raw(), 0, dst.cast(), len) })
-    }
-
-    /// Takes the time of transmission if somebody asked for it.
-    #[inline]
-    pub fn tx_timestamp(&self) {
-        // SAFETY: By the type invariant, the socket buffer is valid.
-        unsafe { bindings::caif_helper_skb_tx_timestamp(self.as_raw()) }
-    }
-
-    /// Frees a socket buffer whose packet was sent. Any context.
-    #[inline]
-    pub fn consume(self) {
-        // SAFETY: `into_raw()` gives up our reference, which passes to the callee.
-        unsafe { bindings::caif_helper_dev_consume_skb_any(self.into_raw()) }
     }
 }
 
