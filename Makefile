@@ -3,15 +3,18 @@
 # For people: make demo, make test. The kernel's build reads Kbuild instead.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check setup modules modem test-scripts test-host test-modem test-kunit test-vm clean distclean
+PARTS := scripts host modem fuzz interop kunit vm hostile soak
+.PHONY: help demo test check setup modules modem soak fuzz $(PARTS:%=test-%) clean distclean
 
 help:
 	@printf '%s\n' \
 	  'make demo      build everything, boot, ping the modem through the driver' \
 	  'make test      all tests: host, KUnit in QEMU, VM with the modem process' \
+	  'make soak      a thousand crashes, rebinds and so on, with the modem process' \
+	  'make fuzz      ten minutes of fuzzing for each target' \
 	  'make check     formatting, lints, scripts, unsafe code' \
 	  'make modules   build the modules; KDIR=... against your own kernel' \
-	  'make test-scripts, test-host, test-modem, test-kunit, test-vm one part' \
+	  'make test-PART one part of the tests: $(PARTS)' \
 	  'make clean     remove what was built; make distclean: and what was fetched'
 
 setup:
@@ -23,8 +26,14 @@ demo: setup
 test: setup
 	@tests/run
 
-test-scripts test-host test-modem test-kunit test-vm: test-%: setup
+$(PARTS:%=test-%): test-%: setup
 	@tests/run $*
+
+soak: setup
+	@tests/soak/run
+
+fuzz: setup
+	@tests/fuzz/run --long
 
 check: setup
 	@scripts/check
