@@ -134,6 +134,7 @@ impl Executor {
             | Step::Start {}
             | Step::Freeze {}
             | Step::Thaw {}
+            | Step::Stable {}
             | Step::Reboot {}
             | Step::Rebind { .. }
             | Step::Guest { .. }

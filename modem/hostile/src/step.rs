@@ -161,6 +161,8 @@ pub enum Step {
     Freeze {},
     /// Lets the modem's process go on.
     Thaw {},
+    /// Waits until a frame passes each way, whatever recoveries that takes.
+    Stable {},
     /// Stops the modem by way of remoteproc, and starts it.
     Reboot {},
     /// Unbinds the driver and binds it to the device again.

@@ -181,6 +181,20 @@ impl Run<'_> {
             Step::Start {} => machine.modem.restart()?,
             Step::Freeze {} => machine.modem.process.signal(Signal::SIGSTOP)?,
             Step::Thaw {} => machine.modem.process.signal(Signal::SIGCONT)?,
+            Step::Stable {} => {
+                /// Recoveries that may be under way.
+                const TRIES: u32 = 20;
+                let mut result = machine.report();
+                for _ in 0..TRIES {
+                    if result.is_ok() {
+                        break;
+                    }
+                    machine.modem.demand(&Request::WaitLink(None, 0))?;
+                    result = machine.report();
+                }
+                result?;
+                self.seen = machine.modem.state()?;
+            }
             Step::Reboot {} => machine.reboot()?,
             Step::Rebind { fails } => machine.rebind(*fails)?,
             Step::Guest { run } => drop(machine.guest.ok(run)?),

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! The catalogue can be read, covers what it should, and makes firmware files.
+
+use hostile::{
+    catalogue::{Case, Verdict, load},
+    step::Step,
+};
+use std::{collections::BTreeSet, path::Path};
+
+fn cases(folder: &str) -> Vec<Case> {
+    load(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap()
+}
+
+#[test]
+fn there_are_cases_of_each_group_and_of_each_outcome() {
+    let cases = cases("catalogue");
+    assert!(cases.len() >= 80, "{} cases", cases.len());
+    let groups: BTreeSet<_> = cases.iter().map(|case| &case.group).collect();
+    assert!(groups.len() >= 10, "{groups:?}");
+    for verdict in [Verdict::Pass, Verdict::Recovered] {
+        assert!(cases.iter().any(|case| case.expect == verdict));
+    }
+    // Names are shell patterns' friends.
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    for case in &cases {
+        assert!(case.name.chars().all(plain), "{:?}", case.name);
+        assert_eq!(case.fails, None, "{:?}", case.name);
+    }
+}
+
+#[test]
+fn each_case_that_breaks_a_ring_says_why_it_must_be_noticed() {
+    for case in cases("catalogue") {
+        let publishes = case
+            .steps
+            .iter()
+            .any(|step| matches!(step, Step::Publish { .. } | Step::PublishUsed { .. }));
+        if case.expect == Verdict::Recovered && publishes {
+            // There is more than one reason in these.
+            let ends = case.steps.iter().any(|step| {
+                matches!(
+                    step,
+                    Step::Kill {} | Step::Freeze {} | Step::Reboot {} | Step::NewBoot {}
+                )
+            });
+            assert!(case.log.is_some() || ends, "{:?}", case.name);
+        }
+    }
+}
+
+#[test]
+fn cases_that_must_fail_say_why() {
+    for case in cases("selftest") {
+        assert!(case.fails.is_some(), "{:?}", case.name);
+    }
+}
+
+#[test]
+fn each_firmware_file_can_be_made() {
+    let mut made = 0;
+    for case in cases("catalogue") {
+        if let Some(firmware) = &case.firmware {
+            let bytes = firmware.to_bytes().unwrap();
+            assert!(!bytes.is_empty(), "{:?}", case.name);
+            made += 1;
+        }
+    }
+    assert!(made > 0);
+}
