@@ -76,9 +76,13 @@ const DRIVER: [Mutant; 4] = [
 fn complete(ring: &str, mutants: &[Mutant], event_idx: bool) {
     let plan = Plan::default();
     let mut ran = 0;
-    for (name, model) in models::ALL {
+    for (name, model, preemptions) in models::ALL {
         if name.starts_with(ring) {
-            assert_eq!(search(model, &plan, event_idx), Ok(()), "{name}");
+            assert_eq!(
+                search(model, preemptions, &plan, event_idx),
+                Ok(()),
+                "{name}"
+            );
             ran += 1;
         }
     }
@@ -105,7 +109,7 @@ fn mutants(mutants: &[Mutant], event_idx: bool) {
             omit,
             ..Plan::default()
         };
-        match search(model, &plan, event_idx) {
+        match search(model, None, &plan, event_idx) {
             Ok(()) => panic!("{method} without its {kind:?} is not noticed"),
             Err(what) if what.contains(symptom) => {}
             Err(what) => {
