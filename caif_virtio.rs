@@ -32,6 +32,7 @@ pub mod transmit;
 pub mod vring_driver;
 pub mod vring_layout;
 pub mod vring_mem;
+pub mod vring_news;
 pub mod vring_reversed;
 
 use crate::{

@@ -7,9 +7,7 @@
 //! doorbell is a virtqueue to be entered there: in private memory, never used for buffers, and
 //! with a used ring that has news until it is muted.
 //!
-//! Some platforms cannot tell which vring an interrupt is for and pass each on to all of them,
-//! and a remote processor can interrupt as often as it likes. So the doorbell looks for itself
-//! whether one of the rings has moved from where the driver saw it last.
+//! Before it asks for a poll, the doorbell looks whether there are news, see `vring_news.rs`.
 
 use super::{
     ring_mem::VringMem,
@@ -22,7 +20,8 @@ use crate::{
         virtio_netdev::Setup, //
     },
     vring_layout::Layout,
-    vring_mem::RingMem, //
+    vring_mem::RingMem,
+    vring_news, //
 };
 use core::ptr::{
     from_ref,
@@ -33,7 +32,6 @@ use kernel::{
     sync::{
         atomic::{
             Atomic,
-            AtomicFlag,
             Full,
             Relaxed, //
         },
@@ -41,36 +39,28 @@ use kernel::{
     }, //
 };
 
-/// How far the driver saw the rings, to tell an interrupt with news from one without.
-pub struct Seen {
-    rx: Atomic<u32>,
-    tx: Atomic<u32>,
-    /// Whether a poll was asked for that has not begun.
-    rung: AtomicFlag,
-}
+/// A word for [`Seen`].
+pub struct Word(Atomic<u32>);
 
-impl Seen {
-    /// The driver saw all chains before `index` of the reversed ring.
+impl vring_news::Word for Word {
     #[inline]
-    pub fn rx(&self, index: u16) {
-        self.rx.store(index.into(), Relaxed);
+    fn load(&self) -> u32 {
+        self.0.load(Relaxed)
     }
 
-    /// The driver took back all buffers before `index` of the used ring.
     #[inline]
-    pub fn tx(&self, index: u16) {
-        self.tx.store(index.into(), Relaxed);
+    fn store(&self, value: u32) {
+        self.0.store(value, Relaxed)
     }
 
-    /// The poll function is about to look at the rings: an interrupt from now on may bring what it
-    /// does not see.
     #[inline]
-    pub fn begin_poll(&self) {
-        // Read and written in one, so that what the interrupt handlers saw of the rings before they
-        // left it to this poll is seen by it, too.
-        self.rung.xchg(false, Full);
+    fn swap(&self, value: u32) -> u32 {
+        self.0.xchg(value, Full)
     }
 }
+
+/// How far the driver saw the rings of a link, and whether a poll is due.
+pub type Seen = vring_news::Seen<Word>;
 
 /// What the callback of the doorbell works with.
 struct State<'bound> {
@@ -81,16 +71,14 @@ struct State<'bound> {
 }
 
 impl State<'_> {
-    /// Whether there is something to do for the poll function.
-    ///
-    /// An index that the driver saw last is never seen again with news behind it: 65,536 buffers
-    /// are more than a ring has.
+    /// Whether an interrupt must be followed by a poll.
     #[inline]
     fn has_news(&self) -> bool {
         let (rx, rx_layout) = &self.rx;
         let (tx, tx_layout) = &self.tx;
-        u32::from(rx.load16(rx_layout.avail_idx())) != self.seen.rx.load(Relaxed)
-            || u32::from(tx.load16(tx_layout.used_idx())) != self.seen.tx.load(Relaxed)
+        let avail = rx.load16(rx_layout.avail_idx());
+        let used = tx.load16(tx_layout.used_idx());
+        self.seen.interrupt(avail, used)
     }
 }
 
@@ -116,11 +104,7 @@ impl<'bound> Doorbell<'bound> {
         /// Alignment of its used ring.
         const ALIGN: c_uint = 64;
 
-        let seen = Seen {
-            rx: Atomic::new(0),
-            tx: Atomic::new(0),
-            rung: AtomicFlag::new(false),
-        };
+        let seen = Seen::new([const { Word(Atomic::new(0)) }; 3]);
         let state = KBox::new(
             State {
                 napi: setup.napi(),
@@ -194,9 +178,8 @@ unsafe extern "C" fn rung(vq: *mut bindings::virtqueue) {
     let state = unsafe { (*vq).priv_ }.cast::<State<'_>>();
     // SAFETY: By the invariant of `Doorbell`; only shared references to it are ever made.
     let state = unsafe { &*state };
-    // To schedule once more before the poll begins would lead to another one after it. While the
-    // interface is down nothing is scheduled; it polls when it comes up.
-    if state.has_news() && !state.seen.rung.xchg(true, Full) {
+    // While the interface is down nothing is scheduled; it polls when it comes up.
+    if state.has_news() {
         state.napi.schedule();
     }
 }

@@ -6,6 +6,7 @@
 //! nothing, sleeps for good. What is left then must have been notified.
 
 pub mod driver;
+pub mod news;
 pub mod reversed;
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -42,15 +43,21 @@ pub fn search(
     event_idx: bool,
 ) -> Result<(), String> {
     let plan = plan.clone();
+    let features = Features { event_idx };
+    search_with(preemptions, move || model(&plan, features))
+}
+
+/// Searches what `model` does in all orders, or in those with so many preemptions. Returns what went
+/// wrong in one of them.
+fn search_with(
+    preemptions: Option<usize>,
+    model: impl Fn() + Send + Sync + 'static,
+) -> Result<(), String> {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = preemptions;
     // A thread of its own: what loom keeps of a model that failed ends with it.
     let search = std::thread::spawn(move || {
-        let features = Features { event_idx };
-        catch_unwind(AssertUnwindSafe(|| {
-            builder.check(move || model(&plan, features));
-        }))
-        .map_err(|what| {
+        catch_unwind(AssertUnwindSafe(|| builder.check(model))).map_err(|what| {
             what.downcast_ref::<String>()
                 .cloned()
                 .or_else(|| what.downcast_ref::<&str>().map(|text| (*text).to_owned()))
