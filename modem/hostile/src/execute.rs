@@ -182,15 +182,16 @@ impl Executor {
     }
 
     fn returned(&mut self) -> anyhow::Result<()> {
-        self.modem.wait("the return of all buffers", SOON, |modem| {
-            Ok(modem.link()?.all_returned()?.then_some(()))
-        })
+        self.modem
+            .wait_on_link("the return of all buffers", SOON, |link| {
+                Ok(link.all_returned()?.then_some(()))
+            })
     }
 
     /// Waits for the answer to a frame. Others before it are plain ones that were asked for.
     fn answer(&mut self, seq: u32, kind: Kind) -> anyhow::Result<Frame> {
-        self.modem.wait("an answer", SOON, |modem| {
-            while let Some(bytes) = modem.link()?.inbox.pop_front() {
+        self.modem.wait_on_link("an answer", SOON, |link| {
+            while let Some(bytes) = link.inbox.pop_front() {
                 match Frame::decode(&bytes) {
                     Some(frame) if frame.seq == seq && frame.kind == kind => {
                         return Ok(Some(frame));
@@ -216,8 +217,7 @@ impl Executor {
         self.modem.link()?.send(bytes)?;
         self.ring(1)?;
         self.modem
-            .wait("the frame that was delivered", SOON, |modem| {
-                let link = modem.link()?;
+            .wait_on_link("the frame that was delivered", SOON, |link| {
                 match link.inbox.pop_front() {
                     Some(back) => {
                         ensure!(back == bytes, "Linux sent {back:02x?}");
@@ -241,9 +241,9 @@ impl Executor {
     }
 
     fn take(&mut self, count: u16) -> anyhow::Result<()> {
-        self.modem.wait("frames from Linux", SOON, |modem| {
+        self.modem.wait_on_link("frames from Linux", SOON, |link| {
             // The index may be one that the modem wrote itself, until Linux stores the next one.
-            let pending = modem.link()?.tx.pending();
+            let pending = link.tx.pending();
             Ok(pending.is_ok_and(|pending| pending >= count).then_some(()))
         })?;
         let link = self.modem.link()?;

@@ -5,7 +5,7 @@
 //! Source: `Documentation/board-ivshmem.md`.
 
 use crate::link::Link;
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use ivshmem::{board::Board, control::ModemState};
 use link::table::Vdev;
 use rustix::{
@@ -106,6 +106,23 @@ impl Modem {
             }
             self.sleep(None, beat.min(end))?;
         }
+    }
+
+    /// As [`wait`](Self::wait), for something on the link that is up. A link that goes is an error, also
+    /// if there is another one since.
+    pub fn wait_on_link<T>(
+        &mut self,
+        what: &str,
+        limit: Duration,
+        mut condition: impl FnMut(&mut Link) -> anyhow::Result<Option<T>>,
+    ) -> anyhow::Result<T> {
+        let links = self.links;
+        self.link()?;
+        self.wait(what, limit, |modem| {
+            let link = modem.links == links && modem.is_up();
+            ensure!(link, "the link went down before {what} came");
+            condition(modem.link()?)
+        })
     }
 
     /// Lives on until `request` can be read from.
