@@ -13,7 +13,7 @@ use hostile::{
 };
 use nix::sys::signal::Signal;
 
-use crate::machine::{Machine, bad_lines};
+use crate::machine::Machine;
 
 /// What remoteproc says when it hears of a crash.
 const CRASH: &str = "crash detected in";
@@ -69,14 +69,13 @@ pub fn run(machine: &mut Machine, case: &Case, flavour: Flavour) -> Result<Outco
             .and_then(|()| run.machine.report())
             .context("with good firmware again")?;
     }
-    let lines = run.machine.kernel.since(mark);
-    let bad = bad_lines(&lines, &case.allow);
+    let bad = run.machine.complaints(&case.allow);
     if !bad.is_empty() {
         outcome
             .faults
             .push(format!("the kernel complains:\n{}", bad.join("\n")));
     }
-    if !outcome.faults.is_empty() && outcome.verdict != Verdict::Wedged {
+    if !bad.is_empty() || (!outcome.faults.is_empty() && outcome.verdict != Verdict::Wedged) {
         outcome.verdict = Verdict::Failed;
     }
     Ok(outcome)

@@ -2,7 +2,7 @@
 
 //! The machine: ivshmem server, hostile modem, QEMU, and in it the driver and the reflector.
 
-use std::{os::unix::net::UnixListener, process::Command, time::Duration};
+use std::{os::unix::net::UnixListener, path::Path, process::Command, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use hostile::{execute::Counters, protocol::Request};
@@ -33,6 +33,8 @@ pub struct Machine {
     /// The firmware that is booted.
     firmware: String,
     mark: u32,
+    /// Up to where the kernel's log was looked at for complaints.
+    checked: usize,
     _reflector: Running,
     qemu: Process,
     server: Process,
@@ -41,28 +43,29 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Boots the machine, with firmware of that name.
-    pub fn boot(config: &Config, firmware: &str) -> Result<Self> {
-        std::fs::create_dir_all(&config.logs)?;
+    /// Boots the machine, with firmware of that name. What its processes say goes to files in
+    /// `logs`.
+    pub fn boot(config: &Config, firmware: &str, logs: &Path) -> Result<Self> {
+        std::fs::create_dir_all(logs)?;
         let dir = tempfile::Builder::new().prefix("caif-hostile-").tempdir()?;
         let socket = dir.path().join("iv");
         let mut command = Command::new(config.modem_bin.join("ivshmem-server"));
         command.arg("--socket").arg(&socket);
         command.args(["--size", "16M", "--vectors", "4"]);
-        let server = Process::start("ivshmem-server", command, &config.logs)?;
+        let server = Process::start("ivshmem-server", command, logs)?;
         server
             .output
             .wait_for(0, "listening", START)
             .context("ivshmem-server")?;
         let program = config.modem_bin.join("caif-hostile");
-        let modem = Modem::start(&program, &socket, dir.path(), &config.logs)?;
+        let modem = Modem::start(&program, &socket, dir.path(), logs)?;
 
         let agent = dir.path().join("agent");
         let listener = UnixListener::bind(&agent)?;
         let mut command = Command::new(&config.run_vm);
         command.arg("--agent").arg(&agent);
         command.arg("--ivshmem").arg(&socket).arg(&config.initramfs);
-        let qemu = Process::start("kernel", command, &config.logs)?;
+        let qemu = Process::start("kernel", command, logs)?;
         let kernel = qemu.output.clone();
         let mut guest = Guest::accept(&listener, BOOT).with_context(|| {
             format!("the machine did not boot:\n{}", kernel.tail(20).join("\n"))
@@ -84,6 +87,7 @@ impl Machine {
             modem,
             firmware: firmware.to_owned(),
             mark: 0,
+            checked: 0,
             _reflector: reflector,
             qemu,
             server,
@@ -91,7 +95,7 @@ impl Machine {
         };
         machine.modem.demand(&Request::WaitLink(None, 0))?;
         machine.report().context("no frame passes after boot")?;
-        let bad = bad_lines(&machine.kernel.since(0), &[]);
+        let bad = machine.complaints(&[]);
         ensure!(bad.is_empty(), "the kernel complains:\n{}", bad.join("\n"));
         Ok(machine)
     }
@@ -105,7 +109,22 @@ impl Machine {
         let text = format!("guest-tool: mark {}", self.mark);
         self.kernel
             .wait_until(place, SOON, &text, |line| line.ends_with(&text))?;
+        ensure!(
+            counters.contains_key("ifindex"),
+            "the guest does not say which link it reports of"
+        );
         Ok(counters)
+    }
+
+    /// What the kernel has complained of since the last call, but for lines with one of these texts.
+    pub fn complaints(&mut self, allowed: &[String]) -> Vec<String> {
+        let lines = self.kernel.since(self.checked);
+        self.checked += lines.len();
+        klog::bad_lines(&lines)
+            .into_iter()
+            .filter(|line| !allowed.iter().any(|text| line.contains(text)))
+            .map(str::to_owned)
+            .collect()
     }
 
     /// Boots firmware of that name, if it is not the one that is booted.
@@ -204,7 +223,7 @@ impl Machine {
         Ok(())
     }
 
-    /// Ends the machine, which must be in an orderly way.
+    /// Ends the machine, which must be in an orderly way, and without a complaint.
     pub fn shut_down(mut self) -> Result<()> {
         // The agent's end is init's cue, and this command will not be answered any more.
         drop(self.guest.start("kill $PPID")?);
@@ -214,17 +233,10 @@ impl Machine {
                 .is_some_and(|status| status.success()),
             "the machine did not end by itself"
         );
+        let bad = self.complaints(&[]);
+        ensure!(bad.is_empty(), "the kernel complains:\n{}", bad.join("\n"));
         self.modem.end()?;
         self.server.signal(Signal::SIGTERM)?;
         self.server.must_end_well(START)
     }
-}
-
-/// Lines that mean that something is wrong, less those with one of the texts in `allowed`.
-pub fn bad_lines(lines: &[String], allowed: &[String]) -> Vec<String> {
-    klog::bad_lines(lines)
-        .into_iter()
-        .filter(|line| !allowed.iter().any(|text| line.contains(text)))
-        .map(str::to_owned)
-        .collect()
 }

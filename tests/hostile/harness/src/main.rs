@@ -115,7 +115,11 @@ fn run_case(
 ) -> Result<judge::Outcome> {
     let machine = match machine {
         Some(machine) => machine,
-        None => machine.insert(Machine::boot(config, flavour.firmware()).context("booting")?),
+        None => {
+            let logs = config.logs.join(format!("{}-{flavour:?}", case.name));
+            let booted = Machine::boot(config, flavour.firmware(), &logs);
+            machine.insert(booted.context("booting")?)
+        }
     };
     judge::run(machine, case, flavour)
 }
@@ -123,20 +127,14 @@ fn run_case(
 /// Looks for leaks, and ends the machine; this counts as a case.
 fn end(config: &Config, mut machine: Machine) -> Row {
     let start = Instant::now();
-    let mark = machine.kernel.mark();
-    let kernel = machine.kernel.clone();
     let leaks = if config.no_leaks {
         Ok(())
     } else {
         machine.look_for_leaks()
     };
-    let result = leaks.and_then(|()| machine.shut_down());
-    let bad = machine::bad_lines(&kernel.since(mark), &[]);
-    let mut row = Row::afterwards(start.elapsed(), bad);
-    row.faults
-        .extend(result.err().map(|error| format!("{error:#}")));
-    if !row.faults.is_empty() {
-        row.verdict = Verdict::Failed;
-    }
-    row
+    let faults = [leaks, machine.shut_down()]
+        .into_iter()
+        .filter_map(Result::err)
+        .map(|error| format!("{error:#}"));
+    Row::afterwards(start.elapsed(), faults.collect())
 }

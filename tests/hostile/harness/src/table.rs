@@ -49,7 +49,11 @@ impl Row {
             case: "no_leaks".into(),
             what: "all modules removed, nothing left behind".into(),
             flavour: Flavour::Flags,
-            verdict: Verdict::Pass,
+            verdict: if faults.is_empty() {
+                Verdict::Pass
+            } else {
+                Verdict::Failed
+            },
             expected: Verdict::Pass,
             seen: String::new(),
             seconds: time.as_secs_f32(),
