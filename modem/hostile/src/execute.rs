@@ -124,7 +124,12 @@ impl Executor {
                 self.background.calm();
                 Ok(())
             }
-            Step::Hammer { head, times, until } => self.hammer(head, *times, until),
+            Step::Hammer {
+                head,
+                times,
+                burst,
+                until,
+            } => self.hammer(head, *times, *burst, until),
             Step::NewBoot {} | Step::NewLink {} => bail!("is for a state to compare with"),
             Step::Crash {} => {
                 let (boot, _) = self.modem.state();
@@ -353,7 +358,13 @@ impl Executor {
         self.background.race(memory, race)
     }
 
-    fn hammer(&mut self, head: &Expr, times: u32, until: &[String]) -> anyhow::Result<()> {
+    fn hammer(
+        &mut self,
+        head: &Expr,
+        times: u32,
+        burst: u32,
+        until: &[String],
+    ) -> anyhow::Result<()> {
         /// Chains between two looks at the counters.
         const BATCH: u32 = 100;
         let head = self.eval16(head)?;
@@ -371,7 +382,7 @@ impl Executor {
                     return Ok(());
                 }
             }
-            let again = self.hammer_once(head);
+            let again = self.hammer_once(head, burst);
             match again {
                 Ok(()) => {}
                 // The link broke, which is what the harness will judge.
@@ -391,9 +402,9 @@ impl Executor {
         self.report(self.mark)
     }
 
-    fn hammer_once(&mut self, head: u16) -> anyhow::Result<()> {
+    fn hammer_once(&mut self, head: u16, burst: u32) -> anyhow::Result<()> {
         let link = self.modem.link()?;
-        link.rx.put(head)?;
+        (0..burst).try_for_each(|_| link.rx.put(head))?;
         link.rx.publish(0)?;
         self.ring(1)?;
         self.returned()

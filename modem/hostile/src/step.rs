@@ -135,7 +135,7 @@ pub enum Step {
     },
     /// Ends what other threads do.
     Calm {},
-    /// Makes a chain available and waits for its return, `times` times or until the link is given
+    /// Makes a chain available, `burst` times at once, and waits for its return, `times` times or until the link is given
     /// up, but no longer than until all of the counters in `until` have moved.
     Hammer {
         /// The chain's head.
@@ -143,6 +143,9 @@ pub enum Step {
         head: Expr,
         /// How often.
         times: u32,
+        /// How often at once.
+        #[serde(default = "one")]
+        burst: u32,
         /// Counters of the guest.
         #[serde(default)]
         until: Vec<String>,
