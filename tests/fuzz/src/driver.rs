@@ -30,6 +30,7 @@ struct Reference {
     published: u16,
     next_used: u16,
     known_used: u16,
+    quiet: bool,
     broken: Option<RingError>,
 }
 
@@ -105,15 +106,18 @@ impl Reference {
     }
 
     fn disable_notify(&mut self, trace: &mut Trace) {
-        if self.broken.is_none() && !self.event_idx {
+        // What the modem knows is not said again.
+        if self.broken.is_none() && !self.event_idx && !self.quiet {
             trace.store(self.places.avail_flags(), 2, 1);
         }
+        self.quiet = true;
     }
 
     fn enable_notify(&mut self, trace: &mut Trace) -> bool {
         if self.broken.is_some() {
             return false;
         }
+        self.quiet = false;
         if self.event_idx {
             trace.store(self.places.used_event(), 2, self.next_used.into());
         } else {
@@ -323,6 +327,7 @@ pub fn fuzz(input: &[u8]) {
             published: 0,
             next_used: 0,
             known_used: 0,
+            quiet: false,
             broken: None,
         },
         held: Vec::new(),

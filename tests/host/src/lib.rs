@@ -58,6 +58,8 @@ pub mod vring_driver;
 pub mod vring_layout;
 #[path = "../../../vring_mem.rs"]
 pub mod vring_mem;
+#[path = "../../../vring_news.rs"]
+pub mod vring_news;
 #[path = "../../../vring_reversed.rs"]
 pub mod vring_reversed;
 
