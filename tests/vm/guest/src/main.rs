@@ -10,6 +10,7 @@ mod agent;
 mod caif;
 mod channels;
 mod counters;
+mod failing;
 mod flowing;
 #[path = "../../../../modem/hostile/src/frame.rs"]
 mod hostile_frame;
@@ -47,6 +48,8 @@ enum Command {
     Loop(channels::LoopArgs),
     /// Try to open a channel, and insist on how that fails
     ConnectFails(channels::FailArgs),
+    /// Let memory fail at each allocation of a system call, one at a time
+    FailNth(failing::Args),
     /// Print the statistics of interfaces
     Counters(counters::Args),
     /// Ping with exact sizes, comparing every payload byte
@@ -68,6 +71,7 @@ fn main() -> Result<()> {
         Command::At(args) => channels::at(&args),
         Command::Loop(args) => channels::echo(&args),
         Command::ConnectFails(args) => channels::fails(&args),
+        Command::FailNth(args) => failing::run(&args),
         Command::Counters(args) => counters::run(&args),
         Command::Ping(args) => ping::run(&args),
         Command::Reflect(args) => reflect::run(&args),

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Interface, driver and module that come and go under traffic.
+
+use anyhow::{Context, Result, ensure};
+use vm_tests::link::{BOARD, DRIVER, MODEM};
+
+use crate::{
+    Soak,
+    crash::{COME_BACK, STORM},
+    report::Outcome,
+};
+
+/// Cycles of one command in the guest.
+const BATCH: u32 = 10;
+
+/// Runs `cycle`, a script, so many times under traffic. Each time an answer must come.
+fn under_traffic(soak: &mut Soak, name: &str, cycles: u32, cycle: &str) -> Result<Outcome> {
+    let mut done = 0;
+    while done < cycles {
+        let batch = BATCH.min(cycles - done);
+        let storm = soak
+            .vm
+            .start_flowing(&format!("ping {MODEM} {STORM} --seconds 1"), 120)?;
+        let script =
+            format!("i=0; while [ $i -lt {batch} ]; do {cycle} || exit; i=$((i + 1)); done");
+        soak.vm
+            .guest
+            .start_for(&script, 300)?
+            .ok()
+            .with_context(|| format!("{name} {done} to {}", done + batch))?;
+        storm.ok()?;
+        done += batch;
+        if done % 100 == 0 {
+            soak.progress(name, done, cycles);
+        }
+        soak.check_log()?;
+    }
+    Ok(Outcome::new(cycles))
+}
+
+pub fn updown(soak: &mut Soak, cycles: u32) -> Result<Outcome> {
+    let cycle = format!("{{ ip link set cfvrt0 down; {COME_BACK}; }}");
+    under_traffic(soak, "updown", cycles, &cycle)
+}
+
+pub fn rebind(soak: &mut Soak, cycles: u32) -> Result<Outcome> {
+    let cycle = format!(
+        "{{ cd /sys/bus/virtio/drivers/caif_virtio && device=$(ls -d virtio[0-9]*) && \
+         echo $device >unbind && [ ! -e /sys/class/net/cfvrt0 ] && echo $device >bind && \
+         cd / && {COME_BACK}; }}"
+    );
+    under_traffic(soak, "rebind", cycles, &cycle)
+}
+
+/// What goes on when the module is to go, in the background.
+const POINTS: &[&str] = &[
+    // The processor boots, and the driver is probed.
+    "{ echo stop >STATE; echo start >STATE; }",
+    // The driver is bound.
+    "{ cd DRIVER && device=$(ls -d virtio[0-9]*) && echo $device >unbind; echo $device >bind; }",
+    // The interface comes up and goes down.
+    "{ ip link set cfvrt0 down; ip link set cfvrt0 up; ip link set cfvrt0 down; ip link set cfvrt0 up; }",
+    // Traffic.
+    "guest-tool ping 10.9.1.1 --sizes 1000 --count 40 --window 16 --timeout 100",
+    // Statistics are read.
+    "{ for i in 1 2 3 4; do ip -s link show cfvrt0; cat /sys/class/net/cfvrt0/statistics/*; done; }",
+];
+
+/// The module goes a little later in each cycle, whatever goes on.
+pub fn rmmod(soak: &mut Soak, cycles: u32) -> Result<Outcome> {
+    for cycle in 0..cycles {
+        let point = POINTS[cycle as usize % POINTS.len()]
+            .replace("STATE", "/sys/class/remoteproc/remoteproc0/state")
+            .replace("DRIVER", "/sys/bus/virtio/drivers/caif_virtio");
+        let delay = u64::from(cycle) * 1_117 % 40_000;
+        // Nobody cares how what is in the background ends; what matters is how rmmod does.
+        let script = format!(
+            "{{ {point}; }} >/dev/null 2>&1 & \
+             usleep {delay}; rmmod {DRIVER}; status=$?; wait; \
+             [ $status = 0 ] && ! grep -q '^{DRIVER} ' /proc/modules && \
+             [ ! -e /sys/class/net/cfvrt0 ]"
+        );
+        soak.vm
+            .guest
+            .ok(&script)
+            .with_context(|| format!("rmmod {delay} us after: {point}"))?;
+        soak.vm.modprobe(DRIVER)?;
+        soak.vm.guest.ok(COME_BACK)?;
+        if cycle % 16 == 15 {
+            soak.check_log()?;
+            soak.progress("rmmod", cycle + 1, cycles);
+        }
+    }
+    // And once while a crash is being handled.
+    let mark = soak.vm.kernel.mark();
+    soak.vm.modems[0].kill()?;
+    soak.vm.kernel_says(mark, "crash")?;
+    soak.vm.guest.ok(&format!("rmmod {DRIVER}"))?;
+    soak.vm.modems[0].restart()?;
+    soak.vm.kernel_says(mark, "is now up")?;
+    let left = soak.vm.netdevs()?;
+    ensure!(
+        !left.iter().any(|name| name.starts_with("cfvrt")),
+        "{left:?} without {DRIVER}, under {BOARD}"
+    );
+    soak.vm.modprobe(DRIVER)?;
+    soak.vm.guest.ok(COME_BACK)?;
+    Ok(Outcome::new(cycles + 1))
+}

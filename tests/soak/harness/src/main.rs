@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The same things over and over, under traffic, with an eye on memory; see `Args` for the command
+//! line.
+
+mod crash;
+mod cycles;
+mod failing;
+mod memory;
+mod report;
+
+use std::{path::PathBuf, process::ExitCode, time::Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Parser;
+use vm_tests::{config::Config, klog, vm::Vm};
+
+use memory::Watch;
+use report::{Outcome, Row};
+
+/// Puts the driver through crashes, rebinds and failing memory, many times, under traffic.
+#[derive(Parser)]
+#[command(version)]
+struct Args {
+    /// As many cycles as fit into a few minutes
+    #[arg(long)]
+    short: bool,
+    /// So many cycles of each phase
+    #[arg(long)]
+    cycles: Option<u32>,
+    /// Only this phase; may be given more than once
+    #[arg(long)]
+    phase: Vec<String>,
+    /// Write the results to a file as well
+    #[arg(long)]
+    json: Option<PathBuf>,
+    #[arg(long, env = "CAIF_RUN_VM")]
+    run_vm: PathBuf,
+    #[arg(long, env = "CAIF_INITRAMFS")]
+    initramfs: PathBuf,
+    #[arg(long, env = "CAIF_MODEM_BIN")]
+    modem_bin: PathBuf,
+    #[arg(long, env = "CAIF_TEST_LOGS")]
+    logs: PathBuf,
+}
+
+/// Something to be done many times.
+struct Phase {
+    name: &'static str,
+    what: &'static str,
+    cycles: u32,
+    short: u32,
+    run: fn(&mut Soak, u32) -> Result<Outcome>,
+}
+
+const PHASES: &[Phase] = &[
+    Phase {
+        name: "crash",
+        what: "modem killed under traffic, recovered",
+        cycles: 1000,
+        short: 15,
+        run: crash::run,
+    },
+    Phase {
+        name: "updown",
+        what: "interface down and up under traffic",
+        cycles: 1000,
+        short: 50,
+        run: cycles::updown,
+    },
+    Phase {
+        name: "rebind",
+        what: "driver unbound and bound under traffic",
+        cycles: 1000,
+        short: 30,
+        run: cycles::rebind,
+    },
+    Phase {
+        name: "rmmod",
+        what: "rmmod at every point of coming up, traffic, recovery",
+        cycles: 300,
+        short: 16,
+        run: cycles::rmmod,
+    },
+    Phase {
+        name: "nomem-probe",
+        what: "each allocation of the probe fails",
+        cycles: 1,
+        short: 1,
+        run: failing::probe,
+    },
+    Phase {
+        name: "nomem-open",
+        what: "each allocation of bringing it up fails",
+        cycles: 1,
+        short: 1,
+        run: failing::open,
+    },
+    Phase {
+        name: "nomem-xmit",
+        what: "each allocation of sending fails",
+        cycles: 1,
+        short: 1,
+        run: failing::xmit,
+    },
+    Phase {
+        name: "nomem-poll",
+        what: "every other allocation of receiving fails",
+        cycles: 1,
+        short: 1,
+        run: failing::poll,
+    },
+];
+
+/// The machine, and up to where its log was looked at.
+pub struct Soak {
+    pub vm: Vm,
+    mark: usize,
+}
+
+impl Soak {
+    /// Looks for complaints of the kernel since the last time.
+    pub fn check_log(&mut self) -> Result<()> {
+        let sync = format!("soak: mark {}", self.mark);
+        self.vm.guest.ok(&format!("echo '{sync}' >/dev/kmsg"))?;
+        self.vm.kernel_says(self.mark, &sync)?;
+        let lines = self.vm.kernel.since(self.mark);
+        self.mark += lines.len();
+        let bad = klog::bad_lines(&lines);
+        ensure!(bad.is_empty(), "the kernel complains:\n{}", bad.join("\n"));
+        Ok(())
+    }
+
+    /// Tells a person how far it is.
+    pub fn progress(&self, phase: &str, done: u32, of: u32) {
+        eprintln!("  {phase}: {done} of {of}");
+    }
+}
+
+fn main() -> ExitCode {
+    match run(&Args::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            println!("{error:#}");
+            println!("0 passed, 1 failed");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<bool> {
+    for name in &args.phase {
+        if !PHASES.iter().any(|phase| phase.name == name) {
+            let names: Vec<_> = PHASES.iter().map(|phase| phase.name).collect();
+            bail!("no phase {name}, there are: {}", names.join(", "));
+        }
+    }
+    let config = Config {
+        filter: Vec::new(),
+        list: false,
+        run_vm: args.run_vm.clone(),
+        initramfs: args.initramfs.clone(),
+        modem_bin: args.modem_bin.clone(),
+        logs: args.logs.clone(),
+    };
+    let start = Instant::now();
+    let mut rows = Vec::new();
+    let mut soak = Soak {
+        vm: Vm::boot(&config, 1, &args.logs).context("booting")?,
+        mark: 0,
+    };
+    // Each line that tells of a fault is to be seen.
+    soak.vm
+        .guest
+        .ok("echo 0 >/proc/sys/net/core/message_cost")?;
+    soak.vm.up()?;
+    soak.vm.traffic()?;
+    for phase in PHASES {
+        if !args.phase.is_empty() && !args.phase.iter().any(|name| name == phase.name) {
+            continue;
+        }
+        let row = run_phase(args, &mut soak, phase);
+        eprintln!("{}", row.line());
+        let over = row.fault.is_some();
+        rows.push(row);
+        // What is left of the machine proves nothing about the next phase.
+        if over {
+            break;
+        }
+    }
+    let sound = rows.iter().all(|row| row.fault.is_none());
+    if sound {
+        rows.push(end(soak));
+    }
+    report::print(&rows);
+    if let Some(path) = &args.json {
+        std::fs::write(path, serde_json::to_vec_pretty(&rows)?)
+            .with_context(|| path.display().to_string())?;
+    }
+    let failed = rows.iter().filter(|row| row.fault.is_some()).count();
+    println!(
+        "{:.0} s, logs in {}",
+        start.elapsed().as_secs_f32(),
+        args.logs.display()
+    );
+    println!("{} passed, {failed} failed", rows.len() - failed);
+    Ok(failed == 0)
+}
+
+fn run_phase(args: &Args, soak: &mut Soak, phase: &Phase) -> Row {
+    let cycles = match (args.cycles, args.short) {
+        // The sweeps know by themselves when they are through.
+        (Some(cycles), _) if phase.cycles > 1 => cycles,
+        (_, true) => phase.short,
+        _ => phase.cycles,
+    };
+    let mut row = Row::new(phase.name, phase.what);
+    let start = Instant::now();
+    let result = (|| {
+        // A first part settles what is allocated once and kept.
+        let warm = (cycles / 10).max(1);
+        let outcome = (phase.run)(soak, warm)?;
+        let watch = Watch::new(&mut soak.vm)?;
+        let outcome = if cycles > warm {
+            (phase.run)(soak, cycles - warm)?.with(outcome)
+        } else {
+            outcome
+        };
+        soak.vm.traffic().context("afterwards")?;
+        let grown = watch.grown(&mut soak.vm, outcome.cycles)?;
+        Ok((outcome, grown))
+    })();
+    // A complaint of the kernel explains a failure better than the failure itself.
+    let result = soak.check_log().and(result);
+    row.seconds = start.elapsed().as_secs_f32();
+    match result {
+        Ok((outcome, grown)) => {
+            row.outcome = outcome;
+            row.grown_kib = Some(grown);
+        }
+        Err(error) => row.fault = Some(format!("{error:#}")),
+    }
+    row
+}
+
+/// Unloads everything, looks for leaks, and ends the machine.
+fn end(mut soak: Soak) -> Row {
+    let mut row = Row::new("afterwards", "no leak, all unloaded, no complaint");
+    let start = Instant::now();
+    let result = (|| {
+        memory::scan(&mut soak.vm).context("with the modules loaded")?;
+        soak.vm.unload()?;
+        memory::scan(&mut soak.vm).context("with the modules removed")?;
+        soak.check_log()?;
+        soak.vm.shut_down()
+    })();
+    row.seconds = start.elapsed().as_secs_f32();
+    row.outcome.cycles = 1;
+    row.fault = result.err().map(|error| format!("{error:#}"));
+    row
+}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Lets the kernel run out of memory at each allocation of one system call, one at a time.
+//!
+//! The kernel counts the allocations of a task down (`fail-nth`) and lets the last one fail. When
+//! the count is not used up, the system call has no allocation more, and the sweep is over.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{Read, Seek, Write},
+    os::fd::{AsRawFd, OwnedFd},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use nix::sys::socket::{
+    AddressFamily, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrLike, sendto,
+    socket,
+};
+
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(clap::Subcommand)]
+enum What {
+    /// Bind a virtio driver to the device that it has
+    Bind { driver: String },
+    /// Bring an interface up
+    Up { interface: String },
+    /// Send a frame from a packet socket
+    Send { interface: String },
+}
+
+/// More allocations than any of these calls has.
+const POINTS_MAX: u32 = 20_000;
+/// Frames whose sending is swept: slots are taken back only now and then.
+const FRAMES: u32 = 300;
+
+/// Arms the kernel for this thread.
+struct FailNth(File);
+
+impl FailNth {
+    fn open() -> Result<Self> {
+        let path = "/proc/thread-self/fail-nth";
+        let file = OpenOptions::new().read(true).write(true).open(path);
+        Ok(Self(file.with_context(|| {
+            format!("{path}: the kernel has no fault injection")
+        })?))
+    }
+
+    /// Does something while its `n`th allocation fails. Returns whether one did, and what came of it.
+    fn during<T>(&mut self, n: u32, f: impl FnOnce() -> T) -> Result<(bool, T)> {
+        let digits = n.to_string();
+        self.0.write_all(digits.as_bytes())?;
+        let result = f();
+        let mut left = String::new();
+        self.0.rewind()?;
+        self.0.read_to_string(&mut left)?;
+        self.0.write_all(b"0")?;
+        Ok((left.trim() == "0", result))
+    }
+}
+
+/// How often it failed.
+#[derive(Default, serde::Serialize)]
+struct Sweep {
+    points: u32,
+    refused: u32,
+}
+
+impl Sweep {
+    /// Does something over and over, with one allocation more that works each time. `prepare` brings
+    /// about the state from which it starts.
+    fn run(
+        &mut self,
+        mut prepare: impl FnMut() -> Result<()>,
+        mut call: impl FnMut() -> std::io::Result<()>,
+    ) -> Result<()> {
+        let mut fail = FailNth::open()?;
+        for n in 1..=POINTS_MAX {
+            prepare()?;
+            let (failed, result) = fail.during(n, &mut call)?;
+            if !failed {
+                return result.context("it does not work although no memory failed");
+            }
+            self.points += 1;
+            if result.is_err() {
+                self.refused += 1;
+            }
+        }
+        bail!("{POINTS_MAX} allocations, and there are still more")
+    }
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    let mut sweep = Sweep::default();
+    match &args.what {
+        What::Bind { driver } => bind(driver, &mut sweep)?,
+        What::Up { interface } => up(interface, &mut sweep)?,
+        What::Send { interface } => send(interface, &mut sweep)?,
+    }
+    println!("{}", serde_json::to_string(&sweep)?);
+    Ok(())
+}
+
+/// The devices that a driver has.
+fn devices(driver: &Path) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(driver)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if name
+            .strip_prefix("virtio")
+            .is_some_and(|rest| rest.parse::<u32>().is_ok())
+        {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+fn bind(driver: &str, sweep: &mut Sweep) -> Result<()> {
+    let driver = PathBuf::from("/sys/bus/virtio/drivers").join(driver);
+    let found = devices(&driver)?;
+    let [device] = found.as_slice() else {
+        bail!("{} has {found:?}, want one device", driver.display())
+    };
+    let file = OpenOptions::new().write(true).open(driver.join("bind"))?;
+    sweep.run(
+        || {
+            if !devices(&driver)?.is_empty() {
+                fs::write(driver.join("unbind"), device)?;
+            }
+            ensure!(devices(&driver)?.is_empty(), "{device} is still bound");
+            Ok(())
+        },
+        || (&file).write_all(device.as_bytes()),
+    )
+}
+
+fn up(interface: &str, sweep: &mut Sweep) -> Result<()> {
+    let path = format!("/sys/class/net/{interface}/flags");
+    let file = OpenOptions::new().write(true).open(&path)?;
+    sweep.run(
+        || fs::write(&path, "0x90").context("going down"),
+        || (&file).write_all(b"0x91"),
+    )
+}
+
+fn send(interface: &str, sweep: &mut Sweep) -> Result<()> {
+    let socket = socket(
+        AddressFamily::Packet,
+        SockType::Raw,
+        SockFlag::SOCK_CLOEXEC,
+        SockProtocol::EthAll,
+    )?;
+    let to = address(interface)?;
+    for _ in 0..FRAMES {
+        sweep.run(|| Ok(()), || send_one(&socket, &to))?;
+    }
+    Ok(())
+}
+
+fn send_one(socket: &OwnedFd, to: &LinkAddr) -> std::io::Result<()> {
+    // Of a length that is no CAIF frame's, for the modem to count as bad.
+    sendto(socket.as_raw_fd(), &[0; 40], to, MsgFlags::MSG_DONTWAIT)?;
+    Ok(())
+}
+
+fn address(interface: &str) -> Result<LinkAddr> {
+    let index = nix::net::if_::if_nametoindex(interface)?;
+    let raw = libc::sockaddr_ll {
+        sll_family: u16::try_from(libc::AF_PACKET)?,
+        sll_protocol: 0,
+        sll_ifindex: i32::try_from(index)?,
+        sll_hatype: 0,
+        sll_pkttype: 0,
+        sll_halen: 0,
+        sll_addr: [0; 8],
+    };
+    let len = u32::try_from(size_of_val(&raw))?;
+    // SAFETY: The pointer is to an address of the family and the length that it says.
+    let address = unsafe { LinkAddr::from_raw((&raw const raw).cast(), Some(len)) };
+    address.context("no link address")
+}
