@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! Driver side of a split virtqueue: makes single buffers available to the modem and takes them back.
+//! Driver side of a split virtqueue: makes single buffers available to the modem, takes them back.
 //!
 //! It serves a sender whose buffers stay where they are: descriptor `n` is for buffer `n`, each
 //! frame is one descriptor, and the modem only reads. Here "the modem" is the side that owns the
@@ -8,8 +8,8 @@
 //!
 //! The modem can write to the whole ring at any time. So nothing but the used ring and what asks
 //! for notifications is ever read from it: which descriptors the modem has, and which are free,
-//! is kept in private memory, and a descriptor is written anew each time it is made available. What the
-//! modem writes where only we should is its own harm. The first violation of the rules of the
+//! is kept in private memory, and a descriptor is written anew each time it is made available. What
+//! the modem writes where only we should is its own harm. The first violation of the rules of the
 //! used ring ends the use of the ring: the error is kept, every later call reports it, and the
 //! ring's memory is not touched again.
 //!
@@ -130,8 +130,8 @@ const END: u16 = 0xfffd;
 ///
 /// - `next_used`, `known_used`, `published` and `next_avail` follow each other in this order, and
 ///   from the first to the last it is at most the number of slots.
-/// - Unless the ring is broken, exactly `next_avail - next_used` slots are [`IN_FLIGHT`]; `free` slots
-///   are in the list that starts at `first_free` and ends with [`END`].
+/// - Unless the ring is broken, exactly `next_avail - next_used` slots are [`IN_FLIGHT`]; `free`
+///   slots are in the list that starts at `first_free` and ends with [`END`].
 pub struct Ring<M: RingMem, S: BorrowMut<[u16]>> {
     mem: M,
     layout: Layout,

@@ -82,8 +82,8 @@ pub trait Driver {
     /// The machine woke up: lets interrupts arrive again. Process context: may sleep.
     fn wake(netdev: &Self::Netdev<'_>);
 
-    /// The machine comes back from hibernation, and what was in the queues is gone. Process context:
-    /// may sleep.
+    /// The machine comes back from hibernation, and what was in the queues is gone. Process
+    /// context: may sleep.
     fn lost(netdev: &Self::Netdev<'_>, dev: &Device);
 }
 

@@ -60,8 +60,8 @@ pub(super) struct Kicker {
 ///
 /// # Invariants
 ///
-/// `work` is initialized with [`run`], and embedded in an instance that is dropped only after it was
-/// cancelled.
+/// `work` is initialized with [`run`], and embedded in an instance that is dropped only after it
+/// was cancelled.
 #[repr(C)]
 struct Deferred {
     work: Opaque<bindings::work_struct>,

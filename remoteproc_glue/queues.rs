@@ -41,8 +41,8 @@ use kernel::{
 
 /// The queues of a link.
 ///
-/// When it is dropped, the doorbell is muted, the device reset, the modem kicked so that it notices,
-/// interrupts cut off, and the virtqueues deleted.
+/// When it is dropped, the doorbell is muted, the device reset, the modem kicked so that it
+/// notices, interrupts cut off, and the virtqueues deleted.
 pub struct Queues<'bound> {
     // Both of these use what is deleted with the last one.
     kicker: Kicker,

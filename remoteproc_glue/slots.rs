@@ -92,8 +92,8 @@ impl Slots {
             .ok_or(EMSGSIZE)?;
         let start = self.mem.as_mut_ptr().cast::<u8>();
         let frame = start.wrapping_add(usize::from(slot.index()) * self.stride + usize::from(head));
-        // SAFETY: By the type invariant and the check above, the slot is inside the memory, and what
-        // is written is inside the slot. No reference to it exists.
+        // SAFETY: By the type invariant and the check above, the slot is inside the memory, and
+        // what is written is inside the slot. No reference to it exists.
         unsafe { skb.copy_bits(frame, len) }?;
         let end = frame.wrapping_add(len as usize);
         // SAFETY: As above.

@@ -211,7 +211,12 @@ int caif_kunit_sleep(struct device *ancestor, int which)
 	device_lock(dev);
 	if (dev->driver && dev->driver->pm) {
 		pm = dev->driver->pm;
-		ret = which == 0 ? pm->suspend(dev) : which == 1 ? pm->resume(dev) : pm->restore(dev);
+		if (which == 0)
+			ret = pm->suspend(dev);
+		else if (which == 1)
+			ret = pm->resume(dev);
+		else
+			ret = pm->restore(dev);
 	}
 	device_unlock(dev);
 	put_device(dev);
