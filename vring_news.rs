@@ -19,7 +19,7 @@ pub trait Word {
     /// Sets the value; no ordering.
     fn store(&self, value: u32);
 
-    /// Sets the value and returns the old one; orders all that precedes it ahead of all that follows.
+    /// Sets the value, returns the old one; orders all that precedes it ahead of all that follows.
     fn swap(&self, value: u32) -> u32;
 }
 
