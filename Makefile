@@ -4,7 +4,8 @@
 
 .DEFAULT_GOAL := help
 PARTS := scripts host modem fuzz interop kunit vm hostile soak
-.PHONY: help demo test check setup modules modem soak fuzz $(PARTS:%=test-%) clean distclean
+.PHONY: help demo test check setup modules modem soak fuzz $(PARTS:%=test-%) clean distclean \
+	test-intree install
 
 help:
 	@printf '%s\n' \
@@ -15,6 +16,8 @@ help:
 	  'make check     formatting, lints, scripts, unsafe code' \
 	  'make modules   build the modules; KDIR=... against your own kernel' \
 	  'make test-PART one part of the tests: $(PARTS)' \
+	  'make test-intree  the driver as part of the kernel, with its own KUnit tool' \
+	  'make install   install the modules; KDIR=..., DESTDIR=...' \
 	  'make clean     remove what was built; make distclean: and what was fetched'
 
 setup:
@@ -43,6 +46,12 @@ modem: setup
 
 modules: setup
 	@scripts/modules $(if $(KDIR),--kdir "$(KDIR)")
+
+test-intree: setup
+	@tests/intree/run
+
+install: setup
+	@scripts/install $(if $(KDIR),--kdir "$(KDIR)") $(if $(DESTDIR),--destdir "$(DESTDIR)")
 
 clean:
 	@scripts/clean
