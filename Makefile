@@ -5,7 +5,7 @@
 .DEFAULT_GOAL := help
 PARTS := scripts host modem fuzz interop kunit vm hostile soak
 .PHONY: help demo test check setup modules modem soak fuzz $(PARTS:%=test-%) clean distclean \
-	test-intree install
+	test-intree install docs
 
 help:
 	@printf '%s\n' \
@@ -49,6 +49,9 @@ modules: setup
 
 test-intree: setup
 	@tests/intree/run
+
+docs: setup
+	@scripts/docs
 
 install: setup
 	@scripts/install $(if $(KDIR),--kdir "$(KDIR)") $(if $(DESTDIR),--destdir "$(DESTDIR)")
