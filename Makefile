@@ -3,6 +3,10 @@
 # For people: make demo, make test. The kernel's build reads Kbuild instead.
 
 .DEFAULT_GOAL := help
+# Of the test machine: x86_64 (the default) or arm64.
+ifdef ARCH
+export ARCH
+endif
 PARTS := scripts host modem fuzz interop kunit vm hostile soak
 .PHONY: help demo test check setup modules modem soak fuzz $(PARTS:%=test-%) clean distclean \
 	test-intree install docs
@@ -11,6 +15,7 @@ help:
 	@printf '%s\n' \
 	  'make demo      build everything, boot, ping the modem through the driver' \
 	  'make test      all tests: host, KUnit in QEMU, VM with the modem process' \
+	  'make test ARCH=arm64  KUnit and VM tests on a machine of arm64' \
 	  'make soak      a thousand crashes, rebinds and so on, with the modem process' \
 	  'make fuzz      ten minutes of fuzzing for each target' \
 	  'make check     formatting, lints, scripts, unsafe code' \

@@ -19,6 +19,18 @@ LLVM_VER=19
 
 JOBS=${JOBS:-$(nproc)}
 
+# The architecture of the test machine; the modem always runs on the host's.
+# What is built for another than the default has its name at the end.
+ARCH=${ARCH:-x86_64}
+case $ARCH in
+x86_64) ARCH_SUFFIX='' ARCH_MAKE=() KERNEL_IMAGE=arch/x86/boot/bzImage ;;
+arm64) ARCH_SUFFIX=-arm64 ARCH_MAKE=(ARCH=arm64) KERNEL_IMAGE=arch/arm64/boot/Image ;;
+*)
+	echo "error: ARCH=$ARCH is unknown, there are x86_64 and arm64" >&2
+	exit 2
+	;;
+esac
+
 say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
 warn() { printf 'warning: %s\n' "$*" >&2; }
 die() {
