@@ -289,12 +289,21 @@ fn read_config(dev: &device::Device<device::Bound>, link: &Link<'_>) -> Result<L
     }
 }
 
-/// Reads the geometry of a vring, or says what is wrong with it.
+/// Reads the geometry of a vring, or says what is wrong with the vring.
 fn read_layout(
     dev: &device::Device<device::Bound>,
     link: &Link<'_>,
     index: usize,
 ) -> Result<Layout> {
+    if !link.has_notify_id(index) {
+        log!(
+            dev_err,
+            dev,
+            "vring {index} lost its notify id when there was no memory for it: \
+             stop and start the remote processor to get it back\n"
+        );
+        return Err(ENXIO);
+    }
     link.layout(index).map_err(|error| {
         log!(dev_err, dev, "vring {index}: {error}\n");
         EINVAL

@@ -31,7 +31,8 @@ use core::{
 };
 use kernel::{
     device,
-    prelude::*, //
+    prelude::*,
+    sync::rcu, //
 };
 
 /// Number of the reversed vring, by which frames arrive.
@@ -110,6 +111,25 @@ impl<'bound> Link<'bound> {
         vrings
             .cast::<bindings::rproc_vring>()
             .wrapping_add(index % VRINGS)
+    }
+
+    /// Whether remoteproc finds vring `index` by its notify id, as it must for an interrupt.
+    ///
+    /// It drops the id when it has no memory for a virtqueue, and gives none until the remote
+    /// processor is started the next time; a recovery is not enough.
+    pub fn has_notify_id(&self, index: usize) -> bool {
+        let vring = self.vring(index);
+        // SAFETY: By the type invariant, the vring is valid.
+        let id = unsafe { (*vring).notifyid };
+        let Ok(id) = usize::try_from(id) else {
+            return false;
+        };
+        // SAFETY: By the type invariant, the remote processor is valid.
+        let ids = unsafe { &raw const (*self.rproc.as_ptr()).notifyids };
+        let _guard = rcu::read_lock();
+        // SAFETY: The ids are initialized, and the RCU read lock is held.
+        let found = unsafe { bindings::idr_find(ids, id) };
+        found.cast() == vring
     }
 
     /// Where the parts of vring `index` are, or why there cannot be one of such a geometry:

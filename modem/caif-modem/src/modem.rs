@@ -248,6 +248,13 @@ impl Modem {
             Ok(received) => received,
             Err(why) => return self.crash(boot_id, &why).map(|()| None),
         };
+        if !uplink.is_empty() || received.interrupt {
+            tracing::trace!(
+                frames = uplink.len(),
+                interrupt = received.interrupt,
+                "uplink"
+            );
+        }
         for frame in &uplink {
             if let Some(capture) = &mut self.capture {
                 capture.add(Direction::Uplink, frame)?;

@@ -10,7 +10,7 @@ use nix::sys::signal::Signal;
 use tempfile::TempDir;
 use vm_tests::{
     guest::{Guest, Running},
-    klog,
+    klog, leaks,
     output::Output,
     process::Process,
 };
@@ -195,32 +195,13 @@ impl Machine {
                 "[ ! -e {stats} ] || grep 'debug_locks: *1$' {stats}"
             ))
             .context("lockdep has stopped to look")?;
-        let leaks = "/sys/kernel/debug/kmemleak";
-        if self.guest.run(&format!("[ -e {leaks} ]"))?.status == 0 {
-            self.scan(leaks).context("with the modules loaded")?;
-        }
+        leaks::scan(&mut self.guest).context("with the modules loaded")?;
         self.guest.ok("rmmod ivshmem_rproc && rmmod caif_virtio")?;
         let left = self
             .guest
             .ok("ls /sys/class/remoteproc /sys/bus/virtio/devices | grep -v : || true")?;
         ensure!(left.trim().is_empty(), "left behind: {left}");
-        if self.guest.run(&format!("[ -e {leaks} ]"))?.status == 0 {
-            self.scan(leaks).context("with the modules removed")?;
-        }
-        Ok(())
-    }
-
-    fn scan(&mut self, leaks: &str) -> Result<()> {
-        // Memory counts as leaked when a scan finds no pointer to what an earlier one did not
-        // find either, and is older than some seconds; the kernel crate's own needs five scans.
-        // Writing fails where the kernel has given up looking for leaks.
-        let scans = "for i in 1 2 3 4 5 6; do echo scan >LEAKS || exit; done; cat LEAKS";
-        let found = self
-            .guest
-            .start_for(&scans.replace("LEAKS", leaks), 600)?
-            .ok()?;
-        ensure!(found.trim().is_empty(), "memory leaked:\n{found}");
-        Ok(())
+        leaks::scan(&mut self.guest).context("with the modules removed")
     }
 
     /// Ends the machine, which must be in an orderly way, and without a complaint.

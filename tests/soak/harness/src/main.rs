@@ -13,7 +13,7 @@ use std::{path::PathBuf, process::ExitCode, time::Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
-use vm_tests::{config::Config, klog, vm::Vm};
+use vm_tests::{config::Config, klog, leaks, vm::Vm};
 
 use memory::Watch;
 use report::{Outcome, Row};
@@ -249,9 +249,9 @@ fn end(mut soak: Soak) -> Row {
     let mut row = Row::new("afterwards", "no leak, all unloaded, no complaint");
     let start = Instant::now();
     let result = (|| {
-        memory::scan(&mut soak.vm).context("with the modules loaded")?;
+        leaks::scan(&mut soak.vm.guest).context("with the modules loaded")?;
         soak.vm.unload()?;
-        memory::scan(&mut soak.vm).context("with the modules removed")?;
+        leaks::scan(&mut soak.vm.guest).context("with the modules removed")?;
         soak.check_log()?;
         soak.vm.shut_down()
     })();

@@ -6,13 +6,15 @@
 //! the count is not used up, the system call has no allocation more, and the sweep is over.
 
 use std::{
+    cell::Cell,
     fs::{self, File, OpenOptions},
-    io::{Read, Seek, Write},
+    io::{Read, Write},
     os::fd::{AsRawFd, OwnedFd},
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use nix::errno::Errno;
 use nix::sys::socket::{
     AddressFamily, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrLike, sendto,
     socket,
@@ -34,6 +36,8 @@ enum What {
     Send { interface: String },
 }
 
+/// How many allocations of the thread until one fails.
+const FAIL_NTH: &str = "/proc/thread-self/fail-nth";
 /// More allocations than any of these calls has.
 const POINTS_MAX: u32 = 20_000;
 /// Frames whose sending is swept: slots are taken back only now and then.
@@ -44,21 +48,21 @@ struct FailNth(File);
 
 impl FailNth {
     fn open() -> Result<Self> {
-        let path = "/proc/thread-self/fail-nth";
-        let file = OpenOptions::new().read(true).write(true).open(path);
+        let file = OpenOptions::new().write(true).open(FAIL_NTH);
         Ok(Self(file.with_context(|| {
-            format!("{path}: the kernel has no fault injection")
+            format!("{FAIL_NTH}: the kernel has no fault injection")
         })?))
     }
 
     /// Does something while its `n`th allocation fails. Returns whether one did, and what came of it.
     fn during<T>(&mut self, n: u32, f: impl FnOnce() -> T) -> Result<(bool, T)> {
         let digits = n.to_string();
+        // Opened before, since that takes memory, too; and anew, since it is read from its start.
+        let mut reader = File::open(FAIL_NTH)?;
+        let mut left = String::with_capacity(16);
         self.0.write_all(digits.as_bytes())?;
         let result = f();
-        let mut left = String::new();
-        self.0.rewind()?;
-        self.0.read_to_string(&mut left)?;
+        reader.read_to_string(&mut left)?;
         self.0.write_all(b"0")?;
         Ok((left.trim() == "0", result))
     }
@@ -69,6 +73,8 @@ impl FailNth {
 struct Sweep {
     points: u32,
     refused: u32,
+    /// Times that only the remote processor's own end and beginning helped.
+    restarts: u32,
 }
 
 impl Sweep {
@@ -128,16 +134,57 @@ fn bind(driver: &str, sweep: &mut Sweep) -> Result<()> {
         bail!("{} has {found:?}, want one device", driver.display())
     };
     let file = OpenOptions::new().write(true).open(driver.join("bind"))?;
+    let state = remoteproc(device)?.join("state");
+    let unbind = || {
+        if !devices(&driver)?.is_empty() {
+            fs::write(driver.join("unbind"), device)?;
+        }
+        ensure!(devices(&driver)?.is_empty(), "{device} is still bound");
+        Ok(())
+    };
+    let bind = || (&file).write_all(device.as_bytes());
+    let mut restarts = 0;
+    let refused = Cell::new(false);
     sweep.run(
         || {
-            if !devices(&driver)?.is_empty() {
-                fs::write(driver.join("unbind"), device)?;
+            unbind()?;
+            if !refused.get() {
+                return Ok(());
             }
-            ensure!(devices(&driver)?.is_empty(), "{device} is still bound");
-            Ok(())
+            let Err(error) = bind() else { return unbind() };
+            // As the driver's message says.
+            ensure!(
+                error.raw_os_error() == Some(libc::ENXIO),
+                "{device} is not to be bound any more: {error}"
+            );
+            restarts += 1;
+            fs::write(&state, "stop").context("stopping the remote processor")?;
+            fs::write(&state, "start").context("starting the remote processor")?;
+            unbind()
         },
-        || (&file).write_all(device.as_bytes()),
-    )
+        || {
+            let result = bind();
+            refused.set(result.is_err());
+            result
+        },
+    )?;
+    sweep.restarts = restarts;
+    Ok(())
+}
+
+/// The remote processor that a virtio device is of.
+fn remoteproc(device: &str) -> Result<PathBuf> {
+    let path = fs::canonicalize(Path::new("/sys/bus/virtio/devices").join(device))?;
+    let name = |path: &Path| {
+        path.file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+    };
+    path.ancestors()
+        .find(|path| {
+            name(path).is_some_and(|name| name.starts_with("remoteproc") && name != "remoteproc")
+        })
+        .map(Path::to_path_buf)
+        .with_context(|| format!("{} is not of a remote processor", path.display()))
 }
 
 fn up(interface: &str, sweep: &mut Sweep) -> Result<()> {
@@ -165,8 +212,11 @@ fn send(interface: &str, sweep: &mut Sweep) -> Result<()> {
 
 fn send_one(socket: &OwnedFd, to: &LinkAddr) -> std::io::Result<()> {
     // Of a length that is no CAIF frame's, for the modem to count as bad.
-    sendto(socket.as_raw_fd(), &[0; 40], to, MsgFlags::MSG_DONTWAIT)?;
-    Ok(())
+    match sendto(socket.as_raw_fd(), &[0; 40], to, MsgFlags::empty()) {
+        // The queue was full, which is no want of memory.
+        Ok(_) | Err(Errno::ENOBUFS) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn address(interface: &str) -> Result<LinkAddr> {

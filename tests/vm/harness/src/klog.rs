@@ -23,6 +23,7 @@ const BAD: &[&str] = &[
     "UBSAN",
     "KASAN",
     "KCSAN",
+    "Cannot allocate a kmemleak_object",
     "DMA-API",
     "unregister_netdevice: waiting",
     "blocked for more than",

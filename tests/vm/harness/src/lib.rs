@@ -6,6 +6,7 @@ pub mod cases;
 pub mod config;
 pub mod guest;
 pub mod klog;
+pub mod leaks;
 pub mod link;
 pub mod modem;
 pub mod output;
