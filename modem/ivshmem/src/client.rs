@@ -3,7 +3,10 @@
 //! A peer.
 
 use crate::{Error, MEMORY, PROTOCOL_VERSION, VECTORS, message, server::ring};
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    fd::{AsFd, BorrowedFd, OwnedFd},
+};
 use std::{collections::BTreeMap, os::unix::net::UnixStream, path::Path};
 
 /// A connection to an ivshmem server.
@@ -115,11 +118,19 @@ impl Client {
         let Some(event) = self.own.get(vector) else {
             return Ok(false);
         };
-        match rustix::io::read(event, &mut [0; 8]) {
-            Ok(_) => Ok(true),
-            Err(rustix::io::Errno::AGAIN) => Ok(false),
-            Err(error) => Err(Error::system("read an eventfd")(error)),
+        // Reading could block: a peer that receives the eventfd may clear O_NONBLOCK, which all who
+        // have it share. QEMU does, for a moment. Nobody but us reads, so that what is readable stays
+        // so.
+        let mut readable = [PollFd::new(event, PollFlags::IN)];
+        let now = Timespec::default();
+        match poll(&mut readable, Some(&now)) {
+            Ok(0) | Err(rustix::io::Errno::INTR) => return Ok(false),
+            Ok(_) => {}
+            Err(error) => return Err(Error::system("poll an eventfd")(error)),
         }
+        rustix::io::read(event, &mut [0; 8])
+            .map(|_| true)
+            .map_err(Error::system("read an eventfd"))
     }
 
     fn take(&mut self, (value, fd): (i64, Option<OwnedFd>)) -> Result<(), Error> {

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{SIZE, meet, memory, page, rung, rung_now, start, start_in, until};
+use common::{SIZE, TIMEOUT, meet, memory, page, rung, rung_now, start, start_in, until};
 use ivshmem::{
     Error, MEMORY, PROTOCOL_VERSION, VECTORS,
     client::Client,
@@ -13,10 +13,12 @@ use ivshmem::{
     message,
     server::Server,
 };
-use rustix::fd::AsFd;
+use rustix::{fd::AsFd, fs::OFlags};
 use std::{
     io::Write,
     os::unix::net::{UnixListener, UnixStream},
+    sync::mpsc,
+    thread,
 };
 
 #[test]
@@ -61,6 +63,18 @@ fn doorbells_ring_both_ways() {
             assert_eq!(rung_now(from), [0; 0]);
         }
     }
+}
+
+/// QEMU clears the flag of all eventfds that it receives, and sets it again a little later.
+#[test]
+fn nobody_waits_for_a_doorbell_that_another_peer_made_blocking() {
+    let server = start();
+    let a = server.connect();
+    rustix::fs::fcntl_setfl(a.vector(0).unwrap(), OFlags::RDWR).unwrap();
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || sender.send(a.clear(0)));
+    let cleared = receiver.recv_timeout(TIMEOUT);
+    assert!(!cleared.expect("it waits").unwrap());
 }
 
 #[test]
