@@ -250,8 +250,9 @@ fn end(mut soak: Soak) -> Row {
     let start = Instant::now();
     let result = (|| {
         leaks::scan(&mut soak.vm.guest).context("with the modules loaded")?;
-        soak.vm.unload()?;
+        soak.vm.unload_ours()?;
         leaks::scan(&mut soak.vm.guest).context("with the modules removed")?;
+        soak.vm.unload()?;
         soak.check_log()?;
         soak.vm.shut_down()
     })();

@@ -49,3 +49,24 @@ pub fn bad_lines(lines: &[String]) -> Vec<&str> {
         .filter(|line| !HARMLESS.iter().any(|fine| line.contains(fine)))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::bad_lines;
+
+    #[test]
+    fn complaints_are_told_from_the_rest() {
+        let lines = [
+            "[    0.1] DMA-API: preallocated 65536 debug entries",
+            "[    1.2] WARNING: CPU: 0 PID: 1 at lib/refcount.c:28",
+            "[    1.3] caif_virtio virtio0: uplink: 256 slots of 4096 bytes",
+            "[    1.4] BUG: KASAN: slab-use-after-free in poll",
+            "[    1.5] caif_virtio virtio0 cfvrt0: NETDEV WATCHDOG: CPU: 0: transmit queue 0 timed out",
+            "[    1.6] DMA-API: device driver frees DMA memory with different size",
+            "[    1.7]     not ok 3 remove",
+        ]
+        .map(str::to_owned);
+        let bad: Vec<_> = [1, 3, 4, 5, 6].map(|i| lines[i].as_str()).into();
+        assert_eq!(bad_lines(&lines), bad);
+    }
+}

@@ -33,9 +33,19 @@ impl Vm {
 
     /// Removes every module, in the order that their use of each other demands.
     pub fn unload(&mut self) -> Result<()> {
+        self.unload_ours()?;
+        self.rmmod(&["chnl_net", "caif_socket", "caif"])
+    }
+
+    /// Removes the modules of this project and leaves the original CAIF stack.
+    pub fn unload_ours(&mut self) -> Result<()> {
         self.guest
             .ok("for i in /sys/class/net/caif*; do [ ! -e $i ] || ip link del ${i##*/}; done")?;
-        for module in [BOARD, DRIVER, "chnl_net", "caif_socket", "caif"] {
+        self.rmmod(&[BOARD, DRIVER])
+    }
+
+    fn rmmod(&mut self, modules: &[&str]) -> Result<()> {
+        for module in modules {
             self.guest.ok(&format!(
                 "! grep -q '^{module} ' /proc/modules || rmmod {module}"
             ))?;
