@@ -44,7 +44,7 @@ pub fn run(soak: &mut Soak, cycles: u32) -> Result<Outcome> {
 }
 
 fn one(vm: &mut Vm) -> Result<u32> {
-    let storm = vm.start_flowing(&format!("ping {MODEM} {STORM} --seconds 2"), 60)?;
+    let storm = vm.start_flowing(&format!("ping {MODEM} {STORM} --seconds 1"), 60)?;
     // Any point of the traffic is as good as any other: this is no wait for something.
     thread::sleep(Duration::from_micros(fastrand::u64(0..200_000)));
     let mark = vm.kernel.mark();
