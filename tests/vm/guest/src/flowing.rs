@@ -13,7 +13,7 @@ use std::{
 
 use anyhow::{Context, Result};
 
-#[derive(Clone, clap::Args)]
+#[derive(Clone, Default, clap::Args)]
 pub struct Flowing {
     /// A FIFO that is opened, for somebody who waits at its other end, once traffic flows
     #[arg(long = "flowing", value_name = "FIFO")]

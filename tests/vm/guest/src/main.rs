@@ -9,6 +9,7 @@
 mod agent;
 mod caif;
 mod channels;
+mod comeback;
 mod counters;
 mod failing;
 mod flowing;
@@ -48,6 +49,8 @@ enum Command {
     Loop(channels::LoopArgs),
     /// Try to open a channel, and insist on how that fails
     ConnectFails(channels::FailArgs),
+    /// Bring a link and an IP interface up again, and wait for an answer
+    ComeBack(comeback::Args),
     /// Let memory fail at each allocation of a system call, one at a time
     FailNth(failing::Args),
     /// Print the statistics of interfaces
@@ -71,6 +74,7 @@ fn main() -> Result<()> {
         Command::At(args) => channels::at(&args),
         Command::Loop(args) => channels::echo(&args),
         Command::ConnectFails(args) => channels::fails(&args),
+        Command::ComeBack(args) => comeback::run(&args),
         Command::FailNth(args) => failing::run(&args),
         Command::Counters(args) => counters::run(&args),
         Command::Ping(args) => ping::run(&args),

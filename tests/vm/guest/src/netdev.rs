@@ -13,6 +13,9 @@ use clap::ValueEnum;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+/// Seconds to wait, if nothing else is said.
+const TIMEOUT: u64 = 30;
+
 #[derive(clap::Args)]
 pub struct NetdevArgs {
     /// Name of the interface; a trailing * stands for anything
@@ -21,7 +24,7 @@ pub struct NetdevArgs {
     #[arg(long, default_value_t = 1)]
     count: usize,
     /// Seconds to wait
-    #[arg(long, default_value_t = 30)]
+    #[arg(long, default_value_t = TIMEOUT)]
     timeout: u64,
 }
 
@@ -53,6 +56,16 @@ pub fn wait_netdev(args: &NetdevArgs) -> Result<()> {
     })
 }
 
+/// Waits for an interface to appear.
+pub fn appear(name: &str) -> Result<()> {
+    wait(TIMEOUT, || {
+        Ok(match fs::exists(format!("/sys/class/net/{name}"))? {
+            true => Ok(()),
+            false => Err(format!("no interface {name}")),
+        })
+    })
+}
+
 fn matches(pattern: &str, name: &str) -> bool {
     match pattern.strip_suffix('*') {
         Some(prefix) => name.starts_with(prefix),
@@ -74,7 +87,7 @@ pub struct CarrierArgs {
     #[arg(long, value_enum, default_value = "up")]
     state: State,
     /// Seconds to wait
-    #[arg(long, default_value_t = 30)]
+    #[arg(long, default_value_t = TIMEOUT)]
     timeout: u64,
 }
 
@@ -99,6 +112,15 @@ pub fn wait_carrier(args: &CarrierArgs) -> Result<()> {
                 if carrier { "up" } else { "down" }
             ))
         })
+    })
+}
+
+/// Waits for the carrier of an interface that is up.
+pub fn carrier(name: &str) -> Result<()> {
+    wait_carrier(&CarrierArgs {
+        name: name.to_owned(),
+        state: State::Up,
+        timeout: TIMEOUT,
     })
 }
 

@@ -42,6 +42,21 @@ pub struct Args {
     flowing: Flowing,
 }
 
+impl Args {
+    /// One ping, which must be answered in time.
+    pub fn once(address: Ipv4Addr, timeout: Duration) -> Self {
+        Self {
+            address,
+            sizes: vec![64],
+            count: 1,
+            window: 1,
+            timeout: timeout.as_millis() as u64,
+            seconds: None,
+            flowing: Flowing::default(),
+        }
+    }
+}
+
 const ECHO_REPLY: u8 = 0;
 const ECHO_REQUEST: u8 = 8;
 
