@@ -32,17 +32,22 @@ pub mod modem_tx;
 pub mod netdev;
 #[expect(unsafe_code)]
 pub mod platform;
+pub mod rival;
+#[expect(unsafe_code)]
+pub mod scope;
 #[expect(unsafe_code)]
 pub mod sink;
 pub mod storm;
 pub mod suite_cycles;
 pub mod suite_frame_faults;
+pub mod suite_moments;
 pub mod suite_platform;
 pub mod suite_probe;
 pub mod suite_receive;
 pub mod suite_ring_faults;
 pub mod suite_rings;
 pub mod suite_transmit;
+pub mod suite_wakeups;
 pub mod table;
 #[expect(unsafe_code)]
 pub mod unsafe_memory;

@@ -4,7 +4,10 @@
 
 use crate::{
     abstractions::bindings,
-    fake::Fake, //
+    fake::{
+        Fake,
+        TIMEOUT_MS, //
+    }, //
 };
 use core::ptr::from_ref;
 use kernel::{
@@ -39,6 +42,20 @@ pub fn relax() {
     unsafe { bindings::caif_kunit_cond_resched() }
 }
 
+/// Waits until the condition holds, busily, for contexts that cannot sleep. Returns whether it does.
+pub fn spin_until(condition: impl Fn() -> bool) -> bool {
+    // SAFETY: The function may be called in any context.
+    let now = || unsafe { bindings::caif_kunit_milliseconds() };
+    let start = now();
+    while !condition() {
+        if now().wrapping_sub(start) > u64::from(TIMEOUT_MS) / 2 {
+            return false;
+        }
+        core::hint::spin_loop();
+    }
+    true
+}
+
 /// The device of the remote processor.
 fn device(fake: &Fake) -> *mut bindings::device {
     let device: &device::Device = (**fake.rproc()).as_ref();
@@ -57,6 +74,25 @@ pub fn bind(fake: &Fake) -> Result<bool> {
     let ret = unsafe { bindings::caif_kunit_bind(device(fake)) };
     to_result(ret)?;
     Ok(ret == 1)
+}
+
+/// Lets the driver have the virtio device of a modem, or says what its probe says.
+pub fn probe(fake: &Fake) -> Result {
+    let name = c"caif_virtio";
+    // SAFETY: The device is valid, and the name is a string.
+    to_result(unsafe { bindings::caif_kunit_bind_to(device(fake), name.as_char_ptr()) })
+}
+
+/// Runs `f` while remoteproc does not find a vring by its notify id.
+pub fn without_notify_id(fake: &Fake, id: i32, f: impl FnOnce() -> Result) -> Result {
+    let rproc = fake.rproc().as_raw();
+    // SAFETY: The remote processor is valid.
+    let vring = unsafe { bindings::caif_kunit_take_notify_id(rproc, id) };
+    check!(!vring.is_null(), "vring {id} has no notify id");
+    let ret = f();
+    // SAFETY: As above; the vring was entered for the id before.
+    let put = to_result(unsafe { bindings::caif_kunit_put_notify_id(rproc, id, vring) });
+    ret.and(put)
 }
 
 /// Sets whether the modem is recovered when it is reported to have crashed.

@@ -26,6 +26,7 @@ use crate::{
         self,
         SleepyPlatform, //
     },
+    scope::Point,
     table,
     vring_layout::Layout, //
 };
@@ -109,6 +110,8 @@ pub struct Record {
     kicks_before: Atomic<u32>,
     /// How often it let go, by detach or stop.
     releases: Atomic<u32>,
+    /// Where each vring is kicked.
+    points: [Point; 2],
     answers_kicks: bool,
     sleepy_kicks: bool,
     /// Set by each of the above.
@@ -120,6 +123,17 @@ impl Record {
     /// Kicks of a vring so far.
     pub fn kicks(&self, vring: usize) -> u32 {
         self.kicks.get(vring).map_or(0, |kicks| kicks.load(Relaxed))
+    }
+
+    /// Where a vring, the reversed one (0) or the other (1), is kicked. What runs there runs before
+    /// the kick is recorded.
+    pub fn kick_of(&self, vring: usize) -> &Point {
+        let [rx, tx] = &self.points;
+        if vring == 0 {
+            rx
+        } else {
+            tx
+        }
     }
 
     /// Kicks of vrings that do not exist.
@@ -195,9 +209,11 @@ impl Operations for Ops {
         if self.record.sleepy_kicks {
             platform::sleeps();
         }
-        let counter = usize::try_from(vqid)
-            .ok()
-            .and_then(|vring| self.record.kicks.get(vring));
+        let vring = usize::try_from(vqid).ok().filter(|vring| *vring < 2);
+        if let Some(vring) = vring {
+            self.record.kick_of(vring).run();
+        }
+        let counter = vring.and_then(|vring| self.record.kicks.get(vring));
         self.record
             .count(counter.unwrap_or(&self.record.stray_kicks));
         if self.record.answers_kicks {
@@ -277,6 +293,7 @@ impl Fake {
                 attaches: Atomic::new(0),
                 kicks_before: Atomic::new(0),
                 releases: Atomic::new(0),
+                points: [Point::new(), Point::new()],
                 answers_kicks: options.answers_kicks,
                 sleepy_kicks: options.sleepy_kicks,
                 event <- Event::new(),

@@ -4,16 +4,19 @@
 #include <linux/device.h>
 #include <linux/etherdevice.h>
 #include <linux/ethtool.h>
+#include <linux/idr.h>
 #include <linux/if_ether.h>
 #include <linux/io.h>
 #include <linux/mm.h>
 #include <linux/netdevice.h>
 #include <linux/platform_device.h>
 #include <linux/pm.h>
+#include <linux/remoteproc.h>
 #include <linux/rtnetlink.h>
 #include <linux/sched.h>
 #include <linux/skbuff.h>
 #include <linux/slab.h>
+#include <linux/timekeeping.h>
 #include <linux/virtio.h>
 
 #include "helpers.h"
@@ -62,6 +65,14 @@ void caif_kunit_close(struct net_device *dev)
 	rtnl_unlock();
 }
 
+void caif_kunit_settle(struct net_device *dev)
+{
+	struct napi_struct *napi;
+
+	list_for_each_entry(napi, &dev->napi_list, dev_list)
+		napi_synchronize(napi);
+}
+
 bool caif_kunit_carrier_ok(const struct net_device *dev)
 {
 	return netif_carrier_ok(dev);
@@ -74,6 +85,12 @@ void caif_kunit_no_bql(struct net_device *dev)
 
 int caif_kunit_send(struct net_device *dev, const void *frame, unsigned int len)
 {
+	return caif_kunit_send_watched(dev, frame, len, NULL);
+}
+
+int caif_kunit_send_watched(struct net_device *dev, const void *frame, unsigned int len,
+			    void (*destructor)(struct sk_buff *skb))
+{
 	struct sk_buff *skb = alloc_skb(LL_RESERVED_SPACE(dev) + len, GFP_KERNEL);
 
 	if (!skb)
@@ -83,7 +100,15 @@ int caif_kunit_send(struct net_device *dev, const void *frame, unsigned int len)
 	skb_put_data(skb, frame, len);
 	skb->dev = dev;
 	skb->protocol = htons(ETH_P_CAIF);
+	skb->destructor = destructor;
 	return dev_queue_xmit(skb);
+}
+
+void caif_kunit_time_out(struct net_device *dev)
+{
+	netif_tx_lock_bh(dev);
+	dev->netdev_ops->ndo_tx_timeout(dev, 0);
+	netif_tx_unlock_bh(dev);
 }
 
 void caif_kunit_skb_queue_head_init(struct sk_buff_head *list)
@@ -126,6 +151,11 @@ void caif_kunit_cond_resched(void)
 	cond_resched();
 }
 
+u64 caif_kunit_milliseconds(void)
+{
+	return ktime_get_mono_fast_ns() / NSEC_PER_MSEC;
+}
+
 static int match_virtio(struct device *dev, void *data)
 {
 	struct device **found = data;
@@ -161,6 +191,42 @@ int caif_kunit_bind(struct device *ancestor)
 	ret = device_attach(dev);
 	put_device(dev);
 	return ret;
+}
+
+int caif_kunit_bind_to(struct device *ancestor, const char *name)
+{
+	struct device_driver *drv;
+	struct device *dev = NULL;
+	int ret = -ENODEV;
+
+	device_for_each_child(ancestor, &dev, match_virtio);
+	if (!dev)
+		return -ENODEV;
+	drv = driver_find(name, dev->bus);
+	if (drv)
+		ret = device_driver_attach(drv, dev);
+	put_device(dev);
+	return ret;
+}
+
+void *caif_kunit_take_notify_id(struct rproc *rproc, int id)
+{
+	void *vring;
+
+	mutex_lock(&rproc->lock);
+	vring = idr_remove(&rproc->notifyids, id);
+	mutex_unlock(&rproc->lock);
+	return vring;
+}
+
+int caif_kunit_put_notify_id(struct rproc *rproc, int id, void *vring)
+{
+	int ret;
+
+	mutex_lock(&rproc->lock);
+	ret = idr_alloc(&rproc->notifyids, vring, id, id + 1, GFP_KERNEL);
+	mutex_unlock(&rproc->lock);
+	return ret < 0 ? ret : 0;
 }
 
 static int sleepy_probe(struct platform_device *pdev)

@@ -7,6 +7,7 @@
 #define CAIF_KUNIT_HELPERS_H
 
 #include <linux/netdevice.h>
+#include <linux/remoteproc.h>
 #include <linux/skbuff.h>
 
 /* Where the CPU has a physical address of its own RAM, NULL if it is none. */
@@ -17,11 +18,18 @@ bool caif_kunit_is_below(const struct device *dev, const struct device *ancestor
 struct net_device *caif_kunit_find_netdev(const struct device *ancestor);
 int caif_kunit_open(struct net_device *dev);
 void caif_kunit_close(struct net_device *dev);
+/* Waits for the end of polling. */
+void caif_kunit_settle(struct net_device *dev);
 bool caif_kunit_carrier_ok(const struct net_device *dev);
 /* Keeps the byte queue limits from stopping the queue before the driver does. */
 void caif_kunit_no_bql(struct net_device *dev);
 /* Sends a copy of a frame through the queueing discipline. */
 int caif_kunit_send(struct net_device *dev, const void *frame, unsigned int len);
+/* As above, with a destructor, which needs no argument. */
+int caif_kunit_send_watched(struct net_device *dev, const void *frame, unsigned int len,
+			    void (*destructor)(struct sk_buff *skb));
+/* What the watchdog does when it bites. */
+void caif_kunit_time_out(struct net_device *dev);
 
 void caif_kunit_skb_queue_head_init(struct sk_buff_head *list);
 /* Queues a private skb, or drops it if there is no memory to make it one. */
@@ -32,10 +40,16 @@ void caif_kunit_irq_restore(unsigned long flags);
 void caif_kunit_bh_disable(void);
 void caif_kunit_bh_enable(void);
 void caif_kunit_cond_resched(void);
+u64 caif_kunit_milliseconds(void);
 
 /* Binds or unbinds the driver of the virtio device below @ancestor. */
 int caif_kunit_unbind(struct device *ancestor);
 int caif_kunit_bind(struct device *ancestor);
+/* As above, by the driver @name: returns what its probe does. */
+int caif_kunit_bind_to(struct device *ancestor, const char *name);
+/* What remoteproc finds an interrupt's vring by: taken away, and put back. */
+void *caif_kunit_take_notify_id(struct rproc *rproc, int id);
+int caif_kunit_put_notify_id(struct rproc *rproc, int id, void *vring);
 
 struct device *caif_kunit_sleepy_platform(void);
 void caif_kunit_sleepy_platform_put(struct device *dev);

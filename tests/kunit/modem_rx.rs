@@ -258,6 +258,27 @@ impl<'a> ModemRx<'a> {
         self.store16(self.layout.avail_idx(), idx)
     }
 
+    /// Asks for a kick when this many chains more than were taken back are back; without
+    /// `EVENT_IDX`, for one whenever some are.
+    pub fn wants_kick_after(&self, chains: u16) -> Result {
+        if self.event_idx {
+            let last = self.seen.wrapping_add(chains).wrapping_sub(1);
+            self.store16(self.layout.used_event(), last)?;
+        }
+        Ok(())
+    }
+
+    /// Asks for no kick before many more chains were returned.
+    pub fn want_no_kicks(&self) -> Result {
+        if self.event_idx {
+            let far = self.seen.wrapping_add(0x8000);
+            self.store16(self.layout.used_event(), far)
+        } else {
+            let quiet = vring_layout::AVAIL_F_NO_INTERRUPT;
+            self.store16(self.layout.avail_flags(), quiet)
+        }
+    }
+
     /// The index of the available ring, published or not.
     pub fn avail_idx(&self) -> u16 {
         self.avail

@@ -81,13 +81,19 @@ impl<'a> ModemTx<'a> {
         Ok(())
     }
 
-    /// Takes the next buffer.
-    pub fn take(&mut self) -> Result<Sent> {
+    /// Takes the next buffer without a look at it, and returns its descriptor. Any context.
+    pub fn take_head(&mut self) -> Result<u16> {
         check!(self.waiting()? != 0, "no frame was sent");
         dma_mb(Full);
         let head = self.load16(self.layout.avail_ring(self.seen))?;
         self.seen = self.seen.wrapping_add(1);
         check!(head < self.layout.num(), "descriptor {head} does not exist");
+        Ok(head)
+    }
+
+    /// Takes the next buffer.
+    pub fn take(&mut self) -> Result<Sent> {
+        let head = self.take_head()?;
         let memory = self.fake.memory();
         let at = self.base + self.layout.desc(head);
         let addr: u64 = memory.read(at)?;
@@ -111,6 +117,11 @@ impl<'a> ModemTx<'a> {
         );
         let found = sent.bytes.get(head..head + frame.len()).unwrap_or_default();
         check!(found == frame, "a frame was sent with other content");
+        let behind = sent.bytes.get(head + frame.len()..).unwrap_or_default();
+        check!(
+            behind.iter().all(|byte| *byte == 0),
+            "the room behind a frame shows what was there before"
+        );
         Ok(sent)
     }
 
@@ -141,6 +152,27 @@ impl<'a> ModemTx<'a> {
             self.fake.interrupt(1);
         }
         Ok(wanted)
+    }
+
+    /// Asks for no kick before many more buffers were made available.
+    pub fn want_no_kicks(&self) -> Result {
+        if self.event_idx {
+            let far = self.seen.wrapping_add(0x8000);
+            self.store16(self.layout.avail_event(), far)
+        } else {
+            self.store16(self.layout.used_flags(), vring_layout::USED_F_NO_NOTIFY)
+        }
+    }
+
+    /// Publishes an index of the used ring.
+    pub fn write_used_idx(&self, idx: u16) -> Result {
+        dma_mb(Full);
+        self.store16(self.layout.used_idx(), idx)
+    }
+
+    /// The index of the used ring, published or not.
+    pub fn used_idx(&self) -> u16 {
+        self.used
     }
 
     /// Gives one buffer back and flushes.

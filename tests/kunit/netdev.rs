@@ -4,7 +4,10 @@
 //!
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
-use crate::abstractions::bindings;
+use crate::{
+    abstractions::bindings,
+    scope::Point, //
+};
 use core::{
     marker::PhantomData,
     ptr::{
@@ -17,6 +20,15 @@ use kernel::{
     error::to_result,
     prelude::*, //
 };
+
+/// Where a frame that was sent by [`Netdev::send_watched`] is freed, which is once its copy is in
+/// the vring and before the modem is told of it.
+pub static FREED: Point = Point::new();
+
+/// Called when such a frame is freed.
+extern "C" fn freed(_skb: *mut bindings::sk_buff) {
+    FREED.run();
+}
 
 /// A network device. The test knows that it stays while it is used: it is the test that makes it
 /// go away.
@@ -119,6 +131,12 @@ impl<'a> Netdev<'a> {
         unsafe { bindings::caif_kunit_close(self.as_raw()) }
     }
 
+    /// Waits until no run of the poll function is due or under way. May sleep.
+    pub fn settle(&self) {
+        // SAFETY: The device is registered.
+        unsafe { bindings::caif_kunit_settle(self.as_raw()) }
+    }
+
     /// Whether the link is there.
     pub fn carrier(&self) -> bool {
         // SAFETY: The device is registered.
@@ -143,6 +161,20 @@ impl<'a> Netdev<'a> {
         let data = frame.as_ptr().cast();
         // SAFETY: The device is registered, and the function copies the frame.
         unsafe { bindings::caif_kunit_send(self.as_raw(), data, frame.len() as c_uint) }
+    }
+
+    /// As [`send`](Self::send); when the driver frees the frame, [`FREED`] is reached.
+    pub fn send_watched(&self, frame: &[u8]) -> c_int {
+        let data = frame.as_ptr().cast();
+        let len = frame.len() as c_uint;
+        // SAFETY: As above; `freed()` can be called in any context.
+        unsafe { bindings::caif_kunit_send_watched(self.as_raw(), data, len, Some(freed)) }
+    }
+
+    /// Lets the watchdog say that the transmit queue is stopped for too long.
+    pub fn time_out(&self) {
+        // SAFETY: The device is registered.
+        unsafe { bindings::caif_kunit_time_out(self.as_raw()) }
     }
 
     /// The counts.

@@ -28,6 +28,9 @@ pub struct SleepyPlatform(NonNull<bindings::device>);
 // SAFETY: A device has no ties to a thread.
 unsafe impl Send for SleepyPlatform {}
 
+// SAFETY: Shared references only give the device.
+unsafe impl Sync for SleepyPlatform {}
+
 impl SleepyPlatform {
     /// Makes the device and its driver. May sleep.
     pub fn new() -> Result<Self> {

@@ -12,7 +12,8 @@ use crate::{
     fake::{
         Fake,
         TIMEOUT_MS, //
-    }, //
+    },
+    scope::Point, //
 };
 use core::{
     marker::PhantomData,
@@ -34,6 +35,7 @@ pub struct Sink<'a> {
     queue: Opaque<bindings::sk_buff_head>,
     #[pin]
     event: Event,
+    arrival: Point,
     ancestor: *const bindings::device,
     _phantom: PhantomData<&'a ()>,
 }
@@ -50,6 +52,7 @@ impl<'a> Sink<'a> {
                     bindings::caif_kunit_skb_queue_head_init(list)
                 }),
                 event <- Event::new(),
+                arrival: Point::new(),
                 ancestor: from_ref(rproc).cast(),
                 _phantom: PhantomData,
             }),
@@ -63,6 +66,11 @@ impl<'a> Sink<'a> {
         // SAFETY: The protocol is complete, and stays until it is removed on drop.
         unsafe { bindings::dev_add_pack(protocol) };
         Ok(this)
+    }
+
+    /// Where a packet arrives. What runs there runs before the packet can be taken.
+    pub fn arrival(&self) -> &Point {
+        &self.arrival
     }
 
     /// Number of packets that were not taken yet.
@@ -161,6 +169,7 @@ extern "C" fn receive(
         unsafe { bindings::caif_helper_dev_consume_skb_any(skb) };
         return 0;
     }
+    sink.arrival.run();
     // SAFETY: The list is initialized, and the socket buffer is handed over to us.
     unsafe { bindings::caif_kunit_skb_keep(sink.queue.get(), skb) };
     sink.event.set();

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Code of a test that runs at a point of somebody else's: in a kick, when a packet arrives, when
+//! one that was sent is freed.
+//!
+//! It may use what the test has on its stack, since it is there for no longer than a call.
+
+use crate::{
+    abstractions::event::Event,
+    control,
+    fake::TIMEOUT_MS, //
+};
+use core::ptr::{
+    from_ref,
+    null, //
+};
+use kernel::{
+    new_spinlock,
+    prelude::*,
+    sync::{
+        atomic::{
+            Acquire,
+            Atomic,
+            Relaxed,
+            Release, //
+        },
+        rcu,
+        SpinLock, //
+    }, //
+};
+
+/// What runs at a point; its real lifetime is that of the call that put it there.
+type Call = &'static (dyn Fn() + Sync);
+
+/// A point where code of a test can run.
+///
+/// # Invariants
+///
+/// `call` is null, or points to what is valid until it is null and an RCU grace period is over.
+pub struct Point {
+    call: Atomic<*const Call>,
+}
+
+impl Point {
+    /// A point where nothing runs.
+    pub const fn new() -> Self {
+        // INVARIANT: It is null.
+        Self {
+            call: Atomic::new(null()),
+        }
+    }
+
+    /// The point is reached. Any context.
+    pub fn run(&self) {
+        let _guard = rcu::read_lock();
+        let call = self.call.load(Acquire);
+        if call.is_null() {
+            return;
+        }
+        // SAFETY: By the type invariant, as the RCU read lock is held.
+        let call = unsafe { &*call };
+        call();
+    }
+
+    /// Runs `f` each time that the point is reached while `body` runs. `f` must not sleep; it runs in
+    /// whatever context the point is in, perhaps several times at once. May sleep.
+    pub fn during<R>(&self, f: &(dyn Fn() + Sync), body: impl FnOnce() -> R) -> R {
+        // INVARIANT: `f` and the reference to it live until the grace period below is over; code
+        // of the kernel does not unwind.
+        self.call.store(from_ref(&f).cast(), Release);
+        let ret = body();
+        self.call.store(null(), Relaxed);
+        rcu::synchronize_rcu();
+        ret
+    }
+
+    /// Runs `f`, which must not sleep, the first time that the point is reached from the begin of
+    /// `body` on, and returns what it returns. May sleep.
+    pub fn once<T: Send + Unpin>(
+        &self,
+        f: impl FnOnce() -> Result<T> + Send + Unpin,
+        body: impl FnOnce() -> Result,
+    ) -> Result<T> {
+        let once = KBox::pin_init(
+            pin_init!(Once {
+                f <- new_spinlock!(Some(f)),
+                result <- new_spinlock!(None),
+                event <- Event::new(),
+            }),
+            GFP_KERNEL,
+        )?;
+        let body = self.during(&|| once.run(), || {
+            body()?;
+            check!(once.event.wait(TIMEOUT_MS), "a point was not reached");
+            Ok(())
+        });
+        let result = control::with_irqs_off(|| once.result.lock().take());
+        // What went wrong at the point explains what went wrong after it.
+        let result = result.unwrap_or(Err(ETIMEDOUT));
+        match body {
+            Err(error) => result.and(Err(error)),
+            Ok(()) => result,
+        }
+    }
+}
+
+/// What is to run once.
+#[pin_data]
+struct Once<F, T> {
+    #[pin]
+    f: SpinLock<Option<F>>,
+    #[pin]
+    result: SpinLock<Option<Result<T>>>,
+    #[pin]
+    event: Event,
+}
+
+impl<F: FnOnce() -> Result<T> + Unpin, T: Unpin> Once<F, T> {
+    fn run(&self) {
+        let Some(f) = control::with_irqs_off(|| self.f.lock().take()) else {
+            return;
+        };
+        let result = f();
+        control::with_irqs_off(|| *self.result.lock() = Some(result));
+        self.event.set();
+    }
+}
