@@ -70,6 +70,8 @@ pub struct Stats {
     pub rx_fifo_errors: u64,
     /// Packets sent.
     pub tx_packets: u64,
+    /// Broken rings.
+    pub tx_fifo_errors: u64,
     /// Bytes sent.
     pub tx_bytes: u64,
     /// Packets that could not be sent.
@@ -191,6 +193,7 @@ impl<'a> Netdev<'a> {
             rx_fifo_errors: raw.rx_fifo_errors,
             tx_packets: raw.tx_packets,
             tx_bytes: raw.tx_bytes,
+            tx_fifo_errors: raw.tx_fifo_errors,
             tx_errors: raw.tx_errors,
             tx_dropped: raw.tx_dropped,
         }

@@ -3,6 +3,7 @@
 //! Suite: what the driver makes of a device, and which ones it refuses.
 
 use crate::{
+    control,
     fake::{
         Fake,
         Options, //
@@ -276,6 +277,30 @@ mod tests {
             virtio_id: 99,
             ..Options::default()
         })
+    }
+
+    #[test]
+    fn refuses_vring_that_lost_its_notify_id() -> Result {
+        let fake = Fake::attached(&Options::default())?;
+        for vring in [0, 1] {
+            control::unbind(&fake)?;
+            let kicks = fake.record().kicks(0);
+            control::without_notify_id(&fake, vring, || {
+                check_eq!(control::probe(&fake), Err(ENXIO), "result of the probe");
+                check!(fake.find_netdev().is_none(), "there is a network device");
+                check_eq!(fake.record().kicks(0), kicks, "kicks of vring 0");
+                Ok(())
+            })?;
+            check_eq!(control::probe(&fake), Ok(()), "result of the probe");
+            fake.netdev()?.open()?;
+            let sink = Sink::new(&fake)?;
+            let mut rx = ModemRx::new(&fake, DEFAULT_ROOM)?;
+            let buffer = rx.buffer(b"found again")?;
+            rx.send(&[buffer])?;
+            check!(sink.wait(1), "no frame arrived");
+            sink.expect(b"found again")?;
+        }
+        Ok(())
     }
 
     #[test]

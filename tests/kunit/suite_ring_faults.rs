@@ -60,6 +60,19 @@ fn stays_down(fake: &Fake, break_ring: Break) -> Result {
     break_ring(fake, &mut rx, &mut tx)?;
     check!(watch.wait(|| !netdev.carrier()), "the carrier is still on");
     drop(watch);
+    netdev.settle();
+    // The statistics show it, by the direction that broke.
+    let broken = netdev.stats();
+    let [rx_broken, tx_broken] = [
+        broken.rx_fifo_errors - before.rx_fifo_errors,
+        broken.tx_fifo_errors - before.tx_fifo_errors,
+    ];
+    check_eq!(rx_broken + tx_broken, 1, "broken rings in the statistics");
+    check_eq!(broken.rx_errors - before.rx_errors, rx_broken, "rx_errors");
+    check_eq!(broken.tx_errors - before.tx_errors, tx_broken, "tx_errors");
+    // The modem can interrupt as it likes, the driver is not bothered any more.
+    check!(!fake.interrupt(0), "an interrupt for vring 0 was heard");
+    check!(!fake.interrupt(1), "an interrupt for vring 1 was heard");
 
     // Whatever the modem does now, nobody looks.
     let sink = Sink::new(fake)?;

@@ -147,6 +147,25 @@ mod tests {
     }
 
     #[test]
+    fn shorter_frame_in_the_slot_of_a_longer_one() -> Result {
+        let fake = Fake::attached(&Options::default())?;
+        let netdev = fake.netdev()?;
+        netdev.open()?;
+        let mut tx = ModemTx::new(&fake)?;
+        // Each slot, however they take turns.
+        for len in [4032, 20] {
+            for number in 0..4 * SLOTS as u32 {
+                let frame = frame(number, len)?;
+                check_eq!(netdev.send(&frame), 0, "result of sending");
+                tx.wait(1)?;
+                let sent = tx.expect(&frame, ROOM, ROOM)?;
+                tx.complete(&sent)?;
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
     fn slots_do_not_overlap() -> Result {
         let fake = Fake::attached(&Options::default())?;
         let netdev = fake.netdev()?;
