@@ -44,6 +44,7 @@ pub mod suite_moments;
 pub mod suite_platform;
 pub mod suite_probe;
 pub mod suite_receive;
+pub mod suite_rewrites;
 pub mod suite_ring_faults;
 pub mod suite_rings;
 pub mod suite_transmit;
