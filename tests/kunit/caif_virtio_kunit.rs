@@ -48,8 +48,13 @@ pub mod suite_rewrites;
 pub mod suite_ring_faults;
 pub mod suite_rings;
 pub mod suite_transmit;
+#[cfg(CONFIG_X86)]
+pub mod suite_traps_x86;
 pub mod suite_wakeups;
 pub mod table;
+#[cfg(CONFIG_X86)]
+#[expect(unsafe_code)]
+pub mod trap;
 #[expect(unsafe_code)]
 pub mod unsafe_memory;
 #[path = "../../vring_layout.rs"]

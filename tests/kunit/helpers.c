@@ -4,11 +4,13 @@
 #include <linux/device.h>
 #include <linux/etherdevice.h>
 #include <linux/ethtool.h>
+#include <linux/hw_breakpoint.h>
 #include <linux/idr.h>
 #include <linux/if_ether.h>
 #include <linux/io.h>
 #include <linux/mm.h>
 #include <linux/netdevice.h>
+#include <linux/perf_event.h>
 #include <linux/platform_device.h>
 #include <linux/pm.h>
 #include <linux/remoteproc.h>
@@ -228,6 +230,35 @@ int caif_kunit_put_notify_id(struct rproc *rproc, int id, void *vring)
 	mutex_unlock(&rproc->lock);
 	return ret < 0 ? ret : 0;
 }
+
+#ifdef CONFIG_X86
+static struct perf_event * __percpu *trap;
+static void (*trap_handler)(void);
+
+static void trapped(struct perf_event *event, struct perf_sample_data *data,
+		    struct pt_regs *regs)
+{
+	trap_handler();
+}
+
+int caif_kunit_trap(const void *place, unsigned int len, void (*handler)(void))
+{
+	struct perf_event_attr attr;
+
+	hw_breakpoint_init(&attr);
+	attr.bp_addr = (unsigned long)place;
+	attr.bp_len = len;
+	attr.bp_type = HW_BREAKPOINT_RW;
+	trap_handler = handler;
+	trap = register_wide_hw_breakpoint(&attr, trapped, NULL);
+	return PTR_ERR_OR_ZERO((void __force *)trap);
+}
+
+void caif_kunit_untrap(void)
+{
+	unregister_wide_hw_breakpoint(trap);
+}
+#endif
 
 static int sleepy_probe(struct platform_device *pdev)
 {

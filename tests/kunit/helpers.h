@@ -51,6 +51,13 @@ int caif_kunit_bind_to(struct device *ancestor, const char *name);
 void *caif_kunit_take_notify_id(struct rproc *rproc, int id);
 int caif_kunit_put_notify_id(struct rproc *rproc, int id, void *vring);
 
+/*
+ * Calls @handler, as if by an NMI, after each access of a CPU to the @len bytes
+ * at @place; one place at a time. Does not sleep there; may sleep here.
+ */
+int caif_kunit_trap(const void *place, unsigned int len, void (*handler)(void));
+void caif_kunit_untrap(void);
+
 struct device *caif_kunit_sleepy_platform(void);
 void caif_kunit_sleepy_platform_put(struct device *dev);
 void caif_kunit_might_sleep(void);
