@@ -42,6 +42,12 @@ pub struct Netdev<'a> {
     _phantom: PhantomData<&'a ()>,
 }
 
+// SAFETY: The methods only do what any thread may do to a registered device.
+unsafe impl Send for Netdev<'_> {}
+
+// SAFETY: As for `Send`.
+unsafe impl Sync for Netdev<'_> {}
+
 /// What a network device says of itself.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Properties {
@@ -131,6 +137,12 @@ impl<'a> Netdev<'a> {
     pub fn close(&self) {
         // SAFETY: The device is registered, and its lock not held.
         unsafe { bindings::caif_kunit_close(self.as_raw()) }
+    }
+
+    /// Whether it is up, or on its way there.
+    pub fn is_running(&self) -> bool {
+        // SAFETY: The device is registered.
+        unsafe { bindings::caif_helper_netif_running(self.as_raw()) }
     }
 
     /// Waits until no run of the poll function is due or under way. May sleep.

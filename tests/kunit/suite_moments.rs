@@ -89,6 +89,38 @@ fn post_long(rx: &mut ModemRx<'_>) -> Result<(KVec<KVec<u8>>, u16)> {
     Ok((frames, head))
 }
 
+/// Posts a long chain and does something as soon as the first of its frames arrive, of which the
+/// poll that delivers them learns by `begun` before it gets on. Returns the head of the chain.
+fn in_a_poll(
+    fake: &Fake,
+    begun: impl Fn() -> bool + Send + Unpin,
+    go: impl FnOnce() -> Result,
+) -> Result<u16> {
+    let sink = Sink::new(fake)?;
+    let mut rx = ModemRx::new(fake, DEFAULT_ROOM)?;
+    let (_, head) = post_long(&mut rx)?;
+    let polls = rival::Signal::new()?;
+    let interrupt = || {
+        fake.interrupt(0);
+    };
+    sink.arrival().once(
+        || {
+            polls.set();
+            check!(control::spin_until(begun), "it does not begin");
+            Ok(())
+        },
+        // The poll runs in the other task.
+        || {
+            rival::beside(&interrupt, || {
+                check!(polls.wait(), "no packet arrived");
+                go()
+            })
+        },
+    )?;
+    check!(sink.len() <= LONG, "{} frames arrived", sink.len());
+    Ok(head)
+}
+
 /// Checks that these frames arrive next.
 fn arrive(sink: &Sink<'_>, frames: &[KVec<u8>]) -> Result {
     check!(
@@ -163,41 +195,46 @@ mod tests {
 
     #[test]
     fn driver_that_goes_while_it_polls() -> Result {
-        let fake = modem()?;
         for _ in 0..5 {
-            let mut rx = ModemRx::new(&fake, DEFAULT_ROOM)?;
-            let sink = Sink::new(&fake)?;
-            post_long(&mut rx)?;
-            // The poll begins in the other task, and does not get on before the driver goes.
-            let polls = rival::Signal::new()?;
-            sink.arrival().once(
-                || {
-                    polls.set();
-                    check!(
-                        control::spin_until(|| !fake.interrupt(0)),
-                        "the driver does not go"
-                    );
-                    Ok(())
-                },
-                || {
-                    rival::beside(
-                        &|| {
-                            fake.interrupt(0);
-                        },
-                        || {
-                            check!(polls.wait(), "no packet arrived");
-                            control::unbind(&fake)
-                        },
-                    )
-                },
-            )?;
+            let fake = modem()?;
+            in_a_poll(&fake, || !fake.interrupt(0), || control::unbind(&fake))?;
             check!(fake.find_netdev().is_none(), "the network device stayed");
-            check!(sink.len() <= LONG, "{} frames arrived", sink.len());
             check!(control::bind(&fake)?, "the driver does not bind again");
             passes(&fake)?;
-            control::unbind(&fake)?;
-            check!(control::bind(&fake)?, "the driver does not bind again");
-            fake.netdev()?.open()?;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn modem_that_goes_while_the_driver_polls() -> Result {
+        for _ in 0..5 {
+            let fake = modem()?;
+            in_a_poll(&fake, || !fake.interrupt(0), || fake.detach())?;
+            check!(fake.find_netdev().is_none(), "the network device stayed");
+            fake.attach()?;
+            passes(&fake)?;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn interface_that_goes_down_while_the_driver_polls() -> Result {
+        for _ in 0..5 {
+            let fake = modem()?;
+            let netdev = fake.netdev()?;
+            let down = || !netdev.is_running();
+            let head = in_a_poll(&fake, down, || {
+                netdev.close();
+                Ok(())
+            })?;
+            // The rest of the chain, if there is one, and the chain come when it is up again.
+            let sink = Sink::new(&fake)?;
+            netdev.open()?;
+            netdev.settle();
+            check_eq!(netdev.stats().rx_packets, LONG as u64, "rx_packets");
+            check!(sink.len() < LONG, "frames arrived twice");
+            let vring = ModemRx::new(&fake, DEFAULT_ROOM)?.take_used()?;
+            check_eq!(vring, Some((head, 0)), "returned chain");
         }
         Ok(())
     }

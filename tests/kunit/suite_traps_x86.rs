@@ -25,8 +25,8 @@ use crate::{
     vring_layout::{
         Layout,
         AVAIL_F_NO_INTERRUPT,
-        DESC_F_INDIRECT,
         DESC_FLAGS,
+        DESC_F_INDIRECT,
         DESC_LEN,
         F_EVENT_IDX,
         USED_F_NO_NOTIFY, //
