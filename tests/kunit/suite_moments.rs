@@ -166,6 +166,79 @@ mod tests {
     }
 
     #[test]
+    fn crash_before_the_probe_ends() -> Result {
+        let fake = Fake::new(&Options {
+            recovers: true,
+            ..Options::default()
+        })?;
+        fake.record().kick_of(0).once(
+            || {
+                fake.rproc().report_crash(Crash::Fatal);
+                Ok(())
+            },
+            || fake.attach(),
+        )?;
+        comes_back(&fake, 1)
+    }
+
+    #[test]
+    fn ring_that_is_broken_before_the_probe_ends() -> Result {
+        let fake = Fake::new(&Options {
+            recovers: true,
+            ..Options::default()
+        })?;
+        let rx = ModemRx::new(&fake, DEFAULT_ROOM)?;
+        fake.record().kick_of(0).once(
+            || {
+                rx.write_avail_idx(0x4000)?;
+                fake.interrupt(0);
+                Ok(())
+            },
+            || fake.attach(),
+        )?;
+        check_eq!(
+            control::crashes(&fake),
+            0,
+            "crashes before the interface is up"
+        );
+        fake.netdev()?.open()?;
+        comes_back(&fake, 1)
+    }
+
+    #[test]
+    fn driver_that_goes_while_a_kick_is_under_way() -> Result {
+        for _ in 0..5 {
+            // Kicks that may sleep are the business of another task.
+            let fake = Fake::attached(&Options {
+                sleepy_kicks: true,
+                ..Options::default()
+            })?;
+            let netdev = fake.netdev()?;
+            netdev.open()?;
+            let kicks = rival::Signal::new()?;
+            fake.record().kick_of(1).once(
+                || {
+                    kicks.set();
+                    check!(
+                        control::spin_until(|| !fake.interrupt(0)),
+                        "the driver does not go"
+                    );
+                    Ok(())
+                },
+                || {
+                    check_eq!(netdev.send(&frame(1, 60)?), 0, "result of sending");
+                    check!(kicks.wait(), "the modem was not kicked");
+                    control::unbind(&fake)
+                },
+            )?;
+            check!(fake.find_netdev().is_none(), "the network device stayed");
+            check!(control::bind(&fake)?, "the driver does not bind again");
+            passes(&fake)?;
+        }
+        Ok(())
+    }
+
+    #[test]
     fn interrupts_while_the_driver_goes() -> Result {
         let fake = modem()?;
         for _ in 0..5 {
