@@ -32,7 +32,13 @@ use crate::{
         USED_F_NO_NOTIFY, //
     }, //
 };
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    }, //
+};
 
 /// Room on both sides of a frame without a config space.
 const ROOM: usize = 32;
@@ -75,6 +81,10 @@ impl<'a> Vring<'a> {
     }
 
     fn load16(&self, offset: usize) -> Result<u16> {
+        self.fake.memory().read(self.base + offset)
+    }
+
+    fn load32(&self, offset: usize) -> Result<u32> {
         self.fake.memory().read(self.base + offset)
     }
 
@@ -402,6 +412,85 @@ mod tests {
                 },
             )?;
             check!(!netdev.is_stopped(), "the queue waits for slots it has");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn returned_chain_is_complete_when_it_is_published() -> Result {
+        let fake = modem(0)?;
+        let vring = Vring::new(&fake, 0)?;
+        let mut rx = ModemRx::new(&fake, DEFAULT_ROOM)?;
+        for round in 0..40 {
+            let buffer = rx.buffer(b"returned")?;
+            let head = rx.post(&[buffer, buffer])?;
+            rx.publish()?;
+            let elem = vring.layout.used_ring(round);
+            vring.store32(elem, u32::MAX);
+            vring.store32(elem + 4, u32::MAX);
+            let found = [Atomic::new(0), Atomic::new(0)];
+            touching(
+                fake.memory(),
+                vring.place(vring.layout.used_idx(), 2),
+                1,
+                &|| {
+                    for (at, word) in (elem..).step_by(4).zip(&found) {
+                        word.store(vring.load32(at).unwrap_or(u32::MAX), Relaxed);
+                    }
+                },
+                || {
+                    fake.interrupt(0);
+                    check!(
+                        fake.record().wait(|record| record.kicks(0) > round.into()),
+                        "the modem was not kicked"
+                    );
+                    Ok(())
+                },
+            )?;
+            let [id, len] = found.map(|word| word.load(Relaxed));
+            check_eq!(
+                [id, len],
+                [head.into(), 0],
+                "chain and bytes when published"
+            );
+            rx.expect_used(&[head])?;
+            rx.free_buffers();
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn frame_is_complete_when_it_is_published() -> Result {
+        let fake = modem(0)?;
+        let netdev = fake.netdev()?;
+        let vring = Vring::new(&fake, 1)?;
+        let mut tx = without_limits(&fake, netdev)?;
+        for number in 1..40 {
+            let entry = vring.layout.avail_ring(number);
+            let len = 60 + usize::from(number);
+            vring.store16(entry, u16::MAX);
+            let found = [Atomic::new(0), Atomic::new(0)];
+            touching(
+                fake.memory(),
+                vring.place(vring.layout.avail_idx(), 2),
+                1,
+                &|| {
+                    let [head, bytes] = &found;
+                    let desc = vring.load16(entry).unwrap_or(u16::MAX);
+                    head.store(desc.into(), Relaxed);
+                    let at = vring.layout.desc(desc % SLOTS) + DESC_LEN;
+                    bytes.store(vring.load32(at).unwrap_or(0), Relaxed);
+                },
+                || {
+                    check_eq!(netdev.send(&frame(1, len)?), 0, "result of sending");
+                    Ok(())
+                },
+            )?;
+            let sent = tx.expect(&frame(1, len)?, ROOM, ROOM)?;
+            let found = found.map(|word| word.load(Relaxed));
+            let wanted = [sent.head.into(), sent.bytes.len() as u32];
+            check_eq!(found, wanted, "slot and bytes when published");
+            tx.complete(&sent)?;
         }
         Ok(())
     }
