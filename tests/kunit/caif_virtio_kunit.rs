@@ -41,9 +41,12 @@ pub mod storm;
 pub mod suite_cycles;
 pub mod suite_frame_faults;
 pub mod suite_moments;
+#[cfg(CONFIG_X86)]
+pub mod suite_order_x86;
 pub mod suite_platform;
 pub mod suite_probe;
 pub mod suite_receive;
+pub mod suite_removal;
 pub mod suite_rewrites;
 pub mod suite_ring_faults;
 pub mod suite_rings;
@@ -52,11 +55,14 @@ pub mod suite_transmit;
 pub mod suite_traps_x86;
 pub mod suite_wakeups;
 pub mod table;
+pub mod traffic;
 #[cfg(CONFIG_X86)]
 #[expect(unsafe_code)]
 pub mod trap;
 #[expect(unsafe_code)]
 pub mod unsafe_memory;
+#[cfg(CONFIG_X86)]
+pub mod vring;
 #[path = "../../vring_layout.rs"]
 pub mod vring_layout;
 #[path = "../../vring_mem.rs"]

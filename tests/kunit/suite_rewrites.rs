@@ -50,12 +50,12 @@ const ROUNDS: u32 = 20;
 struct Dice(Atomic<u32>);
 
 impl Dice {
-    /// A number below `sides`.
+    /// A number below `sides`, or 0.
     fn roll(&self, sides: u32) -> u32 {
         let state = self.0.load(Relaxed).wrapping_mul(1_664_525);
         let state = state.wrapping_add(1_013_904_223);
         self.0.store(state, Relaxed);
-        (state >> 16) % sides
+        (state >> 16).checked_rem(sides).unwrap_or(0)
     }
 
     /// One of these.

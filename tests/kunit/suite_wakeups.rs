@@ -20,12 +20,14 @@ use crate::{
     },
     scope::Point,
     sink::Sink,
+    traffic::{
+        without_limits,
+        ROOM, //
+    },
     vring_layout::F_EVENT_IDX, //
 };
 use kernel::prelude::*;
 
-/// Room on both sides of a frame without a config space.
-const ROOM: usize = 32;
 /// Slots, as many as descriptors.
 const SLOTS: u32 = 16;
 /// Both ways to ask for interrupts and kicks.
@@ -39,20 +41,6 @@ fn modem(features: u32) -> Result<Fake> {
     })?;
     fake.netdev()?.open()?;
     Ok(fake)
-}
-
-/// The modem's side of the vring to send by, with the byte queue limits out of the way.
-fn without_limits(fake: &Fake) -> Result<ModemTx<'_>> {
-    let netdev = fake.netdev()?;
-    netdev.lift_byte_limits();
-    let mut tx = ModemTx::new(fake)?;
-    // The limits go by a first completion.
-    let frame = frame(0, 60)?;
-    check_eq!(netdev.send(&frame), 0, "result of sending");
-    let sent = tx.expect(&frame, ROOM, ROOM)?;
-    check!(tx.complete(&sent)?, "no interrupt is wanted at the limit");
-    netdev.settle();
-    Ok(tx)
 }
 
 /// Posts a chain when the point is reached in the poll for another one. The poll has asked for no
