@@ -293,7 +293,7 @@ impl Fake {
                 attaches: Atomic::new(0),
                 kicks_before: Atomic::new(0),
                 releases: Atomic::new(0),
-                points: [Point::new(), Point::new()],
+                points: [Point::unused(), Point::unused()],
                 answers_kicks: options.answers_kicks,
                 sleepy_kicks: options.sleepy_kicks,
                 event <- Event::new(),

@@ -23,7 +23,7 @@ use kernel::{
 
 /// Where a frame that was sent by [`Netdev::send_watched`] is freed, which is once its copy is in
 /// the vring and before the modem is told of it.
-pub static FREED: Point = Point::new();
+pub static FREED: Point = Point::unused();
 
 /// Called when such a frame is freed.
 extern "C" fn freed(_skb: *mut bindings::sk_buff) {

@@ -84,7 +84,7 @@ impl Signal {
 pub fn beside<R>(f: &(dyn Fn() + Sync), body: impl FnOnce() -> Result<R>) -> Result<R> {
     let task = Arc::pin_init(
         pin_init!(Task {
-            point: Point::new(),
+            point: Point::unused(),
             ends: Atomic::new(false),
             begun <- Completion::new(),
             ended <- Completion::new(),

@@ -43,7 +43,7 @@ pub struct Point {
 
 impl Point {
     /// A point where nothing runs.
-    pub const fn new() -> Self {
+    pub const fn unused() -> Self {
         // INVARIANT: It is null.
         Self {
             call: Atomic::new(null()),

@@ -52,7 +52,7 @@ impl<'a> Sink<'a> {
                     bindings::caif_kunit_skb_queue_head_init(list)
                 }),
                 event <- Event::new(),
-                arrival: Point::new(),
+                arrival: Point::unused(),
                 ancestor: from_ref(rproc).cast(),
                 _phantom: PhantomData,
             }),

@@ -22,7 +22,7 @@ use kernel::{
 };
 
 /// Where the one place is touched that is being looked at.
-static TOUCHED: Point = Point::new();
+static TOUCHED: Point = Point::unused();
 
 /// Called when the place was touched, as if by an NMI.
 extern "C" fn touched() {
