@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 #include <linux/bottom_half.h>
+#include <linux/cpumask.h>
 #include <linux/device.h>
 #include <linux/etherdevice.h>
 #include <linux/ethtool.h>
@@ -156,6 +157,11 @@ void caif_kunit_cond_resched(void)
 u64 caif_kunit_milliseconds(void)
 {
 	return ktime_get_mono_fast_ns() / NSEC_PER_MSEC;
+}
+
+unsigned int caif_kunit_cpus(void)
+{
+	return num_online_cpus();
 }
 
 static int match_virtio(struct device *dev, void *data)

@@ -41,6 +41,7 @@ void caif_kunit_bh_disable(void);
 void caif_kunit_bh_enable(void);
 void caif_kunit_cond_resched(void);
 u64 caif_kunit_milliseconds(void);
+unsigned int caif_kunit_cpus(void);
 
 /* Binds or unbinds the driver of the virtio device below @ancestor. */
 int caif_kunit_unbind(struct device *ancestor);
