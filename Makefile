@@ -8,7 +8,7 @@ ifdef ARCH
 export ARCH
 endif
 PARTS := scripts host modem fuzz interop kunit vm hostile soak
-.PHONY: help demo test check setup modules modem soak fuzz $(PARTS:%=test-%) clean distclean \
+.PHONY: help demo test check setup modules modem soak fuzz bench $(PARTS:%=test-%) clean distclean \
 	test-intree install docs
 
 help:
@@ -18,6 +18,7 @@ help:
 	  'make test ARCH=arm64  KUnit and VM tests on a machine of arm64' \
 	  'make soak      a thousand crashes, rebinds and so on, with the modem process' \
 	  'make fuzz      ten minutes of fuzzing for each target' \
+	  'make bench     instructions per frame, beside those of the original C driver' \
 	  'make check     formatting, lints, scripts, unsafe code' \
 	  'make modules   build the modules; KDIR=... against your own kernel' \
 	  'make test-PART one part of the tests: $(PARTS)' \
@@ -42,6 +43,9 @@ soak: setup
 
 fuzz: setup
 	@tests/fuzz/run --long
+
+bench: setup
+	@bench/run
 
 check: setup
 	@scripts/check

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef CAIF_BENCH_MEASURE_H
+#define CAIF_BENCH_MEASURE_H
+
+#include <linux/seq_file.h>
+
+#include "modem.h"
+
+/* What all rows of a kind share. */
+struct bench_result {
+	/* Per frame, in thousandths. */
+	u64 median, min, max;
+	/* Per frame, in thousandths. */
+	u64 kicks, interrupts;
+};
+
+#define BENCH_SAMPLES 101
+
+/* Time, which is instructions in QEMU with -icount shift=0. */
+static inline u64 bench_now(void)
+{
+	return get_cycles();
+}
+
+/* What it costs to look at the time twice. */
+u64 bench_overhead(void);
+/* From @samples, spans of @frames frames each, which are sorted. */
+void bench_summarize(struct bench_result *result, u64 *samples, unsigned int frames);
+void bench_print(struct seq_file *out, const char *row, unsigned int payload,
+		 unsigned int burst, unsigned int chain, const struct bench_result *result);
+
+/* The packets that the driver delivered, which are freed. */
+struct bench_sink {
+	struct packet_type type;
+	unsigned int received;
+};
+
+void bench_sink_open(struct bench_sink *sink, struct net_device *dev);
+void bench_sink_close(struct bench_sink *sink);
+
+struct sk_buff *bench_skb(struct net_device *dev, unsigned int payload);
+
+int bench_rx(struct seq_file *out, struct bench_modem *modem, struct net_device *dev);
+int bench_tx(struct seq_file *out, struct bench_modem *modem, struct net_device *dev);
+int bench_floor(struct seq_file *out, struct net_device *dev);
+
+#endif

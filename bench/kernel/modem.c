@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A remote processor of plain memory to which Linux attaches, with one CAIF link.
+ *
+ * It serves two drivers. The one of this project takes vring 0 for RX and device addresses; the
+ * original one takes a ring of vringh for RX, physical addresses there, and the first virtqueue that
+ * it finds for TX, which is vring 0.
+ */
+#include <linux/device/faux.h>
+#include <linux/if_arp.h>
+#include <linux/platform_device.h>
+#include <linux/slab.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_ids.h>
+
+#include "modem.h"
+
+#define DA 0x40000000U
+#define ALIGN_VRING 4096U
+#define TABLE_LEN 4096U
+
+/* Exported to the drivers of platforms, in a header of drivers/remoteproc/. */
+irqreturn_t rproc_vq_interrupt(struct rproc *rproc, int vq_id);
+
+/* As remoteproc reads it. */
+struct table {
+	struct resource_table head;
+	u32 offset;
+	u32 type;
+	struct fw_rsc_vdev vdev;
+	struct fw_rsc_vdev_vring vring[2];
+	struct direction {
+		u16 headroom, tailroom;
+		u32 mtu;
+		u8 reserved[4];
+	} __packed direction[2];
+	u8 reserved[8];
+} __packed;
+
+static size_t vring_room(unsigned int num)
+{
+	return PAGE_ALIGN(vring_size(num, ALIGN_VRING));
+}
+
+static struct rproc_mem_entry *carveout(struct bench_modem *modem, const char *name, size_t at,
+					size_t len)
+{
+	return rproc_mem_entry_init(modem->parent, modem->memory + at,
+				    virt_to_phys(modem->memory + at), len, DA + at, NULL, NULL,
+				    "%s", name);
+}
+
+static int prepare(struct rproc *rproc)
+{
+	struct bench_modem *modem = *(struct bench_modem **)rproc->priv;
+	size_t room = vring_room(modem->num);
+	struct rproc_mem_entry *parts[] = {
+		carveout(modem, "vdev0vring0", TABLE_LEN, room),
+		carveout(modem, "vdev0vring1", TABLE_LEN + room, room),
+		carveout(modem, "heap", modem->heap, modem->size - modem->heap),
+	};
+
+	for (int i = 0; i < ARRAY_SIZE(parts); i++) {
+		if (!parts[i])
+			return -ENOMEM;
+		rproc_add_carveout(rproc, parts[i]);
+	}
+	return 0;
+}
+
+static struct resource_table *loaded_table(struct rproc *rproc, size_t *size)
+{
+	struct bench_modem *modem = *(struct bench_modem **)rproc->priv;
+
+	*size = sizeof(struct table);
+	return modem->memory;
+}
+
+static int nothing(struct rproc *rproc)
+{
+	return 0;
+}
+
+static void kick(struct rproc *rproc, int id)
+{
+	struct bench_modem *modem = *(struct bench_modem **)rproc->priv;
+	bool first_is_rx = !modem->callback;
+
+	if ((id == 0) == first_is_rx)
+		modem->rx.kicks++;
+	else
+		modem->tx.kicks++;
+}
+
+static const struct rproc_ops ops = {
+	.prepare = prepare,
+	.attach = nothing,
+	.detach = nothing,
+	.stop = nothing,
+	.kick = kick,
+	.get_loaded_rsc_table = loaded_table,
+};
+
+/* What the original driver expects of a transport that never was. */
+static void notify_rx(struct vringh *vrh)
+{
+	struct bench_modem *modem = container_of(vrh, struct bench_modem, vrh);
+
+	modem->rx.kicks++;
+}
+
+static struct bench_modem *the_modem;
+
+static int find_vrhs(struct virtio_device *vdev, unsigned int count, struct vringh *vrhs[],
+		     vrh_callback_t *callbacks[])
+{
+	struct bench_modem *modem = the_modem;
+	struct vring vring;
+	int err;
+
+	if (count != 1)
+		return -EINVAL;
+	vring_init(&vring, modem->num,
+		   modem->memory + TABLE_LEN + vring_room(modem->num), ALIGN_VRING);
+	memset(vring.desc, 0, vring_size(modem->num, ALIGN_VRING));
+	err = vringh_init_kern(&modem->vrh, vdev->features, modem->num, false, vring.desc,
+			       vring.avail, vring.used);
+	if (err)
+		return err;
+	modem->vrh.notify = notify_rx;
+	modem->callback = callbacks[0];
+	vrhs[0] = &modem->vrh;
+	return 0;
+}
+
+static void del_vrhs(struct virtio_device *vdev)
+{
+	the_modem->callback = NULL;
+}
+
+static const struct vringh_config_ops vringh_ops = {
+	.find_vrhs = find_vrhs,
+	.del_vrhs = del_vrhs,
+};
+
+static void write_table(struct bench_modem *modem)
+{
+	struct table *table = modem->memory;
+
+	BUILD_BUG_ON(sizeof(struct table) > TABLE_LEN);
+	table->head.ver = 1;
+	table->head.num = 1;
+	table->offset = offsetof(struct table, type);
+	table->type = RSC_VDEV;
+	table->vdev.id = VIRTIO_ID_CAIF;
+	table->vdev.dfeatures = modem->event_idx ? BIT(VIRTIO_RING_F_EVENT_IDX) : 0;
+	table->vdev.config_len = sizeof(table->direction) + sizeof(table->reserved);
+	table->vdev.num_of_vrings = 2;
+	for (int i = 0; i < 2; i++) {
+		table->vring[i].da = FW_RSC_ADDR_ANY;
+		table->vring[i].align = ALIGN_VRING;
+		table->vring[i].num = modem->num;
+		table->direction[i].headroom = BENCH_ROOM;
+		table->direction[i].tailroom = BENCH_ROOM;
+		table->direction[i].mtu = BENCH_MTU;
+	}
+}
+
+static int any_device(struct device *dev, const void *data)
+{
+	return 1;
+}
+
+static int attach(struct bench_modem *modem)
+{
+	struct rproc_vdev *rvdev;
+	struct device *child;
+	int err;
+
+	modem->rproc->state = RPROC_DETACHED;
+	modem->rproc->auto_boot = false;
+	err = rproc_add(modem->rproc);
+	if (err)
+		return err;
+	err = rproc_boot(modem->rproc);
+	if (err)
+		goto del;
+	rvdev = list_first_entry_or_null(&modem->rproc->rvdevs, struct rproc_vdev, node);
+	child = rvdev ? device_find_child(&rvdev->pdev->dev, NULL, any_device) : NULL;
+	if (!child) {
+		err = -ENODEV;
+		goto detach;
+	}
+	modem->vdev = dev_to_virtio(child);
+	modem->vdev->vringh_config = &vringh_ops;
+	return 0;
+detach:
+	rproc_detach(modem->rproc);
+del:
+	rproc_del(modem->rproc);
+	return err;
+}
+
+struct bench_modem *bench_modem_new(unsigned int num, bool event_idx)
+{
+	struct bench_modem *modem = kzalloc(sizeof(*modem), GFP_KERNEL);
+	struct faux_device *parent;
+	int err = -ENOMEM;
+
+	if (!modem)
+		return ERR_PTR(err);
+	modem->num = num;
+	modem->event_idx = event_idx;
+	modem->heap = TABLE_LEN + 2 * vring_room(num);
+	modem->size = modem->heap + PAGE_ALIGN(num * BENCH_STRIDE);
+	modem->memory = alloc_pages_exact(modem->size, GFP_KERNEL | __GFP_ZERO);
+	if (!modem->memory)
+		goto free;
+	write_table(modem);
+	err = -ENODEV;
+	parent = faux_device_create("caif-bench", NULL, NULL);
+	if (!parent)
+		goto free_pages;
+	modem->parent = &parent->dev;
+	err = -ENOMEM;
+	modem->rproc = rproc_alloc(modem->parent, "caif-bench", &ops, NULL, sizeof(modem));
+	if (!modem->rproc)
+		goto destroy;
+	*(struct bench_modem **)modem->rproc->priv = modem;
+	the_modem = modem;
+	err = attach(modem);
+	if (!err)
+		return modem;
+	rproc_free(modem->rproc);
+destroy:
+	faux_device_destroy(parent);
+free_pages:
+	free_pages_exact(modem->memory, modem->size);
+free:
+	kfree(modem);
+	return ERR_PTR(err);
+}
+
+void bench_modem_free(struct bench_modem *modem)
+{
+	put_device(&modem->vdev->dev);
+	rproc_detach(modem->rproc);
+	rproc_del(modem->rproc);
+	rproc_free(modem->rproc);
+	faux_device_destroy(to_faux_device(modem->parent));
+	free_pages_exact(modem->memory, modem->size);
+	kfree(modem);
+}
+
+void bench_modem_reset(struct bench_modem *modem)
+{
+	void *first = modem->memory + TABLE_LEN, *second = first + vring_room(modem->num);
+	bool first_is_rx = !modem->callback;
+
+	memset(&modem->rx, 0, sizeof(modem->rx));
+	memset(&modem->tx, 0, sizeof(modem->tx));
+	vring_init(&modem->rx.vring, modem->num, first_is_rx ? first : second, ALIGN_VRING);
+	vring_init(&modem->tx.vring, modem->num, first_is_rx ? second : first, ALIGN_VRING);
+	modem->interrupts = 0;
+}
+
+struct net_device *bench_modem_netdev(struct bench_modem *modem)
+{
+	struct net_device *dev;
+
+	for_each_netdev(&init_net, dev)
+		if (dev->type == ARPHRD_CAIF)
+			return dev;
+	return NULL;
+}
+
+void bench_modem_fill(struct bench_modem *modem, unsigned int frames, unsigned int chain,
+		      unsigned int payload)
+{
+	struct vring *vring = &modem->rx.vring;
+	u16 mask = modem->num - 1;
+
+	for (unsigned int i = 0; i < frames; i++) {
+		size_t at = modem->heap + i * BENCH_STRIDE;
+		u64 addr = modem->callback ? virt_to_phys(modem->memory + at) : DA + at;
+		bool last = i % chain == chain - 1;
+
+		vring->desc[i].addr = addr;
+		vring->desc[i].len = payload + 2 * BENCH_ROOM;
+		vring->desc[i].flags = last ? 0 : VRING_DESC_F_NEXT;
+		vring->desc[i].next = last ? 0 : i + 1;
+		if (i % chain == 0)
+			vring->avail->ring[modem->rx.next++ & mask] = i;
+	}
+	smp_store_release(&vring->avail->idx, modem->rx.next);
+}
+
+void bench_modem_interrupt_rx(struct bench_modem *modem)
+{
+	modem->interrupts++;
+	if (modem->callback)
+		modem->callback(modem->vdev, &modem->vrh);
+	else
+		rproc_vq_interrupt(modem->rproc, 0);
+}
+
+bool bench_modem_rx_done(struct bench_modem *modem)
+{
+	return READ_ONCE(modem->rx.vring.used->idx) == modem->rx.next;
+}
+
+unsigned int bench_modem_return(struct bench_modem *modem)
+{
+	struct bench_ring *tx = &modem->tx;
+	struct vring *vring = &tx->vring;
+	u16 mask = modem->num - 1, idx = smp_load_acquire(&vring->avail->idx);
+	unsigned int count = 0;
+
+	for (; tx->seen != idx; tx->seen++, tx->next++, count++) {
+		vring->used->ring[tx->next & mask].id = vring->avail->ring[tx->seen & mask];
+		vring->used->ring[tx->next & mask].len = 0;
+	}
+	smp_store_release(&vring->used->idx, tx->next);
+	if (modem->event_idx)
+		vring_avail_event(vring) = idx;
+	return count;
+}
+
+bool bench_modem_wants_tx(struct bench_modem *modem, unsigned int returned)
+{
+	struct bench_ring *tx = &modem->tx;
+
+	smp_mb();
+	if (!modem->event_idx)
+		return !(READ_ONCE(tx->vring.avail->flags) & VRING_AVAIL_F_NO_INTERRUPT);
+	return vring_need_event(vring_used_event(&tx->vring), tx->next, tx->next - returned);
+}
+
+void bench_modem_interrupt_tx(struct bench_modem *modem)
+{
+	modem->interrupts++;
+	rproc_vq_interrupt(modem->rproc, modem->callback ? 0 : 1);
+}

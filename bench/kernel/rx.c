@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0
+/* RX: from the interrupt until all packets were delivered and freed, and all buffers returned. */
+#include <linux/delay.h>
+
+#include "measure.h"
+
+static int sample(struct bench_modem *modem, struct bench_sink *sink, unsigned int frames,
+		  unsigned int chain, unsigned int payload, u64 *span)
+{
+	unsigned int patience = 1000;
+	u64 start;
+
+	sink->received = 0;
+	bench_modem_fill(modem, frames, chain, payload);
+	local_bh_disable();
+	start = bench_now();
+	bench_modem_interrupt_rx(modem);
+	/* Here the poll function runs. */
+	local_bh_enable();
+	*span = bench_now() - start;
+	if (READ_ONCE(sink->received) == frames && bench_modem_rx_done(modem))
+		return 0;
+	/* It was put off to a thread: no sample, but no mistake either. */
+	while (!bench_modem_rx_done(modem) && patience--)
+		usleep_range(100, 200);
+	if (READ_ONCE(sink->received) == frames && bench_modem_rx_done(modem))
+		return -EAGAIN;
+	pr_err("RX: %u of %u frames of %u bytes arrived\n", sink->received, frames, payload);
+	return -EIO;
+}
+
+static int row(struct seq_file *out, struct bench_modem *modem, struct bench_sink *sink,
+	       unsigned int frames, unsigned int chain, unsigned int payload, u64 *samples)
+{
+	struct bench_result result = {};
+	u32 kicks = 0, interrupts = 0;
+	int warm = 16, again = 100;
+
+	for (int i = -warm; i < BENCH_SAMPLES;) {
+		u64 span;
+		int err = sample(modem, sink, frames, chain, payload, &span);
+
+		if (err == -EAGAIN && again--)
+			continue;
+		if (err)
+			return err;
+		if (i < 0) {
+			kicks = modem->rx.kicks;
+			interrupts = modem->interrupts;
+		} else {
+			samples[i] = span;
+		}
+		i++;
+		cond_resched();
+	}
+	bench_summarize(&result, samples, frames);
+	result.kicks = (u64)(modem->rx.kicks - kicks) * 1000 / (BENCH_SAMPLES * frames);
+	result.interrupts = (u64)(modem->interrupts - interrupts) * 1000 / (BENCH_SAMPLES * frames);
+	bench_print(out, "rx", payload, frames, chain, &result);
+	return 0;
+}
+
+int bench_rx(struct seq_file *out, struct bench_modem *modem, struct net_device *dev)
+{
+	static const unsigned int payloads[] = { 64, 256, 1500, 4000 };
+	static const struct {
+		unsigned int frames, chain;
+	} shapes[] = { { 1, 1 }, { 8, 1 }, { 32, 1 }, { 8, 8 }, { 32, 8 } };
+	u64 *samples = kcalloc(BENCH_SAMPLES, sizeof(*samples), GFP_KERNEL);
+	struct bench_sink sink;
+	int err = 0;
+
+	if (!samples)
+		return -ENOMEM;
+	bench_sink_open(&sink, dev);
+	for (int s = 0; s < ARRAY_SIZE(shapes) && !err; s++)
+		for (int p = 0; p < ARRAY_SIZE(payloads) && !err; p++)
+			err = row(out, modem, &sink, shapes[s].frames, shapes[s].chain,
+				  payloads[p], samples);
+	bench_sink_close(&sink);
+	kfree(samples);
+	return err;
+}

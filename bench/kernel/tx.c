@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * TX: all that the driver does for a frame, from being called with it to having its buffer back.
+ *
+ * A sample is as many bursts as fill the ring twice, so that what is done once in a while is in it.
+ * What the modem does meanwhile is not.
+ */
+#include "measure.h"
+
+#define BURST_MAX 32
+
+enum how { NDO, QUEUE, FULL };
+
+struct state {
+	struct bench_modem *modem;
+	struct net_device *dev;
+	struct netdev_queue *queue;
+	u64 span;
+};
+
+/* The modem returns everything, and says so if it was asked to. */
+static void give_back(struct state *state)
+{
+	unsigned int count = bench_modem_return(state->modem);
+	u64 start;
+
+	if (!count || !bench_modem_wants_tx(state->modem, count))
+		return;
+	local_bh_disable();
+	start = bench_now();
+	bench_modem_interrupt_tx(state->modem);
+	local_bh_enable();
+	state->span += bench_now() - start;
+}
+
+static int ready(struct state *state)
+{
+	for (int i = 0; netif_xmit_frozen_or_drv_stopped(state->queue); i++) {
+		if (i == 100)
+			return -EIO;
+		give_back(state);
+	}
+	return 0;
+}
+
+static int burst(struct state *state, enum how how, struct sk_buff *skbs[], unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++) {
+		int err = ready(state);
+		u64 start;
+
+		if (err)
+			return err;
+		local_bh_disable();
+		if (how == QUEUE) {
+			start = bench_now();
+			err = dev_queue_xmit(skbs[i]);
+			state->span += bench_now() - start;
+		} else {
+			HARD_TX_LOCK(state->dev, state->queue, smp_processor_id());
+			start = bench_now();
+			err = netdev_start_xmit(skbs[i], state->dev, state->queue, i + 1 < count);
+			state->span += bench_now() - start;
+			HARD_TX_UNLOCK(state->dev, state->queue);
+		}
+		local_bh_enable();
+		skbs[i] = NULL;
+		if (err)
+			return -EIO;
+	}
+	return 0;
+}
+
+static int bursts(struct state *state, enum how how, unsigned int size, unsigned int payload,
+		  unsigned int frames)
+{
+	struct sk_buff *skbs[BURST_MAX] = {};
+	int err = 0;
+
+	for (unsigned int done = 0; done < frames && !err; done += size) {
+		for (unsigned int i = 0; i < size && !err; i++) {
+			skbs[i] = bench_skb(state->dev, payload);
+			if (!skbs[i])
+				err = -ENOMEM;
+		}
+		if (!err)
+			err = burst(state, how, skbs, size);
+		for (unsigned int i = 0; i < size; i++)
+			kfree_skb(skbs[i]);
+		/* Otherwise not before the queue has stopped. */
+		if (how != FULL)
+			give_back(state);
+	}
+	return err;
+}
+
+static int row(struct seq_file *out, struct state *state, const char *name, enum how how,
+	       unsigned int size, unsigned int payload, u64 *samples)
+{
+	struct bench_modem *modem = state->modem;
+	unsigned int frames = 2 * modem->num;
+	struct bench_result result = {};
+	u32 kicks = 0, interrupts = 0;
+	u64 looks = 0;
+	int err;
+
+	for (int i = -4; i < BENCH_SAMPLES; i++) {
+		state->span = 0;
+		err = bursts(state, how, size, payload, frames);
+		if (err) {
+			pr_err("TX: %s with %u bytes failed: %d\n", name, payload, err);
+			return err;
+		}
+		if (i < 0) {
+			kicks = modem->tx.kicks;
+			interrupts = modem->interrupts;
+		} else {
+			samples[i] = state->span;
+		}
+		cond_resched();
+	}
+	/* There was a look at the time for each frame. */
+	looks = bench_overhead() * (frames - 1);
+	for (int i = 0; i < BENCH_SAMPLES; i++)
+		samples[i] -= min(samples[i], looks);
+	bench_summarize(&result, samples, frames);
+	result.kicks = (u64)(modem->tx.kicks - kicks) * 1000 / (BENCH_SAMPLES * frames);
+	result.interrupts = (u64)(modem->interrupts - interrupts) * 1000 / (BENCH_SAMPLES * frames);
+	bench_print(out, name, payload, size, 1, &result);
+	return 0;
+}
+
+int bench_tx(struct seq_file *out, struct bench_modem *modem, struct net_device *dev)
+{
+	static const unsigned int payloads[] = { 64, 256, 1500, 4000 };
+	static const struct {
+		const char *name;
+		enum how how;
+		unsigned int size;
+	} shapes[] = {
+		{ "tx_ndo", NDO, 1 },
+		{ "tx_ndo", NDO, 32 },
+		{ "tx_queue", QUEUE, 1 },
+		{ "tx_queue", QUEUE, 32 },
+		{ "tx_stop_wake", FULL, 1 },
+	};
+	u64 *samples = kcalloc(BENCH_SAMPLES, sizeof(*samples), GFP_KERNEL);
+	struct state state = {
+		.modem = modem,
+		.dev = dev,
+		.queue = netdev_get_tx_queue(dev, 0),
+	};
+	int err = 0;
+
+	if (!samples)
+		return -ENOMEM;
+	for (int s = 0; s < ARRAY_SIZE(shapes) && !err; s++)
+		for (int p = 0; p < ARRAY_SIZE(payloads) && !err; p++)
+			err = row(out, &state, shapes[s].name, shapes[s].how, shapes[s].size,
+				  payloads[p], samples);
+	kfree(samples);
+	return err;
+}
