@@ -62,7 +62,7 @@ fn table(measured: &Measured, targets: &[Target], commit: &str) -> String {
         format!("Instructions per frame, medians, at commit {commit}"),
         String::new(),
         format!(
-            "| {:13} | {:>9} | {:>5} | {:>5} | {:>7} | {:>8} | {:>8} | {:>6} | {:>7} | {:>8} | {:>6} | {:>6} |",
+            "| {:15} | {:>9} | {:>5} | {:>5} | {:>7} | {:>8} | {:>8} | {:>6} | {:>7} | {:>8} | {:>6} | {:>6} |",
             "what",
             "EVENT_IDX",
             "burst",
@@ -84,7 +84,7 @@ fn table(measured: &Measured, targets: &[Target], commit: &str) -> String {
             .floor(key)
             .map_or_else(String::new, |floor| format!("{floor:.0}"));
         lines.push(format!(
-            "| {:13} | {:>9} | {:>5} | {:>5} | {:>7} | {:>8.0} | {:>8.0} | {:>6.2} | {:>6.1}% | {:>8} | {:>6.3} | {:>6.3} |",
+            "| {:15} | {:>9} | {:>5} | {:>5} | {:>7} | {:>8.0} | {:>8.0} | {:>6.2} | {:>6.1}% | {:>8} | {:>6.3} | {:>6.3} |",
             key.row,
             key.event_idx,
             key.burst,
