@@ -60,6 +60,33 @@ static int row(struct seq_file *out, struct bench_modem *modem, struct bench_sin
 	return 0;
 }
 
+enum part { INTERRUPT, POLL };
+
+/* Without a frame: what an interrupt in vain costs, and a poll in vain. */
+static void in_vain(struct seq_file *out, struct bench_modem *modem, struct net_device *dev,
+		    const char *name, enum part part, u64 *samples)
+{
+	struct napi_struct *napi = list_first_entry(&dev->napi_list, struct napi_struct, dev_list);
+	struct bench_result result = {};
+
+	for (int i = -16; i < BENCH_SAMPLES; i++) {
+		u64 start;
+
+		local_bh_disable();
+		start = bench_now();
+		if (part == INTERRUPT)
+			bench_modem_interrupt_rx(modem);
+		else
+			napi_schedule(napi);
+		local_bh_enable();
+		if (i >= 0)
+			samples[i] = bench_now() - start;
+		cond_resched();
+	}
+	bench_summarize(&result, samples, 1);
+	bench_print(out, name, 0, 0, 1, &result);
+}
+
 int bench_rx(struct seq_file *out, struct bench_modem *modem, struct net_device *dev)
 {
 	static const unsigned int payloads[] = { 64, 256, 1500, 4000 };
@@ -73,6 +100,8 @@ int bench_rx(struct seq_file *out, struct bench_modem *modem, struct net_device 
 	if (!samples)
 		return -ENOMEM;
 	bench_sink_open(&sink, dev);
+	in_vain(out, modem, dev, "rx_no_news", INTERRUPT, samples);
+	in_vain(out, modem, dev, "rx_no_frame", POLL, samples);
 	for (int s = 0; s < ARRAY_SIZE(shapes) && !err; s++)
 		for (int p = 0; p < ARRAY_SIZE(payloads) && !err; p++)
 			err = row(out, modem, &sink, shapes[s].frames, shapes[s].chain,
