@@ -295,6 +295,11 @@ fn read_layout(
     link: &Link<'_>,
     index: usize,
 ) -> Result<Layout> {
+    // A vring that the table does not have is found out here: it has no descriptors.
+    let layout = link.layout(index).map_err(|error| {
+        log!(dev_err, dev, "vring {index}: {error}\n");
+        EINVAL
+    })?;
     if !link.has_notify_id(index) {
         log!(
             dev_err,
@@ -304,10 +309,7 @@ fn read_layout(
         );
         return Err(ENXIO);
     }
-    link.layout(index).map_err(|error| {
-        log!(dev_err, dev, "vring {index}: {error}\n");
-        EINVAL
-    })
+    Ok(layout)
 }
 
 impl<'bound> CaifVirtio<'bound> {
