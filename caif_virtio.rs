@@ -19,6 +19,7 @@ pub mod abstractions {
     pub mod netdev;
     pub mod netdev_registration;
     pub mod skbuff;
+    pub mod trace;
     pub mod virtio;
     pub mod virtio_netdev;
     pub mod virtio_pm;
@@ -322,6 +323,7 @@ impl<'bound> CaifVirtio<'bound> {
         dev.carrier_off();
         self.queues.mute();
         self.counters.count(fault);
+        dev.trace_fault(fault.name());
         let recovers = self.link.report_crash();
         let outlook = if recovers {
             "remoteproc recovers the modem"

@@ -60,6 +60,11 @@ impl Counter {
         c"tx_kicks",
         c"polls",
     ];
+
+    /// Name of the counter.
+    pub fn name(self) -> &'static CStr {
+        Self::NAMES.get(self as usize).copied().unwrap_or_default()
+    }
 }
 
 /// Number of counters.

@@ -101,6 +101,8 @@ impl<'bound> Rx<'bound> {
                 if let Some(segment) = self.segments.get(next) {
                     if let Err(fault) = self.frame(cx, segment) {
                         counters.count(fault);
+                        cx.dev()
+                            .trace_drop(fault.name(), segment.addr(), segment.len());
                     }
                 }
                 next += 1;

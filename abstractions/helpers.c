@@ -95,22 +95,6 @@ bool caif_helper_netdev_xmit_more(void)
 	return netdev_xmit_more();
 }
 
-unsigned int caif_helper_tx_sent(struct net_device *dev, struct sk_buff *skb, bool more)
-{
-	struct netdev_queue *queue = txq(dev);
-	unsigned int len = skb->len;
-	unsigned int ret = 0;
-
-	skb_tx_timestamp(skb);
-	dev_consume_skb_any(skb);
-	dev_sw_netstats_tx_add(dev, 1, len);
-	if (__netdev_tx_sent_queue(queue, len, more))
-		ret |= CAIF_HELPER_TX_TELL;
-	if (netif_xmit_stopped(queue))
-		ret |= CAIF_HELPER_TX_HALTED;
-	return ret;
-}
-
 void caif_helper_dev_consume_skb_any(struct sk_buff *skb)
 {
 	dev_consume_skb_any(skb);
@@ -119,44 +103,6 @@ void caif_helper_dev_consume_skb_any(struct sk_buff *skb)
 void caif_helper_dev_kfree_skb_any(struct sk_buff *skb)
 {
 	dev_kfree_skb_any(skb);
-}
-
-void caif_helper_batch_init(struct caif_helper_batch *batch)
-{
-	INIT_LIST_HEAD(&batch->list);
-	batch->packets = 0;
-	batch->bytes = 0;
-}
-
-bool caif_helper_batch_add(struct caif_helper_batch *batch, struct napi_struct *napi,
-			   const void *from, bool is_iomem, unsigned int len, u16 proto)
-{
-	struct sk_buff *skb = napi_alloc_skb(napi, len);
-
-	if (unlikely(!skb))
-		return false;
-	if (unlikely(is_iomem))
-		memcpy_fromio(__skb_put(skb, len), (const void __iomem *)from, len);
-	else
-		memcpy(__skb_put(skb, len), from, len);
-	skb->protocol = htons(proto);
-	skb_reset_mac_header(skb);
-	list_add_tail(&skb->list, &batch->list);
-	batch->packets++;
-	batch->bytes += len;
-	return true;
-}
-
-void caif_helper_batch_deliver(struct caif_helper_batch *batch, struct net_device *dev)
-{
-	struct pcpu_sw_netstats *stats = this_cpu_ptr(dev->tstats);
-
-	u64_stats_update_begin(&stats->syncp);
-	u64_stats_add(&stats->rx_packets, batch->packets);
-	u64_stats_add(&stats->rx_bytes, batch->bytes);
-	u64_stats_update_end(&stats->syncp);
-	netif_receive_skb_list(&batch->list);
-	caif_helper_batch_init(batch);
 }
 
 int caif_helper_virtio_find_vqs(struct virtio_device *vdev, unsigned int nvqs,

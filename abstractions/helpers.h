@@ -56,6 +56,11 @@ void caif_helper_virtio_set_status(struct virtio_device *vdev, u8 status);
 void caif_helper_virtio_clear_bit(struct virtio_device *vdev, unsigned int bit);
 bool caif_helper_virtio_has_feature(const struct virtio_device *vdev, unsigned int bit);
 
+/* Tells the remote processor to look at a vring, as its platform's driver does it. */
+void caif_helper_kick(struct virtqueue *vq);
+void caif_helper_trace_drop(const struct net_device *dev, const char *why, u64 da, u32 len);
+void caif_helper_trace_fault(const struct net_device *dev, const char *why);
+
 void caif_helper_init_work(struct work_struct *work, void (*func)(struct work_struct *work));
 void caif_helper_schedule_work(struct work_struct *work);
 

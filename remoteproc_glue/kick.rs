@@ -121,7 +121,7 @@ impl Kicker {
         let [rx, tx] = self.vqs;
         let vq = if index == VRING_TX { tx } else { rx };
         // SAFETY: By the type invariant, the virtqueue is valid.
-        unsafe { bindings::virtqueue_notify(vq.as_ptr()) };
+        unsafe { bindings::caif_helper_kick(vq.as_ptr()) };
     }
 }
 
@@ -147,7 +147,7 @@ unsafe extern "C" fn run(work: *mut bindings::work_struct) {
     for (due, vq) in deferred.due.iter().zip(&deferred.vqs) {
         if due.xchg(false, Full) {
             // SAFETY: By the invariant of `Kicker`, whose drop cancels the work first.
-            unsafe { bindings::virtqueue_notify(vq.as_ptr()) };
+            unsafe { bindings::caif_helper_kick(vq.as_ptr()) };
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::vm::Vm;
 
 mod bad_input;
 mod modules;
+mod operation;
 mod recovery;
 mod traffic;
 mod two_modems;
@@ -33,6 +34,7 @@ pub fn all() -> Vec<Case> {
     [
         modules::CASES,
         traffic::CASES,
+        operation::CASES,
         recovery::CASES,
         bad_input::CASES,
         two_modems::CASES,
