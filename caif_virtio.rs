@@ -425,7 +425,10 @@ impl<'bound> netdev::Operations for CaifVirtio<'bound> {
         // The modem has its buffers back while the stack is busy with their copies.
         cx.deliver();
 
-        self.poll_tx(tx);
+        // A queue that was stopped runs again when buffers came back, and not before.
+        if self.queues.has_returned() {
+            self.poll_tx(tx);
+        }
         if received == cx.budget() || rx.rearm() {
             Polled::More
         } else {

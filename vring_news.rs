@@ -49,6 +49,13 @@ impl<W: Word> Seen<W> {
         self.tx.store(index.into());
     }
 
+    /// Whether buffers were returned if this is the modem's index (`used.idx`) in the ring to send
+    /// by.
+    #[inline]
+    pub fn is_returned(&self, used: u16) -> bool {
+        u32::from(used) != self.tx.load()
+    }
+
     /// The poll function is about to look at the rings: what an interrupt brings from now on, it
     /// may not see.
     #[inline]
@@ -62,7 +69,7 @@ impl<W: Word> Seen<W> {
     /// (`avail.idx`) and the other one (`used.idx`), must ask for a poll.
     #[inline]
     pub fn interrupt(&self, avail: u16, used: u16) -> bool {
-        let news = u32::from(avail) != self.rx.load() || u32::from(used) != self.tx.load();
+        let news = u32::from(avail) != self.rx.load() || self.is_returned(used);
         news && self.due.swap(1) == 0
     }
 }

@@ -446,8 +446,11 @@ impl<M: RingMem, S: BorrowMut<[u32]>> Ring<M, S> {
         }
         // INVARIANT: From `published` it is `taken + delta`, at most the number of descriptors.
         self.known_avail = idx;
+        if delta == 0 {
+            return Ok(false);
+        }
         self.mem.rmb();
-        Ok(delta != 0)
+        Ok(true)
     }
 
     /// Reads the chain at `next_avail` and marks its head as in flight.

@@ -146,6 +146,14 @@ impl<'bound> Doorbell<'bound> {
         self.state.seen.clone()
     }
 
+    /// Whether the modem returned buffers of the vring to send by that the driver did not see yet:
+    /// two loads, no barrier. Any context.
+    #[inline]
+    pub(super) fn has_returned(&self) -> bool {
+        let (tx, layout) = &self.state.tx;
+        self.state.seen.is_returned(tx.load16(layout.used_idx()))
+    }
+
     /// Lets interrupts through, which are passed on while the used ring has news, or keeps them
     /// from it. Any context.
     pub(super) fn set(&self, rings: bool) {

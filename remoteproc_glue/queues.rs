@@ -235,6 +235,13 @@ impl<'bound> Queues<'bound> {
         self.found.mem(index)
     }
 
+    /// Whether the remote processor returned buffers of the vring to send by that were not taken back
+    /// yet. Any context.
+    #[inline]
+    pub fn has_returned(&self) -> bool {
+        self.bell.has_returned()
+    }
+
     /// Tells the remote processor to look at vring `index`, which is below [`VRINGS`]. Any context.
     #[inline]
     pub fn kick(&self, index: usize) {
