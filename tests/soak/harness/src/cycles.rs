@@ -21,9 +21,9 @@ fn under_traffic(soak: &mut Soak, name: &str, cycles: u32, cycle: &str) -> Resul
         let batch = BATCH.min(cycles - done);
         let storm = soak
             .vm
-            .start_flowing(&format!("ping {MODEM} {STORM} --seconds 1"), 120)?;
+            .start_flowing(&format!("ping {MODEM} {STORM} --seconds 3"), 120)?;
         let script =
-            format!("i=0; while [ $i -lt {batch} ]; do {cycle} || exit; i=$((i + 1)); done");
+            format!("i=0; while [ $i -lt {batch} ]; do {{ {cycle}; }} || exit; i=$((i + 1)); done");
         soak.vm
             .guest
             .start_for(&script, 300)?
@@ -39,17 +39,20 @@ fn under_traffic(soak: &mut Soak, name: &str, cycles: u32, cycle: &str) -> Resul
     Ok(Outcome::new(cycles))
 }
 
+/// Unbinds and binds the driver.
+const REBIND: &str = "{ cd /sys/bus/virtio/drivers/caif_virtio && device=$(ls -d virtio[0-9]*) && \
+    echo $device >unbind && [ ! -e /sys/class/net/cfvrt0 ] && echo $device >bind && cd /; }";
+
 pub fn updown(soak: &mut Soak, cycles: u32) -> Result<Outcome> {
-    let cycle = format!("{{ ip link set cfvrt0 down; {COME_BACK}; }}");
+    // The CAIF stack forgets its channels when the link goes down, and the modem is not told, so that
+    // it would run out of linkids. It forgets them, too, when the driver is bound anew.
+    let cycle =
+        format!("{{ [ $i != 0 ] || {REBIND}; }} && {{ ip link set cfvrt0 down; {COME_BACK}; }}");
     under_traffic(soak, "updown", cycles, &cycle)
 }
 
 pub fn rebind(soak: &mut Soak, cycles: u32) -> Result<Outcome> {
-    let cycle = format!(
-        "{{ cd /sys/bus/virtio/drivers/caif_virtio && device=$(ls -d virtio[0-9]*) && \
-         echo $device >unbind && [ ! -e /sys/class/net/cfvrt0 ] && echo $device >bind && \
-         cd / && {COME_BACK}; }}"
-    );
+    let cycle = format!("{REBIND} && {COME_BACK}");
     under_traffic(soak, "rebind", cycles, &cycle)
 }
 

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Fetch and return of chains, by the driver's ring and by the crate `virtio-queue`.
+//!
+//! Both work on the same memory through the same bounds-checked accesses of `vm-memory`, one
+//! after the other. The modem is a ring that is filled once: all it does between two rounds is to
+//! move `avail.idx`, which is in the figures of both.
+
+use std::fs;
+use std::hint::black_box;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use criterion::{BenchmarkId, Criterion, Throughput};
+use virtio_queue::{Queue, QueueOwnedT, QueueT};
+use vm_memory::Address;
+use vring_host_tests::driver::write_desc;
+use vring_host_tests::memory::{Memory, View, BASE};
+use vring_host_tests::vring_layout::{Layout, DESC_F_NEXT};
+use vring_host_tests::vring_mem::{Features, RingMem};
+use vring_host_tests::vring_reversed::{Ring, Segment};
+
+/// Descriptors of the ring.
+const NUM: u16 = 256;
+/// Descriptors of a chain.
+const CHAINS: [u16; 3] = [1, 8, 64];
+/// `virtio-queue`'s time must be at least so many times ours.
+const TARGET: f64 = 2.0;
+/// Whether the modem is told after each chain, or once after all that it made available.
+const WAYS: [(&str, bool); 2] = [("each", false), ("batch", true)];
+
+/// The side of the modem.
+struct Modem<'a> {
+    view: View<'a>,
+    layout: Layout,
+    avail: u16,
+    chains: u16,
+}
+
+impl<'a> Modem<'a> {
+    /// Fills the ring with chains of `len` descriptors.
+    fn new(memory: &'a Memory, layout: Layout, len: u16) -> Self {
+        let view = memory.view(layout.size());
+        let chains = NUM / len;
+        for index in 0..NUM {
+            let last = index % len == len - 1;
+            let flags = if last { 0 } else { DESC_F_NEXT };
+            let addr = 0x8000_0000 + u64::from(index) * 0x1000;
+            let next = if last { 0 } else { index + 1 };
+            write_desc(&view, &layout, index, (addr, 1500, flags, next));
+            view.store16(layout.avail_ring(index), index % chains * len);
+        }
+        for off in [layout.avail_flags(), layout.avail_idx()] {
+            view.store16(off, 0);
+        }
+        for off in [layout.used_flags(), layout.used_idx()] {
+            view.store16(off, 0);
+        }
+        Self {
+            view,
+            layout,
+            avail: 0,
+            chains,
+        }
+    }
+
+    /// Makes all chains available again.
+    fn post(&mut self) {
+        self.avail = self.avail.wrapping_add(self.chains);
+        self.view.wmb();
+        self.view.store16(self.layout.avail_idx(), self.avail);
+    }
+
+    /// Ends the bench if not all chains are back.
+    fn must_have_all(&self) {
+        let used = self.view.load16(self.layout.used_idx());
+        assert_eq!(used, self.avail, "all chains must have been given back");
+    }
+}
+
+/// A round of the driver's ring.
+fn ours(ring: &mut Ring<View<'_>, Vec<u32>>, segments: &mut [Segment], batch: bool) {
+    while ring
+        .receive(segments, |chain| {
+            for segment in chain {
+                black_box((segment.addr(), segment.len(), segment.flags()));
+            }
+            0
+        })
+        .expect("the ring is sound")
+    {
+        if !batch {
+            black_box(ring.publish());
+        }
+    }
+    if batch {
+        black_box(ring.publish());
+    }
+}
+
+/// A round of `virtio-queue`, each chain returned before the next is fetched.
+fn theirs_each(queue: &mut Queue, memory: &Memory) {
+    while let Some(chain) = queue.pop_descriptor_chain(memory.map()) {
+        let head = chain.head_index();
+        for desc in chain {
+            black_box((desc.addr(), desc.len(), desc.flags()));
+        }
+        queue
+            .add_used(memory.map(), head, 0)
+            .expect("the chain was fetched");
+        black_box(queue.needs_notification(memory.map()).expect("it is ready"));
+    }
+}
+
+/// A round of `virtio-queue`, all chains fetched before the first is returned, which lets it read
+/// `avail.idx` only once.
+fn theirs_batch(queue: &mut Queue, memory: &Memory, heads: &mut Vec<u16>) {
+    heads.clear();
+    for chain in queue.iter(memory.map()).expect("the ring is sound") {
+        heads.push(chain.head_index());
+        for desc in chain {
+            black_box((desc.addr(), desc.len(), desc.flags()));
+        }
+    }
+    for head in heads {
+        queue
+            .add_used(memory.map(), *head, 0)
+            .expect("the chain was fetched");
+    }
+    black_box(queue.needs_notification(memory.map()).expect("it is ready"));
+}
+
+/// `virtio-queue` on the ring at the start of `memory`.
+fn queue_of(layout: &Layout) -> Queue {
+    let at = |off: usize| BASE.unchecked_add(off as u64);
+    let mut queue = Queue::new(NUM).expect("the size is a power of two");
+    queue
+        .try_set_desc_table_address(at(layout.desc(0)))
+        .expect("the table is aligned");
+    queue
+        .try_set_avail_ring_address(at(layout.avail_flags()))
+        .expect("the available ring is aligned");
+    queue
+        .try_set_used_ring_address(at(layout.used_flags()))
+        .expect("the used ring is aligned");
+    queue.set_ready(true);
+    queue
+}
+
+fn measure(criterion: &mut Criterion, memory: &Memory, layout: Layout) {
+    for (way, batch) in WAYS {
+        let mut group = criterion.benchmark_group(way);
+        for len in CHAINS {
+            group.throughput(Throughput::Elements(u64::from(NUM / len)));
+
+            group.bench_function(BenchmarkId::new("ours", len), |bencher| {
+                let mut modem = Modem::new(memory, layout, len);
+                let bitmap = vec![0; usize::from(NUM).div_ceil(32)];
+                let view = memory.view(layout.size());
+                let mut ring = Ring::new(view, layout, Features::default(), bitmap)
+                    .expect("the storage is large enough");
+                let mut segments = vec![Segment::default(); usize::from(NUM)];
+                bencher.iter(|| {
+                    modem.post();
+                    ours(&mut ring, &mut segments, batch);
+                });
+                modem.must_have_all();
+            });
+
+            group.bench_function(BenchmarkId::new("virtio-queue", len), |bencher| {
+                let mut modem = Modem::new(memory, layout, len);
+                let mut queue = queue_of(&layout);
+                let mut heads = Vec::with_capacity(usize::from(NUM));
+                bencher.iter(|| {
+                    modem.post();
+                    if batch {
+                        theirs_batch(&mut queue, memory, &mut heads);
+                    } else {
+                        theirs_each(&mut queue, memory);
+                    }
+                });
+                modem.must_have_all();
+            });
+        }
+        group.finish();
+    }
+}
+
+/// Median nanoseconds of a chain, as criterion found them.
+fn median(out: &Path, way: &str, who: &str, len: u16) -> Result<f64, String> {
+    let path = out.join(format!("{way}/{who}/{len}/new/estimates.json"));
+    let bad = |e: String| format!("{}: {e}", path.display());
+    let text = fs::read_to_string(&path).map_err(|e| bad(e.to_string()))?;
+    let json: serde_json::Value = serde_json::from_str(&text).map_err(|e| bad(e.to_string()))?;
+    let round = json["median"]["point_estimate"]
+        .as_f64()
+        .ok_or_else(|| bad("has no median".to_string()))?;
+    Ok(round / f64::from(NUM / len))
+}
+
+/// Prints the table, and returns how many targets were met and how many missed.
+fn report(out: &Path) -> Result<(u32, u32), String> {
+    let (mut met, mut missed) = (0, 0);
+    println!("| chain | modem told | ours, ns per chain | virtio-queue | ratio |        |");
+    println!("|---|---|---|---|---|---|");
+    for (way, _) in WAYS {
+        for len in CHAINS {
+            let ours = median(out, way, "ours", len)?;
+            let theirs = median(out, way, "virtio-queue", len)?;
+            let ratio = theirs / ours;
+            let verdict = if ratio >= TARGET {
+                met += 1;
+                "met"
+            } else {
+                missed += 1;
+                "MISSED"
+            };
+            println!(
+                "| {len:5} | {way:10} | {ours:18.1} | {theirs:12.1} | {ratio:5.2} | {verdict:6} |"
+            );
+        }
+    }
+    Ok((met, missed))
+}
+
+fn main() -> ExitCode {
+    let out = PathBuf::from(std::env::var_os("CRITERION_HOME").unwrap_or("criterion".into()));
+    let layout = Layout::new(u32::from(NUM), 64).expect("both are powers of two");
+    let memory = Memory::new(layout.size());
+    let mut criterion = Criterion::default()
+        .output_directory(&out)
+        .without_plots()
+        .configure_from_args();
+    measure(&mut criterion, &memory, layout);
+    criterion.final_summary();
+    match report(&out) {
+        Ok((met, missed)) => {
+            println!("{met} targets met, {missed} missed, each at least {TARGET}");
+            if missed == 0 {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
