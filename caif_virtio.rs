@@ -358,6 +358,7 @@ impl<'bound> netdev::Operations for CaifVirtio<'bound> {
     const HW_TYPE: u16 = bindings::ARPHRD_CAIF as u16;
     const FLAGS: u32 =
         bindings::net_device_flags_IFF_POINTOPOINT | bindings::net_device_flags_IFF_NOARP;
+    const PROTO: u16 = bindings::ETH_P_CAIF as u16;
     const TX_QUEUE_LEN: u32 = 100;
     const COUNTERS: &'static [&'static CStr] = Counter::NAMES;
 

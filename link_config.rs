@@ -64,6 +64,16 @@ impl Direction {
         self.mtu.saturating_sub(self.room())
     }
 
+    /// What buffers may be.
+    pub const fn fit(&self) -> Fit {
+        // INVARIANT: As the sum is made of it.
+        Fit {
+            headroom: self.headroom,
+            room: self.room(),
+            max: self.frame_max(),
+        }
+    }
+
     fn parse(name: &'static str, raw: &[u8; CONFIG_SIZE], at: usize) -> Result<Self, ConfigError> {
         let byte = |i: usize| raw.get(at + i).copied().unwrap_or(0);
         let found = Self {
@@ -75,6 +85,68 @@ impl Direction {
             return Err(ConfigError { name, found });
         }
         Ok(found)
+    }
+}
+
+/// Says where frames are in buffers of a direction, with all that is needed at hand.
+///
+/// # Invariants
+///
+/// `headroom` is at most `room`.
+#[derive(Clone, Copy)]
+pub struct Fit {
+    headroom: u16,
+    room: u32,
+    max: u32,
+}
+
+/// Where a frame is in its buffer.
+///
+/// # Invariants
+///
+/// The frame is inside the buffer: `headroom + len` is at most `total`.
+pub struct Place {
+    total: u32,
+    headroom: u16,
+    len: u32,
+}
+
+impl Fit {
+    /// Where the frame is in a buffer of `total` bytes, if there can be one and the buffer is not
+    /// too large.
+    #[inline(always)]
+    pub const fn place(&self, total: u32) -> Option<Place> {
+        let len = total.wrapping_sub(self.room);
+        // One comparison for both ends: no bytes, or less than none, are more than there can be.
+        if len.wrapping_sub(1) >= self.max {
+            return None;
+        }
+        // INVARIANT: `len` did not wrap, so that `room + len` is `total`.
+        Some(Place {
+            total,
+            headroom: self.headroom,
+            len,
+        })
+    }
+}
+
+impl Place {
+    /// Bytes of the buffer.
+    #[inline(always)]
+    pub const fn total(&self) -> u32 {
+        self.total
+    }
+
+    /// Bytes in front of the frame.
+    #[inline(always)]
+    pub const fn headroom(&self) -> u16 {
+        self.headroom
+    }
+
+    /// Bytes of the frame.
+    #[inline(always)]
+    pub const fn len(&self) -> u32 {
+        self.len
     }
 }
 

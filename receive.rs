@@ -3,15 +3,15 @@
 //! Reception: frames out of the modem's buffers on the reversed vring.
 
 use crate::{
-    abstractions::{
-        bindings,
-        napi, //
-    },
+    abstractions::napi,
     counters::{
         Counter,
         Counters, //
     },
-    link_config::Direction,
+    link_config::{
+        Direction,
+        Fit, //
+    },
     remoteproc_glue::{
         doorbell::Seen,
         queues::Queues,
@@ -36,14 +36,14 @@ use kernel::{
 /// State of reception.
 pub struct Rx<'bound> {
     /// The reversed vring.
-    pub ring: Ring<VringMem<'bound>, KVec<u32>>,
+    pub ring: Ring<VringMem<'bound>, KVec<bool>>,
     /// The segments of the chain that was fetched last.
     segments: KVec<Segment>,
     /// A chain of which only some segments fitted into the budget, and the next one of them.
     current: Option<(Chain, usize)>,
     windows: Windows<'bound>,
     seen: Arc<Seen>,
-    config: Direction,
+    fit: Fit,
 }
 
 impl<'bound> Rx<'bound> {
@@ -58,14 +58,14 @@ impl<'bound> Rx<'bound> {
     ) -> Result<Self> {
         let num = usize::from(layout.num());
         let mem = queues.ring_mem(VRING_RX)?;
-        let in_flight = KVec::from_elem(0, num.div_ceil(32), GFP_KERNEL)?;
+        let in_flight = KVec::from_elem(false, num, GFP_KERNEL)?;
         Ok(Self {
             ring: Ring::new(mem, layout, features, in_flight).map_err(|_| EINVAL)?,
             segments: KVec::from_elem(Segment::default(), num, GFP_KERNEL)?,
             current: None,
             windows,
             seen: queues.seen(),
-            config,
+            fit: config.fit(),
         })
     }
 
@@ -88,51 +88,74 @@ impl<'bound> Rx<'bound> {
         cx: &napi::Context<'_>,
         counters: &Counters,
     ) -> Result<u32, RingError> {
-        let mut done = 0;
-        while done < cx.budget() {
-            let (chain, mut next) = match self.current.take() {
-                Some(current) => current,
-                None => match self.ring.fetch(&mut self.segments)? {
-                    Some(chain) => (chain, 0),
-                    None => break,
-                },
-            };
-            while next < chain.len() && done < cx.budget() {
-                if let Some(segment) = self.segments.get(next) {
-                    if let Err(fault) = self.frame(cx, segment) {
-                        counters.count(fault);
-                        cx.dev()
-                            .trace_drop(fault.name(), segment.addr(), segment.len());
-                    }
-                }
-                next += 1;
-                done += 1;
-            }
-            if next < chain.len() {
-                self.current = Some((chain, next));
-            } else {
-                self.ring.give_back(chain, 0)?;
-            }
+        let mut left = cx.budget() as usize;
+        if let Some((chain, next)) = self.current.take() {
+            left -= self.part(cx, counters, chain, next, left)?;
         }
-        Ok(done)
+        while left > 0 {
+            let Some(chain) = self.ring.fetch(&mut self.segments)? else {
+                break;
+            };
+            let len = chain.len();
+            if len > left {
+                left -= self.part(cx, counters, chain, 0, left)?;
+                break;
+            }
+            for segment in self.segments.get(..len).unwrap_or_default() {
+                self.buffer(cx, counters, segment);
+            }
+            left -= len;
+            self.ring.give_back(chain, 0)?;
+        }
+        // At most the budget.
+        Ok(cx.budget() - left as u32)
+    }
+
+    /// Receives what the budget allows of a chain: at most `left` buffers, from the one with number
+    /// `next` on. Returns how many.
+    #[cold]
+    fn part(
+        &mut self,
+        cx: &napi::Context<'_>,
+        counters: &Counters,
+        chain: Chain,
+        next: usize,
+        left: usize,
+    ) -> Result<usize, RingError> {
+        let end = chain.len().min(next + left);
+        for segment in self.segments.get(next..end).unwrap_or_default() {
+            self.buffer(cx, counters, segment);
+        }
+        if end < chain.len() {
+            self.current = Some((chain, end));
+        } else {
+            self.ring.give_back(chain, 0)?;
+        }
+        Ok(end - next)
+    }
+
+    /// Receives the frame in a buffer, or counts why not.
+    #[inline(always)]
+    fn buffer(&self, cx: &napi::Context<'_>, counters: &Counters, segment: &Segment) {
+        if let Err(fault) = self.frame(cx, segment) {
+            counters.count(fault);
+            cx.dev()
+                .trace_drop(fault.name(), segment.addr(), segment.len());
+        }
     }
 
     /// Copies the frame out of a buffer, or says why not.
+    #[inline(always)]
     fn frame(&self, cx: &napi::Context<'_>, segment: &Segment) -> Result<(), Counter> {
-        let config = &self.config;
         if segment.is_write() {
             return Err(Counter::Write);
         }
-        if segment.len() > config.mtu || segment.len() <= config.room() {
-            return Err(Counter::Length);
-        }
+        let place = self.fit.place(segment.len()).ok_or(Counter::Length)?;
         let frame = self
             .windows
-            .find(segment.addr(), segment.len())
-            .ok_or(Counter::Address)?
-            .trim(config.headroom, config.tailroom)
-            .ok_or(Counter::Length)?;
-        if frame.receive(cx, bindings::ETH_P_CAIF as u16) {
+            .find(segment.addr(), &place)
+            .ok_or(Counter::Address)?;
+        if frame.receive(cx) {
             Ok(())
         } else {
             Err(Counter::NoMemory)

@@ -74,10 +74,9 @@ impl fmt::Display for LayoutError {
 pub struct Layout {
     num: u16,
     mask: u16,
-    // 32 bits, so that on 64-bit machines the compiler sees for itself that no offset overflows
-    // and leaves the checks out.
-    avail: u32,
-    used: u32,
+    // 32 bits, so that on 64-bit machines the compiler sees for itself that no offset overflows,
+    // and in words of 4 bytes, so that it sees how offsets are aligned. It leaves the checks out.
+    used_words: u32,
     size: u32,
 }
 
@@ -100,8 +99,7 @@ impl Layout {
         Ok(Self {
             num: num as u16,
             mask: (num - 1) as u16,
-            avail,
-            used,
+            used_words: used / 4,
             size,
         })
     }
@@ -121,44 +119,44 @@ impl Layout {
         self.slot(index) * DESC_SIZE
     }
 
-    /// Offset of `avail.flags`.
+    /// Offset of `avail.flags`, which follows the descriptors.
     pub const fn avail_flags(&self) -> usize {
-        self.avail as usize
+        self.num as usize * DESC_SIZE
     }
 
     /// Offset of `avail.idx`.
     pub const fn avail_idx(&self) -> usize {
-        self.avail as usize + 2
+        self.avail_flags() + 2
     }
 
     /// Offset of the entry of the available ring that the free-running `index` names.
     pub const fn avail_ring(&self, index: u16) -> usize {
-        self.avail as usize + 4 + 2 * self.slot(index)
+        2 * (self.num as usize * (DESC_SIZE / 2) + 2 + self.slot(index))
     }
 
     /// Offset of `used_event`, which the driver writes and the device reads.
     pub const fn used_event(&self) -> usize {
-        self.avail as usize + 4 + 2 * self.num as usize
+        self.avail_flags() + 4 + 2 * self.num as usize
     }
 
     /// Offset of `used.flags`.
     pub const fn used_flags(&self) -> usize {
-        self.used as usize
+        self.used_words as usize * 4
     }
 
     /// Offset of `used.idx`.
     pub const fn used_idx(&self) -> usize {
-        self.used as usize + 2
+        self.used_flags() + 2
     }
 
     /// Offset of the entry of the used ring that the free-running `index` names.
     pub const fn used_ring(&self, index: u16) -> usize {
-        self.used as usize + 4 + USED_ELEM_SIZE * self.slot(index)
+        4 * (self.used_words as usize + 1 + USED_ELEM_SIZE / 4 * self.slot(index))
     }
 
     /// Offset of `avail_event`, which the device writes and the driver reads.
     pub const fn avail_event(&self) -> usize {
-        self.used as usize + 4 + USED_ELEM_SIZE * self.num as usize
+        self.used_flags() + 4 + USED_ELEM_SIZE * self.num as usize
     }
 
     const fn slot(&self, index: u16) -> usize {

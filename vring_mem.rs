@@ -25,6 +25,12 @@ pub trait RingMem {
     /// Loads 64 bits.
     fn load64(&self, off: usize) -> u64;
 
+    /// Loads 64 bits and the 64 bits after them, each at once.
+    #[inline]
+    fn load64x2(&self, off: usize) -> [u64; 2] {
+        [self.load64(off), self.load64(off + 8)]
+    }
+
     /// Stores 16 bits.
     fn store16(&self, off: usize, value: u16);
 
@@ -33,6 +39,13 @@ pub trait RingMem {
 
     /// Stores 64 bits.
     fn store64(&self, off: usize, value: u64);
+
+    /// Stores 32 bits and 32 bits after them, each at once.
+    #[inline]
+    fn store32x2(&self, off: usize, [first, second]: [u32; 2]) {
+        self.store32(off, first);
+        self.store32(off + 4, second);
+    }
 
     /// Orders earlier loads before later loads: the kernel's `dma_rmb()`, in Rust
     /// `dma_mb(Read)`.

@@ -99,7 +99,7 @@ impl Segment {
 
 /// Why a call was refused.
 ///
-/// All but [`Bitmap`](Self::Bitmap) and [`Segments`](Self::Segments), which are found before the
+/// All but [`Storage`](Self::Storage) and [`Segments`](Self::Segments), which are found before the
 /// ring is touched, are kept by the [`Ring`] and end its use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RingError {
@@ -149,10 +149,10 @@ pub enum RingError {
         head: u16,
     },
     /// The storage for the heads in flight is too small. This is our own fault.
-    Bitmap {
-        /// Words of the storage, at most `u32::MAX`.
-        words: u32,
-        /// Number of descriptors, each of which needs a bit.
+    Storage {
+        /// Length of the storage, at most `u32::MAX`.
+        len: u32,
+        /// Number of descriptors, each of which needs a place.
         num: u16,
     },
     /// The slice for the segments is too short for the longest chain. This is our own fault.
@@ -194,10 +194,9 @@ impl fmt::Display for RingError {
                 f,
                 "chain {head} given back to a ring that did not hand it out"
             ),
-            Self::Bitmap { words, num } => write!(
-                f,
-                "{words} words for the heads in flight, {num} bits are needed"
-            ),
+            Self::Storage { len, num } => {
+                write!(f, "room for {len} heads in flight, {num} are needed")
+            }
             Self::Segments { len, num } => {
                 write!(f, "room for {len} segments, {num} are needed")
             }
@@ -213,8 +212,7 @@ impl fmt::Display for RingError {
 #[must_use = "a chain that is not given back is lost to the modem"]
 pub struct Chain {
     head: u16,
-    /// Number of segments, less one.
-    last: u16,
+    len: usize,
 }
 
 #[allow(clippy::len_without_is_empty, reason = "a chain is never empty")]
@@ -227,22 +225,21 @@ impl Chain {
 
     /// Number of the chain's segments, at least one.
     #[inline]
-    pub fn len(&self) -> usize {
-        usize::from(self.last) + 1
+    pub const fn len(&self) -> usize {
+        self.len
     }
 }
 
 /// The device side of a ring.
 ///
-/// `S` stores one bit for each descriptor, which tells whether a chain that starts there is in
-/// flight.
+/// `S` stores for each descriptor whether a chain that starts there is in flight.
 ///
 /// # Invariants
 ///
 /// - `published`, `next_used`, `next_avail` and `known_avail` follow each other in this order, and
 ///   from the first to the last it is at most `layout.num()`.
-/// - Unless the ring is broken, exactly `next_avail - next_used` bits of `in_flight` are set.
-pub struct Ring<M: RingMem, S: BorrowMut<[u32]>> {
+/// - Unless the ring is broken, exactly `next_avail - next_used` places of `in_flight` are set.
+pub struct Ring<M: RingMem, S: BorrowMut<[bool]>> {
     mem: M,
     layout: Layout,
     features: Features,
@@ -259,10 +256,10 @@ pub struct Ring<M: RingMem, S: BorrowMut<[u32]>> {
     broken: Option<RingError>,
 }
 
-impl<M: RingMem, S: BorrowMut<[u32]>> Ring<M, S> {
+impl<M: RingMem, S: BorrowMut<[bool]>> Ring<M, S> {
     /// Takes the device side of a ring that is all zero and that nobody has used yet.
     ///
-    /// `in_flight` must have a bit for each descriptor; its content does not matter.
+    /// `in_flight` must have a place for each descriptor; its content does not matter.
     pub fn new(
         mem: M,
         layout: Layout,
@@ -270,15 +267,15 @@ impl<M: RingMem, S: BorrowMut<[u32]>> Ring<M, S> {
         mut in_flight: S,
     ) -> Result<Self, RingError> {
         let num = layout.num();
-        let bitmap = in_flight.borrow_mut();
-        if bitmap.len() < usize::from(num).div_ceil(32) {
-            return Err(RingError::Bitmap {
-                words: u32::try_from(bitmap.len()).unwrap_or(u32::MAX),
+        let places = in_flight.borrow_mut();
+        if places.len() < usize::from(num) {
+            return Err(RingError::Storage {
+                len: u32::try_from(places.len()).unwrap_or(u32::MAX),
                 num,
             });
         }
-        bitmap.fill(0);
-        // INVARIANT: All indices are equal, and no bit is set.
+        places.fill(false);
+        // INVARIANT: All indices are equal, and no place is set.
         Ok(Self {
             mem,
             layout,
@@ -321,11 +318,8 @@ impl<M: RingMem, S: BorrowMut<[u32]>> Ring<M, S> {
     /// `segments`, which must have room for [`Layout::num`] of them.
     ///
     /// What is in `segments` beyond [`Chain::len`], or after an error, has no meaning.
-    #[inline]
+    #[inline(always)]
     pub fn fetch(&mut self, segments: &mut [Segment]) -> Result<Option<Chain>, RingError> {
-        if let Some(error) = self.broken {
-            return Err(error);
-        }
         let num = self.layout.num();
         if segments.len() < usize::from(num) {
             return Err(RingError::Segments {
@@ -336,11 +330,19 @@ impl<M: RingMem, S: BorrowMut<[u32]>> Ring<M, S> {
         if self.next_avail == self.known_avail && !self.read_avail_idx()? {
             return Ok(None);
         }
-        match self.read_chain(segments) {
-            Ok(chain) => {
-                // INVARIANT: The index was not at `known_avail`, and the chain's bit is set now.
+        let head = self.mem.load16(self.layout.avail_ring(self.next_avail.0));
+        if head >= num {
+            return Err(self.break_with(RingError::Head { head, num }));
+        }
+        match self.place(head) {
+            Some(is_in_flight) if !*is_in_flight => *is_in_flight = true,
+            _ => return Err(self.break_with(RingError::HeadInFlight { head })),
+        }
+        match self.read_chain(head, segments) {
+            Ok(len) => {
+                // INVARIANT: The index was not at `known_avail`, and the chain's place is set now.
                 self.next_avail += 1;
-                Ok(Some(chain))
+                Ok(Some(Chain { head, len }))
             }
             Err(error) => Err(self.break_with(error)),
         }
@@ -363,20 +365,19 @@ impl<M: RingMem, S: BorrowMut<[u32]>> Ring<M, S> {
 
     /// Gives a chain back, of which we wrote the first `written` bytes. The modem does not know
     /// before [`publish`](Self::publish).
-    #[inline]
+    #[inline(always)]
     pub fn give_back(&mut self, chain: Chain, written: u32) -> Result<(), RingError> {
         if let Some(error) = self.broken {
             return Err(error);
         }
         let head = chain.head;
-        match self.bit(head) {
-            Some((word, mask)) if *word & mask != 0 => *word &= !mask,
+        match self.place(head) {
+            Some(is_in_flight) if *is_in_flight => *is_in_flight = false,
             _ => return Err(self.break_with(RingError::NotInFlight { head })),
         }
         let elem = self.layout.used_ring(self.next_used.0);
-        self.mem.store32(elem, u32::from(head));
-        self.mem.store32(elem + 4, written);
-        // INVARIANT: A bit was set, so `next_used` was not yet at `next_avail`.
+        self.mem.store32x2(elem, [head.into(), written]);
+        // INVARIANT: A place was set, so `next_used` was not yet at `next_avail`.
         self.next_used += 1;
         Ok(())
     }
@@ -435,6 +436,9 @@ impl<M: RingMem, S: BorrowMut<[u32]>> Ring<M, S> {
 
     /// Looks for chains beyond the known ones. Returns whether there are any.
     fn read_avail_idx(&mut self) -> Result<bool, RingError> {
+        if let Some(error) = self.broken {
+            return Err(error);
+        }
         let idx = Wrapping(self.mem.load16(self.layout.avail_idx()));
         let delta = (idx - self.next_avail).0;
         // Before the modem sees a chain in the used ring it cannot make its head available
@@ -453,27 +457,19 @@ impl<M: RingMem, S: BorrowMut<[u32]>> Ring<M, S> {
         Ok(true)
     }
 
-    /// Reads the chain at `next_avail` and marks its head as in flight.
-    fn read_chain(&mut self, segments: &mut [Segment]) -> Result<Chain, RingError> {
+    /// Reads the chain at `head`. Returns the number of its segments.
+    #[inline(always)]
+    fn read_chain(&self, head: u16, segments: &mut [Segment]) -> Result<usize, RingError> {
         let num = self.layout.num();
-        let head = self.mem.load16(self.layout.avail_ring(self.next_avail.0));
-        if head >= num {
-            return Err(RingError::Head { head, num });
-        }
-        match self.bit(head) {
-            Some((word, mask)) if *word & mask == 0 => *word |= mask,
-            _ => return Err(RingError::HeadInFlight { head }),
-        }
-
         let mut desc = head;
-        for (last, slot) in (0..num).zip(segments) {
+        for (last, slot) in (0..usize::from(num)).zip(segments) {
             let (segment, next) = self.read_desc(desc);
             if segment.flags & DESC_F_INDIRECT != 0 {
                 return Err(RingError::Indirect { desc });
             }
             *slot = segment;
             if segment.flags & DESC_F_NEXT == 0 {
-                return Ok(Chain { head, last });
+                return Ok(last + 1);
             }
             if next >= num {
                 return Err(RingError::Next { desc, next, num });
@@ -487,10 +483,9 @@ impl<M: RingMem, S: BorrowMut<[u32]>> Ring<M, S> {
     fn read_desc(&self, index: u16) -> (Segment, u16) {
         const _: () = assert!(DESC_SIZE == 16);
 
-        let off = self.layout.desc(index);
-        let addr = self.mem.load64(off);
+        let [addr, rest] = self.mem.load64x2(self.layout.desc(index));
         // The fields are found by their place in memory, whatever the byte order.
-        let [l0, l1, l2, l3, f0, f1, n0, n1] = self.mem.load64(off + 8).to_ne_bytes();
+        let [l0, l1, l2, l3, f0, f1, n0, n1] = rest.to_ne_bytes();
         let segment = Segment {
             addr,
             len: u32::from_ne_bytes([l0, l1, l2, l3]),
@@ -499,19 +494,19 @@ impl<M: RingMem, S: BorrowMut<[u32]>> Ring<M, S> {
         (segment, u16::from_ne_bytes([n0, n1]))
     }
 
-    /// The word and the bit in it that tell whether the chain at `head` is in flight.
-    fn bit(&mut self, head: u16) -> Option<(&mut u32, u32)> {
-        let word = self
-            .in_flight
-            .borrow_mut()
-            .get_mut(usize::from(head / 32))?;
-        Some((word, 1 << (head % 32)))
+    /// Whether the chain at `head` is in flight.
+    #[inline]
+    fn place(&mut self, head: u16) -> Option<&mut bool> {
+        self.in_flight.borrow_mut().get_mut(usize::from(head))
     }
 
     /// Ends the use of the ring.
     #[cold]
     fn break_with(&mut self, error: RingError) -> RingError {
         self.broken = Some(error);
+        // Nothing more to fetch: whoever tries is led to where the error is found.
+        // INVARIANT: Equal to its predecessor.
+        self.known_avail = self.next_avail;
         error
     }
 }

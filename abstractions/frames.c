@@ -31,43 +31,72 @@ unsigned int caif_helper_tx_sent(struct net_device *dev, struct sk_buff *skb, bo
 	return ret;
 }
 
-void caif_helper_batch_init(struct caif_helper_batch *batch)
+void caif_helper_batch_init(struct caif_helper_batch *batch, struct napi_struct *napi, u16 proto)
 {
-	INIT_LIST_HEAD(&batch->list);
+	batch->napi = napi;
+	batch->first = NULL;
+	batch->end = &batch->first;
 	batch->packets = 0;
 	batch->bytes = 0;
+	batch->protocol = htons(proto);
 }
 
-bool caif_helper_batch_add(struct caif_helper_batch *batch, struct napi_struct *napi,
-			   const void *from, bool is_iomem, unsigned int len, u16 proto)
+static void batch_add(struct caif_helper_batch *batch, struct sk_buff *skb, unsigned int len)
 {
-	struct sk_buff *skb = napi_alloc_skb(napi, len);
+	skb->protocol = batch->protocol;
+	skb_reset_mac_header(skb);
+	/* A new one has no successor. */
+	*batch->end = skb;
+	batch->end = &skb->next;
+	trace_caif_virtio_receive(skb->dev, len);
+	batch->packets++;
+	batch->bytes += len;
+}
+
+bool caif_helper_batch_add(struct caif_helper_batch *batch, const void *from, unsigned int len)
+{
+	struct sk_buff *skb = napi_alloc_skb(batch->napi, len);
 
 	if (unlikely(!skb))
 		return false;
-	if (unlikely(is_iomem))
-		memcpy_fromio(__skb_put(skb, len), (const void __iomem *)from, len);
-	else
-		memcpy(__skb_put(skb, len), from, len);
-	skb->protocol = htons(proto);
-	skb_reset_mac_header(skb);
-	list_add_tail(&skb->list, &batch->list);
-	trace_caif_virtio_receive(napi->dev, len);
-	batch->packets++;
-	batch->bytes += len;
+	memcpy(__skb_put(skb, len), from, len);
+	batch_add(batch, skb, len);
 	return true;
 }
 
-void caif_helper_batch_deliver(struct caif_helper_batch *batch, struct net_device *dev)
+bool caif_helper_batch_add_io(struct caif_helper_batch *batch, const void *from, unsigned int len)
 {
-	struct pcpu_sw_netstats *stats = this_cpu_ptr(dev->tstats);
+	struct sk_buff *skb = napi_alloc_skb(batch->napi, len);
+
+	if (unlikely(!skb))
+		return false;
+	memcpy_fromio(__skb_put(skb, len), (const void __iomem *)from, len);
+	batch_add(batch, skb, len);
+	return true;
+}
+
+void caif_helper_batch_deliver(struct caif_helper_batch *batch)
+{
+	struct pcpu_sw_netstats *stats = this_cpu_ptr(batch->napi->dev->tstats);
+	struct sk_buff *skb = batch->first, *next;
 
 	u64_stats_update_begin(&stats->syncp);
 	u64_stats_add(&stats->rx_packets, batch->packets);
 	u64_stats_add(&stats->rx_bytes, batch->bytes);
 	u64_stats_update_end(&stats->syncp);
-	netif_receive_skb_list(&batch->list);
-	caif_helper_batch_init(batch);
+	/*
+	 * One by one: netif_receive_skb_list() takes more instructions and is of no
+	 * use to a protocol that does not receive lists itself.
+	 */
+	for (; skb; skb = next) {
+		next = skb->next;
+		skb_mark_not_on_list(skb);
+		netif_receive_skb(skb);
+	}
+	batch->first = NULL;
+	batch->end = &batch->first;
+	batch->packets = 0;
+	batch->bytes = 0;
 }
 
 void caif_helper_kick(struct virtqueue *vq)

@@ -39,15 +39,20 @@ void caif_helper_dev_kfree_skb_any(struct sk_buff *skb);
 
 /* Packets received in one run of a poll function, to be delivered together. */
 struct caif_helper_batch {
-	struct list_head list;
+	struct napi_struct *napi;
+	struct sk_buff *first;
+	/* Where the next one goes. */
+	struct sk_buff **end;
 	unsigned int packets;
 	unsigned int bytes;
+	__be16 protocol;
 };
 
-void caif_helper_batch_init(struct caif_helper_batch *batch);
-bool caif_helper_batch_add(struct caif_helper_batch *batch, struct napi_struct *napi,
-			   const void *from, bool is_iomem, unsigned int len, u16 proto);
-void caif_helper_batch_deliver(struct caif_helper_batch *batch, struct net_device *dev);
+void caif_helper_batch_init(struct caif_helper_batch *batch, struct napi_struct *napi, u16 proto);
+/* Both copy a packet and return whether there was memory for it. */
+bool caif_helper_batch_add(struct caif_helper_batch *batch, const void *from, unsigned int len);
+bool caif_helper_batch_add_io(struct caif_helper_batch *batch, const void *from, unsigned int len);
+void caif_helper_batch_deliver(struct caif_helper_batch *batch);
 
 int caif_helper_virtio_find_vqs(struct virtio_device *vdev, unsigned int nvqs,
 				struct virtqueue *vqs[], struct virtqueue_info infos[]);

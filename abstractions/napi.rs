@@ -76,7 +76,6 @@ impl Batch {
 ///
 /// `batch` is initialized.
 pub struct Context<'a> {
-    napi: &'a Napi,
     dev: &'a netdev::Device,
     batch: &'a Batch,
     budget: u32,
@@ -94,12 +93,12 @@ impl<'a> Context<'a> {
         dev: &'a netdev::Device,
         batch: &'a Batch,
         budget: u32,
+        proto: u16,
     ) -> Self {
         // SAFETY: The batch is memory for one, which stays where it is.
-        unsafe { bindings::caif_helper_batch_init(batch.0.get()) };
+        unsafe { bindings::caif_helper_batch_init(batch.0.get(), napi.as_raw(), proto) };
         // INVARIANT: The batch was just initialized.
         Self {
-            napi,
             dev,
             batch,
             budget,
@@ -118,25 +117,22 @@ impl<'a> Context<'a> {
         self.budget
     }
 
-    /// Copies `len` bytes at `from`, which may be I/O memory, to a new packet of protocol `proto`
-    /// (`ETH_P_*`), for [`deliver`](Self::deliver). Returns whether there was memory for it.
+    /// Copies `len` bytes at `from`, which may be I/O memory, to a new packet for
+    /// [`deliver`](Self::deliver). Returns whether there was memory for it.
     ///
     /// # Safety
     ///
     /// `from` must be valid for reads of `len` bytes, in whatever state they are.
     #[inline]
-    pub unsafe fn receive(&self, from: *const u8, is_iomem: bool, len: u32, proto: u16) -> bool {
-        // SAFETY: We are in the poll function of the instance, hence in softirq context, and by the
-        // type invariant the batch is initialized. The rest is by the safety requirements.
-        unsafe {
-            bindings::caif_helper_batch_add(
-                self.batch.0.get(),
-                self.napi.as_raw(),
-                from.cast(),
-                is_iomem,
-                len,
-                proto,
-            )
+    pub unsafe fn receive(&self, from: *const u8, is_iomem: bool, len: u32) -> bool {
+        let batch = self.batch.0.get();
+        if is_iomem {
+            // SAFETY: We are in the poll function of the instance, hence in softirq context, and by
+            // the type invariant the batch is initialized. The rest is by the safety requirements.
+            unsafe { bindings::caif_helper_batch_add_io(batch, from.cast(), len) }
+        } else {
+            // SAFETY: As above.
+            unsafe { bindings::caif_helper_batch_add(batch, from.cast(), len) }
         }
     }
 
@@ -151,7 +147,7 @@ impl<'a> Context<'a> {
         }
         // SAFETY: The device is valid and has per-CPU statistics of this kind, see
         // `Allocated::new()`; this is softirq context.
-        unsafe { bindings::caif_helper_batch_deliver(batch, self.dev.as_raw()) };
+        unsafe { bindings::caif_helper_batch_deliver(batch) };
     }
 }
 

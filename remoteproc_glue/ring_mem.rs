@@ -52,8 +52,9 @@ impl VringMem<'_> {
     /// The place of a `T` at `off`, if it is inside the memory and aligned.
     #[inline(always)]
     fn at<T>(&self, off: usize) -> Option<*mut T> {
-        let size = core::mem::size_of::<T>();
-        if off > self.size.wrapping_sub(size) || self.size < size || off % size != 0 {
+        // The compiler sees that the sum does not overflow and how the offset is aligned, so that
+        // of all this one comparison remains.
+        if off.checked_add(size_of::<T>())? > self.size || off % align_of::<T>() != 0 {
             return None;
         }
         Some(self.base.as_ptr().wrapping_add(off).cast())
@@ -108,6 +109,33 @@ impl RingMem for VringMem<'_> {
     #[inline(always)]
     fn store64(&self, off: usize, value: u64) {
         self.store(off, value)
+    }
+
+    #[inline(always)]
+    fn load64x2(&self, off: usize) -> [u64; 2] {
+        let Some(ptr) = self.at::<[u64; 2]>(off) else {
+            return [0; 2];
+        };
+        let ptr = ptr.cast::<u64>();
+        // SAFETY: `at()` returns places of 16 bytes inside the memory, which is valid by the
+        // invariant, and aligned. Only integers are loaded, so any content will do.
+        let first = unsafe { ptr.read_volatile() };
+        // SAFETY: As above.
+        let second = unsafe { ptr.wrapping_add(1).read_volatile() };
+        [first, second]
+    }
+
+    #[inline(always)]
+    fn store32x2(&self, off: usize, [first, second]: [u32; 2]) {
+        let Some(ptr) = self.at::<[u32; 2]>(off) else {
+            return;
+        };
+        let ptr = ptr.cast::<u32>();
+        // SAFETY: `at()` returns places of 8 bytes inside the memory, which is valid by the
+        // invariant, and aligned.
+        unsafe { ptr.write_volatile(first) };
+        // SAFETY: As above.
+        unsafe { ptr.wrapping_add(1).write_volatile(second) };
     }
 
     #[inline(always)]

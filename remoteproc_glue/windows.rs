@@ -3,9 +3,12 @@
 //! The remote processor's memory, as far as its frames may lie in it.
 
 use super::Link;
-use crate::abstractions::{
-    bindings,
-    napi, //
+use crate::{
+    abstractions::{
+        bindings,
+        napi, //
+    },
+    link_config::Place, //
 };
 use core::{
     marker::PhantomData,
@@ -36,7 +39,9 @@ struct Window {
 ///
 /// The windows do not overlap in `da` with what was left out.
 pub struct Windows<'bound> {
-    windows: KVec<Window>,
+    /// The largest, where most frames are.
+    first: Window,
+    rest: KVec<Window>,
     _phantom: PhantomData<&'bound ()>,
 }
 
@@ -47,10 +52,7 @@ impl<'bound> Windows<'bound> {
     /// Makes windows of the carveouts of the remote processor, without the device addresses
     /// `reserved`. `ENOENT` if nothing remains. Process context: may sleep.
     pub fn new(link: &Link<'bound>, reserved: Range<u64>) -> Result<Self> {
-        let mut this = Self {
-            windows: KVec::new(),
-            _phantom: PhantomData,
-        };
+        let mut windows = KVec::new();
         let mut excluded = KVec::new();
         excluded.push(reserved, GFP_KERNEL)?;
         for_each_carveout(link, |name, da, va, is_iomem| {
@@ -58,59 +60,68 @@ impl<'bound> Windows<'bound> {
                 excluded.push(da, GFP_KERNEL)?;
             } else if let Some(va) = va {
                 // INVARIANT: remoteproc keeps carveouts mapped while there are virtio devices.
-                this.windows.push(Window { da, va, is_iomem }, GFP_KERNEL)?;
+                windows.push(Window { da, va, is_iomem }, GFP_KERNEL)?;
             }
             Ok(())
         })?;
         for range in &excluded {
-            this.exclude(range)?;
+            windows = exclude(windows, range)?;
         }
-        if this.windows.is_empty() {
-            return Err(code::ENOENT);
-        }
-        Ok(this)
+        let size = |window: &Window| window.da.end - window.da.start;
+        windows.sort_unstable_by_key(size);
+        Ok(Self {
+            first: windows.pop().ok_or(code::ENOENT)?,
+            rest: windows,
+            _phantom: PhantomData,
+        })
     }
 
-    /// Takes a range of device addresses out of all windows.
-    fn exclude(&mut self, range: &Range<u64>) -> Result {
-        let mut rest = KVec::with_capacity(self.windows.len() + 1, GFP_KERNEL)?;
-        for window in &self.windows {
-            let below = window.da.start..window.da.end.min(range.start);
-            let above = window.da.start.max(range.end)..window.da.end;
-            let whole = range.is_empty();
-            if whole {
-                rest.push(window.part(window.da.clone()), GFP_KERNEL)?;
-                continue;
-            }
-            for part in [below, above] {
-                if !part.is_empty() {
-                    rest.push(window.part(part), GFP_KERNEL)?;
-                }
-            }
-        }
-        self.windows = rest;
-        Ok(())
-    }
-
-    /// The memory at device address `da`, if all `len` bytes are in one window.
-    #[inline]
-    pub fn find(&self, da: u64, len: u32) -> Option<Memory<'_>> {
-        let end = da.checked_add(u64::from(len))?;
-        let window = self
-            .windows
-            .iter()
-            .find(|window| window.da.start <= da && end <= window.da.end)?;
-        // INVARIANT: All of it is in the window.
+    /// The frame in the buffer at device address `da`, if all of the buffer is in one window.
+    #[inline(always)]
+    pub fn find(&self, da: u64, place: &Place) -> Option<Memory<'_>> {
+        let end = da.checked_add(place.total().into())?;
+        let window = if self.first.has(da, end) {
+            &self.first
+        } else {
+            self.rest.iter().find(|window| window.has(da, end))?
+        };
+        let va = window.at(da).as_ptr().wrapping_add(place.headroom().into());
+        // INVARIANT: The buffer is in the window, and the frame in the buffer by the invariant of
+        // `Place`.
         Some(Memory {
-            va: window.at(da),
-            len,
+            va,
+            len: place.len(),
             is_iomem: window.is_iomem,
             _phantom: PhantomData,
         })
     }
 }
 
+/// Takes a range of device addresses out of all windows.
+fn exclude(windows: KVec<Window>, range: &Range<u64>) -> Result<KVec<Window>> {
+    if range.is_empty() {
+        return Ok(windows);
+    }
+    let mut rest = KVec::with_capacity(windows.len() + 1, GFP_KERNEL)?;
+    for window in &windows {
+        let below = window.da.start..window.da.end.min(range.start);
+        let above = window.da.start.max(range.end)..window.da.end;
+        for part in [below, above] {
+            if !part.is_empty() {
+                rest.push(window.part(part), GFP_KERNEL)?;
+            }
+        }
+    }
+    Ok(rest)
+}
+
 impl Window {
+    /// Whether all from `da` up to `end` is inside.
+    #[inline]
+    fn has(&self, da: u64, end: u64) -> bool {
+        self.da.start <= da && end <= self.da.end
+    }
+
     /// Where the CPU has device address `da`, which is inside the window.
     #[inline]
     fn at(&self, da: u64) -> NonNull<u8> {
@@ -136,34 +147,18 @@ impl Window {
 ///
 /// The `len` bytes from `va` on are mapped for `'a`.
 pub struct Memory<'a> {
-    va: NonNull<u8>,
+    va: *const u8,
     len: u32,
     is_iomem: bool,
     _phantom: PhantomData<&'a ()>,
 }
 
 impl Memory<'_> {
-    /// The part without the first `head` and the last `tail` bytes, if anything remains.
-    #[inline]
-    pub fn trim(self, head: u16, tail: u16) -> Option<Self> {
-        let len = self
-            .len
-            .checked_sub(u32::from(head))?
-            .checked_sub(u32::from(tail))?;
-        if len == 0 {
-            return None;
-        }
-        // SAFETY: `head` is below the length.
-        let va = unsafe { self.va.add(usize::from(head)) };
-        // INVARIANT: A part of a mapping is mapped as long as all of it.
-        Some(Self { va, len, ..self })
-    }
-
     /// Copies the memory to a new packet, once. Returns whether there was memory for it.
     #[inline]
-    pub fn receive(&self, cx: &napi::Context<'_>, proto: u16) -> bool {
+    pub fn receive(&self, cx: &napi::Context<'_>) -> bool {
         // SAFETY: By the type invariant, the memory is mapped.
-        unsafe { cx.receive(self.va.as_ptr(), self.is_iomem, self.len, proto) }
+        unsafe { cx.receive(self.va, self.is_iomem, self.len) }
     }
 }
 

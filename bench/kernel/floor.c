@@ -14,7 +14,6 @@ struct floor {
 static int poll(struct napi_struct *napi, int budget)
 {
 	struct floor *floor = container_of(napi, struct floor, napi);
-	LIST_HEAD(list);
 
 	for (unsigned int i = 0; i < floor->frames; i++) {
 		struct sk_buff *skb = napi_alloc_skb(napi, floor->payload);
@@ -25,9 +24,8 @@ static int poll(struct napi_struct *napi, int budget)
 		skb->dev = floor->dev;
 		skb->protocol = htons(ETH_P_CAIF);
 		skb_reset_mac_header(skb);
-		list_add_tail(&skb->list, &list);
+		netif_receive_skb(skb);
 	}
-	netif_receive_skb_list(&list);
 	napi_complete_done(napi, floor->frames);
 	return floor->frames;
 }

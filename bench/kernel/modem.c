@@ -295,13 +295,25 @@ void bench_modem_fill(struct bench_modem *modem, unsigned int frames, unsigned i
 	smp_store_release(&vring->avail->idx, modem->rx.next);
 }
 
+/* As the transport of the original driver would have: whose vring is it? */
+static void vrh_interrupt(struct bench_modem *modem)
+{
+	if (idr_find(&modem->rproc->notifyids, 0))
+		modem->callback(modem->vdev, &modem->vrh);
+}
+
 void bench_modem_interrupt_rx(struct bench_modem *modem)
 {
+	unsigned long flags;
+
 	modem->interrupts++;
+	/* Handlers of interrupts are not interrupted. */
+	local_irq_save(flags);
 	if (modem->callback)
-		modem->callback(modem->vdev, &modem->vrh);
+		vrh_interrupt(modem);
 	else
 		rproc_vq_interrupt(modem->rproc, 0);
+	local_irq_restore(flags);
 }
 
 bool bench_modem_rx_done(struct bench_modem *modem)
@@ -338,6 +350,10 @@ bool bench_modem_wants_tx(struct bench_modem *modem, unsigned int returned)
 
 void bench_modem_interrupt_tx(struct bench_modem *modem)
 {
+	unsigned long flags;
+
 	modem->interrupts++;
+	local_irq_save(flags);
 	rproc_vq_interrupt(modem->rproc, modem->callback ? 0 : 1);
+	local_irq_restore(flags);
 }

@@ -87,7 +87,7 @@ impl RingMem for &Memory {
 }
 
 /// The ring under test.
-type TestRing<'a> = Ring<&'a Memory, KVec<u32>>;
+type TestRing<'a> = Ring<&'a Memory, KVec<bool>>;
 
 impl<'a> Vring<'a> {
     /// A vring of `num` descriptors, and its device side.
@@ -96,8 +96,8 @@ impl<'a> Vring<'a> {
         if layout.size() > memory.len() {
             return Err(ENOSPC);
         }
-        let bits = KVec::from_elem(u32::MAX, usize::from(layout.num()).div_ceil(32), GFP_KERNEL)?;
-        let ring = Ring::new(memory, layout, Features { event_idx }, bits).map_err(|_| EINVAL)?;
+        let storage = KVec::from_elem(true, layout.num().into(), GFP_KERNEL)?;
+        let ring = Ring::new(memory, layout, Features { event_idx }, storage).map_err(|_| EINVAL)?;
         let vring = Self {
             memory,
             layout,
@@ -401,9 +401,9 @@ mod tests {
     fn own_storage_is_checked() -> Result {
         let memory = Vring::memory(64)?;
         let layout = Layout::new(64, 64).map_err(|_| EINVAL)?;
-        let wanted = RingError::Bitmap { words: 1, num: 64 };
-        let ring = Ring::new(&memory, layout, Features::default(), [0u32; 1]);
-        check_eq!(ring.err(), Some(wanted), "with few bits");
+        let wanted = RingError::Storage { len: 63, num: 64 };
+        let ring = Ring::new(&memory, layout, Features::default(), [false; 63]);
+        check_eq!(ring.err(), Some(wanted), "with little storage");
         let (_, mut ring) = Vring::new(&memory, 64, false)?;
         let wanted = RingError::Segments { len: 63, num: 64 };
         let mut segments = KVec::from_elem(Segment::default(), 63, GFP_KERNEL)?;

@@ -79,7 +79,7 @@ impl<'a> Modem<'a> {
 }
 
 /// A round of the driver's ring.
-fn ours(ring: &mut Ring<View<'_>, Vec<u32>>, segments: &mut [Segment], batch: bool) {
+fn ours(ring: &mut Ring<View<'_>, Vec<bool>>, segments: &mut [Segment], batch: bool) {
     while ring
         .receive(segments, |chain| {
             for segment in chain {
@@ -155,9 +155,9 @@ fn measure(criterion: &mut Criterion, memory: &Memory, layout: Layout) {
 
             group.bench_function(BenchmarkId::new("ours", len), |bencher| {
                 let mut modem = Modem::new(memory, layout, len);
-                let bitmap = vec![0; usize::from(NUM).div_ceil(32)];
+                let storage = vec![false; usize::from(NUM)];
                 let view = memory.view(layout.size());
-                let mut ring = Ring::new(view, layout, Features::default(), bitmap)
+                let mut ring = Ring::new(view, layout, Features::default(), storage)
                     .expect("the storage is large enough");
                 let mut segments = vec![Segment::default(); usize::from(NUM)];
                 bencher.iter(|| {

@@ -183,7 +183,7 @@ impl Modem {
 /// The ring under test, the reference, and what was fetched.
 struct Bench<'a> {
     memory: &'a Memory,
-    ring: Ring<View<'a>, Vec<u32>>,
+    ring: Ring<View<'a>, Vec<bool>>,
     reference: Reference,
     held: Vec<Chain>,
     segments: Vec<Segment>,
@@ -361,18 +361,17 @@ pub fn fuzz(input: &[u8]) {
     let layout = Layout::new(num, ALIGN).expect("a power of two");
     let places = Places::new(num as usize, ALIGN as usize);
     let memory = Memory::new(layout.size());
-    let words = (num as usize).div_ceil(32);
     let features = Features { event_idx };
-    let Err(error) = Ring::new(memory.view(), layout, features, vec![0; words - 1]) else {
+    let Err(error) = Ring::new(memory.view(), layout, features, vec![false; num as usize - 1]) else {
         panic!("{num} descriptors accepted with too little storage");
     };
-    let too_small = RingError::Bitmap {
-        words: words as u32 - 1,
+    let too_small = RingError::Storage {
+        len: num - 1,
         num: num as u16,
     };
     assert_eq!(error, too_small);
     // The content of the storage must not matter.
-    let ring = Ring::new(memory.view(), layout, features, vec![u32::MAX; words]);
+    let ring = Ring::new(memory.view(), layout, features, vec![true; num as usize]);
     let mut bench = Bench {
         memory: &memory,
         ring: ring.unwrap_or_else(|error| panic!("{error}")),

@@ -101,7 +101,7 @@ struct Pair<'a> {
     view: View<'a>,
     map: &'a GuestMemoryMmap,
     driver: Driver<'a>,
-    ours: Ring<View<'a>, Vec<u32>>,
+    ours: Ring<View<'a>, Vec<bool>>,
     theirs: Queue,
     segments: Vec<Segment>,
     buffers: Vec<Buffer>,
@@ -135,13 +135,13 @@ impl<'a> Pair<'a> {
         theirs.set_ready(true);
         assert!(theirs.is_valid(memory.map()));
 
-        let bitmap = vec![u32::MAX; usize::from(num).div_ceil(32)];
+        let storage = vec![true; usize::from(num)];
         Self {
             layout,
             event_idx,
             driver: Driver::new(view.clone(), layout, event_idx, rng.u64(..)),
-            ours: Ring::new(view.clone(), layout, Features { event_idx }, bitmap)
-                .expect("the bitmap is large enough"),
+            ours: Ring::new(view.clone(), layout, Features { event_idx }, storage)
+                .expect("the storage is large enough"),
             theirs,
             rng,
             view,

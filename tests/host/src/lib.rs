@@ -21,7 +21,7 @@
 //! use vring_host_tests::vring_mem::RingMem;
 //! use vring_host_tests::vring_reversed::{Chain, Ring, RingError};
 //!
-//! fn twice<M: RingMem>(ring: &mut Ring<M, Vec<u32>>, chain: Chain) -> Result<(), RingError> {
+//! fn twice<M: RingMem>(ring: &mut Ring<M, Vec<bool>>, chain: Chain) -> Result<(), RingError> {
 //!     ring.give_back(chain, 0)?;
 //!     ring.give_back(chain, 0)
 //! }

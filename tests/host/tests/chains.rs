@@ -174,10 +174,10 @@ fn a_full_ring_can_be_held_and_more_is_refused() {
 #[test]
 fn storage_that_is_too_small_is_refused() {
     let bench = Bench::new(64);
-    let ring = Ring::new(bench.view(), bench.layout, BOTH[0], vec![0u32; 1]);
-    let error = RingError::Bitmap { words: 1, num: 64 };
+    let ring = Ring::new(bench.view(), bench.layout, BOTH[0], vec![false; 63]);
+    let error = RingError::Storage { len: 63, num: 64 };
     assert_eq!(ring.err(), Some(error));
-    assert!(Ring::new(bench.view(), bench.layout, BOTH[0], [0u32; 2]).is_ok());
+    assert!(Ring::new(bench.view(), bench.layout, BOTH[0], [false; 64]).is_ok());
 }
 
 #[test]

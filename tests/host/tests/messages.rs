@@ -60,8 +60,8 @@ fn each_fault_of_a_reversed_ring() {
             "chain 2 given back to a ring that did not hand it out",
         ),
         (
-            RingError::Bitmap { words: 1, num: 64 },
-            "1 words for the heads in flight, 64 bits are needed",
+            RingError::Storage { len: 1, num: 64 },
+            "room for 1 heads in flight, 64 are needed",
         ),
         (
             RingError::Segments { len: 7, num },

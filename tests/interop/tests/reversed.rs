@@ -94,7 +94,7 @@ impl<'a> Kernel<'a> {
 /// Our side.
 struct Ours<'a> {
     arena: &'a Arena,
-    ring: Ring<View<'a>, Vec<u32>>,
+    ring: Ring<View<'a>, Vec<bool>>,
     segments: Vec<Segment>,
     served: usize,
 }
@@ -103,7 +103,7 @@ impl<'a> Ours<'a> {
     fn new(arena: &'a Arena, event_idx: bool) -> Self {
         let num = usize::from(arena.num());
         let features = Features { event_idx };
-        let storage = vec![0; num.div_ceil(32)];
+        let storage = vec![false; num];
         Self {
             arena,
             ring: Ring::new(arena.view(), arena.layout(), features, storage)

@@ -83,7 +83,7 @@ impl RingMem for View {
 /// The host's end of the downlink.
 pub struct Rx {
     memory: SharedMemory,
-    ring: Ring<View, Vec<u32>>,
+    ring: Ring<View, Vec<bool>>,
     segments: Vec<Segment>,
     headroom: u64,
     room: u64,
@@ -107,7 +107,7 @@ impl Rx {
         let [_, config] = host.table.config.unwrap();
         Self {
             memory: host.memory.clone(),
-            ring: Ring::new(view, layout, features, vec![0; num.div_ceil(32)]).unwrap(),
+            ring: Ring::new(view, layout, features, vec![false; num]).unwrap(),
             segments: vec![Segment::default(); num],
             headroom: config.headroom.into(),
             room: u64::from(config.headroom) + u64::from(config.tailroom),

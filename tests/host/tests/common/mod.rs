@@ -13,7 +13,7 @@ use vring_host_tests::vring_reversed::{Chain, Ring, RingError, Segment};
 pub const BOTH: [Features; 2] = [Features { event_idx: false }, Features { event_idx: true }];
 
 /// The ring under test, over plain memory.
-pub type HostRing<'a> = Ring<View<'a>, Vec<u32>>;
+pub type HostRing<'a> = Ring<View<'a>, Vec<bool>>;
 
 /// Memory with one ring in it.
 pub struct Bench {
@@ -40,10 +40,10 @@ impl Bench {
         self.ring_on(self.view(), features)
     }
 
-    pub fn ring_on<M: RingMem>(&self, mem: M, features: Features) -> Ring<M, Vec<u32>> {
+    pub fn ring_on<M: RingMem>(&self, mem: M, features: Features) -> Ring<M, Vec<bool>> {
         // The content of the storage must not matter.
-        let bitmap = vec![u32::MAX; usize::from(self.layout.num()).div_ceil(32)];
-        Ring::new(mem, self.layout, features, bitmap).expect("the storage is large enough")
+        let storage = vec![true; usize::from(self.layout.num())];
+        Ring::new(mem, self.layout, features, storage).expect("the storage is large enough")
     }
 
     pub fn segments(&self) -> Vec<Segment> {
@@ -83,7 +83,7 @@ pub fn buffers(count: usize, tag: u64) -> Vec<Buffer> {
 }
 
 /// Fetches a chain that must be there.
-pub fn must_fetch<M: RingMem>(ring: &mut Ring<M, Vec<u32>>, segments: &mut [Segment]) -> Chain {
+pub fn must_fetch<M: RingMem>(ring: &mut Ring<M, Vec<bool>>, segments: &mut [Segment]) -> Chain {
     ring.fetch(segments)
         .expect("the ring must be sound")
         .expect("there must be a chain")

@@ -15,7 +15,7 @@ use crate::vring_reversed::{Chain, Ring, Segment};
 struct Side {
     shared: Arc<Shared>,
     probe: Probe,
-    ring: Ring<Ours, [u32; 1]>,
+    ring: Ring<Ours, Vec<bool>>,
     segments: Vec<Segment>,
     fetched: u16,
     kicks: Vec<bool>,
@@ -25,10 +25,11 @@ impl Side {
     fn new(shared: &Arc<Shared>, plan: &Plan, features: Features) -> Self {
         let probe = Probe::default();
         let mem = Ours::new(shared, plan, &probe);
+        let storage = vec![true; usize::from(shared.layout.num())];
         Self {
             shared: shared.clone(),
             probe,
-            ring: Ring::new(mem, shared.layout, features, [0]).expect("num is below 33"),
+            ring: Ring::new(mem, shared.layout, features, storage).expect("enough storage"),
             segments: vec![Segment::default(); usize::from(shared.layout.num())],
             fetched: 0,
             kicks: Vec::new(),
