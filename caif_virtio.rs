@@ -358,7 +358,6 @@ impl<'bound> netdev::Operations for CaifVirtio<'bound> {
     const HW_TYPE: u16 = bindings::ARPHRD_CAIF as u16;
     const FLAGS: u32 =
         bindings::net_device_flags_IFF_POINTOPOINT | bindings::net_device_flags_IFF_NOARP;
-    const PROTO: u16 = bindings::ETH_P_CAIF as u16;
     const TX_QUEUE_LEN: u32 = 100;
     const COUNTERS: &'static [&'static CStr] = Counter::NAMES;
 
@@ -395,6 +394,8 @@ impl<'bound> netdev::Operations for CaifVirtio<'bound> {
         Xmit::Ok
     }
 
+    // There is one caller.
+    #[inline(always)]
     fn poll(
         &self,
         cx: &napi::Context<'_>,
@@ -423,9 +424,6 @@ impl<'bound> netdev::Operations for CaifVirtio<'bound> {
             self.counters.count(Counter::RxKick);
             self.queues.kick(VRING_RX);
         }
-        // The modem has its buffers back while the stack is busy with their copies.
-        cx.deliver();
-
         // A queue that was stopped runs again when buffers came back, and not before.
         if self.queues.has_returned() {
             self.poll_tx(tx);

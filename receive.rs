@@ -3,7 +3,10 @@
 //! Reception: frames out of the modem's buffers on the reversed vring.
 
 use crate::{
-    abstractions::napi,
+    abstractions::{
+        bindings,
+        napi, //
+    },
     counters::{
         Counter,
         Counters, //
@@ -83,6 +86,8 @@ impl<'bound> Rx<'bound> {
 
     /// Receives frames, at most as many as the budget. Returns how many buffers were looked at,
     /// good or bad. What was given back is not published yet.
+    // There is one caller.
+    #[inline(always)]
     pub fn receive(
         &mut self,
         cx: &napi::Context<'_>,
@@ -99,7 +104,7 @@ impl<'bound> Rx<'bound> {
             let len = chain.len();
             if len > left {
                 left -= self.part(cx, counters, chain, 0, left)?;
-                break;
+                continue;
             }
             for segment in self.segments.get(..len).unwrap_or_default() {
                 self.buffer(cx, counters, segment);
@@ -155,7 +160,7 @@ impl<'bound> Rx<'bound> {
             .windows
             .find(segment.addr(), &place)
             .ok_or(Counter::Address)?;
-        if frame.receive(cx) {
+        if frame.receive(cx, bindings::ETH_P_CAIF as u16) {
             Ok(())
         } else {
             Err(Counter::NoMemory)

@@ -31,72 +31,40 @@ unsigned int caif_helper_tx_sent(struct net_device *dev, struct sk_buff *skb, bo
 	return ret;
 }
 
-void caif_helper_batch_init(struct caif_helper_batch *batch, struct napi_struct *napi, u16 proto)
+/*
+ * At once and by itself: netif_receive_skb_list() takes more instructions and is
+ * of no use to a protocol that does not receive lists, and the allocator has the
+ * memory of a packet back for the next one.
+ */
+static void deliver(struct sk_buff *skb, unsigned int len, u16 proto)
 {
-	batch->napi = napi;
-	batch->first = NULL;
-	batch->end = &batch->first;
-	batch->packets = 0;
-	batch->bytes = 0;
-	batch->protocol = htons(proto);
-}
-
-static void batch_add(struct caif_helper_batch *batch, struct sk_buff *skb, unsigned int len)
-{
-	skb->protocol = batch->protocol;
+	skb->protocol = htons(proto);
 	skb_reset_mac_header(skb);
-	/* A new one has no successor. */
-	*batch->end = skb;
-	batch->end = &skb->next;
 	trace_caif_virtio_receive(skb->dev, len);
-	batch->packets++;
-	batch->bytes += len;
+	dev_sw_netstats_rx_add(skb->dev, len);
+	netif_receive_skb(skb);
 }
 
-bool caif_helper_batch_add(struct caif_helper_batch *batch, const void *from, unsigned int len)
+bool caif_helper_receive(struct napi_struct *napi, const void *from, unsigned int len, u16 proto)
 {
-	struct sk_buff *skb = napi_alloc_skb(batch->napi, len);
+	struct sk_buff *skb = napi_alloc_skb(napi, len);
 
 	if (unlikely(!skb))
 		return false;
 	memcpy(__skb_put(skb, len), from, len);
-	batch_add(batch, skb, len);
+	deliver(skb, len, proto);
 	return true;
 }
 
-bool caif_helper_batch_add_io(struct caif_helper_batch *batch, const void *from, unsigned int len)
+bool caif_helper_receive_io(struct napi_struct *napi, const void *from, unsigned int len, u16 proto)
 {
-	struct sk_buff *skb = napi_alloc_skb(batch->napi, len);
+	struct sk_buff *skb = napi_alloc_skb(napi, len);
 
 	if (unlikely(!skb))
 		return false;
 	memcpy_fromio(__skb_put(skb, len), (const void __iomem *)from, len);
-	batch_add(batch, skb, len);
+	deliver(skb, len, proto);
 	return true;
-}
-
-void caif_helper_batch_deliver(struct caif_helper_batch *batch)
-{
-	struct pcpu_sw_netstats *stats = this_cpu_ptr(batch->napi->dev->tstats);
-	struct sk_buff *skb = batch->first, *next;
-
-	u64_stats_update_begin(&stats->syncp);
-	u64_stats_add(&stats->rx_packets, batch->packets);
-	u64_stats_add(&stats->rx_bytes, batch->bytes);
-	u64_stats_update_end(&stats->syncp);
-	/*
-	 * One by one: netif_receive_skb_list() takes more instructions and is of no
-	 * use to a protocol that does not receive lists itself.
-	 */
-	for (; skb; skb = next) {
-		next = skb->next;
-		skb_mark_not_on_list(skb);
-		netif_receive_skb(skb);
-	}
-	batch->first = NULL;
-	batch->end = &batch->first;
-	batch->packets = 0;
-	batch->bytes = 0;
 }
 
 void caif_helper_kick(struct virtqueue *vq)

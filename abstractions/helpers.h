@@ -37,22 +37,12 @@ unsigned int caif_helper_tx_sent(struct net_device *dev, struct sk_buff *skb, bo
 void caif_helper_dev_consume_skb_any(struct sk_buff *skb);
 void caif_helper_dev_kfree_skb_any(struct sk_buff *skb);
 
-/* Packets received in one run of a poll function, to be delivered together. */
-struct caif_helper_batch {
-	struct napi_struct *napi;
-	struct sk_buff *first;
-	/* Where the next one goes. */
-	struct sk_buff **end;
-	unsigned int packets;
-	unsigned int bytes;
-	__be16 protocol;
-};
-
-void caif_helper_batch_init(struct caif_helper_batch *batch, struct napi_struct *napi, u16 proto);
-/* Both copy a packet and return whether there was memory for it. */
-bool caif_helper_batch_add(struct caif_helper_batch *batch, const void *from, unsigned int len);
-bool caif_helper_batch_add_io(struct caif_helper_batch *batch, const void *from, unsigned int len);
-void caif_helper_batch_deliver(struct caif_helper_batch *batch);
+/*
+ * Both copy a packet of @proto, count it and hand it to the stack. They return
+ * whether there was memory for it.
+ */
+bool caif_helper_receive(struct napi_struct *napi, const void *from, unsigned int len, u16 proto);
+bool caif_helper_receive_io(struct napi_struct *napi, const void *from, unsigned int len, u16 proto);
 
 int caif_helper_virtio_find_vqs(struct virtio_device *vdev, unsigned int nvqs,
 				struct virtqueue *vqs[], struct virtqueue_info infos[]);

@@ -59,25 +59,11 @@ impl Napi {
     }
 }
 
-/// Packets received in one run of the poll function, to be delivered together.
-pub(super) struct Batch(Opaque<bindings::caif_helper_batch>);
-
-impl Batch {
-    /// An empty batch, to be completed by [`Context::new`] where it stays.
-    pub(super) fn new() -> Self {
-        Self(Opaque::uninit())
-    }
-}
-
 /// One run of the poll function: the proof that it is running, in softirq context, and that no
 /// other run is.
-///
-/// # Invariants
-///
-/// `batch` is initialized.
 pub struct Context<'a> {
+    napi: &'a Napi,
     dev: &'a netdev::Device,
-    batch: &'a Batch,
     budget: u32,
 }
 
@@ -86,23 +72,10 @@ impl<'a> Context<'a> {
     ///
     /// # Safety
     ///
-    /// To be called by the poll function of `napi`, an instance of `dev`. The batch must stay where
-    /// it is, and must not have been used before.
-    pub(super) unsafe fn new(
-        napi: &'a Napi,
-        dev: &'a netdev::Device,
-        batch: &'a Batch,
-        budget: u32,
-        proto: u16,
-    ) -> Self {
-        // SAFETY: The batch is memory for one, which stays where it is.
-        unsafe { bindings::caif_helper_batch_init(batch.0.get(), napi.as_raw(), proto) };
-        // INVARIANT: The batch was just initialized.
-        Self {
-            dev,
-            batch,
-            budget,
-        }
+    /// To be called by the poll function of `napi`, an instance of `dev`, which has per-CPU
+    /// statistics of the kind `NETDEV_PCPU_STAT_TSTATS`.
+    pub(super) unsafe fn new(napi: &'a Napi, dev: &'a netdev::Device, budget: u32) -> Self {
+        Self { napi, dev, budget }
     }
 
     /// The network device.
@@ -117,37 +90,24 @@ impl<'a> Context<'a> {
         self.budget
     }
 
-    /// Copies `len` bytes at `from`, which may be I/O memory, to a new packet for
-    /// [`deliver`](Self::deliver). Returns whether there was memory for it.
+    /// Copies `len` bytes at `from`, which may be I/O memory, to a new packet of protocol `proto`
+    /// (`ETH_P_*`), counts it and hands it to the stack. Returns whether there was memory for it.
     ///
     /// # Safety
     ///
     /// `from` must be valid for reads of `len` bytes, in whatever state they are.
     #[inline]
-    pub unsafe fn receive(&self, from: *const u8, is_iomem: bool, len: u32) -> bool {
-        let batch = self.batch.0.get();
+    pub unsafe fn receive(&self, from: *const u8, is_iomem: bool, len: u32, proto: u16) -> bool {
+        let napi = self.napi.as_raw();
         if is_iomem {
-            // SAFETY: We are in the poll function of the instance, hence in softirq context, and by
-            // the type invariant the batch is initialized. The rest is by the safety requirements.
-            unsafe { bindings::caif_helper_batch_add_io(batch, from.cast(), len) }
+            // SAFETY: By the safety requirements of `new()` we are in the poll function of the
+            // instance, hence in softirq context, and its device has the statistics. The rest is by
+            // the safety requirements.
+            unsafe { bindings::caif_helper_receive_io(napi, from.cast(), len, proto) }
         } else {
             // SAFETY: As above.
-            unsafe { bindings::caif_helper_batch_add(batch, from.cast(), len) }
+            unsafe { bindings::caif_helper_receive(napi, from.cast(), len, proto) }
         }
-    }
-
-    /// Hands the packets received so far to the stack and counts them. At the latest this happens
-    /// when the poll function returns.
-    #[inline]
-    pub fn deliver(&self) {
-        let batch = self.batch.0.get();
-        // SAFETY: By the type invariant, the batch is initialized; only its fields are read.
-        if unsafe { (*batch).packets } == 0 {
-            return;
-        }
-        // SAFETY: The device is valid and has per-CPU statistics of this kind, see
-        // `Allocated::new()`; this is softirq context.
-        unsafe { bindings::caif_helper_batch_deliver(batch) };
     }
 }
 

@@ -49,8 +49,6 @@ pub trait Operations: Send + Sync + Sized {
     const HW_TYPE: u16;
     /// `IFF_*`.
     const FLAGS: u32;
-    /// Protocol of received packets, `ETH_P_*`.
-    const PROTO: u16;
     /// Packets that the queueing discipline may hold.
     const TX_QUEUE_LEN: u32;
     /// Names of the driver's own counters, each shorter than `ETH_GSTRING_LEN`.
@@ -385,14 +383,13 @@ impl<O: Operations> Callbacks<O> {
         // SAFETY: Polling is possible only while the device is open, see also `Callbacks`.
         let (dev, instance, parts) = unsafe { Self::borrow(dev) };
         let budget = u32::try_from(budget).unwrap_or(0);
-        let batch = napi::Batch::new();
-        // SAFETY: This is the poll function of `instance`, and the batch does not move.
-        let cx = unsafe { napi::Context::new(instance, dev, &batch, budget, O::PROTO) };
+        // SAFETY: This is the poll function of `instance`. The device has the statistics, see
+        // `Allocated::new()`.
+        let cx = unsafe { napi::Context::new(instance, dev, budget) };
         // SAFETY: No other run of the poll function is under way, and only it uses this state.
         let rx = unsafe { &mut *parts.rx.get() };
         let tx = TxLock { dev, tx: &parts.tx };
         let polled = parts.ops.poll(&cx, rx, &tx);
-        cx.deliver();
         match polled {
             Polled::Done(done) if done < budget => {
                 let done = done as c_int;

@@ -154,11 +154,12 @@ pub struct Memory<'a> {
 }
 
 impl Memory<'_> {
-    /// Copies the memory to a new packet, once. Returns whether there was memory for it.
+    /// Copies the memory, once, to a new packet and hands that to the stack. Returns whether there
+    /// was memory for it.
     #[inline]
-    pub fn receive(&self, cx: &napi::Context<'_>) -> bool {
+    pub fn receive(&self, cx: &napi::Context<'_>, proto: u16) -> bool {
         // SAFETY: By the type invariant, the memory is mapped.
-        unsafe { cx.receive(self.va, self.is_iomem, self.len) }
+        unsafe { cx.receive(self.va, self.is_iomem, self.len, proto) }
     }
 }
 
