@@ -322,10 +322,10 @@ impl<M: RingMem, S: BorrowMut<[bool]>> Ring<M, S> {
     pub fn fetch(&mut self, segments: &mut [Segment]) -> Result<Option<Chain>, RingError> {
         let num = self.layout.num();
         if segments.len() < usize::from(num) {
-            return Err(RingError::Segments {
+            return Err(self.broken.unwrap_or(RingError::Segments {
                 len: u32::try_from(segments.len()).unwrap_or(u32::MAX),
                 num,
-            });
+            }));
         }
         if self.next_avail == self.known_avail && !self.read_avail_idx()? {
             return Ok(None);

@@ -50,10 +50,10 @@ impl Reference {
             if delta > allowed {
                 return Err(RingError::AvailJump { delta, allowed });
             }
-            trace.barrier(Access::Rmb);
             if delta == 0 {
                 return Ok(None);
             }
+            trace.barrier(Access::Rmb);
             self.known_avail = idx;
         }
         let num = self.num;
@@ -259,7 +259,7 @@ impl Bench<'_> {
         let memory = Memory::new(layout.size());
         memory.poke(places.avail_ring(0), 2, head.into());
         memory.poke(places.avail_idx(), 2, 1);
-        let mut ring = Ring::new(memory.view(), layout, Features::default(), vec![0; 4])
+        let mut ring = Ring::new(memory.view(), layout, Features::default(), vec![false; 128])
             .expect("the storage is large enough");
         let chain = ring.fetch(&mut self.segments);
         let chain = chain.expect("the ring is sound").expect("one was posted");
