@@ -145,7 +145,7 @@ impl Place {
 
     /// Bytes of the frame.
     #[inline(always)]
-    pub const fn len(&self) -> u32 {
+    pub const fn frame_len(&self) -> u32 {
         self.len
     }
 }

@@ -90,7 +90,7 @@ impl<'bound> Windows<'bound> {
         // `Place`.
         Some(Memory {
             va,
-            len: place.len(),
+            len: place.frame_len(),
             is_iomem: window.is_iomem,
             _phantom: PhantomData,
         })

@@ -97,7 +97,8 @@ impl<'a> Vring<'a> {
             return Err(ENOSPC);
         }
         let storage = KVec::from_elem(true, layout.num().into(), GFP_KERNEL)?;
-        let ring = Ring::new(memory, layout, Features { event_idx }, storage).map_err(|_| EINVAL)?;
+        let ring =
+            Ring::new(memory, layout, Features { event_idx }, storage).map_err(|_| EINVAL)?;
         let vring = Self {
             memory,
             layout,
