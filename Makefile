@@ -8,7 +8,7 @@ ifdef ARCH
 export ARCH
 endif
 PARTS := scripts host modem fuzz interop kunit vm hostile soak
-.PHONY: help demo test check setup modules modem soak fuzz bench bench-host $(PARTS:%=test-%) clean distclean \
+.PHONY: help demo test check setup modules modem soak fuzz bench bench-profile bench-host $(PARTS:%=test-%) clean distclean \
 	test-intree install docs
 
 help:
@@ -19,6 +19,7 @@ help:
 	  'make soak      a thousand crashes, rebinds and so on, with the modem process' \
 	  'make fuzz      ten minutes of fuzzing for each target' \
 	  'make bench     instructions per frame, beside those of the original C driver' \
+	  'make bench-profile  where those of an interrupt go, by what they belong to' \
 	  'make bench-host  time per chain of the ring alone, beside the crate virtio-queue' \
 	  'make check     formatting, lints, scripts, unsafe code' \
 	  'make modules   build the modules; KDIR=... against your own kernel' \
@@ -48,6 +49,9 @@ fuzz: setup
 
 bench: setup
 	@bench/run
+
+bench-profile: setup
+	@bench/profile
 
 bench-host: setup
 	@bench/host/run

@@ -83,6 +83,19 @@ static const struct file_operations run_fops = {
 	.release = single_release,
 };
 
+static int one_show(struct seq_file *out, void *unused)
+{
+	return with_driver(out, bench_one);
+}
+DEFINE_SHOW_ATTRIBUTE(one);
+
+/* The driver was bound anew. */
+static int reset_show(struct seq_file *out, void *unused)
+{
+	return with_driver(out, reset);
+}
+DEFINE_SHOW_ATTRIBUTE(reset);
+
 static int __init bench_init(void)
 {
 	if (!is_power_of_2(num) || num < 64 || num > 32768) {
@@ -94,6 +107,8 @@ static int __init bench_init(void)
 		return PTR_ERR(modem);
 	dir = debugfs_create_dir("caif_bench", NULL);
 	debugfs_create_file("run", 0400, dir, NULL, &run_fops);
+	debugfs_create_file("reset", 0400, dir, NULL, &reset_fops);
+	debugfs_create_file("one", 0400, dir, NULL, &one_fops);
 	return 0;
 }
 

@@ -40,6 +40,7 @@ void bench_sink_close(struct bench_sink *sink);
 
 struct sk_buff *bench_skb(struct net_device *dev, unsigned int payload);
 
+int bench_one(struct seq_file *out, struct bench_modem *modem, struct net_device *dev);
 int bench_rx(struct seq_file *out, struct bench_modem *modem, struct net_device *dev);
 int bench_tx(struct seq_file *out, struct bench_modem *modem, struct net_device *dev);
 int bench_floor(struct seq_file *out, struct net_device *dev);

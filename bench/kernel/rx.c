@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* RX: from the interrupt until all packets were delivered and freed, and all buffers returned. */
 #include <linux/delay.h>
+#include <linux/moduleparam.h>
 
 #include "measure.h"
 
@@ -58,6 +59,30 @@ static int row(struct seq_file *out, struct bench_modem *modem, struct bench_sin
 	result.interrupts = (u64)(modem->interrupts - interrupts) * 1000 / (BENCH_SAMPLES * frames);
 	bench_print(out, "rx", payload, frames, chain, &result);
 	return 0;
+}
+
+static unsigned int one[3] = { 8, 1, 64 };
+module_param_array(one, uint, NULL, 0644);
+MODULE_PARM_DESC(one, "Frames, chain and payload of the interrupt to be looked at");
+
+/* A few interrupts after the caches of the allocator are full, to be looked at from outside. */
+int bench_one(struct seq_file *out, struct bench_modem *modem, struct net_device *dev)
+{
+	struct bench_sink sink;
+	u64 span;
+	int err = -EINVAL;
+
+	if (!one[0] || one[0] > 64 || !one[1] || one[0] % one[1] || one[2] > BENCH_MTU - 2 * BENCH_ROOM)
+		return err;
+	bench_sink_open(&sink, dev);
+	for (int i = 0; i < 16; i++) {
+		err = sample(modem, &sink, one[0], one[1], one[2], &span);
+		if (err && err != -EAGAIN)
+			break;
+		err = 0;
+	}
+	bench_sink_close(&sink);
+	return err;
 }
 
 enum part { INTERRUPT, POLL };
