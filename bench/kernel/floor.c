@@ -45,7 +45,7 @@ static void cycles(struct seq_file *out, struct floor *floor, const char *name, 
 			samples[i] = bench_now() - start;
 		cond_resched();
 	}
-	bench_summarize(&result, samples, max(floor->frames, 1U));
+	bench_summarize(&result, samples, BENCH_SAMPLES, max(floor->frames, 1U));
 	bench_print(out, name, floor->payload, floor->frames, 1, &result);
 }
 
@@ -60,7 +60,7 @@ static void copies(struct seq_file *out, struct floor *floor, void *to, u64 *sam
 		samples[i] = bench_now() - start;
 		barrier_data(to);
 	}
-	bench_summarize(&result, samples, 1);
+	bench_summarize(&result, samples, BENCH_SAMPLES, 1);
 	bench_print(out, "floor_memcpy", floor->payload, 1, 1, &result);
 }
 
@@ -80,7 +80,7 @@ static int frees(struct seq_file *out, struct floor *floor, u64 *samples)
 		samples[i] = bench_now() - start;
 		local_bh_enable();
 	}
-	bench_summarize(&result, samples, 1);
+	bench_summarize(&result, samples, BENCH_SAMPLES, 1);
 	bench_print(out, "floor_kfree_skb", floor->payload, 1, 1, &result);
 	return 0;
 }

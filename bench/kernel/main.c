@@ -19,7 +19,11 @@ static bool event_idx;
 module_param(event_idx, bool, 0444);
 MODULE_PARM_DESC(event_idx, "Whether the modem offers EVENT_IDX");
 
-static struct bench_modem *modem;
+static unsigned int modems = 1;
+module_param(modems, uint, 0444);
+MODULE_PARM_DESC(modems, "Number of modems");
+
+static struct bench_modem *all[BENCH_MODEMS];
 static struct dentry *dir;
 
 static int with_driver(struct seq_file *out,
@@ -30,13 +34,13 @@ static int with_driver(struct seq_file *out,
 	int err;
 
 	rtnl_lock();
-	dev = bench_modem_netdev(modem);
+	dev = bench_modem_netdev(all[0]);
 	if (dev)
 		dev_hold(dev);
 	rtnl_unlock();
 	if (!dev)
 		return -ENODEV;
-	err = measure(out, modem, dev);
+	err = measure(out, all[0], dev);
 	dev_put(dev);
 	return err;
 }
@@ -96,17 +100,58 @@ static int reset_show(struct seq_file *out, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(reset);
 
+static void free_modems(void)
+{
+	for (int i = BENCH_MODEMS - 1; i >= 0; i--)
+		if (all[i])
+			bench_modem_free(all[i]);
+}
+
+/* With all modems, whose drivers were bound anew. */
+static int growth_show(struct seq_file *out, void *unused)
+{
+	struct net_device *devs[BENCH_MODEMS] = {};
+	int err = 0;
+
+	rtnl_lock();
+	for (unsigned int i = 0; i < modems && !err; i++) {
+		bench_modem_reset(all[i]);
+		devs[i] = bench_modem_netdev(all[i]);
+		if (devs[i]) {
+			dev_hold(devs[i]);
+			err = dev_open(devs[i], NULL);
+		} else {
+			err = -ENODEV;
+		}
+	}
+	rtnl_unlock();
+	if (!err)
+		err = bench_growth(out, all, devs, modems);
+	for (unsigned int i = 0; i < modems; i++)
+		dev_put(devs[i]);
+	return err;
+}
+DEFINE_SHOW_ATTRIBUTE(growth);
+
 static int __init bench_init(void)
 {
-	if (!is_power_of_2(num) || num < 64 || num > 32768) {
-		pr_err("num=%u is not a power of two from 64 to 32768\n", num);
+	if (!is_power_of_2(num) || num < 16 || num > 32768 || !modems || modems > BENCH_MODEMS) {
+		pr_err("num=%u is not a power of two from 16 to 32768, or modems=%u not 1 to %d\n",
+		       num, modems, BENCH_MODEMS);
 		return -EINVAL;
 	}
-	modem = bench_modem_new(num, event_idx);
-	if (IS_ERR(modem))
-		return PTR_ERR(modem);
+	for (unsigned int i = 0; i < modems; i++) {
+		struct bench_modem *modem = bench_modem_new(i, num, event_idx);
+
+		if (IS_ERR(modem)) {
+			free_modems();
+			return PTR_ERR(modem);
+		}
+		all[i] = modem;
+	}
 	dir = debugfs_create_dir("caif_bench", NULL);
 	debugfs_create_file("run", 0400, dir, NULL, &run_fops);
+	debugfs_create_file("growth", 0400, dir, NULL, &growth_fops);
 	debugfs_create_file("reset", 0400, dir, NULL, &reset_fops);
 	debugfs_create_file("one", 0400, dir, NULL, &one_fops);
 	return 0;
@@ -115,7 +160,7 @@ static int __init bench_init(void)
 static void __exit bench_exit(void)
 {
 	debugfs_remove(dir);
-	bench_modem_free(modem);
+	free_modems();
 }
 
 module_init(bench_init);

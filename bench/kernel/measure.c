@@ -26,14 +26,15 @@ static int compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-void bench_summarize(struct bench_result *result, u64 *samples, unsigned int frames)
+void bench_summarize(struct bench_result *result, u64 *samples, unsigned int count,
+		     unsigned int frames)
 {
 	u64 overhead = bench_overhead();
 
-	sort(samples, BENCH_SAMPLES, sizeof(*samples), compare, NULL);
-	result->median = div_u64((samples[BENCH_SAMPLES / 2] - overhead) * 1000, frames);
+	sort(samples, count, sizeof(*samples), compare, NULL);
+	result->median = div_u64((samples[count / 2] - overhead) * 1000, frames);
 	result->min = div_u64((samples[0] - overhead) * 1000, frames);
-	result->max = div_u64((samples[BENCH_SAMPLES - 1] - overhead) * 1000, frames);
+	result->max = div_u64((samples[count - 1] - overhead) * 1000, frames);
 }
 
 static void print(struct seq_file *out, const char *name, u64 thousandths)

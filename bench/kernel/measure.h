@@ -24,8 +24,9 @@ static inline u64 bench_now(void)
 
 /* What it costs to look at the time twice. */
 u64 bench_overhead(void);
-/* From @samples, spans of @frames frames each, which are sorted. */
-void bench_summarize(struct bench_result *result, u64 *samples, unsigned int frames);
+/* From @count @samples, spans of @frames frames each, which are sorted. */
+void bench_summarize(struct bench_result *result, u64 *samples, unsigned int count,
+		     unsigned int frames);
 void bench_print(struct seq_file *out, const char *row, unsigned int payload,
 		 unsigned int burst, unsigned int chain, const struct bench_result *result);
 
@@ -43,6 +44,21 @@ struct sk_buff *bench_skb(struct net_device *dev, unsigned int payload);
 int bench_one(struct seq_file *out, struct bench_modem *modem, struct net_device *dev);
 int bench_rx(struct seq_file *out, struct bench_modem *modem, struct net_device *dev);
 int bench_tx(struct seq_file *out, struct bench_modem *modem, struct net_device *dev);
+/* What is sent by one modem's device. */
+struct bench_sender {
+	struct bench_modem *modem;
+	struct net_device *dev;
+	struct netdev_queue *queue;
+	u64 span;
+};
+
+/* Sends @frames frames by ndo_start_xmit in bursts of @size, and adds up the time. */
+int bench_send(struct bench_sender *sender, unsigned int size, unsigned int payload,
+	       unsigned int frames);
+
+/* RX and TX by all @count modems in turn. */
+int bench_growth(struct seq_file *out, struct bench_modem *modems[], struct net_device *devs[],
+		 unsigned int count);
 int bench_floor(struct seq_file *out, struct net_device *dev);
 
 #endif

@@ -201,33 +201,38 @@ del:
 	return err;
 }
 
-struct bench_modem *bench_modem_new(unsigned int num, bool event_idx)
+struct bench_modem *bench_modem_new(unsigned int index, unsigned int num, bool event_idx)
 {
+	char name[16];
 	struct bench_modem *modem = kzalloc(sizeof(*modem), GFP_KERNEL);
 	struct faux_device *parent;
 	int err = -ENOMEM;
 
 	if (!modem)
 		return ERR_PTR(err);
+	snprintf(name, sizeof(name), "caif-bench%u", index);
+	modem->channels = 1;
 	modem->num = num;
 	modem->event_idx = event_idx;
 	modem->heap = TABLE_LEN + 2 * vring_room(num);
-	modem->size = modem->heap + PAGE_ALIGN(num * BENCH_STRIDE);
+	modem->size = modem->heap + PAGE_ALIGN(min(num, BENCH_BUFFERS) * BENCH_STRIDE);
 	modem->memory = alloc_pages_exact(modem->size, GFP_KERNEL | __GFP_ZERO);
 	if (!modem->memory)
 		goto free;
 	write_table(modem);
 	err = -ENODEV;
-	parent = faux_device_create("caif-bench", NULL, NULL);
+	parent = faux_device_create(name, NULL, NULL);
 	if (!parent)
 		goto free_pages;
 	modem->parent = &parent->dev;
 	err = -ENOMEM;
-	modem->rproc = rproc_alloc(modem->parent, "caif-bench", &ops, NULL, sizeof(modem));
+	modem->rproc = rproc_alloc(modem->parent, name, &ops, NULL, sizeof(modem));
 	if (!modem->rproc)
 		goto destroy;
 	*(struct bench_modem **)modem->rproc->priv = modem;
-	the_modem = modem;
+	/* The original driver is there for one only. */
+	if (!index)
+		the_modem = modem;
 	err = attach(modem);
 	if (!err)
 		return modem;
@@ -262,14 +267,17 @@ void bench_modem_reset(struct bench_modem *modem)
 	vring_init(&modem->rx.vring, modem->num, first_is_rx ? first : second, ALIGN_VRING);
 	vring_init(&modem->tx.vring, modem->num, first_is_rx ? second : first, ALIGN_VRING);
 	modem->interrupts = 0;
+	modem->desc = 0;
 }
 
 struct net_device *bench_modem_netdev(struct bench_modem *modem)
 {
 	struct net_device *dev;
 
+	/* The original driver does not say whose its device is. */
 	for_each_netdev(&init_net, dev)
-		if (dev->type == ARPHRD_CAIF)
+		if (dev->type == ARPHRD_CAIF &&
+		    (dev->dev.parent == &modem->vdev->dev || !dev->dev.parent))
 			return dev;
 	return NULL;
 }
@@ -281,16 +289,18 @@ void bench_modem_fill(struct bench_modem *modem, unsigned int frames, unsigned i
 	u16 mask = modem->num - 1;
 
 	for (unsigned int i = 0; i < frames; i++) {
-		size_t at = modem->heap + i * BENCH_STRIDE;
-		u64 addr = modem->callback ? virt_to_phys(modem->memory + at) : DA + at;
+		u16 index = modem->desc++ & mask;
+		struct vring_desc *desc = &vring->desc[index];
+		size_t at = modem->heap + i % min(modem->num, BENCH_BUFFERS) * BENCH_STRIDE;
 		bool last = i % chain == chain - 1;
 
-		vring->desc[i].addr = addr;
-		vring->desc[i].len = payload + 2 * BENCH_ROOM;
-		vring->desc[i].flags = last ? 0 : VRING_DESC_F_NEXT;
-		vring->desc[i].next = last ? 0 : i + 1;
+		*(u8 *)(modem->memory + at + BENCH_ROOM) = index % modem->channels;
+		desc->addr = modem->callback ? virt_to_phys(modem->memory + at) : DA + at;
+		desc->len = payload + 2 * BENCH_ROOM;
+		desc->flags = last ? 0 : VRING_DESC_F_NEXT;
+		desc->next = last ? 0 : modem->desc & mask;
 		if (i % chain == 0)
-			vring->avail->ring[modem->rx.next++ & mask] = i;
+			vring->avail->ring[modem->rx.next++ & mask] = index;
 	}
 	smp_store_release(&vring->avail->idx, modem->rx.next);
 }

@@ -13,6 +13,9 @@
 #define BENCH_MTU 4096
 /* Bytes between two buffers of the modem. */
 #define BENCH_STRIDE 4352
+/* Buffers of a modem, all that it has frames for at a time. */
+#define BENCH_BUFFERS 64U
+#define BENCH_MODEMS 8
 
 struct bench_ring {
 	struct vring vring;
@@ -35,9 +38,13 @@ struct bench_modem {
 	struct vringh vrh;
 	vrh_callback_t *callback;
 	u32 interrupts;
+	/* Where the next chain starts. */
+	u16 desc;
+	/* Frames are for as many channels in turn. */
+	u8 channels;
 };
 
-struct bench_modem *bench_modem_new(unsigned int num, bool event_idx);
+struct bench_modem *bench_modem_new(unsigned int index, unsigned int num, bool event_idx);
 void bench_modem_free(struct bench_modem *modem);
 
 /* The rings are where the driver that was just bound takes them to be. */

@@ -54,7 +54,7 @@ static int row(struct seq_file *out, struct bench_modem *modem, struct bench_sin
 		i++;
 		cond_resched();
 	}
-	bench_summarize(&result, samples, frames);
+	bench_summarize(&result, samples, BENCH_SAMPLES, frames);
 	result.kicks = (u64)(modem->rx.kicks - kicks) * 1000 / (BENCH_SAMPLES * frames);
 	result.interrupts = (u64)(modem->interrupts - interrupts) * 1000 / (BENCH_SAMPLES * frames);
 	bench_print(out, "rx", payload, frames, chain, &result);
@@ -108,7 +108,7 @@ static void in_vain(struct seq_file *out, struct bench_modem *modem, struct net_
 			samples[i] = bench_now() - start;
 		cond_resched();
 	}
-	bench_summarize(&result, samples, 1);
+	bench_summarize(&result, samples, BENCH_SAMPLES, 1);
 	bench_print(out, name, 0, 0, 1, &result);
 }
 

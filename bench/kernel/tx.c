@@ -11,42 +11,35 @@
 
 enum how { NDO, QUEUE, FULL };
 
-struct state {
-	struct bench_modem *modem;
-	struct net_device *dev;
-	struct netdev_queue *queue;
-	u64 span;
-};
-
 /* The modem returns everything, and says so if it was asked to. */
-static void give_back(struct state *state)
+static void give_back(struct bench_sender *sender)
 {
-	unsigned int count = bench_modem_return(state->modem);
+	unsigned int count = bench_modem_return(sender->modem);
 	u64 start;
 
-	if (!count || !bench_modem_wants_tx(state->modem, count))
+	if (!count || !bench_modem_wants_tx(sender->modem, count))
 		return;
 	local_bh_disable();
 	start = bench_now();
-	bench_modem_interrupt_tx(state->modem);
+	bench_modem_interrupt_tx(sender->modem);
 	local_bh_enable();
-	state->span += bench_now() - start;
+	sender->span += bench_now() - start;
 }
 
-static int ready(struct state *state)
+static int ready(struct bench_sender *sender)
 {
-	for (int i = 0; netif_xmit_frozen_or_drv_stopped(state->queue); i++) {
+	for (int i = 0; netif_xmit_frozen_or_drv_stopped(sender->queue); i++) {
 		if (i == 100)
 			return -EIO;
-		give_back(state);
+		give_back(sender);
 	}
 	return 0;
 }
 
-static int burst(struct state *state, enum how how, struct sk_buff *skbs[], unsigned int count)
+static int burst(struct bench_sender *sender, enum how how, struct sk_buff *skbs[], unsigned int count)
 {
 	for (unsigned int i = 0; i < count; i++) {
-		int err = ready(state);
+		int err = ready(sender);
 		u64 start;
 
 		if (err)
@@ -55,13 +48,13 @@ static int burst(struct state *state, enum how how, struct sk_buff *skbs[], unsi
 		if (how == QUEUE) {
 			start = bench_now();
 			err = dev_queue_xmit(skbs[i]);
-			state->span += bench_now() - start;
+			sender->span += bench_now() - start;
 		} else {
-			HARD_TX_LOCK(state->dev, state->queue, smp_processor_id());
+			HARD_TX_LOCK(sender->dev, sender->queue, smp_processor_id());
 			start = bench_now();
-			err = netdev_start_xmit(skbs[i], state->dev, state->queue, i + 1 < count);
-			state->span += bench_now() - start;
-			HARD_TX_UNLOCK(state->dev, state->queue);
+			err = netdev_start_xmit(skbs[i], sender->dev, sender->queue, i + 1 < count);
+			sender->span += bench_now() - start;
+			HARD_TX_UNLOCK(sender->dev, sender->queue);
 		}
 		local_bh_enable();
 		skbs[i] = NULL;
@@ -71,7 +64,7 @@ static int burst(struct state *state, enum how how, struct sk_buff *skbs[], unsi
 	return 0;
 }
 
-static int bursts(struct state *state, enum how how, unsigned int size, unsigned int payload,
+static int bursts(struct bench_sender *sender, enum how how, unsigned int size, unsigned int payload,
 		  unsigned int frames)
 {
 	struct sk_buff *skbs[BURST_MAX] = {};
@@ -79,25 +72,31 @@ static int bursts(struct state *state, enum how how, unsigned int size, unsigned
 
 	for (unsigned int done = 0; done < frames && !err; done += size) {
 		for (unsigned int i = 0; i < size && !err; i++) {
-			skbs[i] = bench_skb(state->dev, payload);
+			skbs[i] = bench_skb(sender->dev, payload);
 			if (!skbs[i])
 				err = -ENOMEM;
 		}
 		if (!err)
-			err = burst(state, how, skbs, size);
+			err = burst(sender, how, skbs, size);
 		for (unsigned int i = 0; i < size; i++)
 			kfree_skb(skbs[i]);
 		/* Otherwise not before the queue has stopped. */
 		if (how != FULL)
-			give_back(state);
+			give_back(sender);
 	}
 	return err;
 }
 
-static int row(struct seq_file *out, struct state *state, const char *name, enum how how,
+int bench_send(struct bench_sender *sender, unsigned int size, unsigned int payload,
+	       unsigned int frames)
+{
+	return bursts(sender, NDO, size, payload, frames);
+}
+
+static int row(struct seq_file *out, struct bench_sender *sender, const char *name, enum how how,
 	       unsigned int size, unsigned int payload, u64 *samples)
 {
-	struct bench_modem *modem = state->modem;
+	struct bench_modem *modem = sender->modem;
 	unsigned int frames = 2 * modem->num;
 	struct bench_result result = {};
 	u32 kicks = 0, interrupts = 0;
@@ -105,8 +104,8 @@ static int row(struct seq_file *out, struct state *state, const char *name, enum
 	int err;
 
 	for (int i = -4; i < BENCH_SAMPLES; i++) {
-		state->span = 0;
-		err = bursts(state, how, size, payload, frames);
+		sender->span = 0;
+		err = bursts(sender, how, size, payload, frames);
 		if (err) {
 			pr_err("TX: %s with %u bytes failed: %d\n", name, payload, err);
 			return err;
@@ -115,7 +114,7 @@ static int row(struct seq_file *out, struct state *state, const char *name, enum
 			kicks = modem->tx.kicks;
 			interrupts = modem->interrupts;
 		} else {
-			samples[i] = state->span;
+			samples[i] = sender->span;
 		}
 		cond_resched();
 	}
@@ -123,7 +122,7 @@ static int row(struct seq_file *out, struct state *state, const char *name, enum
 	looks = bench_overhead() * (frames - 1);
 	for (int i = 0; i < BENCH_SAMPLES; i++)
 		samples[i] -= min(samples[i], looks);
-	bench_summarize(&result, samples, frames);
+	bench_summarize(&result, samples, BENCH_SAMPLES, frames);
 	result.kicks = (u64)(modem->tx.kicks - kicks) * 1000 / (BENCH_SAMPLES * frames);
 	result.interrupts = (u64)(modem->interrupts - interrupts) * 1000 / (BENCH_SAMPLES * frames);
 	bench_print(out, name, payload, size, 1, &result);
@@ -145,7 +144,7 @@ int bench_tx(struct seq_file *out, struct bench_modem *modem, struct net_device 
 		{ "tx_stop_wake", FULL, 1 },
 	};
 	u64 *samples = kcalloc(BENCH_SAMPLES, sizeof(*samples), GFP_KERNEL);
-	struct state state = {
+	struct bench_sender sender = {
 		.modem = modem,
 		.dev = dev,
 		.queue = netdev_get_tx_queue(dev, 0),
@@ -156,7 +155,7 @@ int bench_tx(struct seq_file *out, struct bench_modem *modem, struct net_device 
 		return -ENOMEM;
 	for (int s = 0; s < ARRAY_SIZE(shapes) && !err; s++)
 		for (int p = 0; p < ARRAY_SIZE(payloads) && !err; p++)
-			err = row(out, &state, shapes[s].name, shapes[s].how, shapes[s].size,
+			err = row(out, &sender, shapes[s].name, shapes[s].how, shapes[s].size,
 				  payloads[p], samples);
 	kfree(samples);
 	return err;

@@ -2,6 +2,7 @@
 
 //! Makes a table, a picture and a file for programs of what the bench measured.
 
+mod growth;
 mod plot;
 mod rows;
 mod targets;
@@ -33,7 +34,8 @@ fn main() -> Result<ExitCode> {
     let args = Args::parse();
     let log = fs::read_to_string(&args.log).with_context(|| args.log.display().to_string())?;
     let measured = rows::read(&log)?;
-    let targets = targets::all(&measured);
+    let mut targets = targets::all(&measured);
+    targets.extend(growth::targets(&measured.growth));
     fs::create_dir_all(&args.out)?;
     let table = table(&measured, &targets, &args.commit);
     print!("{table}");
@@ -99,6 +101,8 @@ fn table(measured: &Measured, targets: &[Target], commit: &str) -> String {
             c.kicks,
         ));
     }
+    lines.push(String::new());
+    lines.extend(growth::table(&measured.growth));
     lines.extend([
         String::new(),
         format!(
@@ -126,5 +130,15 @@ fn json(measured: &Measured, commit: &str) -> serde_json::Value {
         .iter()
         .map(|(key, rust)| json!({ "what": key, "rust": rust, "c": measured.c[key] }))
         .collect();
-    json!({ "commit": commit, "unit": "instructions per frame", "rows": rows })
+    let memory: Vec<_> = growth::RINGS
+        .iter()
+        .map(|ring| json!({ "ring": ring, "kib": growth::memory(&measured.growth, *ring) }))
+        .collect();
+    json!({
+        "commit": commit,
+        "unit": "instructions per frame",
+        "rows": rows,
+        "growth": measured.growth,
+        "memory_per_modem": memory,
+    })
 }

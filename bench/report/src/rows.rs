@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
+use crate::growth::{Grown, Row};
+
 /// What was measured, the same for both drivers.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key {
@@ -19,7 +21,7 @@ pub struct Key {
 }
 
 /// Per frame; times in instructions.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
 pub struct Cost {
     pub median: f64,
     pub min: f64,
@@ -35,6 +37,7 @@ enum Line {
         driver: String,
         event_idx: u8,
     },
+    Grown(Grown),
     Row {
         row: String,
         burst: u32,
@@ -50,10 +53,11 @@ enum Line {
 
 pub type Rows = BTreeMap<Key, Cost>;
 
-/// Both drivers' rows.
+/// Both drivers' rows, and those of this one with more of all.
 pub struct Measured {
     pub rust: Rows,
     pub c: Rows,
+    pub growth: Vec<Grown>,
 }
 
 /// Reads the output of the machine. It is an error if that is not complete.
@@ -61,6 +65,7 @@ pub fn read(text: &str) -> Result<Measured> {
     let mut measured = Measured {
         rust: Rows::new(),
         c: Rows::new(),
+        growth: Vec::new(),
     };
     let mut current = None;
     let mut complete = false;
@@ -70,6 +75,7 @@ pub fn read(text: &str) -> Result<Measured> {
             Line::Driver { driver, event_idx } => {
                 current = Some((driver == "caif_virtio", event_idx));
             }
+            Line::Grown(grown) => measured.growth.push(grown),
             Line::Row {
                 row,
                 burst,
@@ -77,6 +83,10 @@ pub fn read(text: &str) -> Result<Measured> {
                 payload,
                 cost,
             } => {
+                if let Some(grown) = measured.growth.last_mut() {
+                    grown.rows.push(Row { row, payload, cost });
+                    continue;
+                }
                 let (rust, event_idx) = current.context("a row before a driver")?;
                 let rows = if rust {
                     &mut measured.rust
