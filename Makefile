@@ -24,7 +24,8 @@ help:
 	  'make check     formatting, lints, scripts, unsafe code' \
 	  'make modules   build the modules; KDIR=... against your own kernel' \
 	  'make test-PART one part of the tests: $(PARTS)' \
-	  'make test-intree  the driver as part of the kernel, with its own KUnit tool' \
+	  'make test-intree  the driver as part of the kernel, with its own KUnit tool;' \
+	  '               with ARCH=arm64 that tool on a machine of arm64' \
 	  'make docs      render what the driver'\''s sources say of themselves' \
   'make install   install the modules; KDIR=..., DESTDIR=...' \
 	  'make clean     remove what was built; make distclean: and what was fetched'
