@@ -8,7 +8,7 @@ ifdef ARCH
 export ARCH
 endif
 PARTS := scripts host modem fuzz interop kunit vm hostile soak
-.PHONY: help demo test check setup modules modem soak fuzz bench bench-profile bench-host $(PARTS:%=test-%) clean distclean \
+.PHONY: help demo test check setup modules modem soak fuzz bench bench-profile bench-end-to-end bench-host $(PARTS:%=test-%) clean distclean \
 	test-intree install docs
 
 help:
@@ -20,6 +20,7 @@ help:
 	  'make fuzz      ten minutes of fuzzing for each target' \
 	  'make bench     instructions per frame, beside those of the original C driver' \
 	  'make bench-profile  where those of an interrupt go, by what they belong to' \
+	  'make bench-end-to-end  ping, UDP and TCP through the modem process, beside virtio-net' \
 	  'make bench-host  time per chain of the ring alone, beside the crate virtio-queue' \
 	  'make check     formatting, lints, scripts, unsafe code' \
 	  'make modules   build the modules; KDIR=... against your own kernel' \
@@ -53,6 +54,9 @@ bench: setup
 
 bench-profile: setup
 	@bench/profile
+
+bench-end-to-end: setup
+	@bench/end-to-end
 
 bench-host: setup
 	@bench/host/run

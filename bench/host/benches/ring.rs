@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Fetch and return of chains, by the driver's ring and by the crate `virtio-queue`.
+//! Fetch and return of chains, by the driver's ring, by the crate `virtio-queue`, and by the kernel's
+//! `vringh.c` in user space.
 //!
-//! Both work on the same memory through the same bounds-checked accesses of `vm-memory`, one
-//! after the other. The modem is a ring that is filled once: all it does between two rounds is to
-//! move `avail.idx`, which is in the figures of both.
+//! All work on the same memory, one after the other; the first two through the same bounds-checked
+//! accesses of `vm-memory`, the last one by pointers. The modem is a ring that is filled once: all it does between two rounds is to
+//! move `avail.idx`, which is in all figures.
 
 use std::fs;
 use std::hint::black_box;
@@ -19,6 +20,8 @@ use vring_host_tests::memory::{Memory, View, BASE};
 use vring_host_tests::vring_layout::{Layout, DESC_F_NEXT};
 use vring_host_tests::vring_mem::{Features, RingMem};
 use vring_host_tests::vring_reversed::{Ring, Segment};
+use vring_interop::arena::Arena;
+use vring_interop::kernel::Device;
 
 /// Descriptors of the ring.
 const NUM: u16 = 256;
@@ -147,7 +150,8 @@ fn queue_of(layout: &Layout) -> Queue {
     queue
 }
 
-fn measure(criterion: &mut Criterion, memory: &Memory, layout: Layout) {
+fn measure(criterion: &mut Criterion, arena: &Arena) {
+    let (memory, layout) = (arena.memory(), arena.layout());
     for (way, batch) in WAYS {
         let mut group = criterion.benchmark_group(way);
         for len in CHAINS {
@@ -181,6 +185,16 @@ fn measure(criterion: &mut Criterion, memory: &Memory, layout: Layout) {
                 });
                 modem.must_have_all();
             });
+
+            group.bench_function(BenchmarkId::new("vringh", len), |bencher| {
+                let mut modem = Modem::new(memory, layout, len);
+                let mut device = Device::new(arena, false);
+                bencher.iter(|| {
+                    modem.post();
+                    assert_eq!(device.round(!batch), u32::from(NUM / len));
+                });
+                modem.must_have_all();
+            });
         }
         group.finish();
     }
@@ -201,12 +215,15 @@ fn median(out: &Path, way: &str, who: &str, len: u16) -> Result<f64, String> {
 /// Prints the table, and returns how many targets were met and how many missed.
 fn report(out: &Path) -> Result<(u32, u32), String> {
     let (mut met, mut missed) = (0, 0);
-    println!("| chain | modem told | ours, ns per chain | virtio-queue | ratio |        |");
-    println!("|---|---|---|---|---|---|");
+    println!(
+        "| chain | modem told | ours, ns per chain | virtio-queue | ratio |        | vringh.c | ratio |"
+    );
+    println!("|---|---|---|---|---|---|---|---|");
     for (way, _) in WAYS {
         for len in CHAINS {
             let ours = median(out, way, "ours", len)?;
             let theirs = median(out, way, "virtio-queue", len)?;
+            let kernels = median(out, way, "vringh", len)?;
             let ratio = theirs / ours;
             let verdict = if ratio >= TARGET {
                 met += 1;
@@ -216,7 +233,9 @@ fn report(out: &Path) -> Result<(u32, u32), String> {
                 "MISSED"
             };
             println!(
-                "| {len:5} | {way:10} | {ours:18.1} | {theirs:12.1} | {ratio:5.2} | {verdict:6} |"
+                "| {len:5} | {way:10} | {ours:18.1} | {theirs:12.1} | {ratio:5.2} | {verdict:6} \
+                 | {kernels:8.1} | {:5.2} |",
+                kernels / ours
             );
         }
     }
@@ -225,13 +244,12 @@ fn report(out: &Path) -> Result<(u32, u32), String> {
 
 fn main() -> ExitCode {
     let out = PathBuf::from(std::env::var_os("CRITERION_HOME").unwrap_or("criterion".into()));
-    let layout = Layout::new(u32::from(NUM), 64).expect("both are powers of two");
-    let memory = Memory::new(layout.size());
+    let arena = Arena::new(NUM);
     let mut criterion = Criterion::default()
         .output_directory(&out)
         .without_plots()
         .configure_from_args();
-    measure(&mut criterion, &memory, layout);
+    measure(&mut criterion, &arena);
     criterion.final_summary();
     match report(&out) {
         Ok((met, missed)) => {

@@ -31,4 +31,5 @@ mod stats;
 
 pub use config::{Config, Ipv4Net};
 pub use engine::Engine;
+pub use ip::{IpConfig, IpStack};
 pub use stats::Stats;

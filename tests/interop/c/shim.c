@@ -24,6 +24,10 @@ struct interop_driver {
 
 struct interop_device {
 	struct vringh vrh;
+	unsigned int num;
+	struct kvec *vec;
+	/* Of the chains that are to be given back. */
+	unsigned short *heads;
 };
 
 /* Who needs a notification is asked before, so that none is ever sent. */
@@ -118,10 +122,14 @@ struct interop_device *interop_device_new(void *ring, unsigned int num,
 
 	if (!d)
 		return NULL;
+	d->num = num;
+	d->vec = calloc(num, sizeof(*d->vec));
+	d->heads = calloc(num, sizeof(*d->heads));
 	vring_init(&vr, num, ring, align);
-	if (vringh_init_kern(&d->vrh, features(event_idx), num, true,
+	if (!d->vec || !d->heads ||
+	    vringh_init_kern(&d->vrh, features(event_idx), num, true,
 			     vr.desc, vr.avail, vr.used)) {
-		free(d);
+		interop_device_free(d);
 		return NULL;
 	}
 	return d;
@@ -129,6 +137,8 @@ struct interop_device *interop_device_new(void *ring, unsigned int num,
 
 void interop_device_free(struct interop_device *d)
 {
+	free(d->heads);
+	free(d->vec);
 	free(d);
 }
 
@@ -160,6 +170,44 @@ int interop_device_complete(struct interop_device *d, unsigned short head)
 int interop_device_need_notify(struct interop_device *d)
 {
 	return vringh_need_notify_kern(&d->vrh);
+}
+
+int interop_device_round(struct interop_device *d, bool notify_each)
+{
+	unsigned int count = 0;
+	int err;
+
+	for (;;) {
+		unsigned short head;
+		struct vringh_kiov iov;
+
+		vringh_kiov_init(&iov, d->vec, d->num);
+		err = vringh_getdesc_kern(&d->vrh, &iov, NULL, &head, GFP_ATOMIC);
+		if (err != 1)
+			break;
+		/* Whoever receives looks at each buffer. */
+		for (unsigned int i = 0; i < iov.used; i++)
+			asm volatile("" : : "r"(iov.iov[i].iov_base), "r"(iov.iov[i].iov_len));
+		if (notify_each) {
+			err = vringh_complete_kern(&d->vrh, head, 0);
+			if (!err)
+				err = vringh_need_notify_kern(&d->vrh);
+			if (err < 0)
+				return err;
+			count++;
+		} else if (count == d->num) {
+			return -EINVAL;
+		} else {
+			d->heads[count++] = head;
+		}
+	}
+	if (err || notify_each)
+		return err ? err : (int)count;
+	for (unsigned int i = 0; i < count && !err; i++)
+		err = vringh_complete_kern(&d->vrh, d->heads[i], 0);
+	if (!err)
+		err = vringh_need_notify_kern(&d->vrh);
+	return err < 0 ? err : (int)count;
 }
 
 bool interop_device_enable(struct interop_device *d)

@@ -34,6 +34,11 @@ int interop_device_get(struct interop_device *d, unsigned short *head,
 		       struct interop_buffer *buf);
 int interop_device_complete(struct interop_device *d, unsigned short head);
 int interop_device_need_notify(struct interop_device *d);
+/*
+ * Takes all chains and gives them back, of up to so many buffers each. Returns
+ * how many chains that were, or an error.
+ */
+int interop_device_round(struct interop_device *d, bool notify_each);
 bool interop_device_enable(struct interop_device *d);
 void interop_device_disable(struct interop_device *d);
 

@@ -54,6 +54,11 @@ impl Arena {
         self.memory.view(self.layout.size())
     }
 
+    /// All of the memory, the ring first.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
     /// Where the ring is in the process.
     pub fn ring(&self) -> *mut u8 {
         let host = self.memory.map().get_host_address(BASE);

@@ -68,6 +68,7 @@ extern "C" {
     fn interop_device_get(device: *mut c_void, head: *mut c_ushort, buf: *mut Buffer) -> c_int;
     fn interop_device_complete(device: *mut c_void, head: c_ushort) -> c_int;
     fn interop_device_need_notify(device: *mut c_void) -> c_int;
+    fn interop_device_round(device: *mut c_void, notify_each: bool) -> c_int;
     fn interop_device_enable(device: *mut c_void) -> bool;
     fn interop_device_disable(device: *mut c_void);
 }
@@ -204,6 +205,14 @@ impl<'a> Device<'a> {
         let need = unsafe { interop_device_need_notify(self.ptr.as_ptr()) };
         assert!(need >= 0, "vringh_need_notify_kern: {need}");
         need != 0
+    }
+
+    /// Takes all chains and gives them back; asks whether the other side must be notified after each
+    /// one, or after the last one. Returns how many chains that were.
+    pub fn round(&mut self, notify_each: bool) -> u32 {
+        // SAFETY: By the invariant.
+        let count = unsafe { interop_device_round(self.ptr.as_ptr(), notify_each) };
+        u32::try_from(count).unwrap_or_else(|_| panic!("vringh: {count}"))
     }
 
     /// Asks to be notified. Returns whether nothing was made available so far.

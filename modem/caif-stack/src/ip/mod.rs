@@ -20,15 +20,19 @@ use device::PacketQueues;
 const NO_PROGRESS: Duration = Duration::from_millis(10);
 
 /// What a stack is made from.
-pub(crate) struct IpConfig {
-    pub(crate) net: Ipv4Net,
-    pub(crate) mtu: usize,
-    pub(crate) queue: usize,
-    pub(crate) seed: u64,
+pub struct IpConfig {
+    /// The stack's address.
+    pub net: Ipv4Net,
+    /// Bytes of the largest packet.
+    pub mtu: usize,
+    /// Packets that may wait, each way.
+    pub queue: usize,
+    /// Start of all that is random.
+    pub seed: u64,
 }
 
 /// An interface with one address, and the services that listen on it.
-pub(crate) struct IpStack {
+pub struct IpStack {
     start: Instant,
     device: PacketQueues,
     interface: Interface,
@@ -38,7 +42,8 @@ pub(crate) struct IpStack {
 }
 
 impl IpStack {
-    pub(crate) fn new(config: &IpConfig, now: Instant) -> Self {
+    /// Makes a stack whose time begins now.
+    pub fn new(config: &IpConfig, now: Instant) -> Self {
         let mut device = PacketQueues::new(config.queue, config.mtu);
         let mut interface_config = iface::Config::new(HardwareAddress::Ip);
         interface_config.random_seed = config.seed;
@@ -69,14 +74,14 @@ impl IpStack {
     }
 
     /// Takes a packet from the host; false if it had to be dropped.
-    pub(crate) fn receive(&mut self, packet: &[u8], now: Instant) -> bool {
+    pub fn receive(&mut self, packet: &[u8], now: Instant) -> bool {
         let taken = self.device.receive(packet);
         self.pump(now);
         taken
     }
 
     /// The next packet for the host.
-    pub(crate) fn send(&mut self, now: Instant) -> Option<Vec<u8>> {
+    pub fn send(&mut self, now: Instant) -> Option<Vec<u8>> {
         let packet = self.device.send();
         // Room in the queue lets what waited for it go on.
         self.pump(now);
@@ -84,13 +89,13 @@ impl IpStack {
     }
 
     /// How many packets wait for the host.
-    pub(crate) fn waiting(&self) -> usize {
+    pub fn waiting(&self) -> usize {
         self.device.waiting()
     }
 
     /// Lets the stack work until it can do no more at this time, and gives the time at which
     /// it can. None if only a packet from the host or room in the queue helps.
-    pub(crate) fn poll(&mut self, now: Instant) -> Option<Instant> {
+    pub fn poll(&mut self, now: Instant) -> Option<Instant> {
         self.pump(now);
         if self.device.is_full() {
             return None;

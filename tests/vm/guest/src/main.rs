@@ -16,6 +16,7 @@ mod flowing;
 #[path = "../../../../modem/hostile/src/frame.rs"]
 mod hostile_frame;
 mod link;
+mod measure;
 mod netdev;
 mod pattern;
 mod ping;
@@ -55,6 +56,8 @@ enum Command {
     FailNth(failing::Args),
     /// Print the statistics of interfaces
     Counters(counters::Args),
+    /// Measure ping, datagrams and streams of the modem's services, as a JSON object
+    Measure(measure::Args),
     /// Ping with exact sizes, comparing every payload byte
     Ping(ping::Args),
     /// Answer the hostile modem, and look at all that it delivers, until killed
@@ -77,6 +80,7 @@ fn main() -> Result<()> {
         Command::ComeBack(args) => comeback::run(&args),
         Command::FailNth(args) => failing::run(&args),
         Command::Counters(args) => counters::run(&args),
+        Command::Measure(args) => measure::run(&args),
         Command::Ping(args) => ping::run(&args),
         Command::Reflect(args) => reflect::run(&args),
         Command::UdpEcho(args) => udp::run(&args),

@@ -66,8 +66,7 @@ struct Counts {
     received: u64,
     lost: u64,
     unsent: u64,
-    rtt: Duration,
-    rtt_max: Duration,
+    rtts: Vec<Duration>,
 }
 
 struct Pinger {
@@ -121,7 +120,9 @@ pub fn run(args: &Args) -> Result<()> {
     }
     let counts = &pinger.counts;
     let mean = counts
-        .rtt
+        .rtts
+        .iter()
+        .sum::<Duration>()
         .checked_div(u32::try_from(counts.received)?)
         .unwrap_or_default();
     println!(
@@ -130,7 +131,7 @@ pub fn run(args: &Args) -> Result<()> {
         counts.received,
         100.0 * counts.lost as f64 / counts.sent.max(1) as f64,
         counts.unsent,
-        counts.rtt_max
+        counts.rtts.iter().max().copied().unwrap_or_default()
     );
     ensure!(
         end.is_some() || counts.lost == 0,
@@ -140,6 +141,24 @@ pub fn run(args: &Args) -> Result<()> {
     );
     ensure!(counts.received > 0, "no answer at all");
     Ok(())
+}
+
+/// Pings one after the other, each of which must be answered, and gives how long that took.
+pub fn times(address: Ipv4Addr, size: usize, count: u16) -> Result<Vec<Duration>> {
+    let args = Args {
+        count,
+        ..Args::once(address, Duration::from_secs(5))
+    };
+    let mut pinger = Pinger::new(&args)?;
+    for _ in 0..count {
+        pinger.send(size)?;
+        while !pinger.pending.is_empty() {
+            pinger.receive()?;
+        }
+    }
+    let counts = pinger.counts;
+    ensure!(counts.lost == 0, "{} of {count} pings lost", counts.lost);
+    Ok(counts.rtts)
 }
 
 impl Pinger {
@@ -231,8 +250,7 @@ impl Pinger {
         }
         self.flowing.announce()?;
         self.counts.received += 1;
-        self.counts.rtt += at.elapsed();
-        self.counts.rtt_max = self.counts.rtt_max.max(at.elapsed());
+        self.counts.rtts.push(at.elapsed());
         Ok(())
     }
 }

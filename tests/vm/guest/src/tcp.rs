@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::ValueEnum;
 
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
 };
 
 #[derive(Clone, Copy, ValueEnum)]
-enum Mode {
+pub enum Mode {
     /// Send to the sink, which answers with its checksum
     Sink,
     /// Receive from the source
@@ -47,16 +47,43 @@ pub struct Args {
     flowing: Flowing,
 }
 
-pub fn run(args: &Args) -> Result<()> {
+impl Args {
+    /// How many bytes it is.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// One transfer.
+    pub fn once(mode: Mode, address: IpAddr, bytes: u64) -> Self {
+        Self {
+            mode,
+            address,
+            bytes,
+            seed: 1,
+            timeout: 30,
+            flowing: Flowing::default(),
+        }
+    }
+}
+
+/// How long one transfer of `args.bytes` took.
+pub fn time(args: &Args) -> Result<Duration> {
     match args.mode {
         Mode::Sink => sink(args),
         Mode::Source => source(args),
         Mode::Echo => echo(args),
+        Mode::Both => bail!("those are two"),
+    }
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    match args.mode {
+        Mode::Sink | Mode::Source | Mode::Echo => time(args).map(drop),
         Mode::Both => thread::scope(|scope| {
             let sink = scope.spawn(|| sink(args));
-            let source = source(args);
+            let source = source(args).map(drop);
             let sink = sink.join().map_err(|_| anyhow!("the sender panicked"))?;
-            sink.and(source)
+            sink.map(drop).and(source)
         }),
     }
 }
@@ -128,7 +155,7 @@ fn summary(reader: &mut impl BufRead) -> Result<String> {
     Ok(text)
 }
 
-fn sink(args: &Args) -> Result<()> {
+fn sink(args: &Args) -> Result<Duration> {
     let stream = connect(args, 9)?;
     let start = Instant::now();
     let sum = send(args, &stream)?;
@@ -138,11 +165,10 @@ fn sink(args: &Args) -> Result<()> {
         answer == want,
         "the modem received {answer:?}, {want:?} was sent"
     );
-    report("sent to the modem", args, sum, start);
-    Ok(())
+    Ok(report("sent to the modem", args, sum, start))
 }
 
-fn source(args: &Args) -> Result<()> {
+fn source(args: &Args) -> Result<Duration> {
     let mut stream = connect(args, 19)?;
     let start = Instant::now();
     stream.write_all(format!("{} {}\n", args.bytes, args.seed).as_bytes())?;
@@ -162,11 +188,10 @@ fn source(args: &Args) -> Result<()> {
         answer == want,
         "the modem sent {answer:?}, {want:?} was received"
     );
-    report("received from the modem", args, sum, start);
-    Ok(())
+    Ok(report("received from the modem", args, sum, start))
 }
 
-fn echo(args: &Args) -> Result<()> {
+fn echo(args: &Args) -> Result<Duration> {
     let stream = connect(args, 7)?;
     let start = Instant::now();
     let (sent, received) = thread::scope(|scope| {
@@ -176,15 +201,16 @@ fn echo(args: &Args) -> Result<()> {
     });
     let sent = sent.map_err(|_| anyhow!("the sender panicked"))??;
     ensure!(sent == received?, "what came back is not what was sent");
-    report("sent and returned", args, sent, start);
-    Ok(())
+    Ok(report("sent and returned", args, sent, start))
 }
 
-fn report(what: &str, args: &Args, sum: u32, start: Instant) {
-    let seconds = start.elapsed().as_secs_f64();
+fn report(what: &str, args: &Args, sum: u32, start: Instant) -> Duration {
+    let elapsed = start.elapsed();
+    let seconds = elapsed.as_secs_f64();
     println!(
         "{} bytes {what}, checksum {sum:08x} on both sides, {seconds:.1} s, {:.1} Mbit/s",
         args.bytes,
         args.bytes as f64 * 8e-6 / seconds.max(1e-6)
     );
+    elapsed
 }

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! The modem's IP services at the other end of an Ethernet device, of which each datagram on a UNIX
+//! socket is a frame: QEMU's `-netdev dgram`.
+
+#![forbid(unsafe_code)]
+
+mod ether;
+
+use std::{
+    io::{ErrorKind, Write, stdout},
+    net::Ipv4Addr,
+    os::unix::net::{UnixDatagram, UnixStream},
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+use caif_stack::{IpConfig, IpStack, Ipv4Net};
+use clap::Parser;
+use ether::{Ether, Received};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+/// The modem's IP services behind an Ethernet device, to compare a link with.
+///
+/// Prints "waiting" when the device may come, and ends with status 0 at SIGTERM or SIGINT.
+#[derive(Parser)]
+#[command(version)]
+struct Args {
+    /// Socket to receive frames from, which is made.
+    #[arg(long)]
+    socket: PathBuf,
+    /// Socket of the device.
+    #[arg(long)]
+    device: PathBuf,
+    /// Address of the services.
+    #[arg(long, default_value = "10.8.1.1")]
+    address: Ipv4Addr,
+    /// Bytes of the largest packet.
+    #[arg(long, default_value_t = 1500)]
+    mtu: usize,
+}
+
+fn main() -> Result<()> {
+    let args = Args::parse();
+    let (stop, stopper) = UnixStream::pair().context("make a pair of sockets")?;
+    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
+        let stopper = stopper.try_clone().context("duplicate a socket")?;
+        signal_hook::low_level::pipe::register(signal, stopper).context("catch signals")?;
+    }
+    let socket = UnixDatagram::bind(&args.socket)
+        .with_context(|| format!("cannot make {}", args.socket.display()))?;
+    socket.set_nonblocking(true)?;
+    writeln!(stdout(), "waiting")?;
+    stdout().flush()?;
+
+    let config = IpConfig {
+        net: Ipv4Net {
+            address: args.address,
+            prefix: 24,
+        },
+        mtu: args.mtu,
+        queue: 64,
+        seed: 1,
+    };
+    let mut stack = IpStack::new(&config, Instant::now());
+    let mut ether = Ether::new(args.address);
+    loop {
+        receive(&socket, &args, &mut ether, &mut stack)?;
+        send(&socket, &args, &ether, &mut stack)?;
+        let due = stack.poll(Instant::now());
+        if wait(&socket, &stop, due)? {
+            return Ok(());
+        }
+    }
+}
+
+/// Takes the frames that are there.
+fn receive(
+    socket: &UnixDatagram,
+    args: &Args,
+    ether: &mut Ether,
+    stack: &mut IpStack,
+) -> Result<()> {
+    let mut frame = [0; 65536];
+    loop {
+        let len = match socket.recv(&mut frame) {
+            Ok(len) => len,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+            Err(error) => return Err(error).context("cannot receive"),
+        };
+        match ether.receive(frame.get(..len).unwrap_or_default()) {
+            Received::Packet(packet) => {
+                stack.receive(packet, Instant::now());
+                send(socket, args, ether, stack)?;
+            }
+            Received::Answer(answer) => {
+                put(socket, args, &answer)?;
+            }
+            Received::Nothing => {}
+        }
+    }
+}
+
+/// Sends the packets that wait.
+fn send(socket: &UnixDatagram, args: &Args, ether: &Ether, stack: &mut IpStack) -> Result<()> {
+    while let Some(packet) = stack.send(Instant::now()) {
+        if let Some(frame) = ether.frame(&packet) {
+            put(socket, args, &frame)?;
+        }
+    }
+    Ok(())
+}
+
+/// Sends a frame, when there is room for it. It is lost if the device is not there.
+fn put(socket: &UnixDatagram, args: &Args, frame: &[u8]) -> Result<()> {
+    loop {
+        match socket.send(frame) {
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                let mut fds = [PollFd::new(socket, PollFlags::OUT)];
+                match poll(&mut fds, None) {
+                    Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                    Err(error) => return Err(error).context("cannot wait for room"),
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::NotConnected => {
+                if socket.connect(&args.device).is_err() {
+                    return Ok(());
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused => return Ok(()),
+            Err(error) => return Err(error).context("cannot send"),
+        }
+    }
+}
+
+/// Waits for a frame or until something is due. Returns whether this is the end.
+fn wait(socket: &UnixDatagram, stop: &UnixStream, due: Option<Instant>) -> Result<bool> {
+    let left = due.map(|due| due.saturating_duration_since(Instant::now()));
+    // Rounded up, so that it is due afterwards.
+    let left = left.map(|left| left + Duration::from_micros(1));
+    let timeout = left.and_then(|left| Timespec::try_from(left).ok());
+    let mut fds = [
+        PollFd::new(socket, PollFlags::IN),
+        PollFd::new(stop, PollFlags::IN),
+    ];
+    match poll(&mut fds, timeout.as_ref()) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => {}
+        Err(error) => return Err(error).context("cannot wait"),
+    }
+    Ok(!fds[1].revents().is_empty())
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! How fast the modem's services are, over whatever link leads to them.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, UdpSocket},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, anyhow, ensure};
+use serde_json::json;
+
+use crate::{
+    pattern::{compare, payload},
+    ping,
+    tcp::{self, Mode},
+};
+
+/// Bytes of a datagram, which with its headers is a packet of 1500.
+const DATAGRAM: usize = 1472;
+/// Datagrams under way at once.
+const WINDOW: u64 = 8;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Address of the services
+    address: Ipv4Addr,
+    /// What to call the link in the output
+    #[arg(long)]
+    name: String,
+    /// Pings of 56 bytes
+    #[arg(long, default_value_t = 200)]
+    pings: u16,
+    /// Datagrams to be returned
+    #[arg(long, default_value_t = 1000)]
+    datagrams: u64,
+    /// Bytes of a stream, each way
+    #[arg(long, default_value_t = 3_000_000)]
+    bytes: u64,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    let mut pings = ping::times(args.address, 56, args.pings)?;
+    ensure!(!pings.is_empty(), "no pings");
+    pings.sort_unstable();
+    let micros = |at: usize| pings[at.min(pings.len() - 1)].as_secs_f64() * 1e6;
+    let datagrams = echo(args)?;
+    let stream = |mode| -> Result<f64> {
+        let args = tcp::Args::once(mode, IpAddr::V4(args.address), args.bytes);
+        let time = tcp::time(&args)?;
+        Ok(mbits(args.bytes(), time))
+    };
+    println!(
+        "{}",
+        json!({
+            "link": args.name,
+            "ping_median": micros(pings.len() / 2),
+            "ping_p99": micros(pings.len() * 99 / 100),
+            "udp": mbits(args.datagrams * DATAGRAM as u64, datagrams),
+            "tcp_sent": stream(Mode::Sink)?,
+            "tcp_received": stream(Mode::Source)?,
+        })
+    );
+    Ok(())
+}
+
+/// Millions of bits per second.
+fn mbits(bytes: u64, time: Duration) -> f64 {
+    bytes as f64 * 8e-6 / time.as_secs_f64().max(1e-6)
+}
+
+/// Sends datagrams to the echo service, some at once, and compares what comes back.
+fn echo(args: &Args) -> Result<Duration> {
+    let socket = UdpSocket::bind("0.0.0.0:0")?;
+    socket.connect((args.address, 7))?;
+    socket.set_read_timeout(Some(Duration::from_secs(5)))?;
+    let start = Instant::now();
+    let (mut sent, mut back) = (0, 0);
+    let mut buffer = [0; 65536];
+    while back < args.datagrams {
+        while sent < args.datagrams && sent - back < WINDOW {
+            socket.send(&payload(sent, DATAGRAM))?;
+            sent += 1;
+        }
+        let len = socket
+            .recv(&mut buffer)
+            .with_context(|| format!("waiting for datagram {back}"))?;
+        // The link and the service keep them in order.
+        compare(&buffer[..len], &payload(back, DATAGRAM))
+            .map_err(|what| anyhow!("datagram {back}: {what}"))?;
+        back += 1;
+    }
+    Ok(start.elapsed())
+}
