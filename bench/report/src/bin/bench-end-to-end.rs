@@ -78,12 +78,7 @@ fn main() -> Result<()> {
             sample(&rounds, LINKS[0], key)?,
             sample(&rounds, LINKS[1], key)?,
         ];
-        // So that above 1 is better for CAIF.
-        let ratio = if more {
-            caif.median() / net.median()
-        } else {
-            net.median() / caif.median()
-        };
+        let ratio = ratio(&rounds, key, more)?;
         lines.push(format!(
             "| {what:22} | {unit:6} | {:>10.1} | {:>6.0}% | {:>10.1} | {:>6.0}% | {ratio:>6.2} |",
             caif.median(),
@@ -137,9 +132,29 @@ fn read(log: &str) -> Result<Vec<Round>> {
     Ok(rounds)
 }
 
-/// The values of a measurement.
+/// The median of what CAIF was better by in a round, in which both were measured one after the other.
+fn ratio(rounds: &[Round], key: &str, more: bool) -> Result<f64> {
+    let [caif, net] = LINKS.map(|link| values(rounds, link, key));
+    let ratios =
+        caif?
+            .into_iter()
+            .zip(net?)
+            .map(|(caif, net)| if more { caif / net } else { net / caif });
+    let mut ratios: Vec<_> = ratios.collect();
+    ratios.sort_by(f64::total_cmp);
+    Ok(Sample(ratios).median())
+}
+
+/// The values of a measurement, sorted.
 fn sample(rounds: &[Round], link: &str, key: &str) -> Result<Sample> {
-    let mut values = rounds
+    let mut values = values(rounds, link, key)?;
+    values.sort_by(f64::total_cmp);
+    Ok(Sample(values))
+}
+
+/// The values of a measurement, as they came.
+fn values(rounds: &[Round], link: &str, key: &str) -> Result<Vec<f64>> {
+    rounds
         .iter()
         .filter(|round| round.link == link)
         .map(|round| {
@@ -148,9 +163,7 @@ fn sample(rounds: &[Round], link: &str, key: &str) -> Result<Sample> {
                 .filter(|value| *value > 0.0)
                 .with_context(|| format!("no {key} of {link}"))
         })
-        .collect::<Result<Vec<_>>>()?;
-    values.sort_by(f64::total_cmp);
-    Ok(Sample(values))
+        .collect()
 }
 
 #[cfg(test)]
@@ -170,6 +183,17 @@ mod tests {
         let rounds = read(&log(5)).unwrap();
         let sample = sample(&rounds, "caif", "udp").unwrap();
         assert_eq!((sample.median(), sample.spread()), (3.0, 4.0 / 3.0));
+    }
+
+    #[test]
+    fn ratio_is_that_of_a_round() {
+        let log = log(3).replacen("\"caif\",\"udp\":2", "\"caif\",\"udp\":8", 1);
+        let rounds = read(&log).unwrap();
+        assert_eq!(ratio(&rounds, "udp", true).unwrap(), 1.0);
+        let log = log.replace("\"caif\",\"udp\":3", "\"caif\",\"udp\":6");
+        let rounds = read(&log).unwrap();
+        assert_eq!(ratio(&rounds, "udp", true).unwrap(), 2.0);
+        assert_eq!(ratio(&rounds, "udp", false).unwrap(), 0.5);
     }
 
     #[test]
