@@ -42,7 +42,8 @@ void caif_helper_dev_kfree_skb_any(struct sk_buff *skb);
  * whether there was memory for it.
  */
 bool caif_helper_receive(struct napi_struct *napi, const void *from, unsigned int len, u16 proto);
-bool caif_helper_receive_io(struct napi_struct *napi, const void *from, unsigned int len, u16 proto);
+bool caif_helper_receive_io(struct napi_struct *napi, const void *from, unsigned int len,
+			    u16 proto);
 
 int caif_helper_virtio_find_vqs(struct virtio_device *vdev, unsigned int nvqs,
 				struct virtqueue *vqs[], struct virtqueue_info infos[]);

@@ -235,8 +235,8 @@ impl<'bound> Queues<'bound> {
         self.found.mem(index)
     }
 
-    /// Whether the remote processor returned buffers of the vring to send by that were not taken back
-    /// yet. Any context.
+    /// Whether the remote processor returned buffers of the vring to send by that were not taken
+    /// back yet. Any context.
     #[inline]
     pub fn has_returned(&self) -> bool {
         self.bell.has_returned()

@@ -42,8 +42,8 @@ pub fn relax() {
     unsafe { bindings::caif_kunit_cond_resched() }
 }
 
-/// Waits until the condition holds, busily, for contexts that cannot sleep. Returns whether it does.
-/// On a machine with one CPU, where nobody could make it hold, nothing is waited for.
+/// Waits until the condition holds, busily, for contexts that cannot sleep. Returns whether it
+/// does. On a machine with one CPU, where nobody could make it hold, nothing is waited for.
 pub fn spin_until(condition: impl Fn() -> bool) -> bool {
     // SAFETY: The function may be called in any context.
     let now = || unsafe { bindings::caif_kunit_milliseconds() };

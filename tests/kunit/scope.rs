@@ -62,8 +62,8 @@ impl Point {
         call();
     }
 
-    /// Runs `f` each time that the point is reached while `body` runs. `f` must not sleep; it runs in
-    /// whatever context the point is in, perhaps several times at once. May sleep.
+    /// Runs `f` each time that the point is reached while `body` runs. `f` must not sleep; it runs
+    /// in whatever context the point is in, perhaps several times at once. May sleep.
     pub fn during<R>(&self, f: &(dyn Fn() + Sync), body: impl FnOnce() -> R) -> R {
         // INVARIANT: `f` and the reference to it live until the grace period below is over; code
         // of the kernel does not unwind.

@@ -141,8 +141,8 @@ impl<'a> Rewriter<'a> {
         self.fake.interrupt(0);
     }
 
-    /// Rewrites what the driver wrote to descriptors of the vring by which it sends, and what it has
-    /// no reason to read.
+    /// Rewrites what the driver wrote to descriptors of the vring by which it sends, and what it
+    /// has no reason to read.
     fn sent_descriptors(&self) {
         let [_, base] = self.bases;
         let [_, layout] = self.layouts;
