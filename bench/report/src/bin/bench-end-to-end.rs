@@ -135,11 +135,10 @@ fn read(log: &str) -> Result<Vec<Round>> {
 /// The median of what CAIF was better by in a round, in which both were measured one after the other.
 fn ratio(rounds: &[Round], key: &str, more: bool) -> Result<f64> {
     let [caif, net] = LINKS.map(|link| values(rounds, link, key));
-    let ratios =
-        caif?
-            .into_iter()
-            .zip(net?)
-            .map(|(caif, net)| if more { caif / net } else { net / caif });
+    let ratios = caif?
+        .into_iter()
+        .zip(net?)
+        .map(|(caif, net)| if more { caif / net } else { net / caif });
     let mut ratios: Vec<_> = ratios.collect();
     ratios.sort_by(f64::total_cmp);
     Ok(Sample(ratios).median())
