@@ -66,10 +66,11 @@ impl<W: Word> Seen<W> {
     }
 
     /// Whether an interrupt handler that finds these indices, of the modem's in the reversed ring
-    /// (`avail.idx`) and the other one (`used.idx`), must ask for a poll.
+    /// (`avail.idx`) and the other one (`used.idx`), must ask for a poll. The second is not looked
+    /// at if the first is enough.
     #[inline]
-    pub fn interrupt(&self, avail: u16, used: u16) -> bool {
-        let news = u32::from(avail) != self.rx.load() || self.is_returned(used);
+    pub fn interrupt(&self, avail: u16, used: impl FnOnce() -> u16) -> bool {
+        let news = u32::from(avail) != self.rx.load() || self.is_returned(used());
         news && self.due.swap(1) == 0
     }
 }

@@ -77,8 +77,8 @@ impl State<'_> {
         let (rx, rx_layout) = &self.rx;
         let (tx, tx_layout) = &self.tx;
         let avail = rx.load16(rx_layout.avail_idx());
-        let used = tx.load16(tx_layout.used_idx());
-        self.seen.interrupt(avail, used)
+        self.seen
+            .interrupt(avail, || tx.load16(tx_layout.used_idx()))
     }
 }
 

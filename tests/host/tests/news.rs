@@ -27,36 +27,36 @@ impl Word for Plain {
 #[test]
 fn an_interrupt_without_news_asks_for_nothing() {
     let seen: Seen<Plain> = Seen::new(Default::default());
-    assert!(!seen.interrupt(0, 0));
+    assert!(!seen.interrupt(0, || 0));
     seen.rx(65535);
     seen.tx(7);
-    assert!(!seen.interrupt(65535, 7));
+    assert!(!seen.interrupt(65535, || 7));
 }
 
 #[test]
 fn news_of_each_ring_ask_for_one_poll() {
     let seen: Seen<Plain> = Seen::new(Default::default());
     for (avail, used) in [(1, 0), (1, 1), (0, 1), (65535, 65535)] {
-        assert!(seen.interrupt(avail, used));
+        assert!(seen.interrupt(avail, || used));
         // Until that poll begins, it is enough.
-        assert!(!seen.interrupt(avail, used));
-        assert!(!seen.interrupt(avail.wrapping_add(1), used));
+        assert!(!seen.interrupt(avail, || used));
+        assert!(!seen.interrupt(avail.wrapping_add(1), || used));
         seen.begin_poll();
         seen.rx(avail);
         seen.tx(used);
-        assert!(!seen.interrupt(avail, used));
+        assert!(!seen.interrupt(avail, || used));
     }
 }
 
 #[test]
 fn what_comes_while_a_poll_runs_asks_for_another() {
     let seen: Seen<Plain> = Seen::new(Default::default());
-    assert!(seen.interrupt(1, 0));
+    assert!(seen.interrupt(1, || 0));
     seen.begin_poll();
-    assert!(seen.interrupt(2, 0));
+    assert!(seen.interrupt(2, || 0));
     seen.rx(1);
-    assert!(!seen.interrupt(2, 0), "a poll is due already");
+    assert!(!seen.interrupt(2, || 0), "a poll is due already");
     seen.begin_poll();
     seen.rx(2);
-    assert!(!seen.interrupt(2, 0));
+    assert!(!seen.interrupt(2, || 0));
 }

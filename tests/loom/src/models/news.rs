@@ -56,7 +56,7 @@ impl Link {
         self.avail.store(index, Ordering::Relaxed);
         // An interrupt comes after what was stored before it.
         fence(Ordering::SeqCst);
-        if self.seen.interrupt(self.index(), 0) {
+        if self.seen.interrupt(self.index(), || 0) {
             self.scheduled.fetch_add(1, Ordering::AcqRel);
         }
     }
