@@ -3,10 +3,7 @@
 //! Reception: frames out of the modem's buffers on the reversed vring.
 
 use crate::{
-    abstractions::{
-        bindings,
-        napi, //
-    },
+    abstractions::napi,
     counters::{
         Counter,
         Counters, //
@@ -44,8 +41,13 @@ pub struct Rx<'bound> {
     segments: KVec<Segment>,
     /// A chain of which only some segments fitted into the budget, and the next one of them.
     current: Option<(Chain, usize)>,
-    windows: Windows<'bound>,
+    frames: Frames<'bound>,
     seen: Arc<Seen>,
+}
+
+/// Where frames are in the modem's buffers.
+struct Frames<'bound> {
+    windows: Windows<'bound>,
     fit: Fit,
 }
 
@@ -66,9 +68,11 @@ impl<'bound> Rx<'bound> {
             ring: Ring::new(mem, layout, features, in_flight).map_err(|_| EINVAL)?,
             segments: KVec::from_elem(Segment::default(), num, GFP_KERNEL)?,
             current: None,
-            windows,
+            frames: Frames {
+                windows,
+                fit: config.fit(),
+            },
             seen: queues.seen(),
-            fit: config.fit(),
         })
     }
 
@@ -94,31 +98,44 @@ impl<'bound> Rx<'bound> {
         counters: &Counters,
     ) -> Result<u32, RingError> {
         let mut left = cx.budget() as usize;
-        if let Some((chain, next)) = self.current.take() {
-            left -= self.part(cx, counters, chain, next, left)?;
+        if self.current.is_some() {
+            left -= self.resume(cx, counters, left)?;
         }
         while left > 0 {
-            let Some(chain) = self.ring.fetch(&mut self.segments)? else {
+            let Some(next) = self.ring.peek()? else {
                 break;
             };
-            let len = chain.len();
-            if len > left {
+            if let Some(segment) = next.single() {
+                self.frames.buffer(cx, counters, segment);
+                next.give_back(0);
+                left -= 1;
+            } else {
+                let chain = next.fetch(&mut self.segments)?;
                 left -= self.part(cx, counters, chain, 0, left)?;
-                continue;
             }
-            for segment in self.segments.get(..len).unwrap_or_default() {
-                self.buffer(cx, counters, segment);
-            }
-            left -= len;
-            self.ring.give_back(chain, 0)?;
         }
         // At most the budget.
         Ok(cx.budget() - left as u32)
     }
 
+    /// As [`part`](Self::part), of the chain of which a part was received before.
+    #[cold]
+    fn resume(
+        &mut self,
+        cx: &napi::Context<'_>,
+        counters: &Counters,
+        left: usize,
+    ) -> Result<usize, RingError> {
+        match self.current.take() {
+            Some((chain, next)) => self.part(cx, counters, chain, next, left),
+            None => Ok(0),
+        }
+    }
+
     /// Receives what the budget allows of a chain: at most `left` buffers, from the one with number
     /// `next` on. Returns how many.
-    #[cold]
+    // One of the two callers is cold.
+    #[inline(always)]
     fn part(
         &mut self,
         cx: &napi::Context<'_>,
@@ -129,7 +146,7 @@ impl<'bound> Rx<'bound> {
     ) -> Result<usize, RingError> {
         let end = chain.len().min(next + left);
         for segment in self.segments.get(next..end).unwrap_or_default() {
-            self.buffer(cx, counters, segment);
+            self.frames.buffer(cx, counters, segment);
         }
         if end < chain.len() {
             self.current = Some((chain, end));
@@ -138,7 +155,9 @@ impl<'bound> Rx<'bound> {
         }
         Ok(end - next)
     }
+}
 
+impl Frames<'_> {
     /// Receives the frame in a buffer, or counts why not.
     #[inline(always)]
     fn buffer(&self, cx: &napi::Context<'_>, counters: &Counters, segment: &Segment) {
@@ -160,7 +179,7 @@ impl<'bound> Rx<'bound> {
             .windows
             .find(segment.addr(), &place)
             .ok_or(Counter::Address)?;
-        if frame.receive(cx, bindings::ETH_P_CAIF as u16) {
+        if frame.receive(cx) {
             Ok(())
         } else {
             Err(Counter::NoMemory)

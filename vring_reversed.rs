@@ -22,9 +22,9 @@
 //!
 //! The language cannot prevent that a value is dropped, and a destructor that reaches the ring
 //! would have to borrow it, so that only one chain could be held at a time. Two things stand in:
-//! [`Ring::receive`] gives the chain back itself and so cannot forget it, which is the way for
-//! everyone who is done with the buffers when the call ends; and whoever must hold a chain gets
-//! a `#[must_use]` token from [`Ring::fetch`] and a count, [`Ring::in_flight`], which tells a
+//! [`Ring::peek`] shows a chain that is still the ring's, to be given back without being taken,
+//! which is the way for chains of one buffer, the most common ones; and whoever must hold a chain
+//! gets a `#[must_use]` token from [`Ring::fetch`] and a count, [`Ring::in_flight`], which tells a
 //! forgotten chain from none. A forgotten chain is lost to the modem, but harmless: it is never
 //! handed out a second time.
 //!
@@ -230,6 +230,57 @@ impl Chain {
     }
 }
 
+/// A chain that was looked at and not taken, see [`Ring::peek`]. When this is dropped, the chain is
+/// still the next one.
+///
+/// # Invariants
+///
+/// `ring` is not broken, its `next_avail` is not at `known_avail`, and `head` is not in flight.
+pub struct Next<'a, M: RingMem, S: BorrowMut<[bool]>> {
+    ring: &'a mut Ring<M, S>,
+    head: u16,
+    first: Segment,
+    /// The descriptor at which it continues after the first.
+    second: Option<u16>,
+}
+
+impl<M: RingMem, S: BorrowMut<[bool]>> Next<'_, M, S> {
+    /// The chain's segment, if it has only one.
+    #[inline(always)]
+    pub fn single(&self) -> Option<&Segment> {
+        self.second.is_none().then_some(&self.first)
+    }
+
+    /// Gives the chain back, of which we wrote the first `written` bytes, as [`Ring::give_back`]
+    /// does with one that was taken. If it has several segments, only the first was looked at.
+    #[inline(always)]
+    pub fn give_back(self, written: u32) {
+        // INVARIANT: By the type invariant, `next_avail` may move on. No place is set, as
+        // `next_used` moves on, too.
+        self.ring.next_avail += 1;
+        self.ring.put(self.head, written);
+    }
+
+    /// Takes the chain, as [`Ring::fetch`] does.
+    #[inline]
+    pub fn fetch(self, segments: &mut [Segment]) -> Result<Chain, RingError> {
+        let (ring, head) = (self.ring, self.head);
+        ring.check_room(segments)?;
+        match ring.read_chain(head, self.first, self.second, segments) {
+            Ok(len) => {
+                if let Some(is_in_flight) = ring.place(head) {
+                    *is_in_flight = true;
+                }
+                // INVARIANT: By the type invariant, `next_avail` may move on, and the place was
+                // not set before.
+                ring.next_avail += 1;
+                Ok(Chain { head, len })
+            }
+            Err(error) => Err(ring.break_with(error)),
+        }
+    }
+}
+
 /// The device side of a ring.
 ///
 /// `S` stores for each descriptor whether a chain that starts there is in flight.
@@ -314,58 +365,48 @@ impl<M: RingMem, S: BorrowMut<[bool]>> Ring<M, S> {
         (self.next_used - self.published).0
     }
 
-    /// Takes the next chain, if there is one, and copies its descriptors to the start of
-    /// `segments`, which must have room for [`Layout::num`] of them.
-    ///
-    /// What is in `segments` beyond [`Chain::len`], or after an error, has no meaning.
+    /// Looks at the next chain, if there is one, without taking it: reads its first descriptor.
     #[inline(always)]
-    pub fn fetch(&mut self, segments: &mut [Segment]) -> Result<Option<Chain>, RingError> {
-        let num = self.layout.num();
-        if segments.len() < usize::from(num) {
-            return Err(self.broken.unwrap_or(RingError::Segments {
-                len: u32::try_from(segments.len()).unwrap_or(u32::MAX),
-                num,
-            }));
-        }
+    pub fn peek(&mut self) -> Result<Option<Next<'_, M, S>>, RingError> {
         if self.next_avail == self.known_avail && !self.read_avail_idx()? {
             return Ok(None);
         }
+        let num = self.layout.num();
         let head = self.mem.load16(self.layout.avail_ring(self.next_avail.0));
         if head >= num {
             return Err(self.break_with(RingError::Head { head, num }));
         }
-        match self.place(head) {
-            Some(is_in_flight) if !*is_in_flight => *is_in_flight = true,
-            _ => return Err(self.break_with(RingError::HeadInFlight { head })),
+        if self.place(head).is_none_or(|is_in_flight| *is_in_flight) {
+            return Err(self.break_with(RingError::HeadInFlight { head }));
         }
-        match self.read_chain(head, segments) {
-            Ok(len) => {
-                // INVARIANT: The index was not at `known_avail`, and the chain's place is set now.
-                self.next_avail += 1;
-                Ok(Some(Chain { head, len }))
-            }
+        let (first, next) = self.read_desc(head);
+        match self.follow(head, &first, next) {
+            // INVARIANT: Was checked above; in a broken ring `known_avail` is at `next_avail`.
+            Ok(second) => Ok(Some(Next {
+                ring: self,
+                head,
+                first,
+                second,
+            })),
             Err(error) => Err(self.break_with(error)),
         }
     }
 
-    /// Takes the next chain, if there is one, shows it to `f`, and gives it back with the number
-    /// of bytes that `f` says it wrote. Returns whether there was a chain.
+    /// Takes the next chain, if there is one, and copies its descriptors to the start of
+    /// `segments`, which must have room for [`Layout::num`] of them.
+    ///
+    /// What is in `segments` beyond [`Chain::len`], or after an error, has no meaning.
     #[inline]
-    pub fn receive<F>(&mut self, segments: &mut [Segment], f: F) -> Result<bool, RingError>
-    where
-        F: FnOnce(&[Segment]) -> u32,
-    {
-        let Some(chain) = self.fetch(segments)? else {
-            return Ok(false);
-        };
-        let written = f(segments.get(..chain.len()).unwrap_or_default());
-        self.give_back(chain, written)?;
-        Ok(true)
+    pub fn fetch(&mut self, segments: &mut [Segment]) -> Result<Option<Chain>, RingError> {
+        self.check_room(segments)?;
+        match self.peek()? {
+            Some(next) => next.fetch(segments).map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Gives a chain back, of which we wrote the first `written` bytes. The modem does not know
     /// before [`publish`](Self::publish).
-    #[inline(always)]
     pub fn give_back(&mut self, chain: Chain, written: u32) -> Result<(), RingError> {
         if let Some(error) = self.broken {
             return Err(error);
@@ -375,10 +416,8 @@ impl<M: RingMem, S: BorrowMut<[bool]>> Ring<M, S> {
             Some(is_in_flight) if *is_in_flight => *is_in_flight = false,
             _ => return Err(self.break_with(RingError::NotInFlight { head })),
         }
-        let elem = self.layout.used_ring(self.next_used.0);
-        self.mem.store32x2(elem, [head.into(), written]);
-        // INVARIANT: A place was set, so `next_used` was not yet at `next_avail`.
-        self.next_used += 1;
+        // A place was set, so `next_used` is not at `next_avail`.
+        self.put(head, written);
         Ok(())
     }
 
@@ -443,8 +482,9 @@ impl<M: RingMem, S: BorrowMut<[bool]>> Ring<M, S> {
         let delta = (idx - self.next_avail).0;
         // Before the modem sees a chain in the used ring it cannot make its head available
         // again, so chains in flight and chains that are not published both count.
-        let taken = (self.next_avail - self.published).0;
-        let allowed = self.layout.num().saturating_sub(taken);
+        let taken = self.next_avail - self.published;
+        // By the type invariant, it is not negative.
+        let allowed = (Wrapping(self.layout.num()) - taken).0;
         if delta > allowed {
             return Err(self.break_with(RingError::AvailJump { delta, allowed }));
         }
@@ -457,29 +497,73 @@ impl<M: RingMem, S: BorrowMut<[bool]>> Ring<M, S> {
         Ok(true)
     }
 
-    /// Reads the chain at `head`. Returns the number of its segments.
-    #[inline(always)]
-    fn read_chain(&self, head: u16, segments: &mut [Segment]) -> Result<usize, RingError> {
+    /// Whether `segments` has room for the longest chain.
+    #[inline]
+    fn check_room(&self, segments: &[Segment]) -> Result<(), RingError> {
         let num = self.layout.num();
-        let mut desc = head;
-        for (last, slot) in (0..usize::from(num)).zip(segments) {
-            let (segment, next) = self.read_desc(desc);
-            if segment.flags & DESC_F_INDIRECT != 0 {
-                return Err(RingError::Indirect { desc });
-            }
-            *slot = segment;
-            if segment.flags & DESC_F_NEXT == 0 {
-                return Ok(last + 1);
-            }
-            if next >= num {
-                return Err(RingError::Next { desc, next, num });
-            }
-            desc = next;
+        if segments.len() < usize::from(num) {
+            return Err(self.broken.unwrap_or(RingError::Segments {
+                len: u32::try_from(segments.len()).unwrap_or(u32::MAX),
+                num,
+            }));
         }
-        Err(RingError::Loop { head, num })
+        Ok(())
     }
 
-    /// Reads a descriptor, each byte once.
+    /// Reads the chain at `head` to `segments`. Its first descriptor was read before, and it
+    /// continues at `next`. Returns the number of its segments.
+    #[inline]
+    fn read_chain(
+        &self,
+        head: u16,
+        first: Segment,
+        mut next: Option<u16>,
+        segments: &mut [Segment],
+    ) -> Result<usize, RingError> {
+        let num = self.layout.num();
+        let mut slots = segments.iter_mut().take(usize::from(num));
+        if let Some(slot) = slots.next() {
+            *slot = first;
+        }
+        let mut len = 1;
+        while let Some(desc) = next {
+            let Some(slot) = slots.next() else {
+                return Err(RingError::Loop { head, num });
+            };
+            let (segment, after) = self.read_desc(desc);
+            next = self.follow(desc, &segment, after)?;
+            *slot = segment;
+            len += 1;
+        }
+        Ok(len)
+    }
+
+    /// The index of the descriptor that comes after `desc`, if it is not the chain's last.
+    #[inline(always)]
+    fn follow(&self, desc: u16, segment: &Segment, next: u16) -> Result<Option<u16>, RingError> {
+        let num = self.layout.num();
+        if segment.flags & DESC_F_INDIRECT != 0 {
+            Err(RingError::Indirect { desc })
+        } else if segment.flags & DESC_F_NEXT == 0 {
+            Ok(None)
+        } else if next >= num {
+            Err(RingError::Next { desc, next, num })
+        } else {
+            Ok(Some(next))
+        }
+    }
+
+    /// Puts a chain into the used ring. `next_used` must not be at `next_avail`.
+    #[inline(always)]
+    fn put(&mut self, head: u16, written: u32) {
+        let elem = self.layout.used_ring(self.next_used.0);
+        self.mem.store32x2(elem, [head.into(), written]);
+        // INVARIANT: By what is asked for above.
+        self.next_used += 1;
+    }
+
+    /// Reads a descriptor, each byte once. The second value is its `next` field.
+    #[inline(always)]
     fn read_desc(&self, index: u16) -> (Segment, u16) {
         const _: () = assert!(DESC_SIZE == 16);
 

@@ -5,6 +5,7 @@
  * are the driver's only: no other module may define the same tracepoints.
  */
 
+#include <linux/if_ether.h>
 #include <linux/netdevice.h>
 #include <linux/skbuff.h>
 #include <linux/virtio.h>
@@ -36,34 +37,34 @@ unsigned int caif_helper_tx_sent(struct net_device *dev, struct sk_buff *skb, bo
  * of no use to a protocol that does not receive lists, and the allocator has the
  * memory of a packet back for the next one.
  */
-static void deliver(struct sk_buff *skb, unsigned int len, u16 proto)
+static void deliver(struct sk_buff *skb, unsigned int len)
 {
-	skb->protocol = htons(proto);
+	skb->protocol = htons(ETH_P_CAIF);
 	skb_reset_mac_header(skb);
 	trace_caif_virtio_receive(skb->dev, len);
 	dev_sw_netstats_rx_add(skb->dev, len);
 	netif_receive_skb(skb);
 }
 
-bool caif_helper_receive(struct napi_struct *napi, const void *from, unsigned int len, u16 proto)
+bool caif_helper_receive(struct napi_struct *napi, const void *from, unsigned int len)
 {
 	struct sk_buff *skb = napi_alloc_skb(napi, len);
 
 	if (unlikely(!skb))
 		return false;
 	memcpy(__skb_put(skb, len), from, len);
-	deliver(skb, len, proto);
+	deliver(skb, len);
 	return true;
 }
 
-bool caif_helper_receive_io(struct napi_struct *napi, const void *from, unsigned int len, u16 proto)
+bool caif_helper_receive_io(struct napi_struct *napi, const void *from, unsigned int len)
 {
 	struct sk_buff *skb = napi_alloc_skb(napi, len);
 
 	if (unlikely(!skb))
 		return false;
 	memcpy_fromio(__skb_put(skb, len), (const void __iomem *)from, len);
-	deliver(skb, len, proto);
+	deliver(skb, len);
 	return true;
 }
 

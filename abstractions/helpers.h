@@ -38,12 +38,11 @@ void caif_helper_dev_consume_skb_any(struct sk_buff *skb);
 void caif_helper_dev_kfree_skb_any(struct sk_buff *skb);
 
 /*
- * Both copy a packet of @proto, count it and hand it to the stack. They return
- * whether there was memory for it.
+ * Both copy a packet of the protocol ETH_P_CAIF, count it and hand it to the
+ * stack. They return whether there was memory for it.
  */
-bool caif_helper_receive(struct napi_struct *napi, const void *from, unsigned int len, u16 proto);
-bool caif_helper_receive_io(struct napi_struct *napi, const void *from, unsigned int len,
-			    u16 proto);
+bool caif_helper_receive(struct napi_struct *napi, const void *from, unsigned int len);
+bool caif_helper_receive_io(struct napi_struct *napi, const void *from, unsigned int len);
 
 int caif_helper_virtio_find_vqs(struct virtio_device *vdev, unsigned int nvqs,
 				struct virtqueue *vqs[], struct virtqueue_info infos[]);

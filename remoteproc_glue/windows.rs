@@ -24,11 +24,12 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// `da` is not empty, and as many bytes from `va` on are mapped for as long as the virtio device
-/// exists.
+/// `da` is not empty, and the bytes at `base` plus each address in it are mapped for as long as the
+/// virtio device exists.
 struct Window {
     da: Range<u64>,
-    va: NonNull<u8>,
+    /// Where the CPU would have device address 0. The addition wraps.
+    base: *const u8,
     is_iomem: bool,
 }
 
@@ -60,7 +61,8 @@ impl<'bound> Windows<'bound> {
                 excluded.push(da, GFP_KERNEL)?;
             } else if let Some(va) = va {
                 // INVARIANT: remoteproc keeps carveouts mapped while there are virtio devices.
-                windows.push(Window { da, va, is_iomem }, GFP_KERNEL)?;
+                let base = va.as_ptr().wrapping_sub(da.start as usize);
+                windows.push(Window { da, base, is_iomem }, GFP_KERNEL)?;
             }
             Ok(())
         })?;
@@ -85,7 +87,10 @@ impl<'bound> Windows<'bound> {
         } else {
             self.rest.iter().find(|window| window.has(da, end))?
         };
-        let va = window.at(da).as_ptr().wrapping_add(place.headroom().into());
+        let va = window
+            .base
+            .wrapping_add(da as usize)
+            .wrapping_add(place.headroom().into());
         // INVARIANT: The buffer is in the window, and the frame in the buffer by the invariant of
         // `Place`.
         Some(Memory {
@@ -122,22 +127,10 @@ impl Window {
         self.da.start <= da && end <= self.da.end
     }
 
-    /// Where the CPU has device address `da`, which is inside the window.
-    #[inline]
-    fn at(&self, da: u64) -> NonNull<u8> {
-        let offset = da.wrapping_sub(self.da.start) as usize;
-        // SAFETY: `da` is inside the window, so that the result is inside its mapping.
-        unsafe { self.va.add(offset) }
-    }
-
     /// The part of the window that has the device addresses `da`, which are inside it.
     fn part(&self, da: Range<u64>) -> Self {
         // INVARIANT: A part of a mapping is mapped as long as all of it.
-        Self {
-            va: self.at(da.start),
-            da,
-            is_iomem: self.is_iomem,
-        }
+        Self { da, ..*self }
     }
 }
 
@@ -154,12 +147,12 @@ pub struct Memory<'a> {
 }
 
 impl Memory<'_> {
-    /// Copies the memory, once, to a new packet and hands that to the stack. Returns whether there
-    /// was memory for it.
+    /// Copies the memory, once, to a new packet of CAIF and hands that to the stack. Returns whether
+    /// there was memory for it.
     #[inline]
-    pub fn receive(&self, cx: &napi::Context<'_>, proto: u16) -> bool {
+    pub fn receive(&self, cx: &napi::Context<'_>) -> bool {
         // SAFETY: By the type invariant, the memory is mapped.
-        unsafe { cx.receive(self.va, self.is_iomem, self.len, proto) }
+        unsafe { cx.receive(self.va, self.is_iomem, self.len) }
     }
 }
 

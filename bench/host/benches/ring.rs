@@ -83,15 +83,19 @@ impl<'a> Modem<'a> {
 
 /// A round of the driver's ring.
 fn ours(ring: &mut Ring<View<'_>, Vec<bool>>, segments: &mut [Segment], batch: bool) {
-    while ring
-        .receive(segments, |chain| {
-            for segment in chain {
-                black_box((segment.addr(), segment.len(), segment.flags()));
-            }
-            0
-        })
-        .expect("the ring is sound")
-    {
+    let show = |segment: &Segment| {
+        black_box((segment.addr(), segment.len(), segment.flags()));
+    };
+    // As the driver receives.
+    while let Some(next) = ring.peek().expect("the ring is sound") {
+        if let Some(segment) = next.single() {
+            show(segment);
+            next.give_back(0);
+        } else {
+            let chain = next.fetch(segments).expect("the ring is sound");
+            segments[..chain.len()].iter().for_each(show);
+            ring.give_back(chain, 0).expect("it is the ring's own");
+        }
         if !batch {
             black_box(ring.publish());
         }

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{buffers, must_fetch, Bench, BOTH};
+use common::{buffers, must_fetch, must_peek, Bench, BOTH};
 use vring_host_tests::driver::Used;
 use vring_host_tests::vring_layout::DESC_F_WRITE;
 use vring_host_tests::vring_mem::RingMem;
@@ -104,24 +104,62 @@ fn chains_go_back_in_any_order_and_together() {
 }
 
 #[test]
-fn receive_returns_the_chain_by_itself() {
+fn a_chain_that_was_looked_at_is_given_back_or_taken_or_is_the_next_again() {
     let bench = Bench::new(8);
     let (mut driver, mut ring) = (bench.driver(BOTH[0]), bench.ring(BOTH[0]));
     let mut segments = bench.segments();
-    let head = driver.post(&buffers(3, 9)).expect("there is room");
+    let posted = buffers(1, 9);
+    let head = driver.post(&posted).expect("there is room");
+    let several = driver.post(&buffers(3, 9)).expect("there is room");
     driver.expose();
 
-    let mut seen = 0;
-    let got = ring.receive(&mut segments, |chain| {
-        seen = chain.len();
-        77
-    });
-    assert_eq!((got, seen), (Ok(true), 3));
+    for _ in 0..2 {
+        let next = must_peek(&mut ring);
+        let single = next.single().map(|s| (s.addr(), s.len()));
+        assert_eq!(single, Some((posted[0].addr, posted[0].len)));
+    }
+    assert_eq!((ring.in_flight(), ring.pending()), (0, 0));
+    must_peek(&mut ring).give_back(77);
     assert_eq!((ring.in_flight(), ring.pending()), (0, 1));
+
+    assert!(must_peek(&mut ring).single().is_none());
+    let chain = must_peek(&mut ring).fetch(&mut segments);
+    let chain = chain.expect("the ring is sound");
+    assert_eq!((chain.head(), chain.len()), (several, 3));
+    assert_eq!((ring.in_flight(), ring.pending()), (1, 1));
+    assert!(matches!(ring.peek(), Ok(None)));
+    ring.give_back(chain, 78).expect("it is the ring's own");
     ring.publish();
     assert_eq!(driver.reclaim(), Some(Used { head, written: 77 }));
-    let got = ring.receive(&mut segments, |_| unreachable!("there is no chain"));
-    assert_eq!(got, Ok(false));
+    let used = Used {
+        head: several,
+        written: 78,
+    };
+    assert_eq!(driver.reclaim(), Some(used));
+}
+
+#[test]
+fn a_chain_in_flight_is_not_shown_again() {
+    let bench = Bench::new(8);
+    let (mut driver, mut ring) = (bench.driver(BOTH[0]), bench.ring(BOTH[0]));
+    let head = driver.post(&buffers(1, 9)).expect("there is room");
+    driver.expose();
+    let _held = must_fetch(&mut ring, &mut bench.segments());
+    bench.avail(&[head, head]);
+    assert!(matches!(ring.peek(), Err(RingError::HeadInFlight { head: found }) if found == head));
+}
+
+#[test]
+fn a_chain_that_was_looked_at_is_not_taken_when_there_is_no_room() {
+    let bench = Bench::new(8);
+    let (mut driver, mut ring) = (bench.driver(BOTH[0]), bench.ring(BOTH[0]));
+    let mut segments = bench.segments();
+    driver.post(&buffers(3, 9)).expect("there is room");
+    driver.expose();
+    let refused = must_peek(&mut ring).fetch(&mut segments[..7]);
+    assert_eq!(refused, Err(RingError::Segments { len: 7, num: 8 }));
+    assert_eq!((ring.error(), ring.in_flight()), (None, 0));
+    assert_eq!(must_fetch(&mut ring, &mut segments).len(), 3);
 }
 
 #[test]

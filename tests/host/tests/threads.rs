@@ -83,15 +83,15 @@ fn go_round(event_idx: usize) {
             ring.disable_notify();
             loop {
                 let tag = served << 32;
-                let got = ring.receive(&mut segments, |chain| {
-                    assert_eq!(chain.first().map(|s| s.addr()), Some(tag));
-                    served as u32
-                });
-                match got {
-                    Ok(true) => served += 1,
-                    Ok(false) => break,
+                let chain = match ring.fetch(&mut segments) {
+                    Ok(Some(chain)) => chain,
+                    Ok(None) => break,
                     Err(error) => panic!("{error}"),
-                }
+                };
+                assert_eq!(segments[0].addr(), tag);
+                ring.give_back(chain, served as u32)
+                    .expect("it is the ring's own");
+                served += 1;
             }
             if ring.publish() {
                 kick.ring();

@@ -7,7 +7,7 @@ use vring_host_tests::driver::{write_desc, Buffer, Driver};
 use vring_host_tests::memory::{Memory, View};
 use vring_host_tests::vring_layout::Layout;
 use vring_host_tests::vring_mem::{Features, RingMem};
-use vring_host_tests::vring_reversed::{Chain, Ring, RingError, Segment};
+use vring_host_tests::vring_reversed::{Chain, Next, Ring, RingError, Segment};
 
 /// Both features, for tests that hold for each.
 pub const BOTH: [Features; 2] = [Features { event_idx: false }, Features { event_idx: true }];
@@ -85,6 +85,13 @@ pub fn buffers(count: usize, tag: u64) -> Vec<Buffer> {
 /// Fetches a chain that must be there.
 pub fn must_fetch<M: RingMem>(ring: &mut Ring<M, Vec<bool>>, segments: &mut [Segment]) -> Chain {
     ring.fetch(segments)
+        .expect("the ring must be sound")
+        .expect("there must be a chain")
+}
+
+/// Looks at a chain that must be there.
+pub fn must_peek<M: RingMem>(ring: &mut Ring<M, Vec<bool>>) -> Next<'_, M, Vec<bool>> {
+    ring.peek()
         .expect("the ring must be sound")
         .expect("there must be a chain")
 }
