@@ -147,8 +147,8 @@ pub struct Memory<'a> {
 }
 
 impl Memory<'_> {
-    /// Copies the memory, once, to a new packet of CAIF and hands that to the stack. Returns whether
-    /// there was memory for it.
+    /// Copies the memory, once, to a new packet of CAIF and hands that to the stack. Returns
+    /// whether there was memory for it.
     #[inline]
     pub fn receive(&self, cx: &napi::Context<'_>) -> bool {
         // SAFETY: By the type invariant, the memory is mapped.
