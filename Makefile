@@ -7,7 +7,7 @@
 ifdef ARCH
 export ARCH
 endif
-PARTS := scripts host modem fuzz interop kunit vm hostile soak
+PARTS := scripts host modem fuzz interop kunit vm hostile hostile-self-test soak
 .PHONY: help demo test check setup modules modem soak fuzz bench bench-profile bench-end-to-end bench-host $(PARTS:%=test-%) clean distclean \
 	test-intree install docs
 

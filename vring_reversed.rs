@@ -99,8 +99,8 @@ impl Segment {
 
 /// Why a call was refused.
 ///
-/// All but [`Storage`](Self::Storage) and [`Segments`](Self::Segments), which are found before the
-/// ring is touched, are kept by the [`Ring`] and end its use.
+/// All but [`Storage`](Self::Storage) and [`Segments`](Self::Segments), which leave the ring as it
+/// was, are kept by the [`Ring`] and end its use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RingError {
     /// `avail.idx` moved further than there are buffers that the modem owns.
