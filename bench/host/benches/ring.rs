@@ -4,8 +4,8 @@
 //! `vringh.c` in user space.
 //!
 //! All work on the same memory, one after the other; the first two through the same bounds-checked
-//! accesses of `vm-memory`, the last one by pointers. The modem is a ring that is filled once: all it does between two rounds is to
-//! move `avail.idx`, which is in all figures.
+//! accesses of `vm-memory`, the last one by pointers. The modem is a ring that is filled once: all it
+//! does between two rounds is to move `avail.idx`, which is in all figures.
 
 use std::fs;
 use std::hint::black_box;

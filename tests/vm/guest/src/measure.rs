@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::{
     pattern::{compare, payload},
     ping,
-    tcp::{self, Mode},
+    tcp::{self, Mode, mbits},
 };
 
 /// Bytes of a datagram, which with its headers is a packet of 1500.
@@ -46,9 +46,8 @@ pub fn run(args: &Args) -> Result<()> {
     let micros = |at: usize| pings[at.min(pings.len() - 1)].as_secs_f64() * 1e6;
     let datagrams = echo(args)?;
     let stream = |mode| -> Result<f64> {
-        let args = tcp::Args::once(mode, IpAddr::V4(args.address), args.bytes);
-        let time = tcp::time(&args)?;
-        Ok(mbits(args.bytes(), time))
+        let transfer = tcp::Args::once(mode, IpAddr::V4(args.address), args.bytes);
+        Ok(mbits(args.bytes, tcp::time(&transfer)?))
     };
     println!(
         "{}",
@@ -62,11 +61,6 @@ pub fn run(args: &Args) -> Result<()> {
         })
     );
     Ok(())
-}
-
-/// Millions of bits per second.
-fn mbits(bytes: u64, time: Duration) -> f64 {
-    bytes as f64 * 8e-6 / time.as_secs_f64().max(1e-6)
 }
 
 /// Sends datagrams to the echo service, some at once, and compares what comes back.

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use clap::ValueEnum;
 
 use crate::{
@@ -48,11 +48,6 @@ pub struct Args {
 }
 
 impl Args {
-    /// How many bytes it is.
-    pub fn bytes(&self) -> u64 {
-        self.bytes
-    }
-
     /// One transfer.
     pub fn once(mode: Mode, address: IpAddr, bytes: u64) -> Self {
         Self {
@@ -66,26 +61,28 @@ impl Args {
     }
 }
 
-/// How long one transfer of `args.bytes` took.
+pub fn run(args: &Args) -> Result<()> {
+    time(args).map(drop)
+}
+
+/// Transfers, and says how long it took.
 pub fn time(args: &Args) -> Result<Duration> {
     match args.mode {
         Mode::Sink => sink(args),
         Mode::Source => source(args),
         Mode::Echo => echo(args),
-        Mode::Both => bail!("those are two"),
+        Mode::Both => thread::scope(|scope| {
+            let sink = scope.spawn(|| sink(args));
+            let source = source(args);
+            let sink = sink.join().map_err(|_| anyhow!("the sender panicked"))?;
+            Ok(sink?.max(source?))
+        }),
     }
 }
 
-pub fn run(args: &Args) -> Result<()> {
-    match args.mode {
-        Mode::Sink | Mode::Source | Mode::Echo => time(args).map(drop),
-        Mode::Both => thread::scope(|scope| {
-            let sink = scope.spawn(|| sink(args));
-            let source = source(args).map(drop);
-            let sink = sink.join().map_err(|_| anyhow!("the sender panicked"))?;
-            sink.map(drop).and(source)
-        }),
-    }
+/// Millions of bits per second.
+pub fn mbits(bytes: u64, time: Duration) -> f64 {
+    bytes as f64 * 8e-6 / time.as_secs_f64().max(1e-6)
 }
 
 fn connect(args: &Args, port: u16) -> Result<TcpStream> {
@@ -206,11 +203,11 @@ fn echo(args: &Args) -> Result<Duration> {
 
 fn report(what: &str, args: &Args, sum: u32, start: Instant) -> Duration {
     let elapsed = start.elapsed();
-    let seconds = elapsed.as_secs_f64();
     println!(
-        "{} bytes {what}, checksum {sum:08x} on both sides, {seconds:.1} s, {:.1} Mbit/s",
+        "{} bytes {what}, checksum {sum:08x} on both sides, {:.1} s, {:.1} Mbit/s",
         args.bytes,
-        args.bytes as f64 * 8e-6 / seconds.max(1e-6)
+        elapsed.as_secs_f64(),
+        mbits(args.bytes, elapsed)
     );
     elapsed
 }

@@ -28,7 +28,7 @@ impl Symbols {
         Self::parse(&read(system_map)?, &read(kallsyms)?)
     }
 
-    fn parse(system_map: &str, kallsyms: &str) -> Result<Self> {
+    pub fn parse(system_map: &str, kallsyms: &str) -> Result<Self> {
         let mut kernel = Vec::new();
         for line in system_map.lines() {
             kernel.extend(function(line)?.map(|(function, _)| function));

@@ -108,14 +108,7 @@ mod tests {
             .zip(all)
             .map(|(i, name)| format!("{:x} T {name}\n", i * 0x1000))
             .collect();
-        let dir =
-            std::env::temp_dir().join(format!("bench-profile-{:?}", std::thread::current().id()));
-        std::fs::create_dir_all(&dir).unwrap();
-        let (map_path, modules) = (dir.join("map"), dir.join("modules"));
-        std::fs::write(&map_path, map).unwrap();
-        std::fs::write(&modules, "ffffffffa0000000 t poll\t[one]\n").unwrap();
-        let symbols = Symbols::read(&map_path, &modules).unwrap();
-        std::fs::remove_dir_all(&dir).unwrap();
+        let symbols = Symbols::parse(&map, "ffffffffa0000000 t poll\t[one]\n").unwrap();
         let log: String = names
             .iter()
             .map(|name| {
