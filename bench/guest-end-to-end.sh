@@ -1,26 +1,53 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Measures the modem's services over CAIF, and the same services over virtio-net, by turns. Runs in
-# the test machine.
+# Measures the modem's services over CAIF with this driver and with the original one, and the same
+# services over virtio-net, by turns. Runs in the test machine.
 set -eu
+drivers=/sys/bus/virtio/drivers
+# bind DRIVER: gives it the modem, and waits until it is of use.
+bind() {
+	echo "$device" >"$drivers/$1/bind"
+	link=$(guest-tool wait-netdev 'cfvrt*')
+	ip link set "$link" up
+	guest-tool wait-carrier "$link"
+	guest-tool link-add caif0 --connid 1
+	ip link set caif0 up
+	ip addr add 10.9.1.2 peer 10.9.1.1 dev caif0
+}
+unbind() {
+	guest-tool counters "$link" caif0 --clean >&2
+	ip link del caif0
+	echo "$device" >"$drivers/$1/unbind"
+}
+# measure LINK ADDRESS
+measure() {
+	guest-tool measure "$2" --pings 1000 --datagrams 4000 --bytes 20000000 --name "$1" >/tmp/measured
+	if [ "$round" != warm ]; then grep '^{' /tmp/measured; fi
+}
 modprobe ivshmem_rproc
 modprobe chnl_net
 modprobe caif_virtio
-link=$(guest-tool wait-netdev 'cfvrt*')
-ip link set "$link" up
-guest-tool wait-carrier "$link"
-guest-tool link-add caif0 --connid 1
-ip link set caif0 up
-ip addr add 10.9.1.2 peer 10.9.1.1 dev caif0
+guest-tool wait-netdev 'cfvrt*'
+modprobe caif_bench_link
+modprobe caif_virtio_c
+device=$(cd "$drivers/caif_virtio" && ls -d virtio[0-9]*)
+echo "$device" >"$drivers/caif_virtio/unbind"
 ip link set eth0 up
 guest-tool wait-carrier eth0
 ip addr add 10.8.1.2/24 dev eth0
-echo "{\"mtu\":{\"caif\":$(cat /sys/class/net/caif0/mtu),\"virtio-net\":$(cat /sys/class/net/eth0/mtu)}}"
+set -- caif_virtio caif_virtio_c virtio-net
 for round in warm 1 2 3 4 5 6 7; do
-	for pair in caif:10.9.1.1 virtio-net:10.8.1.1; do
-		guest-tool measure "${pair#*:}" --pings 1000 --datagrams 4000 --bytes 20000000 --name "${pair%:*}" >/tmp/measured
-		if [ $round != warm ]; then grep '^{' /tmp/measured; fi
+	for name in "$@"; do
+		case $name in
+		virtio-net) measure "$name" 10.8.1.1 ;;
+		*)
+			bind "$name"
+			measure "$name" 10.9.1.1
+			unbind "$name"
+			;;
+		esac
 	done
+	set -- "$2" "$3" "$1"
 done
-guest-tool counters "$link" caif0 eth0 --clean
+guest-tool counters eth0 --clean >&2
 echo '{"end":true}'

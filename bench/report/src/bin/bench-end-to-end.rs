@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Makes a table of what the modem's services gave over CAIF and over virtio-net.
+//! Makes a table of what the modem's services gave over CAIF, by either driver, and over virtio-net.
 
 use std::{fs, path::PathBuf};
 
@@ -9,7 +9,7 @@ use clap::Parser;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Makes a table of what the modem's services gave over CAIF and over virtio-net.
+/// Makes a table of what the modem's services gave over CAIF, by either driver, and over virtio-net.
 #[derive(Parser)]
 #[command(version)]
 struct Args {
@@ -23,7 +23,8 @@ struct Args {
     out: PathBuf,
 }
 
-const LINKS: [&str; 2] = ["caif", "virtio-net"];
+/// The driver of this project first, then what it is compared with.
+const LINKS: [&str; 3] = ["caif_virtio", "caif_virtio_c", "virtio-net"];
 
 /// The measurements: key, what it is, unit, and whether more is better.
 const MEASURES: [(&str, &str, &str, bool); 5] = [
@@ -62,37 +63,52 @@ fn main() -> Result<()> {
     let mut lines = vec![
         format!(
             "Medians of {} rounds, at commit {}",
-            rounds.len() / 2,
+            rounds.len() / LINKS.len(),
             args.commit
         ),
         String::new(),
         format!(
-            "| {:22} | {:6} | {:>10} | {:>7} | {:>10} | {:>7} | {:>6} |",
-            "what", "unit", "CAIF", "spread", "virtio-net", "spread", "ratio"
+            "| {:22} | {:6} | {:>9} | {:>7} | {:>9} | {:>7} | {:>10} | {:>7} | {:>8} | {:>17} |",
+            "what",
+            "unit",
+            "CAIF Rust",
+            "spread",
+            "CAIF C",
+            "spread",
+            "virtio-net",
+            "spread",
+            "Rust / C",
+            "Rust / virtio-net"
         ),
-        "|---|---|---|---|---|---|---|".to_owned(),
+        "|---|---|---|---|---|---|---|---|---|---|".to_owned(),
     ];
     let mut rows = Vec::new();
     for (key, what, unit, more) in MEASURES {
-        let [caif, net] = [
+        let [rust, c, net] = [
             sample(&rounds, LINKS[0], key)?,
             sample(&rounds, LINKS[1], key)?,
+            sample(&rounds, LINKS[2], key)?,
         ];
-        let ratio = ratio(&rounds, key, more)?;
+        let to_c = ratio(&rounds, LINKS[1], key, more)?;
+        let to_net = ratio(&rounds, LINKS[2], key, more)?;
         lines.push(format!(
-            "| {what:22} | {unit:6} | {:>10.1} | {:>6.0}% | {:>10.1} | {:>6.0}% | {ratio:>6.2} |",
-            caif.median(),
-            100.0 * caif.spread(),
+            "| {what:22} | {unit:6} | {:>9.1} | {:>6.0}% | {:>9.1} | {:>6.0}% | {:>10.1} | {:>6.0}% \
+             | {to_c:>8.2} | {to_net:>17.2} |",
+            rust.median(),
+            100.0 * rust.spread(),
+            c.median(),
+            100.0 * c.spread(),
             net.median(),
             100.0 * net.spread(),
         ));
         rows.push(json!({
-            "what": what, "unit": unit, "caif": caif.0, "virtio-net": net.0, "ratio": ratio,
+            "what": what, "unit": unit, "rust": rust.0, "c": c.0, "virtio-net": net.0,
+            "rust_to_c": to_c, "rust_to_virtio-net": to_net,
         }));
     }
     lines.extend([
         String::new(),
-        "A ratio above 1 is for CAIF.".to_owned(),
+        "A ratio above 1 is for the driver in Rust.".to_owned(),
         String::new(),
     ]);
     let table = lines.join("\n");
@@ -122,23 +138,22 @@ fn read(log: &str) -> Result<Vec<Round>> {
         .filter(|line| line.contains("\"link\""))
         .map(|line| serde_json::from_str(line).with_context(|| line.to_owned()))
         .collect::<Result<Vec<Round>>>()?;
-    let of = |link| rounds.iter().filter(|round| round.link == link).count();
+    let of = |link: &str| rounds.iter().filter(|round| round.link == link).count();
+    let each = rounds.len() / LINKS.len();
     ensure!(
-        of(LINKS[0]) == of(LINKS[1])
-            && of(LINKS[0]) + of(LINKS[1]) == rounds.len()
-            && of(LINKS[0]) >= 3,
-        "not as many rounds of one link as of the other, or fewer than three"
+        each >= 3 && LINKS.iter().all(|link| of(link) == each) && rounds.len() % LINKS.len() == 0,
+        "not as many rounds of one link as of the others, or fewer than three"
     );
     Ok(rounds)
 }
 
-/// The median of what CAIF was better by in a round, in which both were measured one after the other.
-fn ratio(rounds: &[Round], key: &str, more: bool) -> Result<f64> {
-    let [caif, net] = LINKS.map(|link| values(rounds, link, key));
-    let ratios = caif?
+/// The median of what this driver was better by than another link in a round, in which all were
+/// measured one after the other.
+fn ratio(rounds: &[Round], other: &str, key: &str, more: bool) -> Result<f64> {
+    let ratios = values(rounds, LINKS[0], key)?
         .into_iter()
-        .zip(net?)
-        .map(|(caif, net)| if more { caif / net } else { net / caif });
+        .zip(values(rounds, other, key)?)
+        .map(|(this, other)| if more { this / other } else { other / this });
     let mut ratios: Vec<_> = ratios.collect();
     ratios.sort_by(f64::total_cmp);
     Ok(Sample(ratios).median())
@@ -180,27 +195,37 @@ mod tests {
     #[test]
     fn median_and_spread() {
         let rounds = read(&log(5)).unwrap();
-        let sample = sample(&rounds, "caif", "udp").unwrap();
+        let sample = sample(&rounds, LINKS[0], "udp").unwrap();
         assert_eq!((sample.median(), sample.spread()), (3.0, 4.0 / 3.0));
     }
 
     #[test]
     fn ratio_is_that_of_a_round() {
-        let log = log(3).replacen("\"caif\",\"udp\":2", "\"caif\",\"udp\":8", 1);
+        let log = log(3).replacen("\"caif_virtio\",\"udp\":2", "\"caif_virtio\",\"udp\":8", 1);
         let rounds = read(&log).unwrap();
-        assert_eq!(ratio(&rounds, "udp", true).unwrap(), 1.0);
-        let log = log.replace("\"caif\",\"udp\":3", "\"caif\",\"udp\":6");
+        assert_eq!(ratio(&rounds, LINKS[2], "udp", true).unwrap(), 1.0);
+        let log = log.replace("\"caif_virtio\",\"udp\":3", "\"caif_virtio\",\"udp\":6");
+        let log = log.replace(
+            "\"caif_virtio_c\",\"udp\":3",
+            "\"caif_virtio_c\",\"udp\":12",
+        );
         let rounds = read(&log).unwrap();
-        assert_eq!(ratio(&rounds, "udp", true).unwrap(), 2.0);
-        assert_eq!(ratio(&rounds, "udp", false).unwrap(), 0.5);
+        assert_eq!(ratio(&rounds, LINKS[2], "udp", true).unwrap(), 2.0);
+        assert_eq!(ratio(&rounds, LINKS[2], "udp", false).unwrap(), 0.5);
+        assert_eq!(ratio(&rounds, LINKS[1], "udp", true).unwrap(), 1.0);
     }
 
     #[test]
     fn what_is_not_complete_is_refused() {
         assert!(read(&log(2)).is_err());
         assert!(read(log(5).trim_end_matches("{\"end\":true}\n")).is_err());
-        let uneven = log(5).replacen("caif", "virtio-net", 1);
-        assert!(read(&uneven).is_err());
-        assert!(sample(&read(&log(5)).unwrap(), "caif", "tcp_sent").is_err());
+        for (link, other) in [(0, 1), (1, 2), (2, 0)] {
+            let name = |at: usize| format!("{{\"link\":\"{}\"", LINKS[at]);
+            let uneven = log(5).replacen(&name(link), &name(other), 1);
+            assert!(read(&uneven).is_err(), "{uneven}");
+            let short = log(5).replacen(&name(link), "{\"not\":\"one\"", 1);
+            assert!(read(&short).is_err(), "{short}");
+        }
+        assert!(sample(&read(&log(5)).unwrap(), LINKS[0], "tcp_sent").is_err());
     }
 }
