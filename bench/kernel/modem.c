@@ -2,9 +2,8 @@
 /*
  * A remote processor of plain memory to which Linux attaches, with one CAIF link.
  *
- * It serves two drivers. The one of this project takes vring 0 for RX and device addresses; the
- * original one takes a ring of vringh for RX, physical addresses there, and the first virtqueue that
- * it finds for TX, which is vring 0.
+ * It does not know which driver it serves: device addresses are physical ones, because the original
+ * driver knows no others.
  */
 #include <linux/device/faux.h>
 #include <linux/if_arp.h>
@@ -15,7 +14,6 @@
 
 #include "modem.h"
 
-#define DA 0x40000000U
 #define ALIGN_VRING 4096U
 #define TABLE_LEN 4096U
 
@@ -45,8 +43,9 @@ static size_t vring_room(unsigned int num)
 static struct rproc_mem_entry *carveout(struct bench_modem *modem, const char *name, size_t at,
 					size_t len)
 {
-	return rproc_mem_entry_init(modem->parent, modem->memory + at,
-				    virt_to_phys(modem->memory + at), len, DA + at, NULL, NULL,
+	phys_addr_t phys = virt_to_phys(modem->memory + at);
+
+	return rproc_mem_entry_init(modem->parent, modem->memory + at, phys, len, phys, NULL, NULL,
 				    "%s", name);
 }
 
@@ -84,9 +83,8 @@ static int nothing(struct rproc *rproc)
 static void kick(struct rproc *rproc, int id)
 {
 	struct bench_modem *modem = *(struct bench_modem **)rproc->priv;
-	bool first_is_rx = !modem->callback;
 
-	if ((id == 0) == first_is_rx)
+	if (id == 0)
 		modem->rx.kicks++;
 	else
 		modem->tx.kicks++;
@@ -99,48 +97,6 @@ static const struct rproc_ops ops = {
 	.stop = nothing,
 	.kick = kick,
 	.get_loaded_rsc_table = loaded_table,
-};
-
-/* What the original driver expects of a transport that never was. */
-static void notify_rx(struct vringh *vrh)
-{
-	struct bench_modem *modem = container_of(vrh, struct bench_modem, vrh);
-
-	modem->rx.kicks++;
-}
-
-static struct bench_modem *the_modem;
-
-static int find_vrhs(struct virtio_device *vdev, unsigned int count, struct vringh *vrhs[],
-		     vrh_callback_t *callbacks[])
-{
-	struct bench_modem *modem = the_modem;
-	struct vring vring;
-	int err;
-
-	if (count != 1)
-		return -EINVAL;
-	vring_init(&vring, modem->num,
-		   modem->memory + TABLE_LEN + vring_room(modem->num), ALIGN_VRING);
-	memset(vring.desc, 0, vring_size(modem->num, ALIGN_VRING));
-	err = vringh_init_kern(&modem->vrh, vdev->features, modem->num, false, vring.desc,
-			       vring.avail, vring.used);
-	if (err)
-		return err;
-	modem->vrh.notify = notify_rx;
-	modem->callback = callbacks[0];
-	vrhs[0] = &modem->vrh;
-	return 0;
-}
-
-static void del_vrhs(struct virtio_device *vdev)
-{
-	the_modem->callback = NULL;
-}
-
-static const struct vringh_config_ops vringh_ops = {
-	.find_vrhs = find_vrhs,
-	.del_vrhs = del_vrhs,
 };
 
 static void write_table(struct bench_modem *modem)
@@ -192,7 +148,7 @@ static int attach(struct bench_modem *modem)
 		goto detach;
 	}
 	modem->vdev = dev_to_virtio(child);
-	modem->vdev->vringh_config = &vringh_ops;
+	vringh_transport_offer(&modem->transport, modem->vdev);
 	return 0;
 detach:
 	rproc_detach(modem->rproc);
@@ -216,7 +172,7 @@ struct bench_modem *bench_modem_new(unsigned int index, unsigned int num, bool e
 	modem->event_idx = event_idx;
 	modem->heap = TABLE_LEN + 2 * vring_room(num);
 	modem->size = modem->heap + PAGE_ALIGN(min(num, BENCH_BUFFERS) * BENCH_STRIDE);
-	modem->memory = alloc_pages_exact(modem->size, GFP_KERNEL | __GFP_ZERO);
+	modem->memory = alloc_pages_exact(modem->size, GFP_KERNEL | GFP_DMA32 | __GFP_ZERO);
 	if (!modem->memory)
 		goto free;
 	write_table(modem);
@@ -230,9 +186,6 @@ struct bench_modem *bench_modem_new(unsigned int index, unsigned int num, bool e
 	if (!modem->rproc)
 		goto destroy;
 	*(struct bench_modem **)modem->rproc->priv = modem;
-	/* The original driver is there for one only. */
-	if (!index)
-		the_modem = modem;
 	err = attach(modem);
 	if (!err)
 		return modem;
@@ -260,12 +213,11 @@ void bench_modem_free(struct bench_modem *modem)
 void bench_modem_reset(struct bench_modem *modem)
 {
 	void *first = modem->memory + TABLE_LEN, *second = first + vring_room(modem->num);
-	bool first_is_rx = !modem->callback;
 
 	memset(&modem->rx, 0, sizeof(modem->rx));
 	memset(&modem->tx, 0, sizeof(modem->tx));
-	vring_init(&modem->rx.vring, modem->num, first_is_rx ? first : second, ALIGN_VRING);
-	vring_init(&modem->tx.vring, modem->num, first_is_rx ? second : first, ALIGN_VRING);
+	vring_init(&modem->rx.vring, modem->num, first, ALIGN_VRING);
+	vring_init(&modem->tx.vring, modem->num, second, ALIGN_VRING);
 	modem->interrupts = 0;
 	modem->desc = 0;
 }
@@ -295,7 +247,7 @@ void bench_modem_fill(struct bench_modem *modem, unsigned int frames, unsigned i
 		bool last = i % chain == chain - 1;
 
 		*(u8 *)(modem->memory + at + BENCH_ROOM) = index % modem->channels;
-		desc->addr = modem->callback ? virt_to_phys(modem->memory + at) : DA + at;
+		desc->addr = virt_to_phys(modem->memory + at);
 		desc->len = payload + 2 * BENCH_ROOM;
 		desc->flags = last ? 0 : VRING_DESC_F_NEXT;
 		desc->next = last ? 0 : modem->desc & mask;
@@ -305,13 +257,6 @@ void bench_modem_fill(struct bench_modem *modem, unsigned int frames, unsigned i
 	smp_store_release(&vring->avail->idx, modem->rx.next);
 }
 
-/* As the transport of the original driver would have: whose vring is it? */
-static void vrh_interrupt(struct bench_modem *modem)
-{
-	if (idr_find(&modem->rproc->notifyids, 0))
-		modem->callback(modem->vdev, &modem->vrh);
-}
-
 void bench_modem_interrupt_rx(struct bench_modem *modem)
 {
 	unsigned long flags;
@@ -319,10 +264,7 @@ void bench_modem_interrupt_rx(struct bench_modem *modem)
 	modem->interrupts++;
 	/* Handlers of interrupts are not interrupted. */
 	local_irq_save(flags);
-	if (modem->callback)
-		vrh_interrupt(modem);
-	else
-		rproc_vq_interrupt(modem->rproc, 0);
+	rproc_vq_interrupt(modem->rproc, 0);
 	local_irq_restore(flags);
 }
 
@@ -364,6 +306,6 @@ void bench_modem_interrupt_tx(struct bench_modem *modem)
 
 	modem->interrupts++;
 	local_irq_save(flags);
-	rproc_vq_interrupt(modem->rproc, modem->callback ? 0 : 1);
+	rproc_vq_interrupt(modem->rproc, 1);
 	local_irq_restore(flags);
 }

@@ -6,7 +6,8 @@
 #include <linux/netdevice.h>
 #include <linux/remoteproc.h>
 #include <linux/virtio_ring.h>
-#include <linux/vringh.h>
+
+#include "vringh_transport.h"
 
 /* What a modem leaves free around each frame, and the largest buffer. */
 #define BENCH_ROOM 32
@@ -32,11 +33,8 @@ struct bench_modem {
 	size_t size, heap;
 	unsigned int num;
 	bool event_idx;
-	/* By their use, whatever their numbers. */
 	struct bench_ring rx, tx;
-	/* Of the original driver, which is told of its vring as vhost is. */
-	struct vringh vrh;
-	vrh_callback_t *callback;
+	struct vringh_transport transport;
 	u32 interrupts;
 	/* Where the next chain starts. */
 	u16 desc;

@@ -38,9 +38,10 @@ impl Owner {
             "vring_interrupt",
             "idr_find",
             "radix_tree",
+            "call_driver",
         ]) {
             Self::Interrupt
-        } else if begins(&["virtqueue_", "rproc_virtio", "kick", "notify_rx"]) {
+        } else if begins(&["virtqueue_", "rproc_virtio", "kick"]) {
             Self::Kick
         } else if begins(&["memcpy"]) {
             Self::Copy
