@@ -13,11 +13,6 @@ static struct netdev_queue *txq(const struct net_device *dev)
 	return netdev_get_tx_queue(dev, 0);
 }
 
-void *caif_helper_netdev_priv(const struct net_device *dev)
-{
-	return netdev_priv(dev);
-}
-
 void caif_helper_netif_napi_add(struct net_device *dev, struct napi_struct *napi,
 				int (*poll)(struct napi_struct *napi, int budget))
 {

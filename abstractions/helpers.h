@@ -10,7 +10,9 @@
 #include <linux/netdevice.h>
 #include <linux/virtio_config.h>
 
-void *caif_helper_netdev_priv(const struct net_device *dev);
+/* Where a device has its private data, see netdev_priv(). */
+enum { CAIF_HELPER_NETDEV_PRIV = offsetof(struct net_device, priv) };
+
 void caif_helper_netif_napi_add(struct net_device *dev, struct napi_struct *napi,
 				int (*poll)(struct napi_struct *napi, int budget));
 void caif_helper_napi_schedule(struct napi_struct *napi);

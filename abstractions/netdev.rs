@@ -298,6 +298,15 @@ pub(super) struct Private<O: Operations> {
     pub(super) parts: core::mem::MaybeUninit<Parts<O>>,
 }
 
+impl<O: Operations> Private<O> {
+    /// Where `dev` has its private data, if that is of this type.
+    #[inline]
+    pub(super) const fn of(dev: *mut bindings::net_device) -> *mut Self {
+        dev.wrapping_byte_add(bindings::CAIF_HELPER_NETDEV_PRIV as usize)
+            .cast()
+    }
+}
+
 /// The C callbacks for `O`.
 ///
 /// All of them are called with a device whose private data is a `Private<O>` with its parts
@@ -320,8 +329,7 @@ impl<O: Operations> Callbacks<O> {
     pub(super) unsafe fn borrow<'a>(
         dev: *mut bindings::net_device,
     ) -> (&'a Device, &'a Napi, &'a Parts<O>) {
-        // SAFETY: By the safety requirements.
-        let private = unsafe { bindings::caif_helper_netdev_priv(dev) }.cast::<Private<O>>();
+        let private = Private::<O>::of(dev);
         // SAFETY: By the safety requirements, the private data is of this type.
         let napi = unsafe { &raw mut (*private).napi };
         // SAFETY: The instance was added to `dev` when that was allocated.

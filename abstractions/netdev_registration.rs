@@ -71,10 +71,8 @@ impl<O: Operations> Allocated<O> {
             )
         };
         let dev = NonNull::new(dev).ok_or(ENOMEM)?;
+        let private = Private::<O>::of(dev.as_ptr());
         // SAFETY: The device was just allocated, with private data of this type.
-        let private =
-            unsafe { bindings::caif_helper_netdev_priv(dev.as_ptr()) }.cast::<Private<O>>();
-        // SAFETY: The private data is valid.
         let napi = unsafe { (*private).napi.get() };
         // SAFETY: The device is not registered yet, and the instance lives as long as it does.
         unsafe {
@@ -109,10 +107,8 @@ impl<O: Operations> Allocated<O> {
     ///
     /// The device must live for `'a`.
     pub unsafe fn napi<'a>(&self) -> &'a Napi {
+        let private = Private::<O>::of(self.dev.as_ptr());
         // SAFETY: By the type invariant, the private data is of this type.
-        let private =
-            unsafe { bindings::caif_helper_netdev_priv(self.dev.as_ptr()) }.cast::<Private<O>>();
-        // SAFETY: As above.
         let napi = unsafe { (*private).napi.get() };
         // SAFETY: The instance was added to the device and lives as long as it does.
         unsafe { Napi::from_raw(napi) }
@@ -127,9 +123,9 @@ impl<O: Operations> Allocated<O> {
         ready: impl FnOnce(),
     ) -> Result<Registration<O>> {
         let dev = self.dev.as_ptr();
-        // SAFETY: By the type invariant, the private data is of this type.
-        let private = unsafe { bindings::caif_helper_netdev_priv(dev) }.cast::<Private<O>>();
-        // SAFETY: Nobody looks at the parts before the device is registered.
+        let private = Private::<O>::of(dev);
+        // SAFETY: By the type invariant, the private data is of this type. Nobody looks at the parts
+        // before the device is registered.
         unsafe { (*private).parts.write(parts) };
         // INVARIANT: The parts are initialized now.
         let unregistered = Unregistered {
@@ -187,10 +183,8 @@ impl<O: Operations> Unregistered<O> {
     }
 
     fn parts(&self) -> NonNull<Parts<O>> {
+        let private = Private::<O>::of(self.dev.as_ptr());
         // SAFETY: By the type invariant, the private data is of this type.
-        let private =
-            unsafe { bindings::caif_helper_netdev_priv(self.dev.as_ptr()) }.cast::<Private<O>>();
-        // SAFETY: As above.
         let parts = unsafe { &raw mut (*private).parts };
         // SAFETY: A part of the private data is not at NULL.
         unsafe { NonNull::new_unchecked(parts.cast()) }
@@ -291,10 +285,9 @@ impl<O: Operations> Registration<O> {
     }
 
     fn napi(&self) -> &Napi {
-        // SAFETY: By the type invariant, the device is registered.
-        let private = unsafe { bindings::caif_helper_netdev_priv(self.device().as_raw()) };
+        let private = Private::<O>::of(self.device().as_raw());
         // SAFETY: By the type invariant, the private data is of this type.
-        let napi = unsafe { &raw mut (*private.cast::<Private<O>>()).napi };
+        let napi = unsafe { &raw mut (*private).napi };
         // SAFETY: The instance was added to the device and lives as long as it does.
         unsafe { Napi::from_raw(napi.cast()) }
     }
