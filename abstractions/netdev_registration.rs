@@ -124,8 +124,8 @@ impl<O: Operations> Allocated<O> {
     ) -> Result<Registration<O>> {
         let dev = self.dev.as_ptr();
         let private = Private::<O>::of(dev);
-        // SAFETY: By the type invariant, the private data is of this type. Nobody looks at the parts
-        // before the device is registered.
+        // SAFETY: By the type invariant, the private data is of this type. Nobody looks at the
+        // parts before the device is registered.
         unsafe { (*private).parts.write(parts) };
         // INVARIANT: The parts are initialized now.
         let unregistered = Unregistered {
