@@ -20,7 +20,7 @@ help:
 	  'make fuzz      ten minutes of fuzzing for each target' \
 	  'make bench     instructions per frame, beside those of the original C driver' \
 	  'make bench-profile  where those of an interrupt go, by what they belong to' \
-	  'make bench-end-to-end  ping, UDP and TCP through the modem process, beside virtio-net' \
+	  'make bench-end-to-end  ping, UDP and TCP through the modem process, beside the C driver and virtio-net' \
 	  'make bench-host  time per chain of the ring alone, beside virtio-queue and vringh.c' \
 	  'make check     formatting, lints, scripts, unsafe code' \
 	  'make modules   build the modules; KDIR=... against your own kernel' \

@@ -52,4 +52,5 @@ for round in warm $(seq 15); do
 	set -- "$2" "$3" "$1"
 done
 guest-tool counters eth0 --clean >&2
+if dmesg | grep -E 'WARNING:|BUG:|Oops|conflict'; then exit 1; fi
 echo '{"end":true}'
