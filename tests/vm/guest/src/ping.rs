@@ -4,7 +4,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    io,
+    fs, io,
     mem::MaybeUninit,
     net::{Ipv4Addr, SocketAddrV4},
     time::{Duration, Instant},
@@ -135,9 +135,10 @@ pub fn run(args: &Args) -> Result<()> {
     );
     ensure!(
         end.is_some() || counts.lost == 0,
-        "{} of {} pings lost",
+        "{} of {} pings lost; raw sockets had no room for {} packets",
         counts.lost,
-        counts.sent
+        counts.sent,
+        dropped(&fs::read_to_string("/proc/net/raw")?)
     );
     ensure!(counts.received > 0, "no answer at all");
     Ok(())
@@ -255,6 +256,12 @@ impl Pinger {
     }
 }
 
+/// Packets that raw sockets had no room for, by `/proc/net/raw`: the last column.
+fn dropped(raw: &str) -> u64 {
+    let drops = |line: &str| line.split_whitespace().last()?.parse::<u64>().ok();
+    raw.lines().skip(1).filter_map(drops).sum()
+}
+
 /// The Internet checksum (RFC 1071).
 fn checksum(bytes: &[u8]) -> u16 {
     let mut sum = 0_u32;
@@ -265,4 +272,18 @@ fn checksum(bytes: &[u8]) -> u16 {
         sum = (sum & 0xffff) + (sum >> 16);
     }
     !(sum as u16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::dropped;
+
+    #[test]
+    fn drops_are_the_last_column() {
+        let raw = "  sl  local_address rem_address   st inode ref pointer drops\n   \
+                   1: 00000000:0001 00000000:0000 07 123 2 00000000aa 3\n   \
+                   1: 00000000:0001 00000000:0000 07 124 2 00000000ab 4\n";
+        assert_eq!(dropped(raw), 7);
+        assert_eq!(dropped(""), 0);
+    }
 }

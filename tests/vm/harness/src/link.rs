@@ -18,6 +18,10 @@ pub const DRIVER: &str = "caif_virtio";
 pub const BOARD: &str = "ivshmem_rproc";
 const STACK: [&str; 2] = ["chnl_net", "caif_socket"];
 
+/// Tells who dropped a packet.
+const COUNTERS: &str = "guest-tool counters $(cd /sys/class/net && echo cfvrt* caif*); \
+    grep Icmp: /proc/net/snmp; cat /proc/net/softnet_stat";
+
 impl Vm {
     /// Loads every module, and waits for the links.
     pub fn load(&mut self) -> Result<()> {
@@ -118,12 +122,17 @@ impl Vm {
     /// The same over `caif{index}`.
     pub fn traffic_over(&mut self, index: usize) -> Result<()> {
         let address = modem_address(index);
-        let ping = self
-            .guest
-            .ok(&format!(
-                "guest-tool ping {address} --sizes 8,1472 --count 5"
-            ))
-            .with_context(|| format!("no traffic over caif{index}"))?;
+        let ping = self.guest.ok(&format!(
+            "guest-tool ping {address} --sizes 8,1472 --count 5"
+        ));
+        let ping = match ping {
+            Ok(out) => out,
+            Err(error) => {
+                // Where it was lost is known only now.
+                let counters = self.guest.run(COUNTERS)?.out;
+                return Err(error.context(format!("no traffic over caif{index}\n{counters}")));
+            }
+        };
         ensure!(ping.contains(" 0% packet loss"), "{ping}");
         Ok(())
     }
