@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, SockFilter, Socket, Type};
 
 use crate::{
     flowing::Flowing,
@@ -166,10 +166,15 @@ impl Pinger {
     fn new(args: &Args) -> Result<Self> {
         let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4))
             .context("cannot open a raw socket")?;
+        let id = (std::process::id() & 0xffff) as u16;
+        // Each raw socket gets every answer: those to others' pings would leave no room for ours.
+        socket
+            .attach_filter(&only(id))
+            .context("cannot filter what the raw socket gets")?;
         Ok(Self {
             socket,
             address: SockAddr::from(SocketAddrV4::new(args.address, 0)),
-            id: (std::process::id() & 0xffff) as u16,
+            id,
             sequence: 0,
             pending: HashMap::new(),
             given_up: HashSet::new(),
@@ -254,6 +259,22 @@ impl Pinger {
         self.counts.rtts.push(at.elapsed());
         Ok(())
     }
+}
+
+/// Lets through IPv4 packets whose ICMP message has this identifier.
+fn only(id: u16) -> [SockFilter; 5] {
+    const LENGTH_OF_HEADER: u16 = (libc::BPF_LDX | libc::BPF_B | libc::BPF_MSH) as u16;
+    const HALF_AFTER_HEADER: u16 = (libc::BPF_LD | libc::BPF_H | libc::BPF_IND) as u16;
+    const IF_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
+    const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
+
+    [
+        SockFilter::new(LENGTH_OF_HEADER, 0, 0, 0),
+        SockFilter::new(HALF_AFTER_HEADER, 0, 0, 4),
+        SockFilter::new(IF_EQUAL, 0, 1, id.into()),
+        SockFilter::new(RETURN, 0, 0, u32::MAX),
+        SockFilter::new(RETURN, 0, 0, 0),
+    ]
 }
 
 /// Packets that raw sockets had no room for, by `/proc/net/raw`: the last column.
