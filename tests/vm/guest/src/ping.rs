@@ -216,7 +216,11 @@ impl Pinger {
                     .collect();
                 self.take(&bytes)?;
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+                ) => {}
             Err(error) => return Err(error).context("receiving"),
         }
         let timeout = self.timeout;

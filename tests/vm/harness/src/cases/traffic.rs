@@ -9,6 +9,7 @@ use crate::{link::MODEM, vm::Vm};
 
 pub const CASES: &[Case] = &[
     one("ping_of_many_sizes", ping_sizes),
+    one("ping_beside_others", ping_beside_others),
     one("ping_bursts", ping_bursts),
     one("udp_echo", udp_echo),
     one("tcp_both_ways_at_once", tcp_both),
@@ -33,6 +34,32 @@ fn ping_sizes(vm: &mut Vm) -> Result<()> {
     ensure!(
         out.contains("270 packets transmitted, 270 received, 0% packet loss"),
         "{out}"
+    );
+    Ok(())
+}
+
+/// What the answers to another one's pings leave no room for is not lost by the link.
+fn ping_beside_others(vm: &mut Vm) -> Result<()> {
+    vm.up()?;
+    let waiting = vm.start_flowing(&format!("ping {MODEM} --seconds 2"), 60)?;
+    let signal = |name| {
+        format!(
+            "for process in /proc/[0-9]*; do \
+             case $(tr '\\0' ' ' <$process/cmdline) in \
+             'guest-tool ping '*) kill -{name} ${{process#/proc/}};; esac; done"
+        )
+    };
+    vm.guest.ok(&signal("STOP"))?;
+    vm.guest.ok(&format!(
+        "guest-tool ping {MODEM} --sizes 1472 --count 500 --window 16"
+    ))?;
+    let sockets = vm.guest.ok("cat /proc/net/raw")?;
+    vm.guest.ok(&signal("CONT"))?;
+    waiting.ok()?;
+    let mut drops = sockets.lines().skip(1).map(|line| line.ends_with(" 0"));
+    ensure!(
+        drops.next() == Some(true) && drops.all(|none| none),
+        "{sockets}"
     );
     Ok(())
 }
