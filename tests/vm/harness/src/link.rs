@@ -19,7 +19,7 @@ pub const BOARD: &str = "ivshmem_rproc";
 const STACK: [&str; 2] = ["chnl_net", "caif_socket"];
 
 /// Tells who dropped a packet.
-const COUNTERS: &str = "guest-tool counters $(cd /sys/class/net && echo cfvrt* caif*); \
+pub const COUNTERS: &str = "guest-tool counters $(cd /sys/class/net && echo cfvrt* caif*); \
     grep Icmp: /proc/net/snmp; cat /proc/net/softnet_stat";
 
 impl Vm {

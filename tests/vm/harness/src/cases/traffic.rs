@@ -2,10 +2,13 @@
 
 //! Everything that flows while nothing goes wrong.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, bail, ensure};
 
 use super::{Case, one};
-use crate::{link::MODEM, vm::Vm};
+use crate::{
+    link::{COUNTERS, MODEM},
+    vm::Vm,
+};
 
 pub const CASES: &[Case] = &[
     one("ping_of_many_sizes", ping_sizes),
@@ -116,7 +119,11 @@ fn flow_control(vm: &mut Vm) -> Result<()> {
         .lines()
         .find_map(|line| line.trim_start_matches("< ").strip_prefix("*FLOW: 0,"))
         .and_then(|count| count.trim().parse().ok());
-    let late = late.with_context(|| format!("flow stays off: {out}"))?;
+    let Some(late) = late else {
+        // Whether the host got the modem's word, and what it made of it.
+        let counters = vm.guest.run(COUNTERS)?.out;
+        bail!("flow stays off, or the host sent on all the time: {out}\n{counters}");
+    };
     // What was in the ring and in the queueing discipline when the modem spoke; thousands came
     // later.
     ensure!(late < 600, "{late} frames came in spite of flow off");
