@@ -12,10 +12,11 @@ for driver in caif_virtio caif_virtio_c; do
 	# With the names of what is in modules, by which the host knows the addresses.
 	grep '\[' /proc/kallsyms
 	for payload in 64 1500; do
-		for frames in 1 8 32; do
-			echo "$frames,1,$payload" >/sys/module/caif_bench/parameters/one
+		# Frames, and how many are on a chain.
+		for shape in 1,1 8,1 32,1 8,8; do
+			echo "$shape,$payload" >/sys/module/caif_bench/parameters/one
 			cat $bench/one
-			echo "profile $driver $frames $payload"
+			echo "profile $driver $shape,$payload"
 			read -r _
 			cat $bench/one
 			echo 'profile done'

@@ -18,7 +18,8 @@ use trace::Window;
 
 /// The drivers: how the module is called, and the table.
 const DRIVERS: [(&str, &str); 2] = [("caif_virtio", "Rust"), ("caif_virtio_c", "C")];
-const FRAMES: [u32; 3] = [1, 8, 32];
+/// Frames of an interrupt, and how many of them are on a chain.
+const SHAPES: [(u32, u32); 4] = [(1, 1), (8, 1), (32, 1), (8, 8)];
 const PAYLOADS: [u32; 2] = [64, 1500];
 
 /// Counts the instructions of an interrupt by what they belong to.
@@ -39,11 +40,20 @@ struct Args {
 struct Profile {
     driver: &'static str,
     frames: u32,
+    chain: u32,
     payload: u32,
     window: Window,
 }
 
 impl Profile {
+    /// How many frames, and on what chains.
+    fn shape(&self) -> String {
+        match self.chain {
+            1 => self.frames.to_string(),
+            chain => format!("{} in chains of {chain}", self.frames),
+        }
+    }
+
     /// Instructions per frame.
     fn per_frame(&self, count: u64) -> f64 {
         count as f64 / f64::from(self.frames)
@@ -63,16 +73,17 @@ fn main() -> Result<()> {
     let symbols = Symbols::read(&args.system_map, &args.folder.join("symbols"))?;
     let mut profiles = Vec::new();
     for payload in PAYLOADS {
-        for frames in FRAMES {
+        for (frames, chain) in SHAPES {
             for (module, driver) in DRIVERS {
                 let path = args
                     .folder
-                    .join(format!("traces/{module}-{frames}-{payload}"));
+                    .join(format!("traces/{module}-{frames}-{chain}-{payload}"));
                 let window = trace::shortest(&path, &symbols, module)
                     .with_context(|| path.display().to_string())?;
                 profiles.push(Profile {
                     driver,
                     frames,
+                    chain,
                     payload,
                     window,
                 });
@@ -99,28 +110,41 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// A table of what the instructions belong to, in Markdown.
+/// Tables of what the instructions per frame belong to, one for each length of frames, in
+/// Markdown.
 fn owners(profiles: &[Profile]) -> String {
-    let mut head = format!("| {:31} |", "instructions per frame");
+    let table = |payload| {
+        let of_payload: Vec<_> = profiles
+            .iter()
+            .filter(|profile| profile.payload == payload)
+            .collect();
+        owners_of(payload, &of_payload)
+    };
+    PAYLOADS.map(table).join("\n")
+}
+
+fn owners_of(payload: u32, profiles: &[&Profile]) -> String {
+    let first = format!("frames of {payload} bytes");
+    let mut head = format!("| {first:31} |");
     let mut rule = "|---|".to_owned();
     for profile in profiles {
-        let what = format!("{}x{} {}", profile.frames, profile.payload, profile.driver);
-        head += &format!(" {what:>12} |");
+        let what = format!("{}, {}", profile.driver, profile.shape());
+        head += &format!(" {what:>22} |");
         rule += "---|";
     }
     let mut lines = vec![head, rule];
-    let sums: Vec<_> = profiles.iter().map(Profile::by_owner).collect();
+    let sums: Vec<_> = profiles.iter().map(|profile| profile.by_owner()).collect();
     for owner in Owner::ALL {
         let mut line = format!("| {:31} |", owner.to_string());
         for (profile, sums) in profiles.iter().zip(&sums) {
             let count = sums.get(&owner).copied().unwrap_or(0);
-            line += &format!(" {:>12.0} |", profile.per_frame(count));
+            line += &format!(" {:>22.0} |", profile.per_frame(count));
         }
         lines.push(line);
     }
     let mut line = format!("| {:31} |", "all");
     for profile in profiles {
-        line += &format!(" {:>12.0} |", profile.per_frame(profile.window.total));
+        line += &format!(" {:>22.0} |", profile.per_frame(profile.window.total));
     }
     lines.push(line);
     lines.join("\n") + "\n"
@@ -131,8 +155,10 @@ fn functions(profiles: &[Profile]) -> String {
     let mut lines = Vec::new();
     for profile in profiles {
         lines.push(format!(
-            "{}, {} frames of {} bytes, instructions per frame:",
-            profile.driver, profile.frames, profile.payload
+            "{}, {} of {} bytes, instructions per frame:",
+            profile.driver,
+            profile.shape(),
+            profile.payload
         ));
         let mut sorted: Vec<_> = profile.window.functions.iter().collect();
         sorted.sort_by_key(|(name, count)| (u64::MAX - **count, *name));
@@ -155,6 +181,7 @@ fn to_json(profiles: &[Profile]) -> Value {
         json!({
             "driver": profile.driver,
             "frames": profile.frames,
+            "chain": profile.chain,
             "payload": profile.payload,
             "instructions": profile.window.total,
             "owners": owners,
