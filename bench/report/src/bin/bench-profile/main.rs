@@ -123,6 +123,7 @@ fn owners(profiles: &[Profile]) -> String {
     PAYLOADS.map(table).join("\n")
 }
 
+/// One of these tables.
 fn owners_of(payload: u32, profiles: &[&Profile]) -> String {
     let first = format!("frames of {payload} bytes");
     let mut head = format!("| {first:31} |");
