@@ -4,7 +4,7 @@
 //!
 //! C header: [`include/linux/virtio.h`](srctree/include/linux/virtio.h)
 
-use super::bindings;
+use crate::abstractions::bindings;
 use core::marker::PhantomData;
 use kernel::{
     device,
@@ -80,7 +80,7 @@ impl<Ctx: device::DeviceContext> Device<Ctx> {
 impl Device<device::Core<'_>> {
     /// Withdraws the feature with number `bit`. Only of use in [`validate`].
     ///
-    /// [`validate`]: super::virtio_netdev::Driver::validate
+    /// [`validate`]: super::netdev::Driver::validate
     pub fn clear_feature(&self, bit: u32) {
         // SAFETY: `self` is a valid virtio device, and the core context means that the device's
         // lock is held, which protects the features.

@@ -4,7 +4,7 @@
 //!
 //! C header: [`include/linux/pci.h`](srctree/include/linux/pci.h)
 
-use super::{
+use crate::abstractions::{
     bindings,
     memory::Physical, //
 };

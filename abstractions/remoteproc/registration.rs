@@ -9,15 +9,20 @@
 //! C header: [`include/linux/remoteproc.h`](srctree/include/linux/remoteproc.h)
 
 use super::{
-    bindings,
-    remoteproc_carveout::{
+    carveout::{
         Carveout,
         Carveouts,
         DeviceRange, //
     },
-    remoteproc_ops,
-    remoteproc_table::Shown, //
+    handle::{
+        Private,
+        Rproc,
+        State, //
+    },
+    ops,
+    table::Shown, //
 };
+use crate::abstractions::bindings;
 use core::ptr::{
     from_ref,
     NonNull, //
@@ -34,17 +39,6 @@ use kernel::{
         atomic::Atomic, //
     }, //
 };
-
-#[path = "remoteproc_handle.rs"]
-mod handle;
-
-pub use self::handle::{
-    Crash,
-    Rproc,
-    State, //
-};
-
-use self::handle::Private;
 
 /// What a remoteproc platform driver does for its remote processor.
 ///
@@ -158,7 +152,7 @@ impl<T: Operations> Unregistered<T> {
             }? Error),
             GFP_KERNEL,
         )?;
-        let table = remoteproc_ops::table::<T>();
+        let table = ops::table::<T>();
         let firmware = options
             .firmware
             .map_or(core::ptr::null(), CStr::as_char_ptr);
@@ -198,10 +192,10 @@ impl<T: Operations> Unregistered<T> {
 
         if T::HAS_CHECK_FIRMWARE {
             // SAFETY: As above, nobody else knows the processor yet.
-            unsafe { (*ops).sanity_check = Some(remoteproc_ops::check_firmware::<T>) };
+            unsafe { (*ops).sanity_check = Some(ops::check_firmware::<T>) };
         }
         // SAFETY: As above.
-        unsafe { (*ops).find_loaded_rsc_table = Some(remoteproc_ops::find_loaded_table) };
+        unsafe { (*ops).find_loaded_rsc_table = Some(ops::find_loaded_table) };
         // SAFETY: As above.
         unsafe { (*raw).auto_boot = options.auto_boot };
         if options.detached {
@@ -248,7 +242,7 @@ impl<T: Operations> Unregistered<T> {
             // SAFETY: As above.
             unsafe { (*raw).table_ptr = core::ptr::null_mut() };
             if let Some(context) = &self.context {
-                if remoteproc_ops::call_unprepare(&self.rproc, &context.ops).is_err() {
+                if ops::call_unprepare(&self.rproc, &context.ops).is_err() {
                     dev_err!(self.rproc, "cannot be unprepared\n");
                 }
             }

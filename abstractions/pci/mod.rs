@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the kernel crate's PCI abstractions lack.
+//!
+//! C header: [`include/linux/pci.h`](srctree/include/linux/pci.h)
+
+mod region;
+
+pub use self::region::{
+    MsiX,
+    Region, //
+};

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Drivers of remote processors (remoteproc platform drivers).
+//!
+//! C header: [`include/linux/remoteproc.h`](srctree/include/linux/remoteproc.h)
+
+mod carveout;
+mod handle;
+mod ops;
+mod registration;
+mod table;
+
+pub use self::{
+    carveout::{
+        Carveout,
+        DeviceRange, //
+    },
+    handle::{
+        Crash,
+        Rproc,
+        State, //
+    },
+    registration::{
+        Operations,
+        Options,
+        Registration,
+        Unregistered, //
+    }, //
+};

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Virtio devices, and drivers for those that are network devices.
+//!
+//! C header: [`include/linux/virtio.h`](srctree/include/linux/virtio.h)
+
+mod device;
+pub mod netdev;
+mod pm;
+
+pub use self::device::{
+    Device,
+    DeviceId,
+    IdTable, //
+};
