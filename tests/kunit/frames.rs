@@ -4,9 +4,19 @@
 
 use kernel::prelude::*;
 
+/// Bytes before and behind a frame in its buffer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Room {
+    pub(crate) head: usize,
+    pub(crate) tail: usize,
+}
+
+/// What holds without a config space.
+pub(crate) const DEFAULT_ROOM: Room = Room { head: 32, tail: 32 };
+
 /// A frame of `len` bytes that differs from all others with another seed, as far as its length
 /// allows, and whose bytes tell if some are shifted or missing.
-pub fn frame(seed: u32, len: usize) -> Result<KVec<u8>> {
+pub(crate) fn frame(seed: u32, len: usize) -> Result<KVec<u8>> {
     let mut bytes = KVec::with_capacity(len, GFP_KERNEL)?;
     let mut state = seed.wrapping_mul(0x9e37_79b9) | 1;
     for i in 0..len {
@@ -24,17 +34,33 @@ pub fn frame(seed: u32, len: usize) -> Result<KVec<u8>> {
 
 /// What a config space says of one direction.
 #[derive(Clone, Copy)]
-pub struct Direction {
+pub(crate) struct Direction {
     /// Bytes before a frame.
-    pub headroom: u16,
+    pub(crate) headroom: u16,
     /// Bytes behind a frame.
-    pub tailroom: u16,
+    pub(crate) tailroom: u16,
     /// Bytes of a buffer.
-    pub mtu: u32,
+    pub(crate) mtu: u32,
+}
+
+impl Direction {
+    /// The room around a frame.
+    pub(crate) fn room(&self) -> Room {
+        Room {
+            head: self.headroom.into(),
+            tail: self.tailroom.into(),
+        }
+    }
+
+    /// Bytes of the largest frame.
+    pub(crate) fn frame_max(&self) -> usize {
+        let Room { head, tail } = self.room();
+        self.mtu as usize - head - tail
+    }
 }
 
 /// A config space.
-pub fn config(uplink: Direction, downlink: Direction) -> Result<KVec<u8>> {
+pub(crate) fn config(uplink: Direction, downlink: Direction) -> Result<KVec<u8>> {
     let mut bytes = KVec::new();
     for direction in [uplink, downlink] {
         bytes.extend_from_slice(&direction.headroom.to_ne_bytes(), GFP_KERNEL)?;
