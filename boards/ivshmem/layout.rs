@@ -18,7 +18,7 @@ use crate::abstractions::{
         Memory,
         Physical, //
     },
-    remoteproc_carveout::{
+    remoteproc::{
         Carveout,
         DeviceRange, //
     }, //
