@@ -32,7 +32,7 @@ help:
 	  'make clean     remove what was built; make distclean: and what was fetched'
 
 setup:
-	@scripts/toolchain
+	@scripts/toolchain --quiet
 
 demo: setup
 	@scripts/demo
