@@ -48,7 +48,5 @@ kernel_sources() {
 }
 kernel_documents() { (cd "$TOP" && find Documentation -type f -name '*.md' | LC_ALL=C sort); }
 
-# The workspaces of cargo, as folders: what has a lock file.
-cargo_workspaces() { git -C "$TOP" ls-files Cargo.lock '*/Cargo.lock' | sed -E 's|/?Cargo\.lock$||; s|^$|.|'; }
 # The scripts, for shellcheck.
 shell_scripts() { git -C "$TOP" grep -lE '^#!/(usr/bin/env bash|bin/(ba)?sh)|^# shellcheck shell=bash' -- ':!*.rs' ':!*.md'; }
