@@ -8,7 +8,7 @@ ifdef ARCH
 export ARCH
 endif
 PARTS := scripts host modem fuzz interop kunit vm hostile hostile-self-test soak
-.PHONY: help demo test check setup modules modem soak fuzz bench bench-profile bench-end-to-end bench-host $(PARTS:%=test-%) clean distclean \
+.PHONY: help demo test check setup modules modem soak fuzz mutants bench bench-profile bench-end-to-end bench-host $(PARTS:%=test-%) clean distclean \
 	test-intree install docs
 
 help:
@@ -18,6 +18,7 @@ help:
 	  'make test ARCH=arm64  KUnit and VM tests on a machine of arm64' \
 	  'make soak      a thousand crashes, rebinds and so on, with the modem process' \
 	  'make fuzz      ten minutes of fuzzing for each target' \
+	  'make mutants   faults put into driver and rings, and the test that catches each' \
 	  'make bench     instructions per frame, beside those of the original C driver' \
 	  'make bench-profile  where those of an interrupt go, by what they belong to' \
 	  'make bench-end-to-end  ping, UDP and TCP through the modem process, beside the C driver and virtio-net' \
@@ -48,6 +49,9 @@ soak: setup
 
 fuzz: setup
 	@tests/fuzz/run --long
+
+mutants: setup
+	@tests/mutants/run
 
 bench: setup
 	@bench/run
