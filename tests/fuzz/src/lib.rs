@@ -10,20 +10,13 @@
 //! How to run:
 //!
 //! - `tests/fuzz/run` replays the committed corpus, then lets libFuzzer look for more.
-//! - `cargo test --release` replays the committed corpus, without libFuzzer.
-//! - `CAIF_FUZZ_INPUT=FILE cargo test --release TARGET` replays one input.
+//! - `cargo test --profile fuzz -p caif-fuzz` replays the committed corpus, without libFuzzer.
+//! - `CAIF_FUZZ_INPUT=FILE cargo test --profile fuzz -p caif-fuzz TARGET` replays one input.
 
-#[path = "../../../vring_driver.rs"]
-pub mod vring_driver;
-#[path = "../../../vring_layout.rs"]
-pub mod vring_layout;
-#[path = "../../../vring_mem.rs"]
-pub mod vring_mem;
-#[path = "../../../vring_reversed.rs"]
-pub mod vring_reversed;
+#![forbid(unsafe_code)]
 
-mod abstractions;
-pub mod board;
+pub use kernel_pure::{vring_driver, vring_layout, vring_mem, vring_reversed};
+
 pub mod driver;
 pub mod input;
 pub mod layout;

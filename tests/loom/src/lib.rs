@@ -18,18 +18,9 @@
 //! that a write barrier that is too weak is the same to it as one that is strong enough; and
 //! loads are never done after later stores on their own.
 //!
-//! How to run: `cargo test`, or `tests/host/run`, which counts these tests too.
+//! How to run: `cargo test -p vring-loom`, or `tests/host/run`, which counts these tests too.
 
-#[path = "../../../vring_driver.rs"]
-pub mod vring_driver;
-#[path = "../../../vring_layout.rs"]
-pub mod vring_layout;
-#[path = "../../../vring_mem.rs"]
-pub mod vring_mem;
-#[path = "../../../vring_news.rs"]
-pub mod vring_news;
-#[path = "../../../vring_reversed.rs"]
-pub mod vring_reversed;
+pub use kernel_pure::{vring_driver, vring_layout, vring_mem, vring_news, vring_reversed};
 
 pub mod memory;
 pub mod models;

@@ -1,0 +1,440 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Network devices with one transmit queue and one NAPI instance.
+//!
+//! All state of a driver lives in the private data of its network device. What a callback may
+//! touch follows from its arguments: the state of transmission is reached with the lock of the
+//! transmit queue held, that of reception from the poll function, everything else is shared.
+//!
+//! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
+
+use super::{
+    ethtool::Rings,
+    napi::{
+        self,
+        Napi,
+        Polled, //
+    },
+    skbuff::SkBuff, //
+};
+use crate::abstractions::bindings;
+use core::{
+    cell::UnsafeCell,
+    marker::PhantomData,
+    ops::{
+        Deref,
+        DerefMut, //
+    }, //
+};
+use kernel::{
+    prelude::*,
+    types::Opaque, //
+};
+
+/// Standard statistics of a network device.
+pub type Stats64 = bindings::rtnl_link_stats64;
+
+/// What became of a packet to transmit.
+pub enum Xmit {
+    /// Sent or dropped; it is ours no longer.
+    Ok,
+    /// Not taken: the queue was started although there was no room, which is a fault of the
+    /// driver. The stack gets the packet back.
+    Busy(SkBuff),
+}
+
+/// The callbacks of a network device.
+pub trait Operations: Send + Sync + Sized {
+    /// Hardware type, `ARPHRD_*`.
+    const HW_TYPE: u16;
+    /// `IFF_*`.
+    const FLAGS: u32;
+    /// Packets that the queueing discipline may hold.
+    const TX_QUEUE_LEN: u32;
+    /// Names of the driver's own counters, each shorter than `ETH_GSTRING_LEN`.
+    const COUNTERS: &'static [&'static CStr];
+
+    /// What the protocol above expects at the start of the private data. It starts as zeroes.
+    type Prefix: Zeroable;
+    /// State of transmission, protected by the lock of the transmit queue.
+    type Tx: Send;
+    /// State of reception, protected by NAPI.
+    type Rx: Send;
+
+    /// The interface goes up; polling starts when it returned. Process context with RTNL: may
+    /// sleep.
+    fn open(&self, dev: &Device) -> Result;
+
+    /// The interface went down; polling has ended. Process context with RTNL: may sleep.
+    fn stop(&self, dev: &Device);
+
+    /// Sends a packet. Bottom halves are off: must not sleep.
+    fn start_xmit(&self, queue: &TxQueue<'_>, tx: &mut Self::Tx, skb: SkBuff) -> Xmit;
+
+    /// Completes transmissions and receives packets. Softirq context: must not sleep.
+    fn poll(&self, cx: &napi::Context<'_>, rx: &mut Self::Rx, tx: &TxLock<'_, Self::Tx>) -> Polled;
+
+    /// The queue has been stopped for too long. Softirq context: must not sleep.
+    fn tx_timeout(&self, dev: &Device);
+
+    /// Adds what only the driver counts. May run at any time, concurrently with everything.
+    fn get_stats64(&self, stats: &mut Stats64);
+
+    /// Sizes of the rings. Process context with RTNL.
+    fn rings(&self) -> Rings;
+
+    /// Calls `f` with the number and the value of each of the [`COUNTERS`](Self::COUNTERS). Process
+    /// context with RTNL.
+    fn counters(&self, f: &mut dyn FnMut(usize, u64));
+}
+
+/// What is said of a network device before it is registered.
+pub struct Settings {
+    /// MTU to begin with, in bytes.
+    pub mtu: u32,
+    /// Smallest MTU that may be set.
+    pub min_mtu: u32,
+    /// Largest MTU that may be set.
+    pub max_mtu: u32,
+}
+
+/// A network device.
+///
+/// There is no counted reference to one: `unregister_netdev()` would wait for it for ever.
+///
+/// # Invariants
+///
+/// An instance represents an allocated `struct net_device`.
+#[repr(transparent)]
+pub struct Device(Opaque<bindings::net_device>);
+
+// SAFETY: The methods are synchronized by the network core.
+unsafe impl Sync for Device {}
+
+impl Device {
+    /// Borrows a network device.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` must be an allocated network device for all of `'a`.
+    pub(super) unsafe fn from_raw<'a>(ptr: *mut bindings::net_device) -> &'a Self {
+        // SAFETY: By the safety requirements; the type is a transparent wrapper.
+        // INVARIANT: By the safety requirements.
+        unsafe { &*ptr.cast() }
+    }
+
+    /// The C object.
+    pub(crate) fn as_raw(&self) -> *mut bindings::net_device {
+        self.0.get()
+    }
+
+    /// There is a carrier. Any context.
+    pub fn carrier_on(&self) {
+        // SAFETY: By the type invariant, the device is valid.
+        unsafe { bindings::netif_carrier_on(self.as_raw()) }
+    }
+
+    /// There is no carrier. Any context.
+    pub fn carrier_off(&self) {
+        // SAFETY: By the type invariant, the device is valid.
+        unsafe { bindings::netif_carrier_off(self.as_raw()) }
+    }
+}
+
+/// What is to be done after a packet was handed over.
+pub struct Sent {
+    /// The hardware must be told now.
+    pub tell: bool,
+    /// The queue is stopped, by the driver or by the byte queue limits.
+    pub halted: bool,
+}
+
+/// The transmit queue, with its lock held.
+pub struct TxQueue<'a>(&'a Device);
+
+impl TxQueue<'_> {
+    /// The network device.
+    #[inline]
+    pub fn dev(&self) -> &Device {
+        self.0
+    }
+
+    /// Lets no more packets come.
+    #[inline]
+    pub fn stop(&self) {
+        // SAFETY: The device is valid and has a transmit queue.
+        unsafe { bindings::caif_helper_netif_stop_queue(self.0.as_raw()) }
+    }
+
+    /// Lets packets come again.
+    #[inline]
+    pub fn wake(&self) {
+        // SAFETY: The device is valid and has a transmit queue.
+        unsafe { bindings::caif_helper_netif_wake_queue(self.0.as_raw()) }
+    }
+
+    /// Whether the driver stopped the queue.
+    #[inline]
+    pub fn is_stopped(&self) -> bool {
+        // SAFETY: The device is valid and has a transmit queue.
+        unsafe { bindings::caif_helper_netif_queue_stopped(self.0.as_raw()) }
+    }
+
+    /// Whether the driver or the byte queue limits stopped the queue.
+    #[inline]
+    pub fn is_halted(&self) -> bool {
+        // SAFETY: The device is valid and has a transmit queue.
+        unsafe { bindings::caif_helper_netif_xmit_stopped(self.0.as_raw()) }
+    }
+
+    /// Whether another packet will follow at once. Only of use in `start_xmit`.
+    #[inline]
+    pub fn xmit_more(&self) -> bool {
+        // SAFETY: Bottom halves are off while the lock is held.
+        unsafe { bindings::caif_helper_netdev_xmit_more() }
+    }
+
+    /// Counts a packet whose copy was handed to the hardware, which may stop the queue (byte queue
+    /// limits), and frees it. `more` is what [`xmit_more`](Self::xmit_more) said.
+    #[inline]
+    pub fn sent(&self, skb: SkBuff, more: bool) -> Sent {
+        // SAFETY: The device is valid and has per-CPU statistics of this kind; bottom halves are
+        // off and the lock of its transmit queue is held. `into_raw()` gives up our reference.
+        let sent = unsafe { bindings::caif_helper_tx_sent(self.0.as_raw(), skb.into_raw(), more) };
+        Sent {
+            tell: sent & bindings::CAIF_HELPER_TX_TELL != 0,
+            halted: sent & bindings::CAIF_HELPER_TX_HALTED != 0,
+        }
+    }
+
+    /// Tells that the hardware gets on with packets, so that the watchdog does not bite while the
+    /// queue is stopped.
+    #[inline]
+    pub fn progress(&self) {
+        // SAFETY: The device is valid and has a transmit queue.
+        unsafe { bindings::caif_helper_txq_trans_cond_update(self.0.as_raw()) }
+    }
+
+    /// Tells that the hardware is done with packets of `bytes` bytes together, as many in number
+    /// and size as were [`sent`](Self::sent).
+    #[inline]
+    pub fn completed(&self, packets: u32, bytes: u32) {
+        // SAFETY: The device is valid, and the lock of its transmit queue is held.
+        unsafe { bindings::caif_helper_netdev_completed_queue(self.0.as_raw(), packets, bytes) }
+    }
+}
+
+/// The state of transmission, to be locked.
+pub struct TxLock<'a, T> {
+    dev: &'a Device,
+    tx: &'a UnsafeCell<T>,
+}
+
+impl<'a, T> TxLock<'a, T> {
+    /// Takes the lock of the transmit queue. Softirq context, as the lifetime of `self` proves.
+    #[inline]
+    pub fn lock(&self) -> TxGuard<'a, T> {
+        // SAFETY: The device is valid and has a transmit queue, and this is softirq context.
+        unsafe { bindings::caif_helper_netif_tx_lock(self.dev.as_raw()) };
+        // SAFETY: The lock of the transmit queue protects the state and is held now.
+        let tx = unsafe { &mut *self.tx.get() };
+        TxGuard {
+            queue: TxQueue(self.dev),
+            tx,
+        }
+    }
+}
+
+/// The state of transmission, locked.
+pub struct TxGuard<'a, T> {
+    queue: TxQueue<'a>,
+    tx: &'a mut T,
+}
+
+impl<'a, T> TxGuard<'a, T> {
+    /// The queue and the state of transmission.
+    #[inline]
+    pub fn parts(&mut self) -> (&TxQueue<'a>, &mut T) {
+        (&self.queue, self.tx)
+    }
+}
+
+impl<T> Deref for TxGuard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.tx
+    }
+}
+
+impl<T> DerefMut for TxGuard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        self.tx
+    }
+}
+
+impl<T> Drop for TxGuard<'_, T> {
+    fn drop(&mut self) {
+        // SAFETY: The guard holds the lock.
+        unsafe { bindings::caif_helper_netif_tx_unlock(self.queue.0.as_raw()) }
+    }
+}
+
+/// The state of a driver.
+pub struct Parts<O: Operations> {
+    /// Shared by everyone.
+    pub ops: O,
+    /// See [`Operations::Rx`].
+    pub rx: UnsafeCell<O::Rx>,
+    /// See [`Operations::Tx`].
+    pub tx: UnsafeCell<O::Tx>,
+}
+
+/// The private data of a network device.
+#[repr(C)]
+pub(super) struct Private<O: Operations> {
+    prefix: O::Prefix,
+    pub(super) napi: Opaque<bindings::napi_struct>,
+    pub(super) parts: core::mem::MaybeUninit<Parts<O>>,
+}
+
+impl<O: Operations> Private<O> {
+    /// Where `dev` has its private data, if that is of this type.
+    #[inline]
+    pub(super) const fn of(dev: *mut bindings::net_device) -> *mut Self {
+        dev.wrapping_byte_add(bindings::CAIF_HELPER_NETDEV_PRIV as usize)
+            .cast()
+    }
+}
+
+/// The C callbacks for `O`.
+///
+/// All of them are called with a device whose private data is a `Private<O>` with its parts
+/// initialized, since a device is registered last and unregistered first.
+pub(super) struct Callbacks<O: Operations>(PhantomData<O>);
+
+impl<O: Operations> Callbacks<O> {
+    pub(super) const OPS: bindings::net_device_ops = bindings::net_device_ops {
+        ndo_open: Some(Self::open),
+        ndo_stop: Some(Self::stop),
+        ndo_start_xmit: Some(Self::start_xmit),
+        ndo_tx_timeout: Some(Self::tx_timeout),
+        ndo_get_stats64: Some(Self::get_stats64),
+        ..pin_init::zeroed()
+    };
+
+    /// # Safety
+    ///
+    /// `dev` must be a device as described at [`Callbacks`], for all of `'a`.
+    pub(super) unsafe fn borrow<'a>(
+        dev: *mut bindings::net_device,
+    ) -> (&'a Device, &'a Napi, &'a Parts<O>) {
+        let private = Private::<O>::of(dev);
+        // SAFETY: By the safety requirements, the private data is of this type.
+        let napi = unsafe { &raw mut (*private).napi };
+        // SAFETY: The instance was added to `dev` when that was allocated.
+        let napi = unsafe { Napi::from_raw(napi.cast()) };
+        // SAFETY: By the safety requirements, the private data is of this type.
+        let parts = unsafe { &(*private).parts };
+        // SAFETY: By the safety requirements, the parts are initialized.
+        let parts = unsafe { parts.assume_init_ref() };
+        // SAFETY: By the safety requirements.
+        let dev = unsafe { Device::from_raw(dev) };
+        (dev, napi, parts)
+    }
+
+    extern "C" fn open(dev: *mut bindings::net_device) -> c_int {
+        // SAFETY: See `Callbacks`.
+        let (dev, napi, parts) = unsafe { Self::borrow(dev) };
+        kernel::error::from_result(|| {
+            parts.ops.open(dev)?;
+            napi.enable();
+            // What came while the interface was down waits to be looked at.
+            napi.schedule();
+            Ok(0)
+        })
+    }
+
+    extern "C" fn stop(dev: *mut bindings::net_device) -> c_int {
+        // SAFETY: See `Callbacks`.
+        let (dev, napi, parts) = unsafe { Self::borrow(dev) };
+        napi.disable();
+        parts.ops.stop(dev);
+        0
+    }
+
+    extern "C" fn start_xmit(
+        skb: *mut bindings::sk_buff,
+        dev: *mut bindings::net_device,
+    ) -> bindings::netdev_tx_t {
+        // SAFETY: See `Callbacks`.
+        let (dev, _, parts) = unsafe { Self::borrow(dev) };
+        let Some(skb) = core::ptr::NonNull::new(skb) else {
+            return bindings::netdev_tx_NETDEV_TX_OK;
+        };
+        // SAFETY: The network core passes a valid socket buffer to us.
+        let skb = unsafe { SkBuff::from_raw(skb) };
+        // SAFETY: The network core holds the lock of the transmit queue, which protects this
+        // state.
+        let tx = unsafe { &mut *parts.tx.get() };
+        match parts.ops.start_xmit(&TxQueue(dev), tx, skb) {
+            Xmit::Ok => bindings::netdev_tx_NETDEV_TX_OK,
+            Xmit::Busy(skb) => {
+                skb.into_raw();
+                bindings::netdev_tx_NETDEV_TX_BUSY
+            }
+        }
+    }
+
+    /// The poll function of the device's NAPI instance.
+    pub(super) extern "C" fn poll(napi: *mut bindings::napi_struct, budget: c_int) -> c_int {
+        // SAFETY: The network core calls with a valid instance.
+        let dev = unsafe { (*napi).dev };
+        // SAFETY: Polling is possible only while the device is open, see also `Callbacks`.
+        let (dev, instance, parts) = unsafe { Self::borrow(dev) };
+        let budget = u32::try_from(budget).unwrap_or(0);
+        // SAFETY: This is the poll function of `instance`. The device has the statistics, see
+        // `Allocated::new()`.
+        let cx = unsafe { napi::Context::new(instance, dev, budget) };
+        // SAFETY: No other run of the poll function is under way, and only it uses this state.
+        let rx = unsafe { &mut *parts.rx.get() };
+        let tx = TxLock { dev, tx: &parts.tx };
+        let polled = parts.ops.poll(&cx, rx, &tx);
+        match polled {
+            Polled::Done(done) if done < budget => {
+                let done = done as c_int;
+                // SAFETY: We are in the poll function of `napi`, which ends without a further
+                // use of the state. A wish to run again that came meanwhile is heeded in there.
+                unsafe { bindings::napi_complete_done(napi, done) };
+                done
+            }
+            _ => budget as c_int,
+        }
+    }
+
+    extern "C" fn tx_timeout(dev: *mut bindings::net_device, _queue: c_uint) {
+        // SAFETY: See `Callbacks`.
+        let (dev, _, parts) = unsafe { Self::borrow(dev) };
+        parts.ops.tx_timeout(dev);
+    }
+
+    extern "C" fn get_stats64(dev: *mut bindings::net_device, stats: *mut Stats64) {
+        // SAFETY: The device has per-CPU statistics of the kind that this function sums up, and
+        // the network core passes valid statistics.
+        unsafe { bindings::dev_get_tstats64(dev, stats) };
+        // SAFETY: See `Callbacks`.
+        let (_, _, parts) = unsafe { Self::borrow(dev) };
+        // The statistics may be part of a netlink message, where they are not aligned.
+        // SAFETY: The network core passes valid statistics, for us alone.
+        let mut sum = unsafe { stats.read_unaligned() };
+        parts.ops.get_stats64(&mut sum);
+        // SAFETY: As above.
+        unsafe { stats.write_unaligned(sum) };
+    }
+}
+
+/// Whether a line that a peer can cause may be logged now (`net_ratelimit()`). Any context.
+pub fn may_log() -> bool {
+    // SAFETY: `net_ratelimit()` can be called from any context.
+    unsafe { bindings::net_ratelimit() != 0 }
+}

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Who owns a network device, from its allocation to its end.
+//!
+//! [`Allocated`] becomes a [`Registration`] when the driver's state is complete, that becomes
+//! [`Unregistered`] when the stack must not come any more, and its end frees the state first and
+//! the device last.
+//!
+//! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
+
+use super::{
+    device::{
+        Callbacks,
+        Device,
+        Operations,
+        Parts,
+        Private,
+        Settings, //
+    },
+    ethtool::EthtoolCallbacks,
+    napi::Napi, //
+};
+use crate::abstractions::bindings;
+use core::{
+    marker::PhantomData,
+    mem::ManuallyDrop,
+    ptr::NonNull, //
+};
+use kernel::{
+    device,
+    error::to_result,
+    prelude::*,
+    sync::atomic::{
+        AtomicFlag,
+        Relaxed, //
+    }, //
+};
+
+/// Alignment of private data (`NETDEV_ALIGN`).
+const NETDEV_ALIGN: usize = 32;
+
+/// A network device that the stack does not know yet, with a NAPI instance and without state.
+///
+/// # Invariants
+///
+/// `dev` is an allocated and unregistered device whose private data is a `Private<O>` with a NAPI
+/// instance that was added to it.
+pub struct Allocated<O: Operations> {
+    dev: NonNull<bindings::net_device>,
+    _phantom: PhantomData<O>,
+}
+
+impl<O: Operations> Allocated<O> {
+    /// Allocates a network device whose name comes of `format`, below `parent`.
+    pub fn new(format: &'static CStr, parent: &device::Device<device::Bound>) -> Result<Self> {
+        const {
+            assert!(core::mem::align_of::<Private<O>>() <= NETDEV_ALIGN);
+            assert!(!core::mem::needs_drop::<O::Prefix>());
+        }
+        let size = c_int::try_from(core::mem::size_of::<Private<O>>())?;
+        // SAFETY: `format` is a C string, and `setup()` is good for any device. The private data
+        // that comes with the device is zeroed, which is valid for all fields of `Private`.
+        let dev = unsafe {
+            bindings::alloc_netdev_mqs(
+                size,
+                format.as_char_ptr(),
+                bindings::NET_NAME_ENUM as u8,
+                Some(Self::setup),
+                1,
+                1,
+            )
+        };
+        let dev = NonNull::new(dev).ok_or(ENOMEM)?;
+        let private = Private::<O>::of(dev.as_ptr());
+        // SAFETY: The device was just allocated, with private data of this type.
+        let napi = unsafe { (*private).napi.get() };
+        // SAFETY: The device is not registered yet, and the instance lives as long as it does.
+        unsafe {
+            bindings::caif_helper_netif_napi_add(dev.as_ptr(), napi, Some(Callbacks::<O>::poll))
+        };
+        // CAST: `device::Device` is a transparent wrapper of `struct device`.
+        let parent = core::ptr::from_ref(parent).cast_mut().cast();
+        // SAFETY: Nobody else knows the device yet.
+        unsafe { (*dev.as_ptr()).dev.parent = parent };
+        // INVARIANT: As was just arranged.
+        Ok(Self {
+            dev,
+            _phantom: PhantomData,
+        })
+    }
+
+    extern "C" fn setup(dev: *mut bindings::net_device) {
+        // SAFETY: `alloc_netdev_mqs()` passes the device it is about to return, which nobody else
+        // knows.
+        let dev = unsafe { &mut *dev };
+        dev.set_pcpu_stat_type(bindings::netdev_stat_type_NETDEV_PCPU_STAT_TSTATS);
+        // The queues, which are made next, take after these: the class of their lock after the
+        // type, and whether there is a queueing discipline at all after the length.
+        dev.type_ = O::HW_TYPE;
+        dev.flags = O::FLAGS;
+        dev.tx_queue_len = O::TX_QUEUE_LEN;
+    }
+
+    /// The NAPI instance. It is disabled, so that scheduling it has no effect yet.
+    ///
+    /// # Safety
+    ///
+    /// The device must live for `'a`.
+    pub unsafe fn napi<'a>(&self) -> &'a Napi {
+        let private = Private::<O>::of(self.dev.as_ptr());
+        // SAFETY: By the type invariant, the private data is of this type.
+        let napi = unsafe { (*private).napi.get() };
+        // SAFETY: The instance was added to the device and lives as long as it does.
+        unsafe { Napi::from_raw(napi) }
+    }
+
+    /// Adds the driver's state and registers the device, without a carrier. `ready` runs before
+    /// the interface can go up. Process context without RTNL: sleeps.
+    pub fn register(
+        self,
+        settings: Settings,
+        parts: Parts<O>,
+        ready: impl FnOnce(),
+    ) -> Result<Registration<O>> {
+        let dev = self.dev.as_ptr();
+        let private = Private::<O>::of(dev);
+        // SAFETY: By the type invariant, the private data is of this type. Nobody looks at the
+        // parts before the device is registered.
+        unsafe { (*private).parts.write(parts) };
+        // INVARIANT: The parts are initialized now.
+        let unregistered = Unregistered {
+            dev: ManuallyDrop::new(self).dev,
+            _phantom: PhantomData,
+        };
+        // SAFETY: The device is valid and not registered, so it is ours alone.
+        let raw = unsafe { &mut *dev };
+        raw.netdev_ops = &Callbacks::<O>::OPS;
+        raw.ethtool_ops = &EthtoolCallbacks::<O>::OPS;
+        raw.mtu = settings.mtu;
+        raw.min_mtu = settings.min_mtu;
+        raw.max_mtu = settings.max_mtu;
+        unregistered.device().carrier_off();
+
+        // SAFETY: Process context without RTNL, see above.
+        unsafe { bindings::rtnl_lock() };
+        // SAFETY: The device is complete, and RTNL is held.
+        let result = to_result(unsafe { bindings::register_netdevice(dev) });
+        if result.is_ok() {
+            ready();
+        }
+        // SAFETY: RTNL was taken above.
+        unsafe { bindings::rtnl_unlock() };
+        result?;
+        // INVARIANT: The device is registered.
+        Ok(Registration {
+            dev: ManuallyDrop::new(unregistered),
+            paused: AtomicFlag::new(false),
+        })
+    }
+}
+
+impl<O: Operations> Drop for Allocated<O> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant, the device is not registered and ours.
+        unsafe { bindings::free_netdev(self.dev.as_ptr()) }
+    }
+}
+
+/// A network device that the stack does not know, with the driver's state.
+///
+/// # Invariants
+///
+/// As for [`Allocated`], and the parts of the private data are initialized.
+pub struct Unregistered<O: Operations> {
+    dev: NonNull<bindings::net_device>,
+    _phantom: PhantomData<O>,
+}
+
+impl<O: Operations> Unregistered<O> {
+    fn device(&self) -> &Device {
+        // SAFETY: By the type invariant, the device is valid for as long as `self`.
+        unsafe { Device::from_raw(self.dev.as_ptr()) }
+    }
+
+    fn parts(&self) -> NonNull<Parts<O>> {
+        let private = Private::<O>::of(self.dev.as_ptr());
+        // SAFETY: By the type invariant, the private data is of this type.
+        let parts = unsafe { &raw mut (*private).parts };
+        // SAFETY: A part of the private data is not at NULL.
+        unsafe { NonNull::new_unchecked(parts.cast()) }
+    }
+}
+
+impl<O: Operations> Drop for Unregistered<O> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant, the parts are initialized, and no callback can come to
+        // use them again.
+        unsafe { self.parts().drop_in_place() };
+        // SAFETY: By the type invariant, the device is not registered and ours.
+        unsafe { bindings::free_netdev(self.dev.as_ptr()) }
+    }
+}
+
+/// A registered network device.
+///
+/// # Invariants
+///
+/// The device is registered. If `paused`, its NAPI instance is disabled although the interface is
+/// up.
+pub struct Registration<O: Operations> {
+    dev: ManuallyDrop<Unregistered<O>>,
+    /// Changed with RTNL held.
+    paused: AtomicFlag,
+}
+
+// SAFETY: Registering and unregistering can happen on different threads, and the state is `Send`.
+unsafe impl<O: Operations> Send for Registration<O> {}
+
+// SAFETY: Only `ops`, which is `Sync`, can be reached by a shared reference.
+unsafe impl<O: Operations> Sync for Registration<O> {}
+
+// The state is pinned, but in the private data of the network device.
+impl<O: Operations> Unpin for Registration<O> {}
+
+impl<O: Operations> Registration<O> {
+    /// The network device.
+    pub fn device(&self) -> &Device {
+        self.dev.device()
+    }
+
+    /// The shared part of the driver's state.
+    pub fn ops(&self) -> &O {
+        // SAFETY: The parts are initialized and live as long as `self`.
+        unsafe { &self.dev.parts().as_ref().ops }
+    }
+
+    /// Runs `f` with RTNL held. Process context without RTNL: sleeps.
+    fn with_rtnl(&self, f: impl FnOnce(*mut bindings::net_device)) {
+        // SAFETY: Process context without RTNL, see above.
+        unsafe { bindings::rtnl_lock() };
+        f(self.device().as_raw());
+        // SAFETY: RTNL was taken above.
+        unsafe { bindings::rtnl_unlock() };
+    }
+
+    /// Takes the interface down for good, for a machine that shuts down. Process context without
+    /// RTNL: sleeps.
+    pub fn shut(&self) {
+        self.unpause();
+        self.with_rtnl(|dev| {
+            // SAFETY: By the type invariant, the device is registered; RTNL is held.
+            unsafe { bindings::netif_device_detach(dev) };
+            // SAFETY: As above.
+            unsafe { bindings::dev_close(dev) };
+        });
+    }
+
+    /// Keeps the stack from sending and the poll function from running, without the interface going
+    /// down. Process context without RTNL: sleeps.
+    pub fn pause(&self) {
+        self.with_rtnl(|dev| {
+            // SAFETY: By the type invariant, the device is registered; RTNL is held.
+            unsafe { bindings::netif_device_detach(dev) };
+            // SAFETY: As above.
+            let up = unsafe { bindings::caif_helper_netif_running(dev) };
+            if up && !self.paused.xchg(true, Relaxed) {
+                // INVARIANT: Disabled here, once.
+                self.napi().disable();
+            }
+        });
+    }
+
+    /// Undoes [`pause`](Self::pause), if that was done. Process context without RTNL: sleeps.
+    pub fn unpause(&self) {
+        self.with_rtnl(|dev| {
+            if self.paused.xchg(false, Relaxed) {
+                // INVARIANT: Enabled again, once.
+                self.napi().enable();
+                // What came meanwhile waits to be looked at.
+                self.napi().schedule();
+            }
+            // SAFETY: By the type invariant, the device is registered; RTNL is held.
+            unsafe { bindings::netif_device_attach(dev) };
+        });
+    }
+
+    fn napi(&self) -> &Napi {
+        let private = Private::<O>::of(self.device().as_raw());
+        // SAFETY: By the type invariant, the private data is of this type.
+        let napi = unsafe { &raw mut (*private).napi };
+        // SAFETY: The instance was added to the device and lives as long as it does.
+        unsafe { Napi::from_raw(napi.cast()) }
+    }
+
+    /// Takes the device away from the stack: the interface goes down, and no callback is under
+    /// way any more. Process context without RTNL: sleeps.
+    pub fn unregister(self) -> Unregistered<O> {
+        let mut this = ManuallyDrop::new(self);
+        // SAFETY: By the type invariant, the device is registered, and `self` is not used again.
+        unsafe { this.stop() }
+    }
+
+    /// # Safety
+    ///
+    /// `self` must not be used again.
+    unsafe fn stop(&mut self) -> Unregistered<O> {
+        // The interface disables the NAPI instance when it goes down.
+        self.unpause();
+        // SAFETY: By the type invariant, the device is registered.
+        unsafe { bindings::unregister_netdev(self.dev.dev.as_ptr()) };
+        // SAFETY: By the safety requirements, this happens once.
+        unsafe { ManuallyDrop::take(&mut self.dev) }
+    }
+}
+
+impl<O: Operations> Drop for Registration<O> {
+    fn drop(&mut self) {
+        // SAFETY: `self` is at its end.
+        drop(unsafe { self.stop() });
+    }
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! An owned socket buffer.
+//!
+//! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
+
+use crate::abstractions::bindings;
+use core::{
+    mem::ManuallyDrop,
+    ptr::NonNull, //
+};
+use kernel::{
+    error::to_result,
+    prelude::*, //
+};
+
+/// A socket buffer that we own. Dropping it counts as a drop of the packet; one that was
+/// sent goes to [`TxQueue::sent`](super::TxQueue::sent).
+///
+/// # Invariants
+///
+/// `0` is a valid `struct sk_buff`, and we own a reference to it.
+#[repr(transparent)]
+pub struct SkBuff(NonNull<bindings::sk_buff>);
+
+// SAFETY: A socket buffer has no ties to the thread or CPU that allocated it.
+unsafe impl Send for SkBuff {}
+
+impl SkBuff {
+    /// Takes over a socket buffer.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` must be a valid socket buffer, a reference to which passes to the new object.
+    pub(super) unsafe fn from_raw(ptr: NonNull<bindings::sk_buff>) -> Self {
+        // INVARIANT: By the safety requirements.
+        Self(ptr)
+    }
+
+    /// Gives the socket buffer up to the caller.
+    pub(super) fn into_raw(self) -> *mut bindings::sk_buff {
+        ManuallyDrop::new(self).0.as_ptr()
+    }
+
+    /// The C object.
+    pub(super) fn as_raw(&self) -> *mut bindings::sk_buff {
+        self.0.as_ptr()
+    }
+
+    /// Bytes of the packet, fragments included.
+    #[inline]
+    pub fn len(&self) -> u32 {
+        // SAFETY: By the type invariant, the socket buffer is valid.
+        unsafe { (*self.as_raw()).len }
+    }
+
+    /// Whether the packet has no bytes.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Copies the first `len` bytes of the packet, which may be in fragments, to `dst`.
+    ///
+    /// # Safety
+    ///
+    /// `dst` must be valid for writes of `len` bytes.
+    pub unsafe fn copy_bits(&self, dst: *mut u8, len: u32) -> Result {
+        let len = c_int::try_from(len)?;
+        // SAFETY: The socket buffer is valid, `skb_copy_bits()` checks `len` against its length,
+        // and `dst` is valid for writes of `len` bytes by the safety requirements.
+        to_result(unsafe { bindings::skb_copy_bits(self.as_raw(), 0, dst.cast(), len) })
+    }
+}
+
+impl Drop for SkBuff {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant we own a reference, which passes to the callee.
+        unsafe { bindings::caif_helper_dev_kfree_skb_any(self.as_raw()) }
+    }
+}

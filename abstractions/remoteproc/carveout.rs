@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The memory that a remote processor shares with Linux, as remoteproc knows it.
+//!
+//! remoteproc forgets its carveouts whenever the processor goes down, so that they are handed to
+//! it again each time it is prepared. [`Carveouts`] are what they are made from.
+//!
+//! C header: [`include/linux/remoteproc.h`](srctree/include/linux/remoteproc.h)
+
+use crate::abstractions::{
+    bindings,
+    memory::{
+        Memory,
+        Physical, //
+    }, //
+};
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+
+/// Length of a carveout's name with the NUL at its end.
+const NAME_LEN: usize = 32;
+
+/// A range of addresses as the remote processor sees them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeviceRange {
+    /// The first device address.
+    pub da: u32,
+    /// Number of bytes.
+    pub len: usize,
+}
+
+impl DeviceRange {
+    /// The device address behind the range.
+    fn end(&self) -> u64 {
+        u64::from(self.da).saturating_add(self.len as u64)
+    }
+
+    /// Whether all of `other` lies in this range.
+    pub fn contains(&self, other: &Self) -> bool {
+        other.da >= self.da && other.end() <= self.end()
+    }
+}
+
+/// What is behind a carveout.
+enum Backing {
+    /// A part of mapped memory that begins at this offset.
+    Mapped(Arc<Memory>, usize),
+    /// Memory that someone else maps when it is used.
+    Unmapped(Physical),
+}
+
+/// A piece of memory that the remote processor shares with Linux.
+///
+/// remoteproc finds some by their names: `vdev<i>vring<j>` for a vring, and `vdev<i>buffer` for
+/// the pool from which the DMA allocations of a virtio device are served.
+///
+/// # Invariants
+///
+/// The device addresses fit into 32 bits, mapped carveouts lie inside of their memory, and the
+/// name is shorter than [`NAME_LEN`].
+pub struct Carveout {
+    name: &'static CStr,
+    range: DeviceRange,
+    backing: Backing,
+}
+
+impl Carveout {
+    /// Checks what both kinds have in common.
+    fn new(name: &'static CStr, range: DeviceRange, backing: Backing) -> Result<Self> {
+        let name_len = name.to_bytes_with_nul().len();
+        if name_len > NAME_LEN || range.end() > 1 << 32 || range.len > i32::MAX as usize {
+            return Err(EINVAL);
+        }
+        // INVARIANT: Just checked, and by the callers.
+        Ok(Self {
+            name,
+            range,
+            backing,
+        })
+    }
+
+    /// A carveout of the bytes of `memory` that begin at `offset`, known to the remote processor
+    /// by the addresses of `range`.
+    pub fn mapped(
+        name: &'static CStr,
+        memory: Arc<Memory>,
+        offset: usize,
+        range: DeviceRange,
+    ) -> Result<Self> {
+        if offset
+            .checked_add(range.len)
+            .is_none_or(|end| end > memory.len())
+        {
+            return Err(ERANGE);
+        }
+        Self::new(name, range, Backing::Mapped(memory, offset))
+    }
+
+    /// A carveout that Linux has not mapped, as it must be for a `vdev<i>buffer`, which the DMA
+    /// layer maps by itself.
+    pub fn unmapped(name: &'static CStr, memory: Physical, da: u32) -> Result<Self> {
+        let range = DeviceRange {
+            da,
+            len: memory.len(),
+        };
+        Self::new(name, range, Backing::Unmapped(memory))
+    }
+
+    /// The first byte, if it is mapped.
+    fn va(&self) -> Option<*mut u8> {
+        match &self.backing {
+            // SAFETY: By the type invariant, the offset is inside of the memory.
+            Backing::Mapped(memory, offset) => Some(unsafe { memory.as_ptr().add(*offset) }),
+            Backing::Unmapped(_) => None,
+        }
+    }
+
+    /// The physical address, which is also what remoteproc calls the DMA address. 0 if the
+    /// memory has none, which nobody uses of a mapped carveout.
+    fn pa(&self) -> u64 {
+        match &self.backing {
+            Backing::Mapped(memory, offset) => memory
+                .physical()
+                .map_or(0, |start| start.saturating_add(*offset as u64)),
+            Backing::Unmapped(memory) => memory.start(),
+        }
+    }
+}
+
+/// All carveouts of a remote processor.
+///
+/// # Invariants
+///
+/// No two of them overlap in device addresses.
+pub(super) struct Carveouts(KVec<Carveout>);
+
+impl Carveouts {
+    /// Checks that they do not overlap.
+    pub(super) fn new(carveouts: KVec<Carveout>) -> Result<Self> {
+        for (i, a) in carveouts.iter().enumerate() {
+            let apart = |b: &Carveout| {
+                a.range.end() <= u64::from(b.range.da) || b.range.end() <= u64::from(a.range.da)
+            };
+            if !carveouts.iter().skip(i + 1).all(apart) {
+                return Err(EINVAL);
+            }
+        }
+        // INVARIANT: Just checked.
+        Ok(Self(carveouts))
+    }
+
+    /// Hands all of them to remoteproc.
+    ///
+    /// # Safety
+    ///
+    /// `rproc` must be valid, with nobody else at work on its carveouts, and must release them
+    /// before `self` is dropped.
+    pub(super) unsafe fn register(&self, rproc: *mut bindings::rproc) -> Result {
+        for carveout in &self.0 {
+            let va = carveout.va().unwrap_or(core::ptr::null_mut());
+            // SAFETY: The processor is valid; only the address of a part of it is taken.
+            let dev = unsafe { &raw mut (*rproc).dev };
+            // SAFETY: The format takes one string, which is the argument behind it. The memory
+            // stays until `self` is dropped, and needs no allocation and no release.
+            let entry = unsafe {
+                bindings::rproc_mem_entry_init(
+                    dev,
+                    va.cast(),
+                    carveout.pa(),
+                    carveout.range.len,
+                    carveout.range.da,
+                    None,
+                    None,
+                    c"%s".as_char_ptr(),
+                    carveout.name.as_char_ptr(),
+                )
+            };
+            if entry.is_null() {
+                return Err(ENOMEM);
+            }
+            // SAFETY: By the safety requirements; the entry was just made.
+            unsafe { bindings::rproc_add_carveout(rproc, entry) };
+        }
+        Ok(())
+    }
+
+    /// Where a range of device addresses is mapped.
+    pub(super) fn to_va(&self, range: DeviceRange) -> Option<*mut u8> {
+        self.0.iter().find_map(|carveout| {
+            if !carveout.range.contains(&range) {
+                return None;
+            }
+            let offset = range.da - carveout.range.da;
+            // SAFETY: The range lies inside of the carveout, and so does its offset.
+            carveout.va().map(|va| unsafe { va.add(offset as usize) })
+        })
+    }
+
+    /// The device address of what is mapped at `va`.
+    pub(super) fn to_da(&self, va: *const u8) -> Option<u32> {
+        self.0.iter().find_map(|carveout| {
+            let offset = va.addr().checked_sub(carveout.va()?.addr())?;
+            if offset >= carveout.range.len {
+                return None;
+            }
+            carveout.range.da.checked_add(u32::try_from(offset).ok()?)
+        })
+    }
+}

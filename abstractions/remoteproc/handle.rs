@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The handle of a remote processor, for its driver and for interrupt handlers.
+//!
+//! C header: [`include/linux/remoteproc.h`](srctree/include/linux/remoteproc.h)
+
+use super::table::Shown;
+use crate::abstractions::bindings;
+use core::ptr::NonNull;
+use kernel::{
+    device,
+    prelude::*,
+    sync::{
+        aref::AlwaysRefCounted,
+        atomic::{
+            ordering::{
+                Acquire,
+                Release, //
+            },
+            Atomic, //
+        },
+        rcu, //
+    },
+    types::Opaque, //
+};
+
+/// State of a remote processor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It is switched off.
+    Offline,
+    /// It is suspended.
+    Suspended,
+    /// It was booted and runs.
+    Running,
+    /// It crashed and was not recovered yet.
+    Crashed,
+    /// It was started by someone else, and Linux is attached to it.
+    Attached,
+    /// It was started by someone else, and Linux has nothing to do with it.
+    Detached,
+}
+
+/// Kind of a crash, for the message.
+#[derive(Clone, Copy, Debug)]
+pub enum Crash {
+    /// A fault of its IOMMU.
+    MmuFault,
+    /// It gave no sign of life.
+    Watchdog,
+    /// It reported an error that it cannot survive.
+    Fatal,
+}
+
+/// What [`Unregistered`](super::Unregistered) keeps beside the C structure, in its private data.
+pub(crate) struct Private {
+    /// The [`Context`](super::registration::Context) of the driver, for the callbacks.
+    pub(crate) context: *const c_void,
+    /// Whether interrupts for virtqueues are let through.
+    pub(crate) interrupts: Atomic<bool>,
+    /// The check of the ELF loader, in place of which another one is called.
+    pub(crate) elf_check: Option<FirmwareCheck>,
+    /// The resource table that the processor sees.
+    pub(crate) shown: Shown,
+}
+
+// `rproc_alloc()` puts the private data behind the structure.
+const _: () = assert!(align_of::<Private>() <= align_of::<bindings::rproc>());
+
+/// Type of the `sanity_check` operation.
+type FirmwareCheck = unsafe extern "C" fn(*mut bindings::rproc, *const bindings::firmware) -> c_int;
+
+/// A remote processor of a driver in Rust.
+///
+/// # Invariants
+///
+/// The structure was made by `Unregistered::new`, so that its private data is a [`Private`],
+/// which lives as long as the structure itself.
+#[repr(transparent)]
+pub struct Rproc(Opaque<bindings::rproc>);
+
+// SAFETY: A remote processor may be released from any thread.
+unsafe impl Send for Rproc {}
+// SAFETY: What can be called on a shared reference is synchronized by remoteproc.
+unsafe impl Sync for Rproc {}
+
+// SAFETY: The count of the embedded device is that of the remote processor.
+unsafe impl AlwaysRefCounted for Rproc {
+    fn inc_ref(&self) {
+        // SAFETY: There is a reference, so that the count is not zero.
+        unsafe { bindings::get_device(self.device()) };
+    }
+
+    unsafe fn dec_ref(obj: NonNull<Self>) {
+        // SAFETY: By the safety requirements, the caller owns a count.
+        unsafe { bindings::rproc_free(obj.as_ptr().cast()) };
+    }
+}
+
+impl AsRef<device::Device> for Rproc {
+    fn as_ref(&self) -> &device::Device {
+        // SAFETY: The embedded device is initialized and lives as long as the processor.
+        unsafe { device::Device::from_raw(self.device()) }
+    }
+}
+
+impl Rproc {
+    /// Borrows a remote processor.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` must have been made by `Unregistered::new` and be valid for `'a`.
+    pub(crate) unsafe fn from_raw<'a>(ptr: *mut bindings::rproc) -> &'a Self {
+        // SAFETY: By the safety requirements; the type is a transparent wrapper.
+        // INVARIANT: By the safety requirements.
+        unsafe { &*ptr.cast() }
+    }
+
+    /// The C structure.
+    pub fn as_raw(&self) -> *mut bindings::rproc {
+        self.0.get()
+    }
+
+    /// The embedded device.
+    fn device(&self) -> *mut bindings::device {
+        // SAFETY: The structure is valid; only the address of a part of it is taken.
+        unsafe { &raw mut (*self.as_raw()).dev }.cast()
+    }
+
+    /// What belongs to this abstraction.
+    pub(crate) fn private(&self) -> &Private {
+        // SAFETY: The structure is valid, and `priv` does not change after `rproc_alloc()`.
+        let private = unsafe { (*self.as_raw()).priv_ };
+        // SAFETY: By the type invariant, this is a `Private`, which is not written any more
+        // except by its atomic.
+        unsafe { &*private.cast::<Private>() }
+    }
+
+    /// The present state. Unless in one of the operations, it may change at any time.
+    pub fn state(&self) -> State {
+        // SAFETY: The structure is valid.
+        let state = unsafe { &raw const (*self.as_raw()).state };
+        // SAFETY: As above; the field is changed under a lock that is not ours.
+        match unsafe { state.read_volatile() } {
+            bindings::rproc_state_RPROC_SUSPENDED => State::Suspended,
+            bindings::rproc_state_RPROC_RUNNING => State::Running,
+            bindings::rproc_state_RPROC_CRASHED => State::Crashed,
+            bindings::rproc_state_RPROC_ATTACHED => State::Attached,
+            bindings::rproc_state_RPROC_DETACHED => State::Detached,
+            _ => State::Offline,
+        }
+    }
+
+    /// Hands an interrupt of the processor to the virtqueue of this number, and returns whether
+    /// it had something to do. Does nothing unless the processor runs.
+    ///
+    /// May be called in any context, and at any time after `Unregistered::new`.
+    pub fn vq_interrupt(&self, notifyid: u32) -> bool {
+        let Ok(notifyid) = c_int::try_from(notifyid) else {
+            return false;
+        };
+        // `close_interrupts` waits for us, so that no virtqueue goes away under our feet.
+        let _guard = rcu::read_lock();
+        if !self.private().interrupts.load(Acquire) {
+            return false;
+        }
+        // SAFETY: The processor is valid, and its vrings are not released before
+        // `close_interrupts` returned, which waits for the RCU read lock held here.
+        let ret = unsafe { bindings::rproc_vq_interrupt(self.as_raw(), notifyid) };
+        ret == bindings::irqreturn_IRQ_HANDLED
+    }
+
+    /// Lets interrupts for virtqueues through.
+    pub(crate) fn open_interrupts(&self) {
+        self.private().interrupts.store(true, Release);
+    }
+
+    /// Holds interrupts for virtqueues off, and waits for those that are being handled. May
+    /// sleep.
+    pub(crate) fn close_interrupts(&self) {
+        self.private().interrupts.store(false, Release);
+        rcu::synchronize_rcu();
+    }
+
+    /// Reports that the processor crashed. It is recovered later, unless the user disabled that.
+    ///
+    /// May be called in any context, and at any time after `Unregistered::new`; it does
+    /// nothing once the processor is being unregistered, or while it is offline.
+    pub fn report_crash(&self, crash: Crash) {
+        let crash = match crash {
+            Crash::MmuFault => bindings::rproc_crash_type_RPROC_MMUFAULT,
+            Crash::Watchdog => bindings::rproc_crash_type_RPROC_WATCHDOG,
+            Crash::Fatal => bindings::rproc_crash_type_RPROC_FATAL_ERROR,
+        };
+        // SAFETY: The processor is valid, and the function may be called in any context.
+        unsafe { bindings::rproc_report_crash(self.as_raw(), crash) };
+    }
+
+    /// Runs `f` with the lock of the processor held.
+    pub(crate) fn locked<R>(&self, f: impl FnOnce() -> R) -> R {
+        // SAFETY: The structure is valid; only the address of a part of it is taken.
+        let lock = unsafe { &raw mut (*self.as_raw()).lock };
+        // SAFETY: The lock is initialized, and the callers do not hold it.
+        unsafe { bindings::mutex_lock(lock) };
+        let ret = f();
+        // SAFETY: It was locked above.
+        unsafe { bindings::mutex_unlock(lock) };
+        ret
+    }
+
+    /// Whether the processor is down, once whoever holds its lock has finished.
+    pub(crate) fn is_down(&self) -> bool {
+        matches!(
+            self.locked(|| self.state()),
+            State::Offline | State::Detached
+        )
+    }
+}

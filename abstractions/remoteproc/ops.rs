@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The callbacks of a remote processor: from remoteproc's operations to a driver's.
+//!
+//! C header: [`include/linux/remoteproc.h`](srctree/include/linux/remoteproc.h)
+
+use super::{
+    carveout::DeviceRange,
+    handle::Rproc,
+    registration::{
+        Context,
+        Operations, //
+    }, //
+};
+use crate::abstractions::bindings;
+use kernel::{
+    error::{
+        from_result,
+        to_result, //
+    },
+    prelude::*, //
+};
+
+/// The operations of remoteproc for those of a driver.
+pub(super) fn table<T: Operations>() -> bindings::rproc_ops {
+    bindings::rproc_ops {
+        prepare: Some(prepare::<T>),
+        unprepare: T::HAS_UNPREPARE.then_some(unprepare::<T>),
+        // Always, since remoteproc does not ask before it calls it.
+        start: Some(start::<T>),
+        stop: Some(stop::<T>),
+        attach: T::HAS_ATTACH.then_some(attach::<T>),
+        detach: T::HAS_DETACH.then_some(detach::<T>),
+        kick: Some(kick::<T>),
+        get_loaded_rsc_table: T::HAS_LOADED_TABLE.then_some(loaded_table::<T>),
+        // What is not given here is that of the ELF loader; for `check_firmware` see
+        // `Unregistered::new`.
+        ..Default::default()
+    }
+}
+
+/// The remote processor and its driver.
+///
+/// # Safety
+///
+/// `rproc` must have been made by `Unregistered::<T>::new`, whose context must live for `'a`.
+unsafe fn context<'a, T: Operations>(rproc: *mut bindings::rproc) -> (&'a Rproc, &'a Context<T>) {
+    // SAFETY: By the safety requirements.
+    let rproc = unsafe { Rproc::from_raw(rproc) };
+    let context = rproc.private().context.cast::<Context<T>>();
+    // SAFETY: By the safety requirements; only shared references to it are made while there are
+    // callbacks.
+    (rproc, unsafe { &*context })
+}
+
+/// Calls the driver's `unprepare`, if there is one.
+pub(super) fn call_unprepare<T: Operations>(rproc: &Rproc, ops: &T) -> Result {
+    if T::HAS_UNPREPARE {
+        ops.unprepare(rproc)
+    } else {
+        Ok(())
+    }
+}
+
+/// Also where the carveouts are handed to remoteproc.
+extern "C" fn prepare<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
+    // SAFETY: The operation is only set for such processors, and the context outlives them.
+    let (this, context) = unsafe { context::<T>(rproc) };
+    from_result(|| {
+        if T::HAS_PREPARE {
+            context.ops.prepare(this)?;
+        }
+        // SAFETY: The lock of the processor is held in this operation. remoteproc releases the
+        // carveouts when the processor goes down, which is before the context is dropped.
+        let registered = unsafe { context.carveouts.register(rproc) };
+        if let Err(e) = registered {
+            // remoteproc would keep them after a failure here.
+            // SAFETY: The processor is valid and has nothing but these carveouts.
+            unsafe { bindings::rproc_resource_cleanup(rproc) };
+            call_unprepare(this, &context.ops)?;
+            return Err(e);
+        }
+        Ok(0)
+    })
+}
+
+extern "C" fn unprepare<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
+    // SAFETY: The operation is only set for such processors, and the context outlives them.
+    let (this, context) = unsafe { context::<T>(rproc) };
+    from_result(|| call_unprepare(this, &context.ops).map(|()| 0))
+}
+
+/// Runs `f`, which starts the processor, with its interrupts let through unless it fails.
+fn go_up(rproc: &Rproc, f: impl FnOnce() -> Result) -> c_int {
+    rproc.open_interrupts();
+    from_result(|| {
+        f().inspect_err(|_| rproc.close_interrupts())?;
+        Ok(0)
+    })
+}
+
+extern "C" fn start<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
+    // SAFETY: The operation is only set for such processors, and the context outlives them.
+    let (this, context) = unsafe { context::<T>(rproc) };
+    if !T::HAS_START {
+        return EOPNOTSUPP.to_errno();
+    }
+    // SAFETY: The processor is valid, and its lock is held in this operation.
+    let own = unsafe { (*rproc).table_ptr }.cast::<u8>();
+    // SAFETY: As above.
+    let len = unsafe { (*rproc).table_sz };
+    let shown = &this.private().shown;
+    let range = context
+        .carveouts
+        .to_da(shown.place())
+        .map(|da| DeviceRange { da, len })
+        .filter(|range| !own.is_null() && context.carveouts.to_va(*range).is_some());
+    if range.is_some() {
+        // SAFETY: remoteproc keeps its table until the processor was stopped, and the other one was
+        // just found to be in a carveout, which is mapped for as long.
+        unsafe { shown.show(own, len) };
+    }
+    go_up(this, || {
+        context.ops.start(this, range).inspect_err(|_| shown.hide())
+    })
+}
+
+/// Finds the table of a firmware, and keeps that from remoteproc.
+pub(super) extern "C" fn find_loaded_table(
+    rproc: *mut bindings::rproc,
+    fw: *const bindings::firmware,
+) -> *mut bindings::resource_table {
+    // SAFETY: The operation is only set for processors made by `Unregistered::new`.
+    let shown = &unsafe { Rproc::from_raw(rproc) }.private().shown;
+    shown.hide();
+    if let Some(find) = shown.find {
+        // SAFETY: This is the operation in place of which remoteproc called us.
+        shown.found(unsafe { find(rproc, fw) });
+    }
+    core::ptr::null_mut()
+}
+
+extern "C" fn attach<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
+    // SAFETY: The operation is only set for such processors, and the context outlives them.
+    let (this, context) = unsafe { context::<T>(rproc) };
+    go_up(this, || context.ops.attach(this))
+}
+
+extern "C" fn stop<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
+    // SAFETY: The operation is only set for such processors, and the context outlives them.
+    let (this, context) = unsafe { context::<T>(rproc) };
+    // The vrings go away after this operation, whether it succeeds or not.
+    this.close_interrupts();
+    this.private().shown.hide();
+    from_result(|| context.ops.stop(this).map(|()| 0))
+}
+
+extern "C" fn detach<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
+    // SAFETY: The operation is only set for such processors, and the context outlives them.
+    let (this, context) = unsafe { context::<T>(rproc) };
+    // As for `stop`.
+    this.close_interrupts();
+    from_result(|| context.ops.detach(this).map(|()| 0))
+}
+
+extern "C" fn kick<T: Operations>(rproc: *mut bindings::rproc, vqid: c_int) {
+    // SAFETY: The operation is only set for such processors, and the context outlives them.
+    let (this, context) = unsafe { context::<T>(rproc) };
+    if let Ok(vqid) = u32::try_from(vqid) {
+        this.private().shown.refresh();
+        context.ops.kick(this, vqid);
+    }
+}
+
+extern "C" fn loaded_table<T: Operations>(
+    rproc: *mut bindings::rproc,
+    size: *mut usize,
+) -> *mut bindings::resource_table {
+    // SAFETY: The operation is only set for such processors, and the context outlives them.
+    let (this, context) = unsafe { context::<T>(rproc) };
+    let find = || -> Result<*mut bindings::resource_table> {
+        let Some(range) = context.ops.loaded_table(this)? else {
+            return Ok(core::ptr::null_mut());
+        };
+        let table = context.carveouts.to_va(range).ok_or(EFAULT)?;
+        let table = table.cast::<bindings::resource_table>();
+        if !table.is_aligned() || range.len < size_of::<bindings::resource_table>() {
+            return Err(EINVAL);
+        }
+        // SAFETY: remoteproc gives a valid pointer.
+        unsafe { size.write(range.len) };
+        Ok(table)
+    };
+    find().unwrap_or_else(|e| e.to_ptr())
+}
+
+/// Checks an image as the ELF loader does, and then as the driver does.
+pub(super) extern "C" fn check_firmware<T: Operations>(
+    rproc: *mut bindings::rproc,
+    fw: *const bindings::firmware,
+) -> c_int {
+    // SAFETY: The operation is only set for such processors, and the context outlives them.
+    let (this, context) = unsafe { context::<T>(rproc) };
+    from_result(|| {
+        if let Some(check) = this.private().elf_check {
+            // SAFETY: This is the operation in place of which remoteproc called us.
+            to_result(unsafe { check(rproc, fw) })?;
+        }
+        // SAFETY: remoteproc checked that there is an image, and keeps it during this operation.
+        let fw = unsafe { &*fw };
+        // SAFETY: The image is `size` bytes of memory that nobody writes to.
+        let image = unsafe { core::slice::from_raw_parts(fw.data, fw.size) };
+        context.ops.check_firmware(this, image)?;
+        Ok(0)
+    })
+}

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The resource table of a booted processor: Linux has one of its own and shows a copy of it.
+//!
+//! Left to itself, remoteproc would use the table in the processor's memory from the start on.
+//! The processor could change it at any time, and virtio, which keeps the status of its device
+//! there, would believe what it reads. So remoteproc is not told of that place. What Linux enters
+//! in its own table is copied there when the processor starts, and with every kick that follows
+//! upon a change of status: virtio drivers kick when they are ready and when they are done.
+//!
+//! C header: [`include/linux/remoteproc.h`](srctree/include/linux/remoteproc.h)
+
+use crate::abstractions::bindings;
+use core::mem::offset_of;
+use kernel::{
+    prelude::*,
+    sync::{
+        atomic::{
+            ordering::{
+                Acquire,
+                Relaxed,
+                Release, //
+            },
+            Atomic, //
+        },
+        barrier::{
+            dma_mb,
+            mb,
+            Full,
+            Write, //
+        }, //
+    }, //
+};
+
+/// Type of the ELF loader's `find_loaded_rsc_table` operation.
+pub(super) type Find = unsafe extern "C" fn(
+    *mut bindings::rproc,
+    *const bindings::firmware,
+) -> *mut bindings::resource_table;
+
+/// Where a processor sees the table, and what it sees.
+///
+/// # Invariants
+///
+/// Between [`show`](Self::show) and [`hide`](Self::hide), `own` and `copy` are `len` bytes of
+/// memory each, and `status` is below `len`.
+pub(crate) struct Shown {
+    /// The operation in place of which [`hide`](Self::hide) is called, if there is one.
+    pub(super) find: Option<Find>,
+    /// Linux's table.
+    own: Atomic<usize>,
+    /// The processor's, or 0 if it has none.
+    copy: Atomic<usize>,
+    len: Atomic<usize>,
+    /// Where the status of the virtio device is.
+    status: Atomic<usize>,
+    /// The status that the processor sees.
+    seen: Atomic<u32>,
+    /// Whether somebody is copying.
+    busy: Atomic<bool>,
+}
+
+impl Shown {
+    /// Nothing is shown yet.
+    pub(super) fn new(find: Option<Find>) -> Self {
+        Self {
+            find,
+            own: Atomic::new(0),
+            copy: Atomic::new(0),
+            len: Atomic::new(0),
+            status: Atomic::new(0),
+            seen: Atomic::new(0),
+            busy: Atomic::new(false),
+        }
+    }
+
+    /// Remembers where a firmware has its table.
+    pub(super) fn found(&self, copy: *mut bindings::resource_table) {
+        self.copy.store(copy.addr(), Relaxed);
+    }
+
+    /// Where the table is that was found last, or null.
+    pub(super) fn place(&self) -> *mut u8 {
+        core::ptr::with_exposed_provenance_mut(self.copy.load(Relaxed))
+    }
+
+    /// Shows the table `own`, of `len` bytes, from now on.
+    ///
+    /// # Safety
+    ///
+    /// Until [`hide`](Self::hide), `own` and [`place`](Self::place) must be valid for `len` bytes,
+    /// and nobody may have references to what is at either.
+    pub(super) unsafe fn show(&self, own: *const u8, len: usize) {
+        // SAFETY: By the safety requirements.
+        let status = unsafe { status_offset(own, len) }.unwrap_or(0);
+        self.own.store(own.expose_provenance(), Relaxed);
+        // INVARIANT: By the safety requirements; `status_offset()` stays below `len`.
+        self.len.store(len, Relaxed);
+        self.status.store(status, Relaxed);
+        self.copy();
+    }
+
+    /// Shows nothing from now on. Nobody kicks any more.
+    pub(super) fn hide(&self) {
+        self.len.store(0, Relaxed);
+        self.copy.store(0, Relaxed);
+    }
+
+    /// Shows what changed, if the status of the virtio device did. Any context.
+    #[inline]
+    pub(super) fn refresh(&self) {
+        while self.len.load(Relaxed) != 0 && self.status() != self.seen.load(Relaxed) {
+            // Whoever is at it looks again afterwards.
+            if self.busy.xchg(true, Acquire) {
+                return;
+            }
+            self.copy();
+            self.busy.store(false, Release);
+            mb(Full);
+        }
+    }
+
+    /// The status that virtio entered.
+    fn status(&self) -> u32 {
+        let own: *const u8 = core::ptr::with_exposed_provenance(self.own.load(Relaxed));
+        let status = own.wrapping_add(self.status.load(Relaxed));
+        // SAFETY: By the type invariant; callers are between `show()` and `hide()`.
+        u32::from(unsafe { status.read_volatile() })
+    }
+
+    /// Copies the table, its status last: the processor waits for that.
+    #[cold]
+    fn copy(&self) {
+        let own: *const u8 = core::ptr::with_exposed_provenance(self.own.load(Relaxed));
+        let copy = self.place();
+        let at = self.status.load(Relaxed);
+        let status = self.status();
+        for i in (0..self.len.load(Relaxed)).filter(|&i| i != at) {
+            // SAFETY: By the type invariant; callers are between `show()` and `hide()`.
+            let byte = unsafe { own.wrapping_add(i).read_volatile() };
+            // SAFETY: As above.
+            unsafe { copy.wrapping_add(i).write_volatile(byte) };
+        }
+        dma_mb(Write);
+        // SAFETY: As above.
+        unsafe { copy.wrapping_add(at).write_volatile(status as u8) };
+        self.seen.store(status, Relaxed);
+    }
+}
+
+/// Where the status of the first virtio device is in a table, or `None` if it has no such device.
+///
+/// # Safety
+///
+/// `table` must be valid for reads of `len` bytes.
+unsafe fn status_offset(table: *const u8, len: usize) -> Option<usize> {
+    let word = |offset: usize| -> Option<u32> {
+        let end = offset.checked_add(size_of::<u32>())?;
+        if end > len {
+            return None;
+        }
+        // SAFETY: By the safety requirements and the check above.
+        Some(unsafe { table.wrapping_add(offset).cast::<u32>().read_unaligned() })
+    };
+    let count = word(offset_of!(bindings::resource_table, num))? as usize;
+    let first = size_of::<bindings::resource_table>();
+    (0..count).find_map(|i| {
+        let entry = word(first.checked_add(i.checked_mul(size_of::<u32>())?)?)? as usize;
+        if word(entry)? != bindings::fw_resource_type_RSC_VDEV {
+            return None;
+        }
+        // The type stands in front of the entry itself.
+        entry
+            .checked_add(size_of::<u32>() + offset_of!(bindings::fw_rsc_vdev, status))
+            .filter(|offset| *offset < len)
+    })
+}

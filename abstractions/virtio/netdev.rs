@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A virtio driver whose devices are network devices.
+//!
+//! The adapter owns the registration of each network device and so keeps the one order of events
+//! that is safe, whatever the driver does:
+//!
+//! - Coming up: the network device is allocated, the driver finds its queues and the rest of its
+//!   state, the device is registered and the virtio device made ready under one RTNL section,
+//!   the driver starts the traffic.
+//! - Going down: the driver mutes the interrupts, the network device is unregistered, the virtio
+//!   device is reset, the driver's state is dropped and with it the queues, the network device is
+//!   freed.
+//! - At shutdown: the driver mutes the interrupts, the interface goes down, the virtio device is
+//!   reset.
+//!
+//! Other buses drop a driver's data after its remove callback; for virtio that would be too late,
+//! since the device must be reset, and hence unused, when that callback returns.
+
+use crate::abstractions::{
+    bindings,
+    net::{
+        napi::Napi,
+        registration::{
+            Allocated,
+            Registration, //
+        },
+        Device,
+        Operations,
+        Parts,
+        Settings, //
+    },
+    virtio, //
+};
+use core::{
+    marker::PhantomData,
+    mem::offset_of, //
+};
+use kernel::{
+    device,
+    driver,
+    error::{
+        from_result,
+        to_result, //
+    },
+    prelude::*,
+    types::{
+        ForeignOwnable,
+        Opaque, //
+    }, //
+};
+
+/// A driver for virtio devices that are network devices.
+pub trait Driver {
+    /// The callbacks and the shared state of a network device.
+    type Netdev<'bound>: Operations + 'bound;
+
+    /// The device types of the driver.
+    const ID_TABLE: virtio::IdTable;
+    /// The features of the driver, by number. Those of the transport need not be listed.
+    const FEATURES: &'static [c_uint];
+    /// The format of the network device's name.
+    const NETDEV_NAME: &'static CStr;
+
+    /// Withdraws features that the device offers and the driver does not want. Process context.
+    fn validate(vdev: &virtio::Device<device::Core<'_>>) -> Result;
+
+    /// Makes the state of a device. Process context: may sleep.
+    ///
+    /// The state owns the queues of the device and must not leak them (`mem::forget()`): the NAPI
+    /// instance that their callbacks use is freed after it.
+    fn probe<'bound>(setup: Setup<'bound, '_>) -> Result<(Settings, Parts<Self::Netdev<'bound>>)>;
+
+    /// The device is ready and its network device registered: lets the traffic begin. Process
+    /// context: may sleep.
+    fn start(netdev: &Self::Netdev<'_>, dev: &Device);
+
+    /// The device is about to go, or the machine to sleep: keeps interrupts from arriving. Process
+    /// context: may sleep.
+    fn quiesce(netdev: &Self::Netdev<'_>);
+
+    /// The machine woke up: lets interrupts arrive again. Process context: may sleep.
+    fn wake(netdev: &Self::Netdev<'_>);
+
+    /// The machine comes back from hibernation, and what was in the queues is gone. Process
+    /// context: may sleep.
+    fn lost(netdev: &Self::Netdev<'_>, dev: &Device);
+}
+
+/// A virtio device in the course of its probe.
+pub struct Setup<'bound, 'core> {
+    vdev: &'bound virtio::Device<device::Core<'core>>,
+    napi: &'bound Napi,
+}
+
+impl<'bound, 'core> Setup<'bound, 'core> {
+    /// The device.
+    pub fn vdev(&self) -> &'bound virtio::Device<device::Core<'core>> {
+        self.vdev
+    }
+
+    /// What callbacks of its queues schedule. Until the interface is up, that has no effect.
+    pub fn napi(&self) -> &'bound Napi {
+        self.napi
+    }
+}
+
+/// An adapter for the registration of virtio network drivers.
+pub struct Adapter<T: Driver>(PhantomData<T>);
+
+// SAFETY:
+// - `bindings::virtio_driver` is a C type declared as `repr(C)`.
+// - `Registration<T::Netdev>` is the type of the driver's device private data.
+// - `struct virtio_driver` embeds a `struct device_driver`.
+// - `DEVICE_DRIVER_OFFSET` is the correct byte offset to the embedded `struct device_driver`.
+unsafe impl<T: Driver> driver::DriverLayout for Adapter<T> {
+    type DriverType = bindings::virtio_driver;
+    type DriverData<'bound> = Registration<T::Netdev<'bound>>;
+    const DEVICE_DRIVER_OFFSET: usize = offset_of!(Self::DriverType, driver);
+}
+
+// SAFETY: A call to `unregister` for a given instance of `DriverType` is guaranteed to be valid if
+// a preceding call to `register` has been successful.
+unsafe impl<T: Driver> driver::RegistrationOps for Adapter<T> {
+    unsafe fn register(
+        vdrv: &Opaque<Self::DriverType>,
+        name: &'static CStr,
+        module: &'static ThisModule,
+    ) -> Result {
+        let drv = vdrv.get();
+        // SAFETY: The driver is not registered yet, so it is ours to initialize.
+        let raw = unsafe { &mut *drv };
+        raw.driver.name = name.as_char_ptr();
+        raw.driver.pm = &Self::PM;
+        raw.id_table = T::ID_TABLE.as_ptr();
+        raw.feature_table = T::FEATURES.as_ptr();
+        raw.feature_table_size = c_uint::try_from(T::FEATURES.len())?;
+        raw.validate = Some(Self::validate_callback);
+        raw.probe = Some(Self::probe_callback);
+        raw.remove = Some(Self::remove_callback);
+        raw.shutdown = Some(Self::shutdown_callback);
+        // SAFETY: `drv` is a complete driver that stays where it is until `unregister`.
+        to_result(unsafe { bindings::__register_virtio_driver(drv, module.as_ptr()) })
+    }
+
+    unsafe fn unregister(vdrv: &Opaque<Self::DriverType>) {
+        // SAFETY: By the safety requirements of the trait, `vdrv` is registered.
+        unsafe { bindings::unregister_virtio_driver(vdrv.get()) }
+    }
+}
+
+impl<T: Driver> Adapter<T> {
+    extern "C" fn validate_callback(vdev: *mut bindings::virtio_device) -> c_int {
+        // SAFETY: The virtio core calls with a registered device whose lock is held.
+        let vdev = unsafe { virtio::Device::<device::CoreInternal<'_>>::from_raw(vdev) };
+        from_result(|| T::validate(vdev).map(|()| 0))
+    }
+
+    extern "C" fn probe_callback(vdev: *mut bindings::virtio_device) -> c_int {
+        // SAFETY: The virtio core calls with a registered device whose lock is held.
+        let vdev = unsafe { virtio::Device::<device::CoreInternal<'_>>::from_raw(vdev) };
+        from_result(|| Self::probe(vdev).map(|()| 0))
+    }
+
+    fn probe<'bound>(vdev: &'bound virtio::Device<device::CoreInternal<'_>>) -> Result {
+        let dev: &device::Device<device::CoreInternal<'_>> = vdev.as_ref();
+        let netdev = Allocated::<T::Netdev<'bound>>::new(T::NETDEV_NAME, dev)?;
+        // SAFETY: The network device, and the instance in it, are freed only after the queues
+        // whose callbacks use the instance: the driver's state owns those and is dropped first.
+        let napi: &'bound Napi = unsafe { netdev.napi() };
+        let (settings, parts) = T::probe(Setup { vdev, napi })?;
+        let registration = netdev.register(settings, parts, || vdev.ready())?;
+        T::start(registration.ops(), registration.device());
+        dev.set_drvdata(Ok::<_, Error>(registration))
+    }
+
+    extern "C" fn shutdown_callback(vdev: *mut bindings::virtio_device) {
+        // SAFETY: The virtio core calls with a registered device whose lock is held.
+        let vdev = unsafe { virtio::Device::<device::CoreInternal<'_>>::from_raw(vdev) };
+        let dev: &device::Device<device::CoreInternal<'_>> = vdev.as_ref();
+        // SAFETY: The device is bound, so that the probe was successful and stored the data by
+        // `set_drvdata()`.
+        let data = unsafe { dev.drvdata_borrow::<Registration<T::Netdev<'_>>>() };
+        T::quiesce(data.ops());
+        data.shut();
+        vdev.reset();
+    }
+
+    extern "C" fn remove_callback(vdev: *mut bindings::virtio_device) {
+        // SAFETY: The virtio core calls with a registered device whose lock is held.
+        let vdev = unsafe { virtio::Device::<device::CoreInternal<'_>>::from_raw(vdev) };
+        let dev: &device::Device<device::CoreInternal<'_>> = vdev.as_ref();
+        let raw = core::ptr::from_ref(dev).cast_mut().cast();
+        // SAFETY: `raw` is a valid device.
+        let data = unsafe { bindings::dev_get_drvdata(raw) };
+        // The driver core's own hook, which comes later, finds nothing to drop.
+        // SAFETY: `raw` is a valid device.
+        unsafe { bindings::dev_set_drvdata(raw, core::ptr::null_mut()) };
+        if data.is_null() {
+            return;
+        }
+        // SAFETY: The probe was successful and stored the data by `set_drvdata()`.
+        let data = unsafe { Pin::<KBox<Registration<T::Netdev<'_>>>>::from_foreign(data.cast()) };
+        T::quiesce(data.ops());
+        let unregistered = KBox::into_inner(Pin::into_inner(data)).unregister();
+        vdev.reset();
+        drop(unregistered);
+    }
+}
+
+/// Declares a kernel module that exposes a single virtio network driver.
+#[macro_export]
+macro_rules! module_virtio_netdev_driver {
+    ($($f:tt)*) => {
+        kernel::module_driver!(<T>, $crate::abstractions::virtio::netdev::Adapter<T>, { $($f)* });
+    };
+}
