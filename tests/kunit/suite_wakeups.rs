@@ -148,6 +148,22 @@ mod tests {
     }
 
     #[test]
+    fn poll_without_budget() -> Result {
+        each_way(|_, link| {
+            link.netdev.settle();
+            link.netdev.poll_without_budget();
+            link.post(&[frame(1, 60)?])?;
+            check!(
+                link.rx.ring.publish(),
+                "no interrupt is wanted after the poll"
+            );
+            link.netdev.poll_without_budget();
+            check!(link.sink.is_empty(), "a frame arrives without a budget");
+            Ok(())
+        })
+    }
+
+    #[test]
     fn modem_that_wants_no_kicks() -> Result {
         each_way(|fake, link| {
             link.lift_byte_limits()?;
