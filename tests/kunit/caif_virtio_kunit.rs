@@ -17,6 +17,8 @@ pub mod abstractions {
     pub mod memory;
     pub mod remoteproc;
 }
+#[expect(unsafe_code)]
+pub mod bindings;
 #[macro_use]
 pub mod check;
 #[expect(unsafe_code)]

@@ -3,7 +3,7 @@
 //! What a test does to the machine: contexts to run in, binding of drivers, recovery.
 
 use crate::{
-    abstractions::bindings,
+    bindings,
     fake::{
         Fake,
         TIMEOUT_MS, //

@@ -4,7 +4,7 @@
 //! machine to sleep; and the driver's own counters, which tell how often it was bothered.
 
 use crate::{
-    abstractions::bindings,
+    bindings,
     fake::Fake,
     netdev::Netdev, //
 };

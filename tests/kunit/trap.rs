@@ -6,10 +6,8 @@
 //! C header: [`include/linux/hw_breakpoint.h`](srctree/include/linux/hw_breakpoint.h)
 
 use crate::{
-    abstractions::{
-        bindings,
-        memory::Memory, //
-    },
+    abstractions::memory::Memory,
+    bindings,
     scope::Point, //
 };
 use kernel::{

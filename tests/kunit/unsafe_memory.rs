@@ -2,9 +2,9 @@
 
 //! Copies of many bytes to and from memory that modem and driver share.
 
-use crate::abstractions::{
-    bindings,
-    memory::Memory, //
+use crate::{
+    abstractions::memory::Memory,
+    bindings, //
 };
 use kernel::prelude::*;
 

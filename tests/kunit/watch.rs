@@ -5,10 +5,8 @@
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
 use crate::{
-    abstractions::{
-        bindings,
-        event::Event, //
-    },
+    abstractions::event::Event,
+    bindings,
     fake::TIMEOUT_MS, //
 };
 use kernel::{
