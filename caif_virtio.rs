@@ -30,6 +30,7 @@ pub mod receive;
 #[expect(unsafe_code)]
 pub mod remoteproc_glue;
 pub mod transmit;
+pub mod vring_chain;
 pub mod vring_driver;
 pub mod vring_layout;
 pub mod vring_mem;
@@ -121,8 +122,8 @@ macro_rules! impl_display {
 impl_display!(
     ConfigError,
     LayoutError,
-    vring_driver::RingError,
-    vring_reversed::RingError
+    vring_chain::DeviceRingError,
+    vring_driver::DriverRingError
 );
 
 /// Prints a line that a modem can cause, at the rate that the network stack allows for such lines.
@@ -339,7 +340,7 @@ impl<'bound> CaifVirtio<'bound> {
 
     /// As [`give_up`](Self::give_up), when the vring to send by broke.
     #[cold]
-    fn tx_broken(&self, queue: &TxQueue<'_>, error: vring_driver::RingError) {
+    fn tx_broken(&self, queue: &TxQueue<'_>, error: vring_driver::DriverRingError) {
         queue.stop();
         self.give_up(queue.dev(), Counter::TxRing, fmt!("vring 1: {error}"));
     }

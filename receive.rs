@@ -19,13 +19,15 @@ use crate::{
         windows::Windows,
         VRING_RX, //
     },
+    vring_chain::{
+        DeviceRingError,
+        Segment, //
+    },
     vring_layout::Layout,
     vring_mem::Features,
     vring_reversed::{
         Chain,
-        Ring,
-        RingError,
-        Segment, //
+        DeviceRing, //
     }, //
 };
 use kernel::{
@@ -36,7 +38,7 @@ use kernel::{
 /// State of reception.
 pub struct Rx<'bound> {
     /// The reversed vring.
-    pub ring: Ring<VringMem<'bound>, KVec<bool>>,
+    pub ring: DeviceRing<VringMem<'bound>, KVec<bool>>,
     /// The segments of the chain that was fetched last.
     segments: KVec<Segment>,
     /// A chain of which only some segments fitted into the budget, and the next one of them.
@@ -65,7 +67,7 @@ impl<'bound> Rx<'bound> {
         let mem = queues.ring_mem(VRING_RX)?;
         let in_flight = KVec::from_elem(false, num, GFP_KERNEL)?;
         Ok(Self {
-            ring: Ring::new(mem, layout, features, in_flight).map_err(|_| EINVAL)?,
+            ring: DeviceRing::new(mem, layout, features, in_flight).map_err(|_| EINVAL)?,
             segments: KVec::from_elem(Segment::default(), num, GFP_KERNEL)?,
             current: None,
             frames: Frames {
@@ -96,7 +98,7 @@ impl<'bound> Rx<'bound> {
         &mut self,
         cx: &napi::Context<'_>,
         counters: &Counters,
-    ) -> Result<u32, RingError> {
+    ) -> Result<u32, DeviceRingError> {
         let mut left = cx.budget() as usize;
         if self.current.is_some() {
             left -= self.resume(cx, counters, left)?;
@@ -125,7 +127,7 @@ impl<'bound> Rx<'bound> {
         cx: &napi::Context<'_>,
         counters: &Counters,
         left: usize,
-    ) -> Result<usize, RingError> {
+    ) -> Result<usize, DeviceRingError> {
         match self.current.take() {
             Some((chain, next)) => self.part(cx, counters, chain, next, left),
             None => Ok(0),
@@ -143,7 +145,7 @@ impl<'bound> Rx<'bound> {
         chain: Chain,
         next: usize,
         left: usize,
-    ) -> Result<usize, RingError> {
+    ) -> Result<usize, DeviceRingError> {
         let end = chain.len().min(next + left);
         for segment in self.segments.get(next..end).unwrap_or_default() {
             self.frames.buffer(cx, counters, segment);

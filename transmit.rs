@@ -22,9 +22,10 @@ use crate::{
         VRING_TX, //
     },
     vring_driver::{
-        Ring,
-        RingError,
-        Slot, //
+        DriverRing,
+        DriverRingError,
+        Slot,
+        SlotState, //
     },
     vring_layout::Layout,
     vring_mem::Features, //
@@ -39,7 +40,7 @@ const SLOTS_MIN: u16 = 4;
 
 /// State of transmission.
 pub struct Tx<'bound> {
-    ring: Ring<VringMem<'bound>, KVec<u16>>,
+    ring: DriverRing<VringMem<'bound>, KVec<SlotState>>,
     /// The slots to send from.
     pub slots: Slots,
     /// Bytes of the packet in each slot.
@@ -68,11 +69,11 @@ impl<'bound> Tx<'bound> {
                 "no shared memory for {least} slots of {size} bytes to send from\n"
             )
         })?;
-        let states = KVec::from_elem(0, slots.count().into(), GFP_KERNEL)?;
+        let states = KVec::from_elem(SlotState::Taken, slots.count().into(), GFP_KERNEL)?;
         let lens = KVec::from_elem(0, slots.count().into(), GFP_KERNEL)?;
         let mem = queues.ring_mem(VRING_TX)?;
         Ok(Self {
-            ring: Ring::new(mem, layout, features, states).map_err(|_| EINVAL)?,
+            ring: DriverRing::new(mem, layout, features, states).map_err(|_| EINVAL)?,
             slots,
             lens,
             seen: queues.seen(),
@@ -81,7 +82,7 @@ impl<'bound> Tx<'bound> {
     }
 
     /// Takes back the slots that the modem is done with, and wakes the queue when there are some.
-    pub fn complete(&mut self, queue: &TxQueue<'_>) -> Result<(), RingError> {
+    pub fn complete(&mut self, queue: &TxQueue<'_>) -> Result<(), DriverRingError> {
         let mut packets = 0;
         let mut bytes = 0;
         let result = loop {
@@ -112,7 +113,7 @@ impl<'bound> Tx<'bound> {
 
     /// Asks for an interrupt, if the queue waits for slots, and for none otherwise. The modem may
     /// have returned some before it knew; then they are taken back, and the queue may run again.
-    pub fn rearm(&mut self, queue: &TxQueue<'_>) -> Result<(), RingError> {
+    pub fn rearm(&mut self, queue: &TxQueue<'_>) -> Result<(), DriverRingError> {
         while queue.is_halted() {
             if !self.ring.enable_notify() {
                 return Ok(());
@@ -129,7 +130,7 @@ impl<'bound> Tx<'bound> {
     }
 
     /// A free slot, if there is one; otherwise the queue is stopped now.
-    pub fn take(&mut self, queue: &TxQueue<'_>) -> Result<Option<Slot>, RingError> {
+    pub fn take(&mut self, queue: &TxQueue<'_>) -> Result<Option<Slot>, DriverRingError> {
         // Slots are taken back a few at a time, and before the last one is gone.
         if self.ring.free() <= self.slots.count() / 2 {
             self.complete(queue)?;
@@ -150,7 +151,7 @@ impl<'bound> Tx<'bound> {
         slot: Slot,
         skb: SkBuff,
         counters: &Counters,
-    ) -> Result<bool, RingError> {
+    ) -> Result<bool, DriverRingError> {
         let more = queue.xmit_more();
         let config = &self.config;
         let filled = self
