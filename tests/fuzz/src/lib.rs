@@ -13,6 +13,8 @@
 //! - `cargo test --release` replays the committed corpus, without libFuzzer.
 //! - `CAIF_FUZZ_INPUT=FILE cargo test --release TARGET` replays one input.
 
+#[path = "../../../vring_chain.rs"]
+pub mod vring_chain;
 #[path = "../../../vring_driver.rs"]
 pub mod vring_driver;
 #[path = "../../../vring_layout.rs"]

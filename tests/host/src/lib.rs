@@ -19,9 +19,10 @@
 //!
 //! ```compile_fail,E0382
 //! use vring_host_tests::vring_mem::RingMem;
-//! use vring_host_tests::vring_reversed::{Chain, Ring, RingError};
+//! use vring_host_tests::vring_chain::DeviceRingError;
+//! use vring_host_tests::vring_reversed::{Chain, DeviceRing};
 //!
-//! fn twice<M: RingMem>(ring: &mut Ring<M, Vec<bool>>, chain: Chain) -> Result<(), RingError> {
+//! fn twice<M: RingMem>(ring: &mut DeviceRing<M, Vec<bool>>, chain: Chain) -> Result<(), DeviceRingError> {
 //!     ring.give_back(chain, 0)?;
 //!     ring.give_back(chain, 0)
 //! }
@@ -52,6 +53,8 @@
 //! }
 //! ```
 
+#[path = "../../../vring_chain.rs"]
+pub mod vring_chain;
 #[path = "../../../vring_driver.rs"]
 pub mod vring_driver;
 #[path = "../../../vring_layout.rs"]

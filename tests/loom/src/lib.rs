@@ -20,6 +20,8 @@
 //!
 //! How to run: `cargo test`, or `tests/host/run`, which counts these tests too.
 
+#[path = "../../../vring_chain.rs"]
+pub mod vring_chain;
 #[path = "../../../vring_driver.rs"]
 pub mod vring_driver;
 #[path = "../../../vring_layout.rs"]
