@@ -15,7 +15,6 @@ pub mod abstractions {
 
     pub mod bindings;
     pub mod net;
-    pub mod trace;
     pub mod virtio;
 }
 pub mod counters;

@@ -10,6 +10,7 @@ mod kick;
 pub mod queues;
 pub mod ring_mem;
 pub mod slots;
+mod trace;
 pub mod windows;
 
 use crate::{

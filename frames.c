@@ -10,7 +10,7 @@
 #include <linux/skbuff.h>
 #include <linux/virtio.h>
 
-#include "helpers.h"
+#include "abstractions/helpers.h"
 
 #define CREATE_TRACE_POINTS
 #include "trace.h"

@@ -3,7 +3,7 @@
 //! Tracepoints of what goes wrong. Those of frames and kicks are where the helpers in C do these,
 //! so that they cost nothing until they are enabled.
 
-use super::{
+use crate::abstractions::{
     bindings,
     net, //
 };
