@@ -30,21 +30,8 @@ void caif_helper_netdev_reset_queue(struct net_device *dev);
 bool caif_helper_netdev_xmit_more(void);
 void caif_helper_txq_trans_cond_update(struct net_device *dev);
 
-/* What is to be done after a packet was handed over. */
-#define CAIF_HELPER_TX_TELL	1	/* The hardware must be told now. */
-#define CAIF_HELPER_TX_HALTED	2	/* The queue is stopped, by whomever. */
-
-unsigned int caif_helper_tx_sent(struct net_device *dev, struct sk_buff *skb, bool more);
-
 void caif_helper_dev_consume_skb_any(struct sk_buff *skb);
 void caif_helper_dev_kfree_skb_any(struct sk_buff *skb);
-
-/*
- * Both copy a packet of the protocol ETH_P_CAIF, count it and hand it to the
- * stack. They return whether there was memory for it.
- */
-bool caif_helper_receive(struct napi_struct *napi, const void *from, unsigned int len);
-bool caif_helper_receive_io(struct napi_struct *napi, const void *from, unsigned int len);
 
 int caif_helper_virtio_find_vqs(struct virtio_device *vdev, unsigned int nvqs,
 				struct virtqueue *vqs[], struct virtqueue_info infos[]);
@@ -52,11 +39,6 @@ void caif_helper_virtio_del_vqs(struct virtio_device *vdev);
 void caif_helper_virtio_set_status(struct virtio_device *vdev, u8 status);
 void caif_helper_virtio_clear_bit(struct virtio_device *vdev, unsigned int bit);
 bool caif_helper_virtio_has_feature(const struct virtio_device *vdev, unsigned int bit);
-
-/* Tells the remote processor to look at a vring, as its platform's driver does it. */
-void caif_helper_kick(struct virtqueue *vq);
-void caif_helper_trace_drop(const struct net_device *dev, const char *why, u64 da, u32 len);
-void caif_helper_trace_fault(const struct net_device *dev, const char *why);
 
 void caif_helper_init_work(struct work_struct *work, void (*func)(struct work_struct *work));
 void caif_helper_schedule_work(struct work_struct *work);

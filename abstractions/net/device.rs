@@ -141,14 +141,6 @@ impl Device {
     }
 }
 
-/// What is to be done after a packet was handed over.
-pub struct Sent {
-    /// The hardware must be told now.
-    pub tell: bool,
-    /// The queue is stopped, by the driver or by the byte queue limits.
-    pub halted: bool,
-}
-
 /// The transmit queue, with its lock held.
 pub struct TxQueue<'a>(&'a Device);
 
@@ -194,19 +186,6 @@ impl TxQueue<'_> {
         unsafe { bindings::caif_helper_netdev_xmit_more() }
     }
 
-    /// Counts a packet whose copy was handed to the hardware, which may stop the queue (byte queue
-    /// limits), and frees it. `more` is what [`xmit_more`](Self::xmit_more) said.
-    #[inline]
-    pub fn sent(&self, skb: SkBuff, more: bool) -> Sent {
-        // SAFETY: The device is valid and has per-CPU statistics of this kind; bottom halves are
-        // off and the lock of its transmit queue is held. `into_raw()` gives up our reference.
-        let sent = unsafe { bindings::caif_helper_tx_sent(self.0.as_raw(), skb.into_raw(), more) };
-        Sent {
-            tell: sent & bindings::CAIF_HELPER_TX_TELL != 0,
-            halted: sent & bindings::CAIF_HELPER_TX_HALTED != 0,
-        }
-    }
-
     /// Tells that the hardware gets on with packets, so that the watchdog does not bite while the
     /// queue is stopped.
     #[inline]
@@ -216,7 +195,7 @@ impl TxQueue<'_> {
     }
 
     /// Tells that the hardware is done with packets of `bytes` bytes together, as many in number
-    /// and size as were [`sent`](Self::sent).
+    /// and size as were counted as sent.
     #[inline]
     pub fn completed(&self, packets: u32, bytes: u32) {
         // SAFETY: The device is valid, and the lock of its transmit queue is held.

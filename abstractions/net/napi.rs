@@ -88,24 +88,10 @@ impl<'a> Context<'a> {
         self.budget
     }
 
-    /// Copies `len` bytes at `from`, which may be I/O memory, to a new packet of the protocol
-    /// `ETH_P_CAIF`, counts it and hands it to the stack. Returns whether there was memory for it.
-    ///
-    /// # Safety
-    ///
-    /// `from` must be valid for reads of `len` bytes, in whatever state they are.
+    /// The NAPI instance as a C object.
     #[inline]
-    pub unsafe fn receive(&self, from: *const u8, is_iomem: bool, len: u32) -> bool {
-        let napi = self.napi.as_raw();
-        if is_iomem {
-            // SAFETY: By the safety requirements of `new()` we are in the poll function of the
-            // instance, hence in softirq context, and its device has the statistics. The rest is by
-            // the safety requirements.
-            unsafe { bindings::caif_helper_receive_io(napi, from.cast(), len) }
-        } else {
-            // SAFETY: As above.
-            unsafe { bindings::caif_helper_receive(napi, from.cast(), len) }
-        }
+    pub(crate) fn as_raw(&self) -> *mut bindings::napi_struct {
+        self.napi.as_raw()
     }
 }
 

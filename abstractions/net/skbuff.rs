@@ -15,7 +15,7 @@ use kernel::{
 };
 
 /// A socket buffer that we own. Dropping it counts as a drop of the packet; one that was
-/// sent goes to [`TxQueue::sent`](super::TxQueue::sent).
+/// sent is given up by `into_raw()`.
 ///
 /// # Invariants
 ///
@@ -38,7 +38,7 @@ impl SkBuff {
     }
 
     /// Gives the socket buffer up to the caller.
-    pub(super) fn into_raw(self) -> *mut bindings::sk_buff {
+    pub(crate) fn into_raw(self) -> *mut bindings::sk_buff {
         ManuallyDrop::new(self).0.as_ptr()
     }
 

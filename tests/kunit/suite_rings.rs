@@ -4,6 +4,10 @@
 
 use crate::{
     abstractions::memory::Memory,
+    vring_chain::{
+        DeviceRingError,
+        Segment, //
+    },
     vring_layout::{
         Layout,
         LayoutError,
@@ -19,11 +23,7 @@ use crate::{
         Features,
         RingMem, //
     },
-    vring_reversed::{
-        Ring,
-        RingError,
-        Segment, //
-    }, //
+    vring_reversed::DeviceRing, //
 };
 use kernel::{
     prelude::*,
@@ -87,7 +87,7 @@ impl RingMem for &Memory {
 }
 
 /// The ring under test.
-type TestRing<'a> = Ring<&'a Memory, KVec<bool>>;
+type TestRing<'a> = DeviceRing<&'a Memory, KVec<bool>>;
 
 impl<'a> Vring<'a> {
     /// A vring of `num` descriptors, and its device side.
@@ -98,7 +98,7 @@ impl<'a> Vring<'a> {
         }
         let storage = KVec::from_elem(true, layout.num().into(), GFP_KERNEL)?;
         let ring =
-            Ring::new(memory, layout, Features { event_idx }, storage).map_err(|_| EINVAL)?;
+            DeviceRing::new(memory, layout, Features { event_idx }, storage).map_err(|_| EINVAL)?;
         let vring = Self {
             memory,
             layout,
@@ -140,7 +140,7 @@ impl<'a> Vring<'a> {
 
 /// Makes a ring of 8 descriptors, lets `spoil` spoil it, and checks that it breaks as expected,
 /// for good.
-fn breaks(wanted: RingError, spoil: impl FnOnce(&mut Vring<'_>) -> Result) -> Result {
+fn breaks(wanted: DeviceRingError, spoil: impl FnOnce(&mut Vring<'_>) -> Result) -> Result {
     let memory = Vring::memory(8)?;
     let (mut vring, mut ring) = Vring::new(&memory, 8, false)?;
     let mut segments = [Segment::default(); 8];
@@ -304,7 +304,7 @@ mod tests {
 
     #[test]
     fn avail_jump_breaks() -> Result {
-        let wanted = RingError::AvailJump {
+        let wanted = DeviceRingError::AvailJump {
             delta: 9,
             allowed: 8,
         };
@@ -315,7 +315,7 @@ mod tests {
 
     #[test]
     fn avail_backwards_breaks() -> Result {
-        let wanted = RingError::AvailJump {
+        let wanted = DeviceRingError::AvailJump {
             delta: u16::MAX,
             allowed: 8,
         };
@@ -326,12 +326,14 @@ mod tests {
 
     #[test]
     fn bad_head_breaks() -> Result {
-        breaks(RingError::Head { head: 8, num: 8 }, |vring| vring.post(8))
+        breaks(DeviceRingError::Head { head: 8, num: 8 }, |vring| {
+            vring.post(8)
+        })
     }
 
     #[test]
     fn bad_next_breaks() -> Result {
-        let wanted = RingError::Next {
+        let wanted = DeviceRingError::Next {
             desc: 3,
             next: 8,
             num: 8,
@@ -345,7 +347,7 @@ mod tests {
 
     #[test]
     fn loop_breaks() -> Result {
-        breaks(RingError::Loop { head: 1, num: 8 }, |vring| {
+        breaks(DeviceRingError::Loop { head: 1, num: 8 }, |vring| {
             vring.desc(1, 0, 1, DESC_F_NEXT, 2)?;
             vring.desc(2, 0, 1, DESC_F_NEXT, 1)?;
             vring.post(1)
@@ -354,7 +356,7 @@ mod tests {
 
     #[test]
     fn indirect_breaks() -> Result {
-        breaks(RingError::Indirect { desc: 5 }, |vring| {
+        breaks(DeviceRingError::Indirect { desc: 5 }, |vring| {
             vring.desc(5, 0, 16, DESC_F_INDIRECT, 0)?;
             vring.post(5)
         })
@@ -369,7 +371,7 @@ mod tests {
         vring.post(1)?;
         let chain = ring.fetch(&mut segments).map_err(|_| EIO)?.ok_or(ENOENT)?;
         vring.post(1)?;
-        let wanted = RingError::HeadInFlight { head: 1 };
+        let wanted = DeviceRingError::HeadInFlight { head: 1 };
         check_eq!(ring.fetch(&mut segments), Err(wanted), "result of fetch");
         check_eq!(ring.give_back(chain, 0), Err(wanted), "result of give_back");
         Ok(())
@@ -385,7 +387,7 @@ mod tests {
         vring.desc(2, 0, 1, 0, 0)?;
         vring.post(2)?;
         let chain = ring.fetch(&mut segments).map_err(|_| EIO)?.ok_or(ENOENT)?;
-        let wanted = RingError::NotInFlight { head: 2 };
+        let wanted = DeviceRingError::NotInFlight { head: 2 };
         check_eq!(
             other.give_back(chain, 0),
             Err(wanted),
@@ -398,11 +400,11 @@ mod tests {
     fn own_storage_is_checked() -> Result {
         let memory = Vring::memory(64)?;
         let layout = Layout::new(64, 64).map_err(|_| EINVAL)?;
-        let wanted = RingError::Storage { len: 63, num: 64 };
-        let ring = Ring::new(&memory, layout, Features::default(), [false; 63]);
+        let wanted = DeviceRingError::Storage { len: 63, num: 64 };
+        let ring = DeviceRing::new(&memory, layout, Features::default(), [false; 63]);
         check_eq!(ring.err(), Some(wanted), "with little storage");
         let (_, mut ring) = Vring::new(&memory, 64, false)?;
-        let wanted = RingError::Segments { len: 63, num: 64 };
+        let wanted = DeviceRingError::Segments { len: 63, num: 64 };
         let mut segments = KVec::from_elem(Segment::default(), 63, GFP_KERNEL)?;
         check_eq!(ring.fetch(&mut segments), Err(wanted), "with few segments");
         check_eq!(ring.error(), None, "error kept of our own fault");

@@ -10,18 +10,19 @@
 //! How to run:
 //!
 //! - `tests/host/run` runs everything and counts the cases.
-//! - `cargo test --release` runs the unit and property tests and a short differential run.
-//!   Without `--release` they do the same, much slower.
-//! - `cargo run --release --bin differential -- --chains 10000000 --event-idx --seed 7` compares
+//! - `cargo test --release -p vring-host-tests` runs the unit and property tests and a short
+//!   differential run. Without `--release` they do the same, much slower.
+//! - `cargo run --release -p vring-host-tests -- --chains 10000000 --event-idx --seed 7` compares
 //!   as many chains as asked for. A disagreement is printed with the seed that brings it back.
 //!
 //! A chain can be given back only once. The compiler sees to it:
 //!
 //! ```compile_fail,E0382
 //! use vring_host_tests::vring_mem::RingMem;
-//! use vring_host_tests::vring_reversed::{Chain, Ring, RingError};
+//! use vring_host_tests::vring_chain::DeviceRingError;
+//! use vring_host_tests::vring_reversed::{Chain, DeviceRing};
 //!
-//! fn twice<M: RingMem>(ring: &mut Ring<M, Vec<bool>>, chain: Chain) -> Result<(), RingError> {
+//! fn twice<M: RingMem>(ring: &mut DeviceRing<M, Vec<bool>>, chain: Chain) -> Result<(), DeviceRingError> {
 //!     ring.give_back(chain, 0)?;
 //!     ring.give_back(chain, 0)
 //! }
@@ -52,6 +53,10 @@
 //! }
 //! ```
 
+#![forbid(unsafe_code)]
+
+#[path = "../../../vring_chain.rs"]
+pub mod vring_chain;
 #[path = "../../../vring_driver.rs"]
 pub mod vring_driver;
 #[path = "../../../vring_layout.rs"]
