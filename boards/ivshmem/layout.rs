@@ -29,14 +29,14 @@ use kernel::{
 /// The modem's device address of the first byte.
 const DA_BASE: u32 = 0x8000_0000;
 /// Smallest size of the memory.
-pub const MIN_SIZE: usize = 16 << 20;
+pub(crate) const MIN_SIZE: usize = 16 << 20;
 /// Largest size of the memory, for device addresses of 32 bits.
-pub const MAX_SIZE: usize = 1 << 30;
+pub(crate) const MAX_SIZE: usize = 1 << 30;
 
 /// Where segments of the firmware may be.
 const FIRMWARE: (usize, usize) = (0x01_0000, 0x0f_0000);
 /// Room for a vring.
-pub const VRING_LEN: usize = 0x10_0000;
+pub(crate) const VRING_LEN: usize = 0x10_0000;
 /// The downlink vring.
 const VRING0: (usize, usize) = (0x10_0000, VRING_LEN);
 /// The uplink vring.
@@ -51,7 +51,7 @@ const MAGIC: u32 = 0x4649_4143;
 /// `version` of the contract.
 const VERSION: u32 = 1;
 
-/// Device address of an offset in the memory, which is smaller than [`MAX_SIZE`].
+/// Returns the device addresses of a part of the memory, which ends below [`MAX_SIZE`].
 const fn da((offset, len): (usize, usize)) -> DeviceRange {
     DeviceRange {
         da: DA_BASE + offset as u32,
@@ -60,10 +60,10 @@ const fn da((offset, len): (usize, usize)) -> DeviceRange {
 }
 
 /// Where segments of the firmware may be, in device addresses.
-pub const FIRMWARE_DA: DeviceRange = da(FIRMWARE);
+pub(crate) const FIRMWARE_DA: DeviceRange = da(FIRMWARE);
 
-/// The shared memory as the remote processor's carveouts, and the control page in front of them.
-pub fn map(bar: &Physical) -> Result<(ControlPage, KVec<Carveout>)> {
+/// Maps the shared memory. Returns the control page at its start, and the carveouts behind it.
+pub(crate) fn map(bar: &Physical) -> Result<(ControlPage, KVec<Carveout>)> {
     // In two parts: the DMA layer maps the pool between them, with attributes of its own.
     let low = Arc::new(bar.part(0, BUFFER.0)?.map()?, GFP_KERNEL)?;
     let heap_len = bar.len().checked_sub(HEAP).ok_or(ERANGE)?;
@@ -86,9 +86,9 @@ pub fn map(bar: &Physical) -> Result<(ControlPage, KVec<Carveout>)> {
     Ok((ControlPage(low), carveouts))
 }
 
-/// What the modem says of itself in `modem_state`.
+/// The modem's state, as it enters it in `modem_state`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ModemState {
+pub(crate) enum ModemState {
     /// There is none.
     Absent,
     /// It waits for a boot.
@@ -101,17 +101,17 @@ pub enum ModemState {
 
 /// What the modem writes to the control page, each value read once.
 #[derive(Clone, Copy, Debug)]
-pub struct Modem {
+pub(crate) struct Modem {
     /// `modem_state`.
-    pub state: ModemState,
+    pub(crate) state: ModemState,
     /// `modem_boot_id`.
-    pub boot_id: u32,
+    pub(crate) boot_id: u32,
     /// `heartbeat`.
-    pub heartbeat: u32,
+    pub(crate) heartbeat: u32,
 }
 
-/// The first page, by which Linux, the modem and the server tell each other of their states.
-pub struct ControlPage(Arc<Memory>);
+/// The first page, where Linux, the modem and the server enter their states.
+pub(crate) struct ControlPage(Arc<Memory>);
 
 impl ControlPage {
     /// Reads a value. Those that others write can be anything.
@@ -124,8 +124,8 @@ impl ControlPage {
         self.0.write(offset, value.to_le())
     }
 
-    /// Whether the memory is a modem's at all: its `magic` and `version`, if not.
-    pub fn check(&self) -> Result<Result<(), (u32, u32)>> {
+    /// Checks that the memory is a modem's. Returns its `magic` and `version` if not.
+    pub(crate) fn check(&self) -> Result<Result<(), (u32, u32)>> {
         let found = (self.get(0x00)?, self.get(0x04)?);
         Ok(if found == (MAGIC, VERSION) {
             Ok(())
@@ -135,11 +135,11 @@ impl ControlPage {
     }
 
     /// Tells the modem of a new boot, and returns its number.
-    pub fn start(&self, table: DeviceRange, host_peer: u16) -> Result<u32> {
+    pub(crate) fn start(&self, table: DeviceRange, host_peer: u16) -> Result<u32> {
         self.set(0x10, table.da)?;
         self.set(0x14, u32::try_from(table.len)?)?;
         self.set(0x18, host_peer.into())?;
-        // 0 is no boot. A modem that changes the number of its boots harms but itself.
+        // 0 is no boot. If the modem changes the number, only its own boots are confused.
         let boot_id = self.get(0x0c)?.wrapping_add(1).max(1);
         self.set(0x0c, boot_id)?;
         // The modem reads the rest once it has seen the state.
@@ -149,12 +149,12 @@ impl ControlPage {
     }
 
     /// Tells the modem to leave the boot.
-    pub fn stop(&self) -> Result {
+    pub(crate) fn stop(&self) -> Result {
         self.set(0x08, 0)
     }
 
-    /// What the modem says of itself. A state that the contract does not know is a crash.
-    pub fn modem(&self) -> Result<Modem> {
+    /// Returns what the modem entered. A state that the contract does not know is a crash.
+    pub(crate) fn modem(&self) -> Result<Modem> {
         let state = match self.get(0x20)? {
             0 => ModemState::Absent,
             1 => ModemState::Waiting,
@@ -170,8 +170,8 @@ impl ControlPage {
         })
     }
 
-    /// The modem's peer id, if it has a valid one.
-    pub fn modem_peer(&self) -> Result<u16> {
+    /// Returns the modem's peer id. `ERANGE` if it has no valid one.
+    pub(crate) fn modem_peer(&self) -> Result<u16> {
         u16::try_from(self.get(0x28)?).map_err(|_| ERANGE)
     }
 }

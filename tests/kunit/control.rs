@@ -67,6 +67,18 @@ fn device(fake: &Fake) -> *mut bindings::device {
     from_ref(device).cast_mut().cast()
 }
 
+/// Attaches to the processor of a modem.
+pub fn boot(fake: &Fake) -> Result {
+    // SAFETY: A `Fake` has a registered remote processor.
+    to_result(unsafe { bindings::rproc_boot(fake.rproc().as_raw()) })
+}
+
+/// Detaches from the processor of a modem.
+pub fn detach(fake: &Fake) -> Result {
+    // SAFETY: A `Fake` has a registered remote processor.
+    to_result(unsafe { bindings::rproc_detach(fake.rproc().as_raw()) })
+}
+
 /// Takes the driver off the virtio device of a modem.
 pub fn unbind(fake: &Fake) -> Result {
     // SAFETY: The device is valid.

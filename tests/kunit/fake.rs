@@ -19,6 +19,7 @@ use crate::{
             Unregistered, //
         }, //
     },
+    control,
     netdev::Netdev,
     platform::{
         self,
@@ -237,7 +238,8 @@ struct Parts {
 /// A modem, attached to or not.
 pub struct Fake {
     // Dropped in this order.
-    registration: Registration<Ops>,
+    _registration: Registration<Ops>,
+    rproc: ARef<Rproc>,
     record: Arc<Record>,
     memory: Arc<Memory>,
     parts: Parts,
@@ -314,7 +316,7 @@ impl Fake {
         };
         let unregistered = Unregistered::new(
             parent.device(),
-            remoteproc::Options {
+            remoteproc::RprocOptions {
                 name: &name,
                 firmware: None,
                 auto_boot: false,
@@ -326,7 +328,8 @@ impl Fake {
         )?;
         let layout = |num| Layout::new(num, options.align).ok();
         Ok(Self {
-            registration: Registration::new(unregistered)?,
+            rproc: unregistered.rproc().clone(),
+            _registration: Registration::new(unregistered)?,
             record,
             memory,
             parts,
@@ -344,12 +347,12 @@ impl Fake {
 
     /// Lets Linux attach. The driver's probe is over afterwards.
     pub fn attach(&self) -> Result {
-        self.registration.boot()
+        control::boot(self)
     }
 
     /// Lets Linux detach.
     pub fn detach(&self) -> Result {
-        self.registration.detach()
+        control::detach(self)
     }
 
     /// What happened so far.
@@ -359,7 +362,7 @@ impl Fake {
 
     /// The remote processor.
     pub fn rproc(&self) -> &ARef<Rproc> {
-        self.registration.rproc()
+        &self.rproc
     }
 
     /// The network device of the link, if there is one.
