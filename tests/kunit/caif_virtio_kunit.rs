@@ -59,8 +59,6 @@ pub mod trap;
 pub mod unsafe_memory;
 #[cfg(CONFIG_X86)]
 pub mod vring;
-#[path = "../../vring_chain.rs"]
-pub mod vring_chain;
 #[path = "../../vring_layout.rs"]
 pub mod vring_layout;
 #[expect(unsafe_code)]
