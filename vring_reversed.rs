@@ -15,14 +15,14 @@
 //!
 //! # The life of a chain
 //!
-//! [`DeviceRing::fetch`] hands out a [`Chain`], [`DeviceRing::give_back`] takes it back in any order,
-//! and [`DeviceRing::publish`] tells the modem about all that were given back since. A [`Chain`] can
-//! neither be copied nor made up, so giving one back twice does not compile, and the one of
-//! another ring is refused.
+//! [`DeviceRing::peek`] shows the next chain, [`Peeked::fetch`] hands it out as a [`Chain`],
+//! [`DeviceRing::give_back`] takes it back in any order, and [`DeviceRing::publish`] tells the modem
+//! about all that were given back since. A [`Chain`] can neither be copied nor made up, so giving one
+//! back twice does not compile, and the one of another ring is refused.
 //!
 //! The compiler does not prevent that a chain is dropped instead of given back, and a destructor
 //! that gives it back would have to borrow the ring, so that only one chain could be held at a time.
-//! Two things stand in. [`DeviceRing::peek`] shows a chain that is still the ring's, to be given back
+//! Two things stand in. A chain that was only peeked at is still the ring's and can be given back
 //! without being taken, which is the way for chains of one buffer, the most common ones. And a
 //! [`Chain`] is `#[must_use]`, and [`DeviceRing::in_flight`] counts those that are held or were
 //! dropped. A dropped chain is lost to the modem, and its buffers are never handed out again.
@@ -112,11 +112,20 @@ impl<M: RingMem, S: BorrowMut<[bool]>> Peeked<'_, M, S> {
         self.ring.add_used(self.head, written);
     }
 
-    /// Takes the chain, as [`DeviceRing::fetch`] does.
+    /// Takes the chain and copies its descriptors to the start of `segments`, which must have room
+    /// for [`Layout::num`] of them.
+    ///
+    /// What is in `segments` beyond [`Chain::len`], or after an error, has no meaning.
     #[inline]
     pub fn fetch(self, segments: &mut [Segment]) -> Result<Chain, DeviceRingError> {
         let (ring, head) = (self.ring, self.head);
-        ring.check_room(segments)?;
+        let num = ring.layout.num();
+        if segments.len() < usize::from(num) {
+            return Err(DeviceRingError::Segments {
+                len: u32::try_from(segments.len()).unwrap_or(u32::MAX),
+                num,
+            });
+        }
         match read_chain(
             &ring.mem,
             &ring.layout,
@@ -245,19 +254,6 @@ impl<M: RingMem, S: BorrowMut<[bool]>> DeviceRing<M, S> {
         }
     }
 
-    /// Takes the next chain, if there is one, and copies its descriptors to the start of
-    /// `segments`, which must have room for [`Layout::num`] of them.
-    ///
-    /// What is in `segments` beyond [`Chain::len`], or after an error, has no meaning.
-    #[inline]
-    pub fn fetch(&mut self, segments: &mut [Segment]) -> Result<Option<Chain>, DeviceRingError> {
-        self.check_room(segments)?;
-        match self.peek()? {
-            Some(next) => next.fetch(segments).map(Some),
-            None => Ok(None),
-        }
-    }
-
     /// Gives a chain back, of which we wrote the first `written` bytes. The modem does not know
     /// before [`publish`](Self::publish).
     pub fn give_back(&mut self, chain: Chain, written: u32) -> Result<(), DeviceRingError> {
@@ -347,19 +343,6 @@ impl<M: RingMem, S: BorrowMut<[bool]>> DeviceRing<M, S> {
         }
         self.mem.rmb();
         Ok(true)
-    }
-
-    /// Checks that `segments` has room for the longest chain.
-    #[inline]
-    fn check_room(&self, segments: &[Segment]) -> Result<(), DeviceRingError> {
-        let num = self.layout.num();
-        if segments.len() < usize::from(num) {
-            return Err(self.broken.unwrap_or(DeviceRingError::Segments {
-                len: u32::try_from(segments.len()).unwrap_or(u32::MAX),
-                num,
-            }));
-        }
-        Ok(())
     }
 
     /// Adds a chain to the used ring. `next_used` must not be at `next_avail`.

@@ -24,6 +24,8 @@ mod ivshmem {
 
     pub(super) mod firmware;
     pub(super) mod layout;
+    #[expect(unreachable_pub, reason = "the modem builds this file as well")]
+    pub(super) mod map;
     mod table;
     pub(super) mod watchdog;
 }
@@ -57,6 +59,7 @@ use crate::{
             self,
             ModemState, //
         },
+        map,
         watchdog::{
             Armed,
             Watchdog, //
@@ -65,6 +68,7 @@ use crate::{
 };
 use kernel::{
     device::Core,
+    fmt,
     io::{
         register,
         Io, //
@@ -82,6 +86,13 @@ use kernel::{
         Mutex, //
     }, //
 };
+
+/// Lets the kernel's printing take the error of a file that does not know the kernel.
+impl fmt::Display for firmware::Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        core::fmt::Display::fmt(self, f)
+    }
+}
 
 /// Name of the driver and of what it claims.
 const NAME: &CStr = c"ivshmem-rproc";
@@ -232,12 +243,12 @@ impl IvshmemRproc {
         let memory = Region::claim(pdev, 2, NAME)
             .inspect_err(|e| dev_err!(pdev, "BAR 2 is not to be had ({e:?})\n"))?;
         let len = memory.physical().len();
-        if !len.is_power_of_two() || !(layout::MIN_SIZE..=layout::MAX_SIZE).contains(&len) {
+        if !len.is_power_of_two() || !(map::MIN_SIZE..=map::MAX_SIZE).contains(&len) {
             dev_err!(
                 pdev,
                 "BAR 2 has {len:#x} bytes, allowed is a power of two from {:#x} to {:#x}\n",
-                layout::MIN_SIZE,
-                layout::MAX_SIZE
+                map::MIN_SIZE,
+                map::MAX_SIZE
             );
             return Err(ENODEV);
         }

@@ -43,9 +43,8 @@ use kernel::{
 /// What a remoteproc platform driver does for its remote processor.
 ///
 /// All methods but [`kick`](Operations::kick) are called in process context with the lock of
-/// the remote processor held, so that no two of them run at a time; they must not call
-/// [`Registration::boot`], [`shutdown`](Registration::shutdown) or
-/// [`detach`](Registration::detach), which take that lock.
+/// the remote processor held, so that no two of them run at a time; they must not boot it, shut it
+/// down or detach from it, which takes that lock.
 #[vtable]
 pub(crate) trait Operations: Send + Sync + 'static {
     /// Prepares the hardware, before any memory of the processor is touched.

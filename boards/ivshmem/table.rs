@@ -4,13 +4,16 @@
 //!
 //! If remoteproc cannot set up a vring, it takes the processor for running all the same and never
 //! frees its vrings. So a table with such vrings is refused before.
+//!
+//! The modem has a reader of its own, for what remoteproc makes of the table. They share no code,
+//! since a fuzz target asks both of the same table.
 
 use super::{
     firmware::{
         word,
         Unfit, //
     },
-    layout::VRING_LEN, //
+    map::VRING_LEN, //
 };
 use crate::vring_layout::{
     Layout,

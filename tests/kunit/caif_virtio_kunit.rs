@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! KUnit suites for the rings and for the whole driver.
+//! KUnit suites for the whole driver.
 //!
 //! The driver is looked at from outside only: from the side of the modem, which is played by a
 //! remote processor made here, and from the side of the network stack. It must be loaded first.
@@ -39,7 +39,6 @@ pub mod scope;
 pub mod sink;
 pub mod storm;
 pub mod suite_cycles;
-pub mod suite_frame_faults;
 pub mod suite_moments;
 #[cfg(CONFIG_X86)]
 pub mod suite_order_x86;
@@ -47,9 +46,7 @@ pub mod suite_platform;
 pub mod suite_probe;
 pub mod suite_receive;
 pub mod suite_removal;
-pub mod suite_rewrites;
 pub mod suite_ring_faults;
-pub mod suite_rings;
 pub mod suite_transmit;
 #[cfg(CONFIG_X86)]
 pub mod suite_traps_x86;
@@ -63,14 +60,8 @@ pub mod trap;
 pub mod unsafe_memory;
 #[cfg(CONFIG_X86)]
 pub mod vring;
-#[path = "../../vring_chain.rs"]
-pub mod vring_chain;
 #[path = "../../vring_layout.rs"]
 pub mod vring_layout;
-#[path = "../../vring_mem.rs"]
-pub mod vring_mem;
-#[path = "../../vring_reversed.rs"]
-pub mod vring_reversed;
 #[expect(unsafe_code)]
 pub mod watch;
 

@@ -14,7 +14,6 @@ use crate::{
         DEFAULT_ROOM, //
     },
     modem_tx::ModemTx,
-    netdev::Netdev,
     sink::Sink,
     storm::Storm, //
 };
@@ -62,76 +61,9 @@ fn gone(fake: &Fake) -> Result {
     Ok(())
 }
 
-/// A modem in use.
-struct Link<'a> {
-    netdev: Netdev<'a>,
-    sink: Pin<KBox<Sink<'a>>>,
-    rx: ModemRx<'a>,
-    tx: ModemTx<'a>,
-}
-
-impl<'a> Link<'a> {
-    fn new(fake: &'a Fake) -> Result<Self> {
-        Ok(Self {
-            netdev: fake.netdev()?,
-            sink: Sink::new(fake)?,
-            rx: ModemRx::new(fake, DEFAULT_ROOM)?,
-            tx: ModemTx::new(fake)?,
-        })
-    }
-}
-
-/// Passes a frame each way on each link, with all of them under way at the same time.
-fn all_at_once(links: &mut [Link<'_>], round: u32) -> Result {
-    for (number, link) in (0..).zip(links.iter_mut()) {
-        let frame = frame(round * 3 + number, 80)?;
-        let buffer = link.rx.buffer(&frame)?;
-        link.rx.send(&[buffer])?;
-        check_eq!(link.netdev.send(&frame), 0, "result of sending");
-    }
-    for (number, link) in (0..).zip(links.iter_mut()) {
-        let frame = frame(round * 3 + number, 80)?;
-        check!(link.sink.wait(1), "no frame from modem {number}");
-        check_eq!(link.sink.len(), 1, "frames of one modem");
-        link.sink.expect(&frame)?;
-        link.rx.wait_used(1)?;
-        check!(link.rx.take_used()?.is_some(), "no chain came back");
-        link.tx.wait(1)?;
-        let sent = link.tx.expect(&frame, 32, 32)?;
-        link.tx.complete(&sent)?;
-        link.rx.free_buffers();
-    }
-    Ok(())
-}
-
 #[kernel::macros::kunit_tests(caif_virtio_cycles)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn unbind_and_bind() -> Result {
-        let fake = Fake::attached(&Options::default())?;
-        for cycle in 0..CYCLES {
-            traffic(&fake, cycle)?;
-            control::unbind(&fake)?;
-            gone(&fake)?;
-            check!(control::bind(&fake)?, "the driver does not bind again");
-        }
-        traffic(&fake, 0)
-    }
-
-    #[test]
-    fn detach_and_attach() -> Result {
-        let fake = Fake::attached(&Options::default())?;
-        for cycle in 0..CYCLES {
-            traffic(&fake, cycle)?;
-            fake.detach()?;
-            gone(&fake)?;
-            fake.attach()?;
-            check_eq!(fake.record().attaches(), cycle + 2, "attaches");
-        }
-        traffic(&fake, 0)
-    }
 
     #[test]
     fn unbind_and_bind_in_a_storm() -> Result {
@@ -184,41 +116,5 @@ mod tests {
         }
         check!(storm.hits() > 0, "no interrupt of the storm was heard");
         Ok(())
-    }
-
-    #[test]
-    fn three_modems_at_once() -> Result {
-        let options = Options::default();
-        let fakes = [
-            Fake::attached(&options)?,
-            Fake::attached(&options)?,
-            Fake::attached(&options)?,
-        ];
-        let mut links = KVec::new();
-        for fake in &fakes {
-            fake.netdev()?.open()?;
-            links.push(Link::new(fake)?, GFP_KERNEL)?;
-        }
-        for round in 0..20 {
-            all_at_once(&mut links, round)?;
-        }
-        // One goes, the others stay.
-        let [first, second, third] = &fakes;
-        second.detach()?;
-        gone(second)?;
-        let link = links.remove(1).map_err(|_| EINVAL)?;
-        drop(link);
-        for round in 20..40 {
-            all_at_once(&mut links, round)?;
-        }
-        for fake in [first, third] {
-            let stats = fake.netdev()?.stats();
-            check_eq!([stats.rx_packets, stats.tx_packets], [40, 40], "packets");
-            check_eq!([stats.rx_errors, stats.tx_errors], [0, 0], "errors");
-        }
-        // It comes back beside them.
-        second.attach()?;
-        traffic(second, 1)?;
-        all_at_once(&mut links, 40)
     }
 }

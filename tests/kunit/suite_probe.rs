@@ -20,11 +20,7 @@ use crate::{
     },
     modem_tx::ModemTx,
     netdev::Properties,
-    sink::Sink,
-    vring_layout::{
-        F_EVENT_IDX,
-        F_INDIRECT_DESC, //
-    }, //
+    sink::Sink, //
 };
 use kernel::prelude::*;
 
@@ -151,11 +147,6 @@ mod tests {
     }
 
     #[test]
-    fn default_config() -> Result {
-        passes(&Options::default(), DEFAULT, DEFAULT)
-    }
-
-    #[test]
     fn each_direction_has_its_own_config() -> Result {
         let up = Direction {
             headroom: 10,
@@ -172,17 +163,6 @@ mod tests {
     }
 
     #[test]
-    fn config_without_rooms() -> Result {
-        let bare = Direction {
-            headroom: 0,
-            tailroom: 0,
-            mtu: 128,
-        };
-        passes(&with_config(bare, DEFAULT)?, bare, DEFAULT)?;
-        passes(&with_config(DEFAULT, bare)?, DEFAULT, bare)
-    }
-
-    #[test]
     fn fewer_slots_when_memory_is_short() -> Result {
         // 64 MiB in one piece, which there never is.
         let large = Direction {
@@ -194,64 +174,6 @@ mod tests {
             ..with_config(large, DEFAULT)?
         };
         passes(&options, large, DEFAULT)
-    }
-
-    #[test]
-    fn smallest_rings() -> Result {
-        let options = Options {
-            num: [1, 1],
-            align: 4,
-            ..Options::default()
-        };
-        passes(&options, DEFAULT, DEFAULT)
-    }
-
-    #[test]
-    fn takes_event_idx_and_no_indirect() -> Result {
-        let fake = Fake::attached(&Options {
-            features: 1 << F_EVENT_IDX | 1 << F_INDIRECT_DESC | 1 << 3,
-            ..Options::default()
-        })?;
-        check_eq!(fake.features()?, 1 << F_EVENT_IDX, "negotiated features");
-        Ok(())
-    }
-
-    #[test]
-    fn refuses_config_of_another_length() -> Result {
-        for len in [1, 24, 31, 33, 64] {
-            refused(&Options {
-                config: Some(KVec::from_elem(0, len, GFP_KERNEL)?),
-                ..Options::default()
-            })?;
-        }
-        Ok(())
-    }
-
-    #[test]
-    fn refuses_bad_config() -> Result {
-        let no_frame_fits = Direction {
-            mtu: 32 + 32 + 127,
-            ..DEFAULT
-        };
-        let zero = Direction {
-            headroom: 0,
-            tailroom: 0,
-            mtu: 0,
-        };
-        let huge = Direction {
-            mtu: u32::MAX,
-            ..DEFAULT
-        };
-        let room_only = Direction {
-            headroom: u16::MAX,
-            tailroom: u16::MAX,
-            mtu: 65_536,
-        };
-        for bad in [no_frame_fits, zero, huge, room_only] {
-            refused(&with_config(bad, DEFAULT)?)?;
-            refused(&with_config(DEFAULT, bad)?)?;
-        }
-        Ok(())
     }
 
     #[test]
@@ -301,23 +223,5 @@ mod tests {
             sink.expect(b"found again")?;
         }
         Ok(())
-    }
-
-    #[test]
-    fn early_interrupts_get_nothing_wrong() -> Result {
-        // The modem has interrupts for both vrings out before Linux is done with the probe.
-        let fake = Fake::attached(&Options {
-            answers_kicks: true,
-            ..Options::default()
-        })?;
-        let netdev = fake.netdev()?;
-        netdev.open()?;
-        let sink = Sink::new(&fake)?;
-        let mut rx = ModemRx::new(&fake, DEFAULT_ROOM)?;
-        let buffer = rx.buffer(b"late enough")?;
-        let head = rx.send(&[buffer])?;
-        check!(sink.wait(1), "no frame arrived");
-        sink.expect(b"late enough")?;
-        rx.expect_used(&[head])
     }
 }
