@@ -23,6 +23,8 @@ mod check;
 mod control;
 mod fake;
 mod frames;
+#[path = "../../link_config.rs"]
+pub mod link_config;
 #[path = "../../modem/ring/src/ring/mod.rs"]
 pub mod modem_ring;
 mod modem_rx;

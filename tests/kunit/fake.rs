@@ -61,7 +61,7 @@ const PAGE: usize = 4096;
 const HEAP: usize = 1 << 20;
 
 /// What kind of modem to make.
-pub(crate) struct Options {
+pub(crate) struct FakeOptions {
     /// Descriptors of both vrings.
     pub(crate) num: [u32; 2],
     /// Alignment of both vrings.
@@ -78,7 +78,7 @@ pub(crate) struct Options {
     pub(crate) sleepy_kicks: bool,
 }
 
-impl Default for Options {
+impl Default for FakeOptions {
     fn default() -> Self {
         Self {
             num: [16, 16],
@@ -246,7 +246,7 @@ enum Parent {
 
 impl Fake {
     /// Makes a modem that Linux is not attached to.
-    pub(crate) fn new(options: &Options) -> Result<Self> {
+    pub(crate) fn new(options: &FakeOptions) -> Result<Self> {
         // As `vring_size()` has it, for whatever geometry, with room to spare.
         let room = |num: u32| (num as usize * 32 + 2 * PAGE).next_multiple_of(PAGE);
         let [rx, tx] = options.num;
@@ -325,7 +325,7 @@ impl Fake {
     }
 
     /// Makes a modem and lets Linux attach to it, whether the driver likes it or not.
-    pub(crate) fn attached(options: &Options) -> Result<Self> {
+    pub(crate) fn attached(options: &FakeOptions) -> Result<Self> {
         let this = Self::new(options)?;
         this.attach()?;
         Ok(this)

@@ -2,17 +2,8 @@
 
 //! Frames and config spaces to test with.
 
+use crate::link_config::Direction;
 use kernel::prelude::*;
-
-/// Bytes before and behind a frame in its buffer.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Room {
-    pub(crate) head: usize,
-    pub(crate) tail: usize,
-}
-
-/// What holds without a config space.
-pub(crate) const DEFAULT_ROOM: Room = Room { head: 32, tail: 32 };
 
 /// A frame of `len` bytes that differs from all others with another seed, as far as its length
 /// allows, and whose bytes tell if some are shifted or missing.
@@ -30,33 +21,6 @@ pub(crate) fn frame(seed: u32, len: usize) -> Result<KVec<u8>> {
         bytes.push(byte, GFP_KERNEL)?;
     }
     Ok(bytes)
-}
-
-/// What a config space says of one direction.
-#[derive(Clone, Copy)]
-pub(crate) struct Direction {
-    /// Bytes before a frame.
-    pub(crate) headroom: u16,
-    /// Bytes behind a frame.
-    pub(crate) tailroom: u16,
-    /// Bytes of a buffer.
-    pub(crate) mtu: u32,
-}
-
-impl Direction {
-    /// The room around a frame.
-    pub(crate) fn room(&self) -> Room {
-        Room {
-            head: self.headroom.into(),
-            tail: self.tailroom.into(),
-        }
-    }
-
-    /// Bytes of the largest frame.
-    pub(crate) fn frame_max(&self) -> usize {
-        let Room { head, tail } = self.room();
-        self.mtu as usize - head - tail
-    }
 }
 
 /// A config space.

@@ -8,7 +8,7 @@ use crate::{
         Fake,
         TIMEOUT_MS, //
     },
-    frames::Room,
+    link_config::Direction,
     modem_ring::{
         Desc,
         Driver,
@@ -26,28 +26,28 @@ const POISON: u8 = 0xee;
 pub(crate) struct ModemRx<'a> {
     fake: &'a Fake,
     pub(crate) ring: Driver<VringMem<'a>, KVec<Place>>,
-    room: Room,
+    config: Direction,
     /// First byte of the heap that is not used, from the start of the memory.
     brk: usize,
 }
 
 impl<'a> ModemRx<'a> {
     /// Takes over the vring, which nobody has used since Linux set it up.
-    pub(crate) fn new(fake: &'a Fake, room: Room) -> Result<Self> {
+    pub(crate) fn new(fake: &'a Fake, config: Direction) -> Result<Self> {
         let layout = fake.layout(0)?;
         let places = KVec::from_elem(Place::default(), layout.num().into(), GFP_KERNEL)?;
         let mem = fake.vring_mem(0)?;
         Ok(Self {
             fake,
             ring: Driver::new(mem, layout, fake.ring_features()?, places).ok_or(EINVAL)?,
-            room,
+            config,
             brk: fake.heap(),
         })
     }
 
     /// Puts a frame into a new buffer.
     pub(crate) fn buffer(&mut self, frame: &[u8]) -> Result<Desc> {
-        let Room { head, tail } = self.room;
+        let [head, tail] = [self.config.headroom.into(), self.config.tailroom.into()];
         let len = head + frame.len() + tail;
         let at = self.brk;
         let memory = self.fake.memory();

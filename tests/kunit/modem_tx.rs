@@ -5,7 +5,7 @@
 use crate::{
     check::violated,
     fake::Fake,
-    frames::Room,
+    link_config::Direction,
     modem_ring::{
         Desc,
         Device, //
@@ -27,16 +27,16 @@ pub(crate) struct Sent {
 pub(crate) struct ModemTx<'a> {
     fake: &'a Fake,
     pub(crate) ring: Device<VringMem<'a>>,
-    room: Room,
+    config: Direction,
 }
 
 impl<'a> ModemTx<'a> {
     /// Takes over the vring, which nobody has used since Linux set it up.
-    pub(crate) fn new(fake: &'a Fake, room: Room) -> Result<Self> {
+    pub(crate) fn new(fake: &'a Fake, config: Direction) -> Result<Self> {
         Ok(Self {
             fake,
             ring: Device::new(fake.vring_mem(1)?, fake.layout(1)?, fake.ring_features()?),
-            room,
+            config,
         })
     }
 
@@ -61,7 +61,8 @@ impl<'a> ModemTx<'a> {
 
     /// Takes the next buffer and checks that it is this frame, with the room around it.
     pub(crate) fn expect(&mut self, frame: &[u8]) -> Result<Sent> {
-        let Room { head: start, tail } = self.room;
+        let start = usize::from(self.config.headroom);
+        let tail = usize::from(self.config.tailroom);
         let (head, desc) = self.take()?;
         check_eq!(desc.flags, 0, "flags of a frame that was sent");
         let bytes = unsafe_memory::read_dma(desc.addr, desc.len as usize)?;

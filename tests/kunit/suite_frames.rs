@@ -6,7 +6,7 @@ use crate::{
     control,
     fake::{
         Fake,
-        Options,
+        FakeOptions,
         NOTIFICATIONS, //
     },
     frames::frame,
@@ -64,14 +64,14 @@ mod tests {
 
     #[test]
     fn some_each_way() -> Result {
-        passes(&Fake::attached(&Options::default())?)
+        passes(&Fake::attached(&FakeOptions::default())?)
     }
 
     #[test]
     fn one_kick_for_each_chain() -> Result {
-        let fake = Fake::attached(&Options {
+        let fake = Fake::attached(&FakeOptions {
             num: [128, 16],
-            ..Options::default()
+            ..FakeOptions::default()
         })?;
         let mut link = Link::new(&fake)?;
         // The first one says that the driver is there.
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn interrupts_in_any_context() -> Result {
-        let fake = Fake::attached(&Options::default())?;
+        let fake = Fake::attached(&FakeOptions::default())?;
         let mut link = Link::new(&fake)?;
         for i in 0..300 {
             let frames = [frame(i, 24)?];
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn shorter_frame_in_the_slot_of_a_longer_one() -> Result {
-        let fake = Fake::attached(&Options::default())?;
+        let fake = Fake::attached(&FakeOptions::default())?;
         let mut link = Link::new(&fake)?;
         // Each slot, whatever the order in which they are used.
         for len in [LARGEST, 20] {
@@ -142,9 +142,9 @@ mod tests {
     #[test]
     fn until_full_and_woken() -> Result {
         for features in NOTIFICATIONS {
-            let fake = Fake::attached(&Options {
+            let fake = Fake::attached(&FakeOptions {
                 features,
-                ..Options::default()
+                ..FakeOptions::default()
             })?;
             let mut link = Link::new(&fake)?;
             link.lift_byte_limits()?;
@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn slots_stay_with_the_modem_while_down() -> Result {
-        let fake = Fake::attached(&Options::default())?;
+        let fake = Fake::attached(&FakeOptions::default())?;
         let mut link = Link::new(&fake)?;
         link.lift_byte_limits()?;
         for start in (1..51).step_by(10) {

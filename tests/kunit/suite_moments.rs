@@ -7,7 +7,7 @@ use crate::{
     control,
     fake::{
         Fake,
-        Options, //
+        FakeOptions, //
     },
     frames::frame,
     modem_ring::Desc,
@@ -28,10 +28,10 @@ use kernel::prelude::*;
 
 /// A modem that is recovered when it crashes.
 fn modem() -> Result<Fake> {
-    Fake::attached(&Options {
+    Fake::attached(&FakeOptions {
         num: [128, 16],
         recovers: true,
-        ..Options::default()
+        ..FakeOptions::default()
     })
 }
 

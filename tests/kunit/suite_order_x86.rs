@@ -8,7 +8,7 @@
 use crate::{
     fake::{
         Fake,
-        Options, //
+        FakeOptions, //
     },
     frames::frame,
     modem_ring::Used,
@@ -33,10 +33,10 @@ const SLOTS: u16 = 16;
 
 /// A modem that is recovered when it crashes.
 fn modem(event_idx: bool) -> Result<Fake> {
-    Fake::attached(&Options {
+    Fake::attached(&FakeOptions {
         recovers: true,
         features: u32::from(event_idx) << F_EVENT_IDX,
-        ..Options::default()
+        ..FakeOptions::default()
     })
 }
 

@@ -6,7 +6,7 @@ use crate::{
     control,
     fake::{
         Fake,
-        Options,
+        FakeOptions,
         NOTIFICATIONS, //
     },
     frames::frame,
@@ -40,9 +40,9 @@ mod tests {
     #[test]
     fn interrupts_without_news_cost_no_poll() -> Result {
         for features in NOTIFICATIONS {
-            let fake = Fake::attached(&Options {
+            let fake = Fake::attached(&FakeOptions {
                 features,
-                ..Options::default()
+                ..FakeOptions::default()
             })?;
             let mut link = Link::new(&fake)?;
             let netdev = link.netdev;
@@ -75,9 +75,9 @@ mod tests {
     #[test]
     fn kicks_that_sleep() -> Result {
         for _ in 0..3 {
-            let fake = Fake::attached(&Options {
+            let fake = Fake::attached(&FakeOptions {
                 sleepy_kicks: true,
-                ..Options::default()
+                ..FakeOptions::default()
             })?;
             let mut link = Link::new(&fake)?;
             let kicks = [fake.record().kicks(0), fake.record().kicks(1)];
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn machine_that_sleeps() -> Result {
-        let fake = Fake::attached(&Options::default())?;
+        let fake = Fake::attached(&FakeOptions::default())?;
         let mut link = Link::new(&fake)?;
         link.pass(1)?;
 
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn machine_that_sleeps_with_the_interface_down() -> Result {
-        let fake = Fake::attached(&Options::default())?;
+        let fake = Fake::attached(&FakeOptions::default())?;
         sleep(&fake, Sleep::Suspend)?;
         sleep(&fake, Sleep::Resume)?;
         passes(&fake)
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn driver_that_goes_while_asleep() -> Result {
-        let fake = Fake::attached(&Options::default())?;
+        let fake = Fake::attached(&FakeOptions::default())?;
         fake.netdev()?.open()?;
         sleep(&fake, Sleep::Suspend)?;
         control::unbind(&fake)?;
@@ -135,9 +135,9 @@ mod tests {
 
     #[test]
     fn machine_that_was_hibernated() -> Result {
-        let fake = Fake::attached(&Options {
+        let fake = Fake::attached(&FakeOptions {
             recovers: true,
-            ..Options::default()
+            ..FakeOptions::default()
         })?;
         fake.netdev()?.open()?;
         sleep(&fake, Sleep::Suspend)?;
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn counters_have_names() -> Result {
-        let fake = Fake::attached(&Options::default())?;
+        let fake = Fake::attached(&FakeOptions::default())?;
         let netdev = fake.netdev()?;
         for name in [
             c"rx_drop_write_flag",

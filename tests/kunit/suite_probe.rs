@@ -6,13 +6,13 @@ use crate::{
     control,
     fake::{
         Fake,
-        Options, //
+        FakeOptions, //
     },
     frames::{
         config,
-        frame,
-        Direction, //
+        frame, //
     },
+    link_config::Direction,
     netdev::Properties,
     traffic::{
         passes,
@@ -27,7 +27,7 @@ const ARPHRD_CAIF: u16 = 822;
 const DRIVER_OK: u8 = 4;
 
 /// Checks that the driver refuses such a device, each time, and leaves nothing behind.
-fn refused(options: &Options) -> Result {
+fn refused(options: &FakeOptions) -> Result {
     let fake = Fake::attached(options)?;
     for _ in 0..2 {
         check!(fake.find_netdev().is_none(), "there is a network device");
@@ -46,30 +46,31 @@ fn refused(options: &Options) -> Result {
 }
 
 /// Checks that the largest frames pass each way, and no larger ones.
-fn largest_pass(options: Options, uplink: Direction, downlink: Direction) -> Result {
-    let fake = Fake::attached(&Options {
+fn largest_pass(options: FakeOptions, uplink: Direction, downlink: Direction) -> Result {
+    let fake = Fake::attached(&FakeOptions {
         config: Some(config(uplink, downlink)?),
         ..options
     })?;
-    let mut link = Link::with_rooms(&fake, uplink.room(), downlink.room())?;
+    let mut link = Link::with_config(&fake, uplink, downlink)?;
     let netdev = link.netdev;
-    let mtu = uplink.frame_max() as u32;
+    let mtu = uplink.frame_max();
+    let [up, down] = [uplink, downlink].map(|config| config.frame_max() as usize);
     check_eq!(netdev.properties().mtu, [mtu, 128, mtu], "mtu, least, most");
     link.pass(1)?;
-    let head = link.send(&frame(2, uplink.frame_max())?)?;
+    let head = link.send(&frame(2, up)?)?;
     link.tx.complete(head);
-    link.receive(frame(3, downlink.frame_max())?)?;
+    link.receive(frame(3, down)?)?;
     let errors = || {
         let stats = netdev.stats();
         [stats.rx_errors, stats.rx_length_errors, stats.tx_errors]
     };
     check_eq!(errors(), [0, 0, 0], "errors by frames that fit");
 
-    let heads = link.post(&[frame(1, downlink.frame_max() + 1)?])?;
+    let heads = link.post(&[frame(1, down + 1)?])?;
     link.rx.flush()?;
     link.rx.expect_used(&heads)?;
     check!(link.sink.is_empty(), "a frame above the MRU arrived");
-    check_eq!(netdev.send(&frame(1, uplink.frame_max() + 1)?), 0, "result");
+    check_eq!(netdev.send(&frame(1, up + 1)?), 0, "result");
     check_eq!(link.tx.ring.waiting(), 0, "frames sent");
     check_eq!(errors(), [1, 1, 1], "errors by a larger frame each way");
     Ok(())
@@ -81,7 +82,7 @@ mod tests {
 
     #[test]
     fn makes_a_network_device() -> Result {
-        let fake = Fake::new(&Options::default())?;
+        let fake = Fake::new(&FakeOptions::default())?;
         check!(fake.find_netdev().is_none(), "there is one before");
         fake.attach()?;
         let netdev = fake.netdev()?;
@@ -121,25 +122,21 @@ mod tests {
             tailroom: 3,
             mtu: 2003,
         };
-        largest_pass(Options::default(), up, down)?;
-        largest_pass(Options::default(), down, up)
+        largest_pass(FakeOptions::default(), up, down)?;
+        largest_pass(FakeOptions::default(), down, up)
     }
 
     #[test]
     fn fewer_slots_when_memory_is_short() -> Result {
-        let small = Direction {
-            headroom: 32,
-            tailroom: 32,
-            mtu: 4096,
-        };
+        let small = Direction::DEFAULT;
         let large = Direction {
             mtu: 65_536,
             ..small
         };
         // There is never so much memory, 64 MiB, in one piece.
-        let options = Options {
+        let options = FakeOptions {
             num: [16, 1024],
-            ..Options::default()
+            ..FakeOptions::default()
         };
         largest_pass(options, large, small)
     }
@@ -147,26 +144,26 @@ mod tests {
     /// What boards do not let pass, or remoteproc does not.
     #[test]
     fn refuses_devices_that_no_board_has() -> Result {
-        refused(&Options {
+        refused(&FakeOptions {
             virtio_id: 99,
-            ..Options::default()
+            ..FakeOptions::default()
         })?;
         for num in [[100, 16], [16, 100], [3, 3], [65_536, 16]] {
-            refused(&Options {
+            refused(&FakeOptions {
                 num,
-                ..Options::default()
+                ..FakeOptions::default()
             })?;
         }
         for align in [1, 2, 3, 100] {
-            refused(&Options {
+            refused(&FakeOptions {
                 align,
-                ..Options::default()
+                ..FakeOptions::default()
             })?;
         }
         for config in [1, 24, 31, 33, 64] {
-            refused(&Options {
+            refused(&FakeOptions {
                 config: Some(KVec::from_elem(0, config, GFP_KERNEL)?),
-                ..Options::default()
+                ..FakeOptions::default()
             })?;
         }
         Ok(())
@@ -174,7 +171,7 @@ mod tests {
 
     #[test]
     fn refuses_vring_that_lost_its_notify_id() -> Result {
-        let fake = Fake::attached(&Options::default())?;
+        let fake = Fake::attached(&FakeOptions::default())?;
         for vring in [0, 1] {
             control::unbind(&fake)?;
             let kicks = fake.record().kicks(0);

@@ -10,13 +10,11 @@ use crate::{
     control,
     fake::{
         Fake,
-        Options,
+        FakeOptions,
         TIMEOUT_MS, //
     },
-    frames::{
-        frame,
-        DEFAULT_ROOM, //
-    },
+    frames::frame,
+    link_config::Direction,
     modem_rx::ModemRx,
     sink::Sink,
     storm::Storm,
@@ -37,10 +35,10 @@ const CYCLES: u32 = 20;
 
 /// A modem that is recovered when it crashes.
 fn modem() -> Result<Fake> {
-    Fake::attached(&Options {
+    Fake::attached(&FakeOptions {
         num: [128, 16],
         recovers: true,
-        ..Options::default()
+        ..FakeOptions::default()
     })
 }
 
@@ -109,9 +107,9 @@ mod tests {
 
     #[test]
     fn interrupts_and_chains_before_the_probe_ends() -> Result {
-        let fake = Fake::new(&Options::default())?;
+        let fake = Fake::new(&FakeOptions::default())?;
         let early = [frame(1, 60)?];
-        let mut rx = ModemRx::new(&fake, DEFAULT_ROOM)?;
+        let mut rx = ModemRx::new(&fake, Direction::DEFAULT)?;
         let buffer = rx.buffer(&early[0])?;
         let head = fake.record().kick_of(0).once(
             || {
@@ -138,9 +136,9 @@ mod tests {
 
     #[test]
     fn crash_before_the_probe_ends() -> Result {
-        let fake = Fake::new(&Options {
+        let fake = Fake::new(&FakeOptions {
             recovers: true,
-            ..Options::default()
+            ..FakeOptions::default()
         })?;
         fake.record().kick_of(0).once(
             || {
@@ -154,11 +152,11 @@ mod tests {
 
     #[test]
     fn ring_that_is_broken_before_the_probe_ends() -> Result {
-        let fake = Fake::new(&Options {
+        let fake = Fake::new(&FakeOptions {
             recovers: true,
-            ..Options::default()
+            ..FakeOptions::default()
         })?;
-        let rx = ModemRx::new(&fake, DEFAULT_ROOM)?;
+        let rx = ModemRx::new(&fake, Direction::DEFAULT)?;
         fake.record().kick_of(0).once(
             || {
                 rx.ring.fields().write_avail_idx(0x4000);
@@ -180,9 +178,9 @@ mod tests {
     fn driver_that_goes_while_a_kick_is_under_way() -> Result {
         for _ in 0..5 {
             // Kicks that may sleep are the business of another task.
-            let fake = Fake::attached(&Options {
+            let fake = Fake::attached(&FakeOptions {
                 sleepy_kicks: true,
-                ..Options::default()
+                ..FakeOptions::default()
             })?;
             let netdev = fake.netdev()?;
             netdev.open()?;
@@ -214,7 +212,7 @@ mod tests {
         let fake = modem()?;
         for _ in 0..5 {
             passes(&fake)?;
-            let mut rx = ModemRx::new(&fake, DEFAULT_ROOM)?;
+            let mut rx = ModemRx::new(&fake, Direction::DEFAULT)?;
             // The last kick tells the modem that the device was reset.
             let heard = fake.record().kick_of(0).once(
                 || {
@@ -277,7 +275,7 @@ mod tests {
             netdev.settle();
             check_eq!(netdev.stats().rx_packets, LONG as u64, "rx_packets");
             check!(sink.len() < LONG, "frames arrived twice");
-            let used = ModemRx::new(&fake, DEFAULT_ROOM)?.ring.take_used();
+            let used = ModemRx::new(&fake, Direction::DEFAULT)?.ring.take_used();
             check_eq!(
                 used.map(|used| used.id),
                 Some(head.into()),

@@ -7,7 +7,7 @@ use crate::{
     control,
     fake::{
         Fake,
-        Options, //
+        FakeOptions, //
     },
     frames::frame,
     traffic::{
@@ -92,9 +92,9 @@ mod tests {
 
     #[test]
     fn modem_whose_recovery_is_disabled() -> Result {
-        let fake = Fake::attached(&Options {
+        let fake = Fake::attached(&FakeOptions {
             recovers: true,
-            ..Options::default()
+            ..FakeOptions::default()
         })?;
         control::set_recovery(&fake, false);
         stays_down(&fake, 0)?;
@@ -105,16 +105,16 @@ mod tests {
     fn modem_that_cannot_be_recovered() -> Result {
         // It cannot be attached to again nor booted, as there is no firmware: a report would take
         // it down for good.
-        let fake = Fake::attached(&Options::default())?;
+        let fake = Fake::attached(&FakeOptions::default())?;
         stays_down(&fake, 0)?;
         stays_down(&fake, 1)
     }
 
     #[test]
     fn binding_anew_while_recovery_is_under_way() -> Result {
-        let fake = Fake::attached(&Options {
+        let fake = Fake::attached(&FakeOptions {
             recovers: true,
-            ..Options::default()
+            ..FakeOptions::default()
         })?;
         for round in 1..=10 {
             let mut link = Link::new(&fake)?;

@@ -8,7 +8,7 @@ use crate::{
     control,
     fake::{
         Fake,
-        Options, //
+        FakeOptions, //
     },
     frames::frame,
     modem_ring::{
@@ -35,9 +35,9 @@ const SLOTS: u16 = 16;
 
 /// A modem that is recovered when it crashes.
 fn modem() -> Result<Fake> {
-    Fake::attached(&Options {
+    Fake::attached(&FakeOptions {
         recovers: true,
-        ..Options::default()
+        ..FakeOptions::default()
     })
 }
 

@@ -6,7 +6,7 @@
 use crate::{
     fake::{
         Fake,
-        Options,
+        FakeOptions,
         NOTIFICATIONS, //
     },
     frames::frame,
@@ -23,9 +23,9 @@ const SLOTS: u16 = 16;
 /// Runs a test with each way to ask for interrupts and kicks.
 fn each_way(test: impl Fn(&Fake, &mut Link<'_>) -> Result) -> Result {
     for features in NOTIFICATIONS {
-        let fake = Fake::attached(&Options {
+        let fake = Fake::attached(&FakeOptions {
             features,
-            ..Options::default()
+            ..FakeOptions::default()
         })?;
         check_eq!(fake.features()?, features, "negotiated features");
         test(&fake, &mut Link::new(&fake)?)?;

@@ -4,7 +4,7 @@
 
 use crate::{
     abstractions::memory::Memory,
-    fake::Options, //
+    fake::FakeOptions, //
 };
 use kernel::prelude::*;
 
@@ -24,7 +24,7 @@ const TYPE_VDEV: u32 = 3;
 const ANYWHERE: u32 = u32::MAX;
 
 /// Writes the table to `at`, and returns its length.
-pub(crate) fn write(memory: &Memory, at: usize, options: &Options) -> Result<usize> {
+pub(crate) fn write(memory: &Memory, at: usize, options: &FakeOptions) -> Result<usize> {
     let config = options.config.as_deref().unwrap_or_default();
     let len = CONFIG + config.len();
     if len > SIZE {

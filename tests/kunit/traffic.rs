@@ -5,11 +5,8 @@
 use crate::{
     control,
     fake::Fake,
-    frames::{
-        frame,
-        Room,
-        DEFAULT_ROOM, //
-    },
+    frames::frame,
+    link_config::Direction,
     modem_rx::ModemRx,
     modem_tx::ModemTx,
     netdev::Netdev,
@@ -31,11 +28,15 @@ pub(crate) struct Link<'a> {
 impl<'a> Link<'a> {
     /// Sets the network device of a modem up, whose vrings nobody has used since Linux set them up.
     pub(crate) fn new(fake: &'a Fake) -> Result<Self> {
-        Self::with_rooms(fake, DEFAULT_ROOM, DEFAULT_ROOM)
+        Self::with_config(fake, Direction::DEFAULT, Direction::DEFAULT)
     }
 
-    /// Does the same for buffers with other room around frames.
-    pub(crate) fn with_rooms(fake: &'a Fake, uplink: Room, downlink: Room) -> Result<Self> {
+    /// Does the same with buffers of this config.
+    pub(crate) fn with_config(
+        fake: &'a Fake,
+        uplink: Direction,
+        downlink: Direction,
+    ) -> Result<Self> {
         let netdev = fake.netdev()?;
         netdev.open()?;
         Ok(Self {
