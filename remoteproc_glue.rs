@@ -17,7 +17,7 @@ mod vring;
 mod windows;
 
 pub(crate) use self::{
-    doorbell::Seen,
+    doorbell::LastSeen,
     queues::Queues,
     ring_mem::VringMem,
     slots::Slots,
@@ -26,7 +26,7 @@ pub(crate) use self::{
         Vring, //
     },
     windows::{
-        Frame,
+        SharedFrame,
         Windows, //
     }, //
 };
