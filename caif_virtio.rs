@@ -13,9 +13,9 @@
 mod abstractions {
     //! Safe wrappers that the kernel crate lacks.
 
-    pub mod bindings;
-    pub mod net;
-    pub mod virtio;
+    pub(crate) mod bindings;
+    pub(crate) mod net;
+    pub(crate) mod virtio;
 }
 mod counters;
 #[allow(unreachable_pub)]
@@ -288,7 +288,7 @@ fn read_layout(
     Ok(layout)
 }
 
-impl<'bound> net::Operations for CaifVirtio<'bound> {
+impl<'bound> net::NetdevOperations for CaifVirtio<'bound> {
     const HW_TYPE: u16 = bindings::ARPHRD_CAIF as u16;
     const FLAGS: u32 =
         bindings::net_device_flags_IFF_POINTOPOINT | bindings::net_device_flags_IFF_NOARP;
@@ -298,13 +298,6 @@ impl<'bound> net::Operations for CaifVirtio<'bound> {
     type Prefix = CaifDevCommon;
     type Tx = Tx<'bound>;
     type Rx = Rx<'bound>;
-
-    fn open(&self, _dev: &net::Device) -> Result {
-        Ok(())
-    }
-
-    // Slots that the modem has stay with it: they belong to the device and not to the interface.
-    fn stop(&self, _dev: &net::Device) {}
 
     fn start_xmit(&self, queue: &TxQueue<'_>, tx: &mut Tx<'bound>, skb: SkBuff) -> Xmit {
         if self.broken.load(Relaxed) {

@@ -96,7 +96,7 @@ impl Kicker {
             )?;
             // SAFETY: The work item is not in use yet, and stays where it is.
             // INVARIANT: It is initialized here; `drop()` cancels it.
-            unsafe { bindings::caif_helper_init_work(deferred.work.get(), Some(run)) };
+            unsafe { bindings::helper_init_work(deferred.work.get(), Some(run)) };
             Some(deferred)
         };
         // INVARIANT: By the safety requirements.
@@ -112,7 +112,7 @@ impl Kicker {
                 deferred.due.get(vring).store(true, Relaxed);
                 // This orders the store before the work that runs for it.
                 // SAFETY: By the invariant of `Deferred`, the work item is initialized.
-                unsafe { bindings::caif_helper_schedule_work(deferred.work.get()) };
+                unsafe { bindings::helper_schedule_work(deferred.work.get()) };
             }
         }
     }

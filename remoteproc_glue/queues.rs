@@ -83,7 +83,7 @@ impl<'bound> Found<'bound> {
         let vdev = link.vdev().as_raw();
         // SAFETY: The device is valid, and the arrays have as many entries as is said.
         to_result(unsafe {
-            bindings::caif_helper_virtio_find_vqs(
+            bindings::helper_virtio_find_vqs(
                 vdev,
                 Vring::ALL.len() as c_uint,
                 vqs.as_mut_ptr(),
@@ -162,7 +162,7 @@ impl Drop for Found<'_> {
         self.cut_off();
         // SAFETY: The device is valid and was reset; interrupt handlers do not find its virtqueues,
         // and `Queues` drops the kicker before this.
-        unsafe { bindings::caif_helper_virtio_del_vqs(self.link.vdev().as_raw()) }
+        unsafe { bindings::helper_virtio_del_vqs(self.link.vdev().as_raw()) }
     }
 }
 

@@ -6,5 +6,6 @@
 
 #include <linux/if_ether.h>
 #include <linux/netdevice.h>
+#include <linux/remoteproc.h>
 
 #include "helpers.h"

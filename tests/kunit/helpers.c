@@ -191,11 +191,19 @@ static int match_virtio(struct device *dev, void *data)
 	return device_for_each_child(dev, data, match_virtio);
 }
 
-int caif_kunit_unbind(struct device *ancestor)
+/* The virtio device below @ancestor, with a reference, or NULL. */
+static struct device *find_virtio(struct device *ancestor)
 {
 	struct device *dev = NULL;
 
 	device_for_each_child(ancestor, &dev, match_virtio);
+	return dev;
+}
+
+int caif_kunit_unbind(struct device *ancestor)
+{
+	struct device *dev = find_virtio(ancestor);
+
 	if (!dev)
 		return -ENODEV;
 	device_release_driver(dev);
@@ -203,26 +211,12 @@ int caif_kunit_unbind(struct device *ancestor)
 	return 0;
 }
 
-int caif_kunit_bind(struct device *ancestor)
+int caif_kunit_bind(struct device *ancestor, const char *name)
 {
-	struct device *dev = NULL;
-	int ret;
-
-	device_for_each_child(ancestor, &dev, match_virtio);
-	if (!dev)
-		return -ENODEV;
-	ret = device_attach(dev);
-	put_device(dev);
-	return ret;
-}
-
-int caif_kunit_bind_to(struct device *ancestor, const char *name)
-{
+	struct device *dev = find_virtio(ancestor);
 	struct device_driver *drv;
-	struct device *dev = NULL;
 	int ret = -ENODEV;
 
-	device_for_each_child(ancestor, &dev, match_virtio);
 	if (!dev)
 		return -ENODEV;
 	drv = driver_find(name, dev->bus);
@@ -319,11 +313,10 @@ void caif_kunit_might_sleep(void)
 
 int caif_kunit_sleep(struct device *ancestor, int which)
 {
-	struct device *dev = NULL;
+	struct device *dev = find_virtio(ancestor);
 	const struct dev_pm_ops *pm;
 	int ret = -ENODEV;
 
-	device_for_each_child(ancestor, &dev, match_virtio);
 	if (!dev)
 		return -ENODEV;
 	device_lock(dev);

@@ -46,11 +46,10 @@ void caif_kunit_cond_resched(void);
 u64 caif_kunit_milliseconds(void);
 unsigned int caif_kunit_cpus(void);
 
-/* Binds or unbinds the driver of the virtio device below @ancestor. */
+/* Unbinds the driver of the virtio device below @ancestor. */
 int caif_kunit_unbind(struct device *ancestor);
-int caif_kunit_bind(struct device *ancestor);
-/* As above, by the driver @name: returns what its probe does. */
-int caif_kunit_bind_to(struct device *ancestor, const char *name);
+/* Binds the driver @name to it: returns what its probe does. */
+int caif_kunit_bind(struct device *ancestor, const char *name);
 /* What remoteproc finds an interrupt's vring by: taken away, and put back. */
 void *caif_kunit_take_notify_id(struct rproc *rproc, int id);
 int caif_kunit_put_notify_id(struct rproc *rproc, int id, void *vring);

@@ -32,7 +32,7 @@ impl Owner {
         let begins = |with: &[&str]| with.iter().any(|with| name.starts_with(with));
         if begins(&[
             "_R",
-            "caif_helper_",
+            "helper_",
             "caif_virtio_",
             "rust_helper_",
             "cfv_",
