@@ -389,7 +389,8 @@ impl<'bound> net::NetdevOperations for CaifVirtio<'bound> {
 }
 
 impl<'bound> CaifVirtio<'bound> {
-    /// Gives the link up until it is bound anew, and reports that to remoteproc. Any context.
+    /// Stops the use of the link until it is bound anew, and reports that to remoteproc. Any
+    /// context.
     #[cold]
     fn give_up(&self, dev: &net::Device, fault: Counter, why: fmt::Arguments<'_>) {
         if self.broken.xchg(true, kernel::sync::atomic::Full) {
@@ -412,7 +413,7 @@ impl<'bound> CaifVirtio<'bound> {
         );
     }
 
-    /// As [`give_up`](Self::give_up), when the vring to send by broke.
+    /// Does what [`give_up`](Self::give_up) does, when the vring to send by broke.
     #[cold]
     fn tx_broken(&self, queue: &TxQueue<'_>, error: DriverRingError) {
         queue.stop();

@@ -110,7 +110,7 @@ pub struct Fit {
 /// # Invariants
 ///
 /// The frame is inside the buffer: `headroom + len` is at most `total`.
-pub struct Place {
+pub struct FramePlace {
     total: u32,
     headroom: u16,
     len: u32,
@@ -120,14 +120,14 @@ impl Fit {
     /// Returns where the frame is in a buffer of `total` bytes. `None` if the buffer has no room for
     /// a frame, or is too large.
     #[inline(always)]
-    pub const fn place(&self, total: u32) -> Option<Place> {
+    pub const fn place(&self, total: u32) -> Option<FramePlace> {
         let len = total.wrapping_sub(self.room);
         // One comparison for both: with `total <= room` the left side wraps to a large number.
         if len.wrapping_sub(1) >= self.max {
             return None;
         }
         // INVARIANT: `len` is from 1 to `max`, so that `room + len` is `total`.
-        Some(Place {
+        Some(FramePlace {
             total,
             headroom: self.headroom,
             len,
@@ -135,7 +135,7 @@ impl Fit {
     }
 }
 
-impl Place {
+impl FramePlace {
     /// Returns the bytes of the buffer.
     #[inline(always)]
     pub const fn total(&self) -> u32 {

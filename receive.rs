@@ -15,8 +15,8 @@ use crate::{
     remoteproc_glue::{
         frames,
         trace,
+        LastSeen,
         Queues,
-        Seen,
         Vring,
         VringMem,
         Windows, //
@@ -45,7 +45,7 @@ pub(crate) struct Rx<'bound> {
     /// A chain of which only some segments fitted into the budget, and the next one of them.
     current: Option<(Chain, usize)>,
     frames: Frames<'bound>,
-    seen: Arc<Seen>,
+    last_seen: Arc<LastSeen>,
 }
 
 /// Where frames are in the modem's buffers.
@@ -83,7 +83,7 @@ impl<'bound> Rx<'bound> {
                 windows,
                 fit: config.fit(),
             },
-            seen: queues.seen(),
+            last_seen: queues.last_seen(),
         })
     }
 
@@ -96,7 +96,7 @@ impl<'bound> Rx<'bound> {
         cx: &napi::Context<'_>,
         counters: &Counters,
     ) -> Result<Received, DeviceRingError> {
-        self.seen.begin_poll();
+        self.last_seen.begin_poll();
         self.ring.disable_notify();
         let buffers = self.receive(cx, counters)?;
         Ok(Received {
@@ -107,7 +107,7 @@ impl<'bound> Rx<'bound> {
 
     /// Asks for an interrupt when there is more to receive. Returns whether there already is.
     pub(crate) fn rearm(&mut self) -> bool {
-        self.seen.rx(self.ring.next());
+        self.last_seen.rx(self.ring.next());
         self.ring.enable_notify()
     }
 

@@ -17,7 +17,7 @@ mod vring;
 mod windows;
 
 pub(crate) use self::{
-    doorbell::Seen,
+    doorbell::LastSeen,
     queues::Queues,
     ring_mem::VringMem,
     slots::Slots,
@@ -26,7 +26,7 @@ pub(crate) use self::{
         Vring, //
     },
     windows::{
-        Frame,
+        SharedFrame,
         Windows, //
     }, //
 };
@@ -211,9 +211,10 @@ impl<'bound> Link<'bound> {
     /// started it and it cannot be attached to once more: for lack of firmware it would stay down.
     fn can_restart(&self) -> bool {
         let rproc = self.rproc.as_ptr();
-        // SAFETY: By the type invariant, the remote processor is valid. The state can change at any
-        // time, so that the load is volatile.
-        let state = unsafe { (&raw const (*rproc).state).read_volatile() };
+        // SAFETY: By the type invariant, the remote processor is valid.
+        let state = unsafe { &raw const (*rproc).state };
+        // SAFETY: As above. The state can change at any time, so that the load is volatile.
+        let state = unsafe { state.read_volatile() };
         // SAFETY: The features are set before the remote processor is registered.
         let features = unsafe { (*rproc).features };
         let attach = 1 << bindings::rproc_features_RPROC_FEAT_ATTACH_ON_RECOVERY;
@@ -225,9 +226,10 @@ impl<'bound> Link<'bound> {
     /// try to recover it; if not, nothing was reported. Any context.
     pub(crate) fn report_crash(&self) -> bool {
         let rproc = self.rproc.as_ptr();
-        // SAFETY: By the type invariant, the remote processor is valid. The setting can change at
-        // any time, so that the load is volatile.
-        if unsafe { (&raw const (*rproc).recovery_disabled).read_volatile() } {
+        // SAFETY: By the type invariant, the remote processor is valid.
+        let disabled = unsafe { &raw const (*rproc).recovery_disabled };
+        // SAFETY: As above. The setting can change at any time, so that the load is volatile.
+        if unsafe { disabled.read_volatile() } {
             return false;
         }
         if !self.can_restart() {

@@ -15,9 +15,9 @@ use crate::{
     log::log,
     remoteproc_glue::{
         frames,
+        LastSeen,
         Link,
         Queues,
-        Seen,
         Slots,
         Vring,
         VringMem, //
@@ -46,7 +46,7 @@ pub(crate) struct Tx<'bound> {
     slots: Slots,
     /// Bytes of the packet in each slot.
     lens: KVec<u32>,
-    seen: Arc<Seen>,
+    last_seen: Arc<LastSeen>,
     config: Direction,
 }
 
@@ -77,7 +77,7 @@ impl<'bound> Tx<'bound> {
             ring: DriverRing::new(mem, layout, features, states).map_err(|_| EINVAL)?,
             slots,
             lens,
-            seen: queues.seen(),
+            last_seen: queues.last_seen(),
             config,
         })
     }
@@ -107,7 +107,7 @@ impl<'bound> Tx<'bound> {
             }
         };
         if packets > 0 {
-            self.seen.tx(self.ring.next());
+            self.last_seen.tx(self.ring.next());
             queue.completed(packets, bytes);
             queue.progress();
         }

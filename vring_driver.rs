@@ -318,8 +318,7 @@ impl<M: RingMem, S: BorrowMut<[SlotState]>> DriverRing<M, S> {
             .ok()
             .and_then(|slot| Some((slot, states.get_mut(usize::from(slot))?)));
         let Some((slot, state)) = found else {
-            let slots = u16::try_from(states.len()).unwrap_or(u16::MAX);
-            return Err(self.break_with(DriverRingError::UsedId { id, slots }));
+            return Err(self.break_by_id(id));
         };
         if *state != SlotState::InFlight {
             return Err(self.break_with(DriverRingError::NotInFlight { id: slot }));
@@ -383,6 +382,13 @@ impl<M: RingMem, S: BorrowMut<[SlotState]>> DriverRing<M, S> {
         self.known_used = idx;
         self.mem.rmb();
         Ok(delta != 0)
+    }
+
+    /// Ends the use of the ring, because a descriptor was returned that has no slot.
+    #[cold]
+    fn break_by_id(&mut self, id: u32) -> DriverRingError {
+        let slots = u16::try_from(self.slots.borrow_mut().len()).unwrap_or(u16::MAX);
+        self.break_with(DriverRingError::UsedId { id, slots })
     }
 
     /// Ends the use of the ring.

@@ -40,10 +40,10 @@ use kernel::{
     }, //
 };
 
-/// A word for [`Seen`].
-pub(crate) struct Word(Atomic<u32>);
+/// A word for [`LastSeen`].
+pub(crate) struct AtomicWord(Atomic<u32>);
 
-impl vring_news::Word for Word {
+impl vring_news::Word for AtomicWord {
     #[inline]
     fn load(&self) -> u32 {
         self.0.load(Relaxed)
@@ -61,13 +61,13 @@ impl vring_news::Word for Word {
 }
 
 /// How far the driver saw the rings of a link, and whether a poll is due.
-pub(crate) type Seen = vring_news::Seen<Word>;
+pub(crate) type LastSeen = vring_news::Seen<AtomicWord>;
 
 /// What the callback of the doorbell works with.
 struct State<'bound> {
     napi: &'bound Napi,
     vrings: PerVring<(VringMem<'bound>, Layout)>,
-    seen: Arc<Seen>,
+    last_seen: Arc<LastSeen>,
 }
 
 impl State<'_> {
@@ -77,7 +77,7 @@ impl State<'_> {
         let (rx, rx_layout) = &self.vrings.rx;
         let (tx, tx_layout) = &self.vrings.tx;
         let avail = rx.load16(rx_layout.avail_idx());
-        self.seen
+        self.last_seen
             .interrupt(avail, || tx.load16(tx_layout.used_idx()))
     }
 }
@@ -103,12 +103,12 @@ impl<'bound> Doorbell<'bound> {
         /// Alignment of its used ring.
         const ALIGN: c_uint = 64;
 
-        let seen = Seen::new([const { Word(Atomic::new(0)) }; 3]);
+        let seen = LastSeen::new([const { AtomicWord(Atomic::new(0)) }; 3]);
         let state = KBox::new(
             State {
                 napi: setup.napi(),
                 vrings,
-                seen: Arc::new(seen, GFP_KERNEL)?,
+                last_seen: Arc::new(seen, GFP_KERNEL)?,
             },
             GFP_KERNEL,
         )?;
@@ -141,8 +141,8 @@ impl<'bound> Doorbell<'bound> {
     }
 
     /// Returns how far the driver saw the rings.
-    pub(super) fn seen(&self) -> Arc<Seen> {
-        self.state.seen.clone()
+    pub(super) fn last_seen(&self) -> Arc<LastSeen> {
+        self.state.last_seen.clone()
     }
 
     /// Returns whether the modem returned buffers of the vring to send by that the driver did not
@@ -150,7 +150,9 @@ impl<'bound> Doorbell<'bound> {
     #[inline]
     pub(super) fn has_returned(&self) -> bool {
         let (tx, layout) = &self.state.vrings.tx;
-        self.state.seen.is_returned(tx.load16(layout.used_idx()))
+        self.state
+            .last_seen
+            .is_returned(tx.load16(layout.used_idx()))
     }
 
     /// Lets interrupts reach the callback. Any context.

@@ -7,7 +7,7 @@
 
 use super::{
     bindings,
-    Frame, //
+    SharedFrame, //
 };
 use crate::abstractions::net::{
     napi,
@@ -18,7 +18,7 @@ use crate::abstractions::net::{
 /// Copies a frame, once, to a new packet of the protocol `ETH_P_CAIF`, counts it and hands it to the
 /// stack. Returns whether there was memory for the packet.
 #[inline]
-pub(crate) fn receive(cx: &napi::Context<'_>, frame: &Frame<'_>) -> bool {
+pub(crate) fn receive(cx: &napi::Context<'_>, frame: &SharedFrame<'_>) -> bool {
     let napi = cx.as_raw();
     let from = frame.as_ptr().cast();
     if frame.is_iomem() {

@@ -10,7 +10,7 @@ use super::{
     bindings,
     doorbell::{
         Doorbell,
-        Seen, //
+        LastSeen, //
     },
     kick::Kicker,
     ring_mem::VringMem,
@@ -210,8 +210,8 @@ impl<'bound> Queues<'bound> {
     }
 
     /// Returns how far the driver saw the rings, for it to update.
-    pub(crate) fn seen(&self) -> Arc<Seen> {
-        self.doorbell.seen()
+    pub(crate) fn last_seen(&self) -> Arc<LastSeen> {
+        self.doorbell.last_seen()
     }
 
     /// Lets interrupts of the remote processor reach the doorbell, which schedules the NAPI

@@ -7,7 +7,7 @@ use super::{
     Link, //
 };
 use crate::{
-    link_config::Place, //
+    link_config::FramePlace, //
 };
 use core::{
     marker::PhantomData,
@@ -79,7 +79,7 @@ impl<'bound> Windows<'bound> {
 
     /// Returns the frame in the buffer at device address `da`, if all of the buffer is in one window.
     #[inline(always)]
-    pub(crate) fn find(&self, da: u64, place: &Place) -> Option<Frame<'_>> {
+    pub(crate) fn find(&self, da: u64, place: &FramePlace) -> Option<SharedFrame<'_>> {
         let end = da.checked_add(place.total().into())?;
         let (window, va) = match self.first.translate(da, end) {
             Some(va) => (&self.first, va),
@@ -89,8 +89,8 @@ impl<'bound> Windows<'bound> {
                 .find_map(|window| Some((window, window.translate(da, end)?)))?,
         };
         // INVARIANT: The buffer is in the window, and the frame in the buffer by the invariant of
-        // `Place`.
-        Some(Frame {
+        // `FramePlace`.
+        Some(SharedFrame {
             va: va.wrapping_add(place.headroom().into()),
             len: place.frame_len(),
             is_iomem: window.is_iomem,
@@ -138,14 +138,14 @@ impl Window {
 /// # Invariants
 ///
 /// The `len` bytes from `va` on are mapped for `'a`.
-pub(crate) struct Frame<'a> {
+pub(crate) struct SharedFrame<'a> {
     va: *const u8,
     len: u32,
     is_iomem: bool,
     _phantom: PhantomData<&'a ()>,
 }
 
-impl Frame<'_> {
+impl SharedFrame<'_> {
     /// Returns where the CPU has the frame.
     #[inline]
     pub(super) fn as_ptr(&self) -> *const u8 {
