@@ -28,12 +28,6 @@ file == 1 {
 /^caif-kunit: error: / { errors[++error_count] = substr($0, 20) }
 !running { next }
 
-# A test may want one of these.
-/# expected: NETDEV WATCHDOG/ { watchdogs++ }
-/NETDEV WATCHDOG: / && watchdogs > 0 {
-	watchdogs--
-	next
-}
 /WARNING|BUG|Oops|INFO: |refcount_t|ODEBUG|UBSAN|KASAN|KCSAN|DMA-API|unregister_netdevice: waiting|lockdep|panic|general protection fault|Unable to handle|possible (recursive|circular)|inconsistent|suspicious RCU|while atomic|sleeping function|Call Trace|cannot create duplicate|kmemleak|corruption|blocked for more than|soft lockup|NETDEV WATCHDOG: / {
 	if (log_count++ < 20)
 		log_lines[log_count] = $0

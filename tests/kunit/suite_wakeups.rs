@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Suite: what comes in the moment in which nobody has asked to be told of it, and who is told of
-//! what.
+//! Suite: chains and slots that come while neither side has asked for a notification, and which
+//! notifications are sent.
 
 use crate::{
     fake::{
