@@ -10,26 +10,32 @@
 
 #[expect(unsafe_code)]
 #[path = "../abstractions"]
-pub mod abstractions {
+mod abstractions {
     //! Safe wrappers that the kernel crate lacks.
 
-    pub mod bindings;
-    pub mod event;
-    pub mod memory;
-    pub mod pci;
-    pub mod remoteproc;
+    pub(crate) mod bindings;
+    pub(crate) mod event;
+    pub(crate) mod memory;
+    pub(crate) mod pci;
+    pub(crate) mod remoteproc;
 }
-pub mod ivshmem {
-    //! The parts of the board that are of no interest to remoteproc.
+mod ivshmem {
+    //! The board's memory and control page, its firmware, and the watchdog of its modem.
 
-    pub mod firmware;
-    pub mod layout;
-    pub mod map;
-    pub mod table;
-    pub mod watchdog;
+    pub(super) mod firmware;
+    pub(super) mod layout;
+    #[expect(unreachable_pub, reason = "the modem builds this file as well")]
+    pub(super) mod map;
+    mod table;
+    pub(super) mod watchdog;
 }
 #[path = "../vring_layout.rs"]
-pub mod vring_layout;
+#[expect(
+    dead_code,
+    unreachable_pub,
+    reason = "the board only checks whether a vring can have such a layout"
+)]
+mod vring_layout;
 
 use crate::{
     abstractions::{
@@ -40,9 +46,9 @@ use crate::{
         remoteproc::{
             DeviceRange,
             Operations,
-            Options,
             Registration,
             Rproc,
+            RprocOptions,
             State,
             Unregistered, //
         }, //
@@ -111,7 +117,7 @@ register! {
 /// BAR 0 up to the last register in use.
 type Registers = pci::DevresBar<0x10>;
 
-/// What the board and the modem tell each other, besides vrings, through doorbells.
+/// Vector of the doorbells by which board and modem report a change of the control page.
 const CONTROL: u16 = 2;
 
 /// The remote processor's driver.
@@ -125,7 +131,7 @@ struct Board {
 }
 
 impl Board {
-    /// Rings a doorbell of the modem. A modem without a valid peer id is not there to hear it.
+    /// Rings a doorbell of the modem. Does nothing while the modem has no valid peer id.
     fn ring(&self, vector: u16) {
         let Ok(peer) = self.watchdog.control().modem_peer() else {
             return;
@@ -155,7 +161,7 @@ impl Board {
 #[vtable]
 impl Operations for Board {
     fn prepare(&self, rproc: &Rproc) -> Result {
-        // The modem may still be in a boot of a Linux that went without a word.
+        // The modem may still be in a boot of an earlier Linux, which did not stop it.
         self.end_boot(rproc)
     }
 
@@ -203,7 +209,7 @@ impl Handler for Vector {
     fn handle(&self) -> IrqReturn {
         match self {
             Self::Vring(rproc, number) => {
-                // The vector is this vring's alone, and the modem may well ring in vain.
+                // The vector is this vring's alone: it is handled even if the vring has no news.
                 rproc.vq_interrupt(*number);
             }
             Self::Control(watchdog) => watchdog.look(false),
@@ -212,7 +218,7 @@ impl Handler for Vector {
     }
 }
 
-/// A bound PCI function. What is torn down first comes first.
+/// A bound PCI function. Fields are dropped in this order.
 struct Function<'bound> {
     _registration: Registration<Board>,
     _vectors: MsiX<'bound, Vector>,
@@ -297,7 +303,7 @@ impl pci::Driver for IvshmemRproc {
 
         let unregistered = Unregistered::new(
             pdev.as_ref(),
-            Options {
+            RprocOptions {
                 name: c"caif-modem",
                 firmware: Some(c"caif-modem.elf"),
                 auto_boot: true,

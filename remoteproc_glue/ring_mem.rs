@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The memory of a vring, as the ring core wants to access it.
+//! The memory of a vring, for the rings to access.
 
 use crate::vring_mem::RingMem;
 use core::{
@@ -16,13 +16,13 @@ use kernel::sync::barrier::{
 
 /// Memory of a vring that the remote processor can write to at any time.
 ///
-/// An access outside of it, which the ring core does not make, reads as 0 or has no effect.
+/// An access outside of it, which the rings do not make, reads as 0 or has no effect.
 ///
 /// # Invariants
 ///
 /// The `size` bytes from `base` on are valid for volatile reads and writes for `'bound`, and
 /// `base` is aligned to 16 bytes.
-pub struct VringMem<'bound> {
+pub(crate) struct VringMem<'bound> {
     base: NonNull<u8>,
     size: usize,
     _phantom: PhantomData<&'bound ()>,
@@ -37,7 +37,7 @@ impl VringMem<'_> {
     /// # Safety
     ///
     /// The `size` bytes from `base` on must be valid for volatile reads and writes for `'bound`.
-    pub unsafe fn new(base: NonNull<u8>, size: usize) -> Option<Self> {
+    pub(super) unsafe fn new(base: NonNull<u8>, size: usize) -> Option<Self> {
         if !base.addr().get().is_multiple_of(16) {
             return None;
         }
@@ -49,11 +49,11 @@ impl VringMem<'_> {
         })
     }
 
-    /// The place of a `T` at `off`, if it is inside the memory and aligned.
+    /// Returns the place of a `T` at `off`, if it is inside the memory and aligned.
     #[inline(always)]
     fn at<T>(&self, off: usize) -> Option<*mut T> {
-        // The compiler sees that the sum does not overflow and how the offset is aligned, so that
-        // of all this one comparison remains.
+        // By the form of `Layout`, the compiler leaves out the check of the sum and that of the
+        // alignment.
         if off.checked_add(size_of::<T>())? > self.size || off % align_of::<T>() != 0 {
             return None;
         }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Whether an ELF file is firmware for the board's modem.
+//! Checks whether an ELF file is firmware for the board's modem.
 //!
-//! remoteproc has checked the ELF header before; what is checked here makes the difference
-//! between a firmware of someone else and a line in the log that says so.
+//! remoteproc has checked the ELF header before. The checks here refuse a firmware for another
+//! machine, with a line in the log that says why.
 
 use core::fmt;
 
@@ -31,12 +31,12 @@ const TABLE: &[u8] = b".resource_table";
 
 /// Why an image is no firmware for the modem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unfit {
+pub(crate) enum Unfit {
     /// It is not a 32-bit file.
     Class,
     /// It is for another machine.
     Machine(u16),
-    /// Something in it refers to what is behind its end.
+    /// A header refers to what is behind the end of the file.
     Truncated,
     /// Nothing is loaded at all.
     NoSegment,
@@ -91,7 +91,7 @@ impl fmt::Display for Unfit {
     }
 }
 
-/// The `N` bytes at `offset`.
+/// Returns the `N` bytes at `offset`.
 fn bytes<const N: usize>(image: &[u8], offset: usize) -> Result<[u8; N], Unfit> {
     image
         .get(offset..)
@@ -100,17 +100,17 @@ fn bytes<const N: usize>(image: &[u8], offset: usize) -> Result<[u8; N], Unfit> 
         .ok_or(Unfit::Truncated)
 }
 
-/// The half word at `offset`.
+/// Returns the half word at `offset`.
 fn half(image: &[u8], offset: usize) -> Result<u16, Unfit> {
     bytes(image, offset).map(u16::from_le_bytes)
 }
 
-/// The word at `offset`.
+/// Returns the word at `offset`.
 pub(super) fn word(image: &[u8], offset: usize) -> Result<u32, Unfit> {
     bytes(image, offset).map(u32::from_le_bytes)
 }
 
-/// The part of `len` bytes at `offset`.
+/// Returns the part of `len` bytes at `offset`.
 fn part(image: &[u8], offset: u32, len: usize) -> Result<&[u8], Unfit> {
     image
         .get(offset as usize..)
@@ -118,7 +118,7 @@ fn part(image: &[u8], offset: u32, len: usize) -> Result<&[u8], Unfit> {
         .ok_or(Unfit::Truncated)
 }
 
-/// The entries of a table of headers.
+/// Returns the entries of a table of headers.
 fn headers(
     image: &[u8],
     offset: u32,
@@ -138,7 +138,7 @@ fn inside(da: u32, len: u32) -> Result<(), Unfit> {
 }
 
 /// Checks an image.
-pub fn check(image: &[u8]) -> Result<(), Unfit> {
+pub(crate) fn check(image: &[u8]) -> Result<(), Unfit> {
     let [class] = bytes(image, 4)?;
     if class != CLASS_32 {
         return Err(Unfit::Class);

@@ -35,7 +35,7 @@ use kernel::{
     }, //
 };
 
-/// Device address of an offset in the memory, which is smaller than
+/// Returns the device addresses of a part of the memory, which ends below
 /// [`MAX_SIZE`](super::map::MAX_SIZE).
 const fn da((offset, len): (usize, usize)) -> DeviceRange {
     DeviceRange {
@@ -44,8 +44,8 @@ const fn da((offset, len): (usize, usize)) -> DeviceRange {
     }
 }
 
-/// The shared memory as the remote processor's carveouts, and the control page in front of them.
-pub fn map(bar: &Physical) -> Result<(ControlPage, KVec<Carveout>)> {
+/// Maps the shared memory. Returns the control page at its start, and the carveouts behind it.
+pub(crate) fn map(bar: &Physical) -> Result<(ControlPage, KVec<Carveout>)> {
     // In two parts: the DMA layer maps the pool between them, with attributes of its own.
     let low = Arc::new(bar.part(0, BUFFER.0)?.map()?, GFP_KERNEL)?;
     let heap_len = bar.len().checked_sub(HEAP).ok_or(ERANGE)?;
@@ -68,9 +68,9 @@ pub fn map(bar: &Physical) -> Result<(ControlPage, KVec<Carveout>)> {
     Ok((ControlPage(low), carveouts))
 }
 
-/// What the modem says of itself in `modem_state`.
+/// The modem's state, as it enters it in `modem_state`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ModemState {
+pub(crate) enum ModemState {
     /// There is none.
     Absent,
     /// It waits for a boot.
@@ -83,17 +83,17 @@ pub enum ModemState {
 
 /// What the modem writes to the control page, each value read once.
 #[derive(Clone, Copy, Debug)]
-pub struct Modem {
+pub(crate) struct Modem {
     /// `modem_state`.
-    pub state: ModemState,
+    pub(crate) state: ModemState,
     /// `modem_boot_id`.
-    pub boot_id: u32,
+    pub(crate) boot_id: u32,
     /// `heartbeat`.
-    pub heartbeat: u32,
+    pub(crate) heartbeat: u32,
 }
 
-/// The first page, by which Linux, the modem and the server tell each other of their states.
-pub struct ControlPage(Arc<Memory>);
+/// The first page, where Linux, the modem and the server enter their states.
+pub(crate) struct ControlPage(Arc<Memory>);
 
 impl ControlPage {
     /// Reads a value. Those that others write can be anything.
@@ -106,8 +106,8 @@ impl ControlPage {
         self.0.write(offset, value.to_le())
     }
 
-    /// Whether the memory is a modem's at all: its `magic` and `version`, if not.
-    pub fn check(&self) -> Result<Result<(), (u32, u32)>> {
+    /// Checks that the memory is a modem's. Returns its `magic` and `version` if not.
+    pub(crate) fn check(&self) -> Result<Result<(), (u32, u32)>> {
         let found = (self.get(page::MAGIC)?, self.get(page::VERSION)?);
         Ok(if found == (MAGIC, VERSION) {
             Ok(())
@@ -117,11 +117,11 @@ impl ControlPage {
     }
 
     /// Tells the modem of a new boot, and returns its number.
-    pub fn start(&self, table: DeviceRange, host_peer: u16) -> Result<u32> {
+    pub(crate) fn start(&self, table: DeviceRange, host_peer: u16) -> Result<u32> {
         self.set(page::RSC_TABLE_DA, table.da)?;
         self.set(page::RSC_TABLE_LEN, u32::try_from(table.len)?)?;
         self.set(page::HOST_PEER, host_peer.into())?;
-        // 0 is no boot. A modem that changes the number of its boots harms but itself.
+        // 0 is no boot. If the modem changes the number, only its own boots are confused.
         let boot_id = self.get(page::BOOT_ID)?.wrapping_add(1).max(1);
         self.set(page::BOOT_ID, boot_id)?;
         // The modem reads the rest once it has seen the state.
@@ -131,12 +131,12 @@ impl ControlPage {
     }
 
     /// Tells the modem to leave the boot.
-    pub fn stop(&self) -> Result {
+    pub(crate) fn stop(&self) -> Result {
         self.set(page::HOST_STATE, 0)
     }
 
-    /// What the modem says of itself. A state that the contract does not know is a crash.
-    pub fn modem(&self) -> Result<Modem> {
+    /// Returns what the modem entered. A state that the contract does not know is a crash.
+    pub(crate) fn modem(&self) -> Result<Modem> {
         let state = match self.get(page::MODEM_STATE)? {
             0 => ModemState::Absent,
             1 => ModemState::Waiting,
@@ -152,8 +152,8 @@ impl ControlPage {
         })
     }
 
-    /// The modem's peer id, if it has a valid one.
-    pub fn modem_peer(&self) -> Result<u16> {
+    /// Returns the modem's peer id. `ERANGE` if it has no valid one.
+    pub(crate) fn modem_peer(&self) -> Result<u16> {
         u16::try_from(self.get(page::MODEM_PEER)?).map_err(|_| ERANGE)
     }
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Whether the resource table of a firmware describes the board's one virtio device.
+//! Checks whether the resource table of a firmware describes the board's one virtio device.
 //!
-//! remoteproc calls a processor running whose vrings it could not set up, and never lets go of
-//! them, so that a table with such vrings must not get that far.
+//! If remoteproc cannot set up a vring, it takes the processor for running all the same and never
+//! frees its vrings. So a table with such vrings is refused before.
 //!
 //! The modem has a reader of its own, for what remoteproc makes of the table. They share no code,
 //! since a fuzz target asks both of the same table.
@@ -36,7 +36,7 @@ const VRING: usize = 20;
 const ANY: u32 = u32::MAX;
 
 /// Checks a resource table.
-pub fn check(table: &[u8]) -> Result<(), Unfit> {
+pub(crate) fn check(table: &[u8]) -> Result<(), Unfit> {
     let version = word(table, 0)?;
     if version != VERSION {
         return Err(Unfit::TableVersion(version));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Notices a dead modem.
+//! The watchdog that reports a dead modem.
 //!
 //! The modem's interrupt for the control page and a timer both lead to a look at the page, so
 //! that a modem that can still say so is reported dead at once, and one that cannot after two
@@ -72,7 +72,7 @@ struct Boot {
 }
 
 impl Boot {
-    /// What is wrong with the modem, if anything.
+    /// Returns what is wrong with the modem, if anything.
     fn verdict(&self, modem: &Modem) -> Option<(Crash, &'static str)> {
         let taken = modem.boot_id == self.id;
         match modem.state {
@@ -88,7 +88,7 @@ impl Boot {
 
 /// The watchdog of a board's modem.
 #[pin_data]
-pub struct Watchdog {
+pub(crate) struct Watchdog {
     control: ControlPage,
     /// The boot that is watched, if there is one.
     #[pin]
@@ -101,11 +101,11 @@ pub struct Watchdog {
 }
 
 /// A running timer of a watchdog; it is stopped when this is dropped.
-pub type Armed = ArcHrTimerHandle<Watchdog>;
+pub(crate) type Armed = ArcHrTimerHandle<Watchdog>;
 
 impl Watchdog {
-    /// A watchdog that watches nothing yet.
-    pub fn new(control: ControlPage) -> Result<Arc<Self>> {
+    /// Creates a watchdog that watches no boot yet.
+    pub(crate) fn new(control: ControlPage) -> Result<Arc<Self>> {
         Arc::pin_init(
             pin_init!(Self {
                 control,
@@ -117,13 +117,13 @@ impl Watchdog {
         )
     }
 
-    /// The page that is watched.
-    pub fn control(&self) -> &ControlPage {
+    /// Returns the control page.
+    pub(crate) fn control(&self) -> &ControlPage {
         &self.control
     }
 
-    /// Begins to watch the boot `id`; `before` is what the modem was like before it.
-    pub fn arm(self: &Arc<Self>, rproc: &Rproc, id: u32, before: &Modem) -> Armed {
+    /// Begins to watch the boot `id`; `before` is the modem's state before it.
+    pub(crate) fn arm(self: &Arc<Self>, rproc: &Rproc, id: u32, before: &Modem) -> Armed {
         *self.boot.lock() = Some(Boot {
             rproc: rproc.into(),
             id,
@@ -136,27 +136,27 @@ impl Watchdog {
         self.clone().start(TICK)
     }
 
-    /// Ends the watch; nothing is reported once this returns.
-    pub fn disarm(&self, armed: Option<Armed>) {
+    /// Stops watching; no crash is reported once this returns.
+    pub(crate) fn disarm(&self, armed: Option<Armed>) {
         drop(armed);
         let boot = self.boot.lock().take();
         drop(boot);
     }
 
-    /// Forgets that the modem was seen not running.
-    pub fn expect_leave(&self) {
+    /// Prepares a [`wait_leave`](Self::wait_leave).
+    pub(crate) fn expect_leave(&self) {
         self.left.reset();
     }
 
-    /// Waits until the modem is seen not running, at most for `ms` milliseconds, and returns
-    /// whether it was.
-    pub fn wait_leave(&self, ms: u32) -> bool {
+    /// Waits until the modem does not run, at most for `ms` milliseconds. Returns whether it was
+    /// seen not running.
+    pub(crate) fn wait_leave(&self, ms: u32) -> bool {
         self.left.wait(ms)
     }
 
-    /// Looks at the control page, because the modem asked to or because the timer ticked. May be
-    /// called in any context.
-    pub fn look(&self, tick: bool) {
+    /// Checks the control page, on the modem's interrupt or, with `tick`, on the timer's. Any
+    /// context.
+    pub(crate) fn look(&self, tick: bool) {
         let Ok(modem) = self.control.modem() else {
             return;
         };

@@ -10,15 +10,18 @@
 #![deny(unsafe_code)]
 
 #[expect(unsafe_code)]
+#[expect(dead_code, reason = "the fake remote processor uses a part of these")]
 #[path = "../../abstractions"]
-pub mod abstractions {
+mod abstractions {
     //! Safe wrappers that the kernel crate lacks.
 
-    pub mod bindings;
-    pub mod event;
-    pub mod memory;
-    pub mod remoteproc;
+    pub(crate) mod bindings;
+    pub(crate) mod event;
+    pub(crate) mod memory;
+    pub(crate) mod remoteproc;
 }
+#[expect(unsafe_code)]
+mod bindings;
 #[macro_use]
 mod check;
 #[expect(unsafe_code)]

@@ -3,7 +3,7 @@
 //! What a test does to the machine: contexts to run in, binding of drivers, recovery.
 
 use crate::{
-    abstractions::bindings,
+    bindings,
     fake::{
         Fake,
         TIMEOUT_MS, //
@@ -65,6 +65,18 @@ pub(crate) fn spin_until(condition: impl Fn() -> bool) -> bool {
 fn device(fake: &Fake) -> *mut bindings::device {
     let device: &device::Device = (**fake.rproc()).as_ref();
     from_ref(device).cast_mut().cast()
+}
+
+/// Attaches to the processor of a modem.
+pub(crate) fn boot(fake: &Fake) -> Result {
+    // SAFETY: A `Fake` has a registered remote processor.
+    to_result(unsafe { bindings::rproc_boot(fake.rproc().as_raw()) })
+}
+
+/// Detaches from the processor of a modem.
+pub(crate) fn detach(fake: &Fake) -> Result {
+    // SAFETY: A `Fake` has a registered remote processor.
+    to_result(unsafe { bindings::rproc_detach(fake.rproc().as_raw()) })
 }
 
 /// Takes the driver off the virtio device of a modem.

@@ -19,6 +19,7 @@ use crate::{
             Unregistered, //
         }, //
     },
+    control,
     modem_ring::Fields,
     netdev::Netdev,
     platform::{
@@ -228,7 +229,8 @@ struct Parts {
 /// A modem, attached to or not.
 pub(crate) struct Fake {
     // Dropped in this order.
-    registration: Registration<Ops>,
+    _registration: Registration<Ops>,
+    rproc: ARef<Rproc>,
     record: Arc<Record>,
     memory: Arc<Memory>,
     parts: Parts,
@@ -303,7 +305,7 @@ impl Fake {
         };
         let unregistered = Unregistered::new(
             parent.device(),
-            remoteproc::Options {
+            remoteproc::RprocOptions {
                 name: &name,
                 firmware: None,
                 auto_boot: false,
@@ -315,7 +317,8 @@ impl Fake {
         )?;
         let layout = |num| Layout::new(num, options.align).ok();
         Ok(Self {
-            registration: Registration::new(unregistered)?,
+            rproc: unregistered.rproc().clone(),
+            _registration: Registration::new(unregistered)?,
             record,
             memory,
             parts,
@@ -333,12 +336,12 @@ impl Fake {
 
     /// Lets Linux attach. The driver's probe is over afterwards.
     pub(crate) fn attach(&self) -> Result {
-        self.registration.boot()
+        control::boot(self)
     }
 
     /// Lets Linux detach.
     pub(crate) fn detach(&self) -> Result {
-        self.registration.detach()
+        control::detach(self)
     }
 
     /// What happened so far.
@@ -348,7 +351,7 @@ impl Fake {
 
     /// The remote processor.
     pub(crate) fn rproc(&self) -> &ARef<Rproc> {
-        self.registration.rproc()
+        &self.rproc
     }
 
     /// The network device of the link, if there is one.

@@ -95,6 +95,16 @@ bool caif_kunit_carrier_ok(const struct net_device *dev)
 	return netif_carrier_ok(dev);
 }
 
+bool caif_kunit_is_running(const struct net_device *dev)
+{
+	return netif_running(dev);
+}
+
+bool caif_kunit_is_stopped(const struct net_device *dev)
+{
+	return netif_tx_queue_stopped(netdev_get_tx_queue(dev, 0));
+}
+
 void caif_kunit_no_bql(struct net_device *dev)
 {
 	netdev_queue_set_dql_min_limit(netdev_get_tx_queue(dev, 0), 1 << 24);
@@ -126,6 +136,11 @@ void caif_kunit_time_out(struct net_device *dev)
 	netif_tx_lock_bh(dev);
 	dev->netdev_ops->ndo_tx_timeout(dev, 0);
 	netif_tx_unlock_bh(dev);
+}
+
+void caif_kunit_consume_skb(struct sk_buff *skb)
+{
+	dev_consume_skb_any(skb);
 }
 
 void caif_kunit_skb_queue_head_init(struct sk_buff_head *list)

@@ -23,6 +23,8 @@ void caif_kunit_settle(struct net_device *dev);
 /* Polls as netpoll does, which is to complete transmissions only. */
 void caif_kunit_poll_without_budget(struct net_device *dev);
 bool caif_kunit_carrier_ok(const struct net_device *dev);
+bool caif_kunit_is_running(const struct net_device *dev);
+bool caif_kunit_is_stopped(const struct net_device *dev);
 /* Keeps the byte queue limits from stopping the queue before the driver does. */
 void caif_kunit_no_bql(struct net_device *dev);
 /* Sends a copy of a frame through the queueing discipline. */
@@ -33,6 +35,7 @@ int caif_kunit_send_watched(struct net_device *dev, const void *frame, unsigned 
 /* What the watchdog does when it bites. */
 void caif_kunit_time_out(struct net_device *dev);
 
+void caif_kunit_consume_skb(struct sk_buff *skb);
 void caif_kunit_skb_queue_head_init(struct sk_buff_head *list);
 /* Queues a private skb, or drops it if there is no memory to make it one. */
 void caif_kunit_skb_keep(struct sk_buff_head *list, struct sk_buff *skb);

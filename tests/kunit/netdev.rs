@@ -5,7 +5,7 @@
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
 use crate::{
-    abstractions::bindings,
+    bindings,
     scope::Point, //
 };
 use core::{
@@ -142,7 +142,7 @@ impl<'a> Netdev<'a> {
     /// Whether it is up, or on its way there.
     pub(crate) fn is_running(&self) -> bool {
         // SAFETY: The device is registered.
-        unsafe { bindings::caif_helper_netif_running(self.as_raw()) }
+        unsafe { bindings::caif_kunit_is_running(self.as_raw()) }
     }
 
     /// Waits until no run of the poll function is due or under way. May sleep.
@@ -166,7 +166,7 @@ impl<'a> Netdev<'a> {
     /// Whether the driver stopped the transmit queue.
     pub(crate) fn is_stopped(&self) -> bool {
         // SAFETY: The device is registered.
-        unsafe { bindings::caif_helper_netif_queue_stopped(self.as_raw()) }
+        unsafe { bindings::caif_kunit_is_stopped(self.as_raw()) }
     }
 
     /// Keeps the byte queue limits, which begin at a single packet, from stopping the queue. Has an

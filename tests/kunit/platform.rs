@@ -4,7 +4,7 @@
 //! own counters, which tell how often it polled.
 
 use crate::{
-    abstractions::bindings,
+    bindings,
     fake::Fake,
     netdev::Netdev, //
 };

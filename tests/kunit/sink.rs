@@ -5,10 +5,8 @@
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
 use crate::{
-    abstractions::{
-        bindings,
-        event::Event, //
-    },
+    abstractions::event::Event,
+    bindings,
     fake::{
         Fake,
         TIMEOUT_MS, //
@@ -114,7 +112,7 @@ impl<'a> Sink<'a> {
             Ok(bytes)
         });
         // SAFETY: The socket buffer is ours.
-        unsafe { bindings::caif_helper_dev_consume_skb_any(skb) };
+        unsafe { bindings::caif_kunit_consume_skb(skb) };
         bytes
     }
 
@@ -152,7 +150,7 @@ impl PinnedDrop for Sink<'_> {
                 break;
             }
             // SAFETY: The socket buffer was in the list, and now is ours.
-            unsafe { bindings::caif_helper_dev_consume_skb_any(skb) };
+            unsafe { bindings::caif_kunit_consume_skb(skb) };
         }
     }
 }
@@ -174,7 +172,7 @@ extern "C" fn receive(
     // SAFETY: Both are valid devices, and the first one's ancestors are, too.
     if !unsafe { bindings::caif_kunit_is_below(parent, sink.ancestor) } {
         // SAFETY: The socket buffer is handed over to us.
-        unsafe { bindings::caif_helper_dev_consume_skb_any(skb) };
+        unsafe { bindings::caif_kunit_consume_skb(skb) };
         return 0;
     }
     sink.arrival.run();

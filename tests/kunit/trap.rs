@@ -6,7 +6,7 @@
 //! C header: [`include/linux/hw_breakpoint.h`](srctree/include/linux/hw_breakpoint.h)
 
 use crate::{
-    abstractions::bindings,
+    bindings,
     fake::Fake,
     scope::Point,
     vring::Location, //

@@ -1,12 +1,42 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Copies of many bytes to and from memory that modem and driver share.
+//! Memory that modem and driver share, and copies of many bytes to and from it.
 
-use crate::abstractions::{
-    bindings,
-    memory::Memory, //
+use crate::{
+    abstractions::memory::Memory,
+    bindings, //
 };
-use kernel::prelude::*;
+use core::ptr::NonNull;
+use kernel::{
+    alloc::flags,
+    prelude::*, //
+};
+
+/// A page, for its alignment.
+#[derive(Clone, Copy)]
+#[repr(C, align(4096))]
+struct Page([u8; 4096]);
+
+impl Memory {
+    /// Allocates zeroed memory of the kernel, rounded up to whole pages of 4096 bytes.
+    pub(crate) fn alloc(len: usize) -> Result<Self> {
+        let pages = len.div_ceil(size_of::<Page>());
+        let pages = VVec::<Page>::with_capacity(pages, GFP_KERNEL | flags::__GFP_ZERO)?;
+        let (base, _, capacity) = pages.into_raw_parts();
+        let base = NonNull::new(base.cast()).ok_or(ENOMEM)?;
+        let len = capacity * size_of::<Page>();
+        // SAFETY: The vector was taken apart, so that the memory is ours until `free`.
+        Ok(unsafe { Self::from_raw(base, None, len, free) })
+    }
+}
+
+/// Releases memory of [`Memory::alloc`].
+fn free(base: NonNull<u8>, len: usize) {
+    let pages = len / size_of::<Page>();
+    // SAFETY: Only called when a `Memory` is dropped that `Memory::alloc` has made, once: the
+    // parts are those of the vector that it took apart.
+    drop(unsafe { VVec::<Page>::from_raw_parts(base.as_ptr().cast(), 0, pages) });
+}
 
 /// Copies `bytes` to `offset` of the memory.
 pub(crate) fn write(memory: &Memory, offset: usize, bytes: &[u8]) -> Result {

@@ -17,9 +17,10 @@ use virtio_queue::{Queue, QueueOwnedT, QueueT};
 use vm_memory::Address;
 use vring_host_tests::driver::write_desc;
 use vring_host_tests::memory::{Memory, View, BASE};
+use vring_host_tests::vring_chain::Segment;
 use vring_host_tests::vring_layout::{Layout, DESC_F_NEXT};
 use vring_host_tests::vring_mem::{Features, RingMem};
-use vring_host_tests::vring_reversed::{Ring, Segment};
+use vring_host_tests::vring_reversed::DeviceRing;
 use vring_interop::arena::Arena;
 use vring_interop::kernel::Device;
 
@@ -82,7 +83,7 @@ impl<'a> Modem<'a> {
 }
 
 /// A round of the driver's ring.
-fn ours(ring: &mut Ring<View<'_>, Vec<bool>>, segments: &mut [Segment], batch: bool) {
+fn ours(ring: &mut DeviceRing<View<'_>, Vec<bool>>, segments: &mut [Segment], batch: bool) {
     let show = |segment: &Segment| {
         black_box((segment.addr(), segment.len(), segment.flags()));
     };
@@ -165,7 +166,7 @@ fn measure(criterion: &mut Criterion, arena: &Arena) {
                 let mut modem = Modem::new(memory, layout, len);
                 let storage = vec![false; usize::from(NUM)];
                 let view = memory.view(layout.size());
-                let mut ring = Ring::new(view, layout, Features::default(), storage)
+                let mut ring = DeviceRing::new(view, layout, Features::default(), storage)
                     .expect("the storage is large enough");
                 let mut segments = vec![Segment::default(); usize::from(NUM)];
                 bencher.iter(|| {

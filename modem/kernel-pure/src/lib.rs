@@ -10,6 +10,8 @@
 
 #[path = "../../../link_config.rs"]
 pub mod link_config;
+#[path = "../../../vring_chain.rs"]
+pub mod vring_chain;
 #[path = "../../../vring_driver.rs"]
 pub mod vring_driver;
 #[path = "../../../vring_layout.rs"]
@@ -32,7 +34,23 @@ pub mod ivshmem {
     pub mod table;
 }
 
+use core::borrow::BorrowMut;
+
 use link_config::{Direction, LinkConfig, CONFIG_SIZE};
+use vring_chain::{DeviceRingError, Segment};
+use vring_mem::RingMem;
+use vring_reversed::{Chain, DeviceRing};
+
+impl<M: RingMem, S: BorrowMut<[bool]>> DeviceRing<M, S> {
+    /// Takes the next chain, if there is one. The driver looks first, and fetches only chains of
+    /// several buffers.
+    pub fn fetch(&mut self, segments: &mut [Segment]) -> Result<Option<Chain>, DeviceRingError> {
+        match self.peek()? {
+            Some(next) => next.fetch(segments).map(Some),
+            None => Ok(None),
+        }
+    }
+}
 
 impl LinkConfig {
     /// The config space that says so. The modem writes it, the driver only reads it.

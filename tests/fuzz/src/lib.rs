@@ -15,7 +15,7 @@
 
 #![forbid(unsafe_code)]
 
-pub use kernel_pure::{vring_driver, vring_layout, vring_mem, vring_reversed};
+pub use kernel_pure::{vring_chain, vring_driver, vring_layout, vring_mem, vring_reversed};
 
 pub mod driver;
 pub mod input;

@@ -15,9 +15,10 @@ use vm_memory::{Address, Bytes, GuestMemoryMmap};
 
 use crate::driver::{Buffer, Driver};
 use crate::memory::{Memory, View, BASE};
+use crate::vring_chain::Segment;
 use crate::vring_layout::{Layout, AVAIL_F_NO_INTERRUPT, DESC_F_WRITE, USED_ELEM_SIZE};
 use crate::vring_mem::{Features, RingMem};
-use crate::vring_reversed::{Chain, Ring, Segment};
+use crate::vring_reversed::{Chain, DeviceRing};
 
 /// Chains of one ring, after which a new one of another size begins. More than 65,536, so that
 /// the indices of every ring wrap.
@@ -101,7 +102,7 @@ struct Pair<'a> {
     view: View<'a>,
     map: &'a GuestMemoryMmap,
     driver: Driver<'a>,
-    ours: Ring<View<'a>, Vec<bool>>,
+    ours: DeviceRing<View<'a>, Vec<bool>>,
     theirs: Queue,
     segments: Vec<Segment>,
     buffers: Vec<Buffer>,
@@ -140,7 +141,7 @@ impl<'a> Pair<'a> {
             layout,
             event_idx,
             driver: Driver::new(view.clone(), layout, event_idx, rng.u64(..)),
-            ours: Ring::new(view.clone(), layout, Features { event_idx }, storage)
+            ours: DeviceRing::new(view.clone(), layout, Features { event_idx }, storage)
                 .expect("the storage is large enough"),
             theirs,
             rng,

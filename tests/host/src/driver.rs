@@ -9,11 +9,11 @@ use std::num::Wrapping;
 use fastrand::Rng;
 
 use crate::memory::View;
+use crate::vring_chain::Segment;
 use crate::vring_layout::{
     need_event, Layout, DESC_FLAGS, DESC_F_NEXT, DESC_LEN, DESC_NEXT, USED_F_NO_NOTIFY,
 };
 use crate::vring_mem::RingMem;
-use crate::vring_reversed::Segment;
 
 /// A buffer to be posted, before it has a descriptor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

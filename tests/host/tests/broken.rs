@@ -6,16 +6,16 @@ mod common;
 
 use common::{must_fetch, Bench, BOTH};
 use vring_host_tests::spy::{Event, Log, Spy};
+use vring_host_tests::vring_chain::DeviceRingError;
 use vring_host_tests::vring_layout::{DESC_F_INDIRECT, DESC_F_NEXT};
 use vring_host_tests::vring_mem::RingMem;
-use vring_host_tests::vring_reversed::RingError;
 
 #[test]
 fn the_index_may_not_pass_the_ring() {
     let bench = Bench::new(8);
     for (idx, allowed) in [(8, true), (9, false), (0x8000, false), (0xffff, false)] {
         bench.view().store16(bench.layout.avail_idx(), idx);
-        let jump = RingError::AvailJump {
+        let jump = DeviceRingError::AvailJump {
             delta: idx,
             allowed: 8,
         };
@@ -39,7 +39,7 @@ fn the_index_may_not_go_back() {
     }
     ring.publish();
     bench.view().store16(bench.layout.avail_idx(), 1);
-    let error = RingError::AvailJump {
+    let error = DeviceRingError::AvailJump {
         delta: 0xffff,
         allowed: 8,
     };
@@ -69,7 +69,7 @@ fn chains_in_flight_and_unpublished_ones_count_against_the_index() {
         chains.push(must_fetch(&mut ring, &mut segments));
     }
     view.store16(bench.layout.avail_idx(), 9);
-    let error = RingError::AvailJump {
+    let error = DeviceRingError::AvailJump {
         delta: 1,
         allowed: 0,
     };
@@ -99,7 +99,7 @@ fn a_head_must_exist() {
     let bench = Bench::new(8);
     for head in [8, 9, 0x7fff, 0xffff] {
         bench.avail(&[head]);
-        let error = RingError::Head { head, num: 8 };
+        let error = DeviceRingError::Head { head, num: 8 };
         assert_eq!(bench.fetch_once(), Err(error));
     }
 }
@@ -113,7 +113,7 @@ fn a_head_may_not_be_in_flight() {
         bench.avail(&[head, head]);
         let chain = must_fetch(&mut ring, &mut bench.segments());
         assert_eq!(chain.head(), head);
-        let error = RingError::HeadInFlight { head };
+        let error = DeviceRingError::HeadInFlight { head };
         assert_eq!(ring.fetch(&mut bench.segments()), Err(error));
     }
 }
@@ -125,7 +125,7 @@ fn a_next_must_exist() {
     bench.desc(2, DESC_F_NEXT, 5);
     for next in [8, 0x8005, 0xffff] {
         bench.desc(5, DESC_F_NEXT, next);
-        let error = RingError::Next {
+        let error = DeviceRingError::Next {
             desc: 5,
             next,
             num: 8,
@@ -141,7 +141,7 @@ fn a_next_must_exist() {
 fn a_chain_must_end() {
     let bench = Bench::new(8);
     bench.avail(&[6]);
-    let error = RingError::Loop { head: 6, num: 8 };
+    let error = DeviceRingError::Loop { head: 6, num: 8 };
     bench.desc(6, DESC_F_NEXT, 6);
     assert_eq!(bench.fetch_once(), Err(error));
     // A loop that does not contain the head, through all other descriptors.
@@ -162,11 +162,11 @@ fn an_indirect_descriptor_is_refused_anywhere_in_a_chain() {
     let bench = Bench::new(8);
     bench.avail(&[1]);
     bench.desc(1, DESC_F_INDIRECT, 0);
-    let error = RingError::Indirect { desc: 1 };
+    let error = DeviceRingError::Indirect { desc: 1 };
     assert_eq!(bench.fetch_once(), Err(error));
     bench.desc(1, DESC_F_NEXT, 4);
     bench.desc(4, DESC_F_INDIRECT | DESC_F_NEXT, 5);
-    let error = RingError::Indirect { desc: 4 };
+    let error = DeviceRingError::Indirect { desc: 4 };
     assert_eq!(bench.fetch_once(), Err(error));
 }
 
@@ -181,7 +181,7 @@ fn a_broken_ring_is_never_touched_again() {
         let held = must_fetch(&mut ring, &mut segments);
         let returned = must_fetch(&mut ring, &mut segments);
         ring.give_back(returned, 0).expect("it is ours");
-        let error = RingError::Head { head: 99, num: 8 };
+        let error = DeviceRingError::Head { head: 99, num: 8 };
         assert_eq!(ring.fetch(&mut segments), Err(error));
         assert!(!log.take().is_empty());
 

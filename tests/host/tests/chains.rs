@@ -6,9 +6,10 @@ mod common;
 
 use common::{buffers, must_fetch, must_peek, Bench, BOTH};
 use vring_host_tests::driver::Used;
+use vring_host_tests::vring_chain::DeviceRingError;
 use vring_host_tests::vring_layout::DESC_F_WRITE;
 use vring_host_tests::vring_mem::RingMem;
-use vring_host_tests::vring_reversed::{Ring, RingError};
+use vring_host_tests::vring_reversed::DeviceRing;
 
 #[test]
 fn an_empty_ring_has_nothing_to_fetch() {
@@ -39,7 +40,7 @@ fn a_chain_comes_out_as_it_was_posted() {
     for (i, buffer) in posted.iter().enumerate() {
         assert!(buffer.is(&segments[i], i == 4), "segment {i}");
         assert_eq!(segments[i].is_write(), i == 3);
-        assert_eq!(segments[i].is_empty(), i == 4);
+        assert_eq!(segments[i].len() == 0, i == 4);
     }
     assert_eq!(ring.in_flight(), 1);
     assert_eq!(ring.give_back(chain, 0), Ok(()));
@@ -146,7 +147,9 @@ fn a_chain_in_flight_is_not_shown_again() {
     driver.expose();
     let _held = must_fetch(&mut ring, &mut bench.segments());
     bench.avail(&[head, head]);
-    assert!(matches!(ring.peek(), Err(RingError::HeadInFlight { head: found }) if found == head));
+    assert!(
+        matches!(ring.peek(), Err(DeviceRingError::HeadInFlight { head: found }) if found == head)
+    );
 }
 
 #[test]
@@ -157,7 +160,7 @@ fn a_chain_that_was_looked_at_is_not_taken_when_there_is_no_room() {
     driver.post(&buffers(3, 9)).expect("there is room");
     driver.expose();
     let refused = must_peek(&mut ring).fetch(&mut segments[..7]);
-    assert_eq!(refused, Err(RingError::Segments { len: 7, num: 8 }));
+    assert_eq!(refused, Err(DeviceRingError::Segments { len: 7, num: 8 }));
     assert_eq!((ring.error(), ring.in_flight()), (None, 0));
     assert_eq!(must_fetch(&mut ring, &mut segments).len(), 3);
 }
@@ -202,7 +205,7 @@ fn a_full_ring_can_be_held_and_more_is_refused() {
 
     // A fifth chain while four are held.
     bench.view().store16(bench.layout.avail_idx(), 5);
-    let error = RingError::AvailJump {
+    let error = DeviceRingError::AvailJump {
         delta: 1,
         allowed: 0,
     };
@@ -212,10 +215,10 @@ fn a_full_ring_can_be_held_and_more_is_refused() {
 #[test]
 fn storage_that_is_too_small_is_refused() {
     let bench = Bench::new(64);
-    let ring = Ring::new(bench.view(), bench.layout, BOTH[0], vec![false; 63]);
-    let error = RingError::Storage { len: 63, num: 64 };
+    let ring = DeviceRing::new(bench.view(), bench.layout, BOTH[0], vec![false; 63]);
+    let error = DeviceRingError::Storage { len: 63, num: 64 };
     assert_eq!(ring.err(), Some(error));
-    assert!(Ring::new(bench.view(), bench.layout, BOTH[0], [false; 64]).is_ok());
+    assert!(DeviceRing::new(bench.view(), bench.layout, BOTH[0], [false; 64]).is_ok());
 }
 
 #[test]
@@ -225,7 +228,7 @@ fn too_few_segments_are_refused_and_do_no_harm() {
     let mut segments = bench.segments();
     driver.post(&buffers(1, 1));
     driver.expose();
-    let error = RingError::Segments { len: 7, num: 8 };
+    let error = DeviceRingError::Segments { len: 7, num: 8 };
     assert_eq!(ring.fetch(&mut segments[..7]), Err(error));
     assert_eq!(ring.error(), None);
     let chain = must_fetch(&mut ring, &mut segments);
@@ -239,14 +242,14 @@ fn a_chain_of_another_ring_is_refused() {
     there.avail(&[5]);
     let foreign = must_fetch(&mut there.ring(BOTH[0]), &mut there.segments());
     let mut ring = here.ring(BOTH[0]);
-    let error = RingError::NotInFlight { head: 5 };
+    let error = DeviceRingError::NotInFlight { head: 5 };
     assert_eq!(ring.give_back(foreign, 0), Err(error));
     assert_eq!(ring.error(), Some(error));
 }
 
 #[test]
 fn errors_say_what_was_wrong_and_what_is_allowed() {
-    let jump = RingError::AvailJump {
+    let jump = DeviceRingError::AvailJump {
         delta: 900,
         allowed: 12,
     };
@@ -254,7 +257,7 @@ fn errors_say_what_was_wrong_and_what_is_allowed() {
         jump.to_string(),
         "avail.idx moved by 900, at most 12 buffers can be new"
     );
-    let next = RingError::Next {
+    let next = DeviceRingError::Next {
         desc: 1,
         next: 77,
         num: 64,
@@ -263,7 +266,7 @@ fn errors_say_what_was_wrong_and_what_is_allowed() {
         next.to_string(),
         "descriptor 1 continues at 77, must be below 64"
     );
-    let head = RingError::Head { head: 70, num: 64 };
+    let head = DeviceRingError::Head { head: 70, num: 64 };
     assert_eq!(
         head.to_string(),
         "chain starts at descriptor 70, must be below 64"

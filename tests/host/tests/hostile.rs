@@ -13,9 +13,10 @@ use std::collections::{BTreeMap, HashSet};
 use common::{Bench, HostRing, BOTH};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+use vring_host_tests::vring_chain::{DeviceRingError, Segment};
 use vring_host_tests::vring_layout::{DESC_F_INDIRECT, DESC_F_NEXT, DESC_F_WRITE};
 use vring_host_tests::vring_mem::RingMem;
-use vring_host_tests::vring_reversed::{Chain, RingError, Segment};
+use vring_host_tests::vring_reversed::Chain;
 
 /// What either side does next.
 #[derive(Clone, Debug)]
@@ -74,7 +75,7 @@ struct Model<'a> {
     held: Vec<Chain>,
     /// Chains given back that the modem does not know about.
     unseen: Vec<u16>,
-    broken: Option<RingError>,
+    broken: Option<DeviceRingError>,
 }
 
 impl Model<'_> {
@@ -86,7 +87,7 @@ impl Model<'_> {
     }
 
     /// What a fetch must say now: the head and its descriptors, nothing, or an error.
-    fn expect_fetch(&mut self) -> Result<Option<(u16, Vec<u16>)>, RingError> {
+    fn expect_fetch(&mut self) -> Result<Option<(u16, Vec<u16>)>, DeviceRingError> {
         if let Some(error) = self.broken {
             return Err(error);
         }
@@ -99,7 +100,7 @@ impl Model<'_> {
             let delta = new.expect("one of 65,536 must match");
             let allowed = self.num - (self.taken - self.published);
             if delta > allowed {
-                return Err(RingError::AvailJump {
+                return Err(DeviceRingError::AvailJump {
                     delta: delta as u16,
                     allowed: allowed as u16,
                 });
@@ -112,28 +113,28 @@ impl Model<'_> {
         let slot = self.bench.layout.avail_ring((self.taken % self.num) as u16);
         let head = view.load16(slot);
         if head >= num {
-            return Err(RingError::Head { head, num });
+            return Err(DeviceRingError::Head { head, num });
         }
         if self.held.iter().any(|chain| chain.head() == head) {
-            return Err(RingError::HeadInFlight { head });
+            return Err(DeviceRingError::HeadInFlight { head });
         }
         let mut seen = HashSet::new();
         let mut descs = Vec::new();
         let mut desc = head;
         loop {
             if !seen.insert(desc) {
-                return Err(RingError::Loop { head, num });
+                return Err(DeviceRingError::Loop { head, num });
             }
             let (_, _, flags, next) = self.desc(desc);
             if flags & DESC_F_INDIRECT != 0 {
-                return Err(RingError::Indirect { desc });
+                return Err(DeviceRingError::Indirect { desc });
             }
             descs.push(desc);
             if flags & DESC_F_NEXT == 0 {
                 return Ok(Some((head, descs)));
             }
             if next >= num {
-                return Err(RingError::Next { desc, next, num });
+                return Err(DeviceRingError::Next { desc, next, num });
             }
             desc = next;
         }
@@ -246,16 +247,16 @@ fn take_step(
 }
 
 /// Names a result, so that the test can show that it met all of them.
-fn kind(result: &Result<Option<Chain>, RingError>) -> &'static str {
+fn kind(result: &Result<Option<Chain>, DeviceRingError>) -> &'static str {
     match result {
         Ok(Some(_)) => "chain",
         Ok(None) => "nothing",
-        Err(RingError::AvailJump { .. }) => "avail jump",
-        Err(RingError::Head { .. }) => "head",
-        Err(RingError::HeadInFlight { .. }) => "head in flight",
-        Err(RingError::Next { .. }) => "next",
-        Err(RingError::Loop { .. }) => "loop",
-        Err(RingError::Indirect { .. }) => "indirect",
+        Err(DeviceRingError::AvailJump { .. }) => "avail jump",
+        Err(DeviceRingError::Head { .. }) => "head",
+        Err(DeviceRingError::HeadInFlight { .. }) => "head in flight",
+        Err(DeviceRingError::Next { .. }) => "next",
+        Err(DeviceRingError::Loop { .. }) => "loop",
+        Err(DeviceRingError::Indirect { .. }) => "indirect",
         Err(_) => "our own fault",
     }
 }

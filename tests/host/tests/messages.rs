@@ -5,10 +5,10 @@
 mod common;
 
 use common::{Bench, BOTH};
-use vring_host_tests::vring_driver::{self, RingError as DriverError};
+use vring_host_tests::vring_chain::DeviceRingError;
+use vring_host_tests::vring_driver::{DriverRing, DriverRingError, SlotState};
 use vring_host_tests::vring_layout::{Layout, LayoutError};
 use vring_host_tests::vring_mem::RingMem;
-use vring_host_tests::vring_reversed::RingError;
 
 #[test]
 fn a_geometry_that_is_not_allowed() {
@@ -25,22 +25,22 @@ fn each_fault_of_a_reversed_ring() {
     let num = 8;
     for (error, text) in [
         (
-            RingError::AvailJump {
+            DeviceRingError::AvailJump {
                 delta: 9,
                 allowed: 7,
             },
             "avail.idx moved by 9, at most 7 buffers can be new",
         ),
         (
-            RingError::Head { head: 8, num },
+            DeviceRingError::Head { head: 8, num },
             "chain starts at descriptor 8, must be below 8",
         ),
         (
-            RingError::HeadInFlight { head: 3 },
+            DeviceRingError::HeadInFlight { head: 3 },
             "chain 3 made available again, must be returned first",
         ),
         (
-            RingError::Next {
+            DeviceRingError::Next {
                 desc: 4,
                 next: 700,
                 num,
@@ -48,23 +48,23 @@ fn each_fault_of_a_reversed_ring() {
             "descriptor 4 continues at 700, must be below 8",
         ),
         (
-            RingError::Loop { head: 5, num },
+            DeviceRingError::Loop { head: 5, num },
             "chain 5 does not end, must have at most 8 descriptors",
         ),
         (
-            RingError::Indirect { desc: 6 },
+            DeviceRingError::Indirect { desc: 6 },
             "descriptor 6 is indirect, only direct ones were negotiated",
         ),
         (
-            RingError::NotInFlight { head: 2 },
+            DeviceRingError::NotInFlight { head: 2 },
             "chain 2 given back to a ring that did not hand it out",
         ),
         (
-            RingError::Storage { len: 1, num: 64 },
+            DeviceRingError::Storage { len: 1, num: 64 },
             "room for 1 heads in flight, 64 are needed",
         ),
         (
-            RingError::Segments { len: 7, num },
+            DeviceRingError::Segments { len: 7, num },
             "room for 7 segments, 8 are needed",
         ),
     ] {
@@ -76,29 +76,29 @@ fn each_fault_of_a_reversed_ring() {
 fn each_fault_of_a_driver_ring() {
     for (error, text) in [
         (
-            DriverError::UsedJump {
+            DriverRingError::UsedJump {
                 delta: 9,
                 allowed: 7,
             },
             "used.idx moved by 9, at most 7 buffers can be done with",
         ),
         (
-            DriverError::UsedId {
+            DriverRingError::UsedId {
                 id: 70_000,
                 slots: 8,
             },
             "descriptor 70000 returned, must be below 8",
         ),
         (
-            DriverError::NotInFlight { id: 3 },
+            DriverRingError::NotInFlight { id: 3 },
             "descriptor 3 returned, only those made available can be",
         ),
         (
-            DriverError::NotTaken { slot: 4 },
+            DriverRingError::NotTaken { slot: 4 },
             "slot 4 added to a ring that did not hand it out",
         ),
         (
-            DriverError::Slots { slots: 9, num: 8 },
+            DriverRingError::Slots { slots: 9, num: 8 },
             "9 slots, must be from 1 to 8",
         ),
     ] {
@@ -111,21 +111,19 @@ fn a_ring_keeps_the_error_that_broke_it() {
     let bench = Bench::new(8);
     let mut ring = bench.ring(BOTH[0]);
     assert_eq!(ring.error(), None);
-    assert_eq!(ring.layout(), &bench.layout);
     bench.avail(&[8]);
-    let error = RingError::Head { head: 8, num: 8 };
+    let error = DeviceRingError::Head { head: 8, num: 8 };
     assert_eq!(ring.fetch(&mut bench.segments()), Err(error));
     assert_eq!(ring.error(), Some(error));
     assert_eq!(ring.next(), 0);
 
     let bench = Bench::new(8);
     let view = bench.view();
-    let mut ring = vring_driver::Ring::new(view, bench.layout, BOTH[0], vec![0; 8])
+    let mut ring = DriverRing::new(view, bench.layout, BOTH[0], vec![SlotState::Taken; 8])
         .expect("a slot for each descriptor");
     assert_eq!(ring.error(), None);
-    assert_eq!(ring.layout(), &bench.layout);
     bench.view().store16(bench.layout.used_idx(), 1);
-    let error = DriverError::UsedJump {
+    let error = DriverRingError::UsedJump {
         delta: 1,
         allowed: 0,
     };

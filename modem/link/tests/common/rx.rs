@@ -6,7 +6,7 @@ use super::{Host, VRING_DA};
 use ivshmem::memory::SharedMemory;
 use kernel_pure::{
     vring_mem::{Features, RingMem},
-    vring_reversed::{Chain, Ring, RingError, Segment},
+    vring_reversed::{Chain, Ring, DeviceRingError, Segment},
 };
 use rand::{Rng, rngs::SmallRng, seq::SliceRandom};
 use std::sync::atomic::{Ordering, fence};
@@ -83,7 +83,7 @@ impl RingMem for View {
 /// The host's end of the downlink.
 pub struct Rx {
     memory: SharedMemory,
-    ring: Ring<View, Vec<bool>>,
+    ring: DeviceRing<View, Vec<bool>>,
     segments: Vec<Segment>,
     headroom: u64,
     room: u64,
@@ -107,7 +107,7 @@ impl Rx {
         let config = host.table.config.unwrap().downlink;
         Self {
             memory: host.memory.clone(),
-            ring: Ring::new(view, layout, features, vec![false; num]).unwrap(),
+            ring: DeviceRing::new(view, layout, features, vec![false; num]).unwrap(),
             segments: vec![Segment::default(); num],
             headroom: config.headroom.into(),
             room: u64::from(config.headroom) + u64::from(config.tailroom),
@@ -118,7 +118,7 @@ impl Rx {
     }
 
     /// Takes the next chain, and keeps its buffers. Returns whether there was one.
-    pub fn fetch_one(&mut self, take: &mut impl FnMut(&[u8])) -> Result<bool, RingError> {
+    pub fn fetch_one(&mut self, take: &mut impl FnMut(&[u8])) -> Result<bool, DeviceRingError> {
         let Some(chain) = self.ring.fetch(&mut self.segments)? else {
             return Ok(false);
         };
@@ -137,7 +137,7 @@ impl Rx {
     }
 
     /// Takes all chains.
-    pub fn fetch(&mut self, mut take: impl FnMut(&[u8])) -> Result<(), RingError> {
+    pub fn fetch(&mut self, mut take: impl FnMut(&[u8])) -> Result<(), DeviceRingError> {
         while self.fetch_one(&mut take)? {}
         Ok(())
     }

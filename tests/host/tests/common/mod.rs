@@ -5,15 +5,16 @@
 
 use vring_host_tests::driver::{write_desc, Buffer, Driver};
 use vring_host_tests::memory::{Memory, View};
+use vring_host_tests::vring_chain::{DeviceRingError, Segment};
 use vring_host_tests::vring_layout::Layout;
 use vring_host_tests::vring_mem::{Features, RingMem};
-use vring_host_tests::vring_reversed::{Chain, Next, Ring, RingError, Segment};
+use vring_host_tests::vring_reversed::{Chain, DeviceRing, Peeked};
 
 /// Both features, for tests that hold for each.
 pub const BOTH: [Features; 2] = [Features { event_idx: false }, Features { event_idx: true }];
 
 /// The ring under test, over plain memory.
-pub type HostRing<'a> = Ring<View<'a>, Vec<bool>>;
+pub type HostRing<'a> = DeviceRing<View<'a>, Vec<bool>>;
 
 /// Memory with one ring in it.
 pub struct Bench {
@@ -40,10 +41,10 @@ impl Bench {
         self.ring_on(self.view(), features)
     }
 
-    pub fn ring_on<M: RingMem>(&self, mem: M, features: Features) -> Ring<M, Vec<bool>> {
+    pub fn ring_on<M: RingMem>(&self, mem: M, features: Features) -> DeviceRing<M, Vec<bool>> {
         // The content of the storage must not matter.
         let storage = vec![true; usize::from(self.layout.num())];
-        Ring::new(mem, self.layout, features, storage).expect("the storage is large enough")
+        DeviceRing::new(mem, self.layout, features, storage).expect("the storage is large enough")
     }
 
     pub fn segments(&self) -> Vec<Segment> {
@@ -66,7 +67,7 @@ impl Bench {
     }
 
     /// What the first fetch says to the ring as it is.
-    pub fn fetch_once(&self) -> Result<Option<Chain>, RingError> {
+    pub fn fetch_once(&self) -> Result<Option<Chain>, DeviceRingError> {
         self.ring(BOTH[0]).fetch(&mut self.segments())
     }
 }
@@ -83,14 +84,17 @@ pub fn buffers(count: usize, tag: u64) -> Vec<Buffer> {
 }
 
 /// Fetches a chain that must be there.
-pub fn must_fetch<M: RingMem>(ring: &mut Ring<M, Vec<bool>>, segments: &mut [Segment]) -> Chain {
+pub fn must_fetch<M: RingMem>(
+    ring: &mut DeviceRing<M, Vec<bool>>,
+    segments: &mut [Segment],
+) -> Chain {
     ring.fetch(segments)
         .expect("the ring must be sound")
         .expect("there must be a chain")
 }
 
 /// Looks at a chain that must be there.
-pub fn must_peek<M: RingMem>(ring: &mut Ring<M, Vec<bool>>) -> Next<'_, M, Vec<bool>> {
+pub fn must_peek<M: RingMem>(ring: &mut DeviceRing<M, Vec<bool>>) -> Peeked<'_, M, Vec<bool>> {
     ring.peek()
         .expect("the ring must be sound")
         .expect("there must be a chain")

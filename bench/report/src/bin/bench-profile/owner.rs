@@ -30,7 +30,14 @@ impl Owner {
     /// What the function with that name belongs to.
     pub fn of(name: &str) -> Self {
         let begins = |with: &[&str]| with.iter().any(|with| name.starts_with(with));
-        if begins(&["_R", "caif_helper_", "rust_helper_", "cfv_", "vringh_"]) {
+        if begins(&[
+            "_R",
+            "helper_",
+            "caif_virtio_",
+            "rust_helper_",
+            "cfv_",
+            "vringh_",
+        ]) {
             Self::Driver
         } else if begins(&[
             "bench_modem_interrupt",

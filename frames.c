@@ -1,21 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 
-/*
- * The helpers that see frames and kicks, with the tracepoints of these. They
- * are the driver's only: no other module may define the same tracepoints.
- */
+/* What moves frames and kicks, with the tracepoints of both. */
 
 #include <linux/if_ether.h>
 #include <linux/netdevice.h>
 #include <linux/skbuff.h>
 #include <linux/virtio.h>
 
-#include "helpers.h"
+#include "frames.h"
 
 #define CREATE_TRACE_POINTS
 #include "trace.h"
 
-unsigned int caif_helper_tx_sent(struct net_device *dev, struct sk_buff *skb, bool more)
+unsigned int caif_virtio_sent(struct net_device *dev, struct sk_buff *skb, bool more)
 {
 	struct netdev_queue *queue = netdev_get_tx_queue(dev, 0);
 	unsigned int len = skb->len;
@@ -26,9 +23,9 @@ unsigned int caif_helper_tx_sent(struct net_device *dev, struct sk_buff *skb, bo
 	dev_consume_skb_any(skb);
 	dev_sw_netstats_tx_add(dev, 1, len);
 	if (__netdev_tx_sent_queue(queue, len, more))
-		ret |= CAIF_HELPER_TX_TELL;
+		ret |= CAIF_VIRTIO_NEED_KICK;
 	if (netif_xmit_stopped(queue))
-		ret |= CAIF_HELPER_TX_HALTED;
+		ret |= CAIF_VIRTIO_STOPPED;
 	return ret;
 }
 
@@ -46,7 +43,7 @@ static void deliver(struct sk_buff *skb, unsigned int len)
 	netif_receive_skb(skb);
 }
 
-bool caif_helper_receive(struct napi_struct *napi, const void *from, unsigned int len)
+bool caif_virtio_receive(struct napi_struct *napi, const void *from, unsigned int len)
 {
 	struct sk_buff *skb = napi_alloc_skb(napi, len);
 
@@ -57,7 +54,7 @@ bool caif_helper_receive(struct napi_struct *napi, const void *from, unsigned in
 	return true;
 }
 
-bool caif_helper_receive_io(struct napi_struct *napi, const void *from, unsigned int len)
+bool caif_virtio_receive_io(struct napi_struct *napi, const void *from, unsigned int len)
 {
 	struct sk_buff *skb = napi_alloc_skb(napi, len);
 
@@ -68,18 +65,18 @@ bool caif_helper_receive_io(struct napi_struct *napi, const void *from, unsigned
 	return true;
 }
 
-void caif_helper_kick(struct virtqueue *vq)
+void caif_virtio_kick(struct virtqueue *vq)
 {
 	trace_caif_virtio_kick(vq);
 	virtqueue_notify(vq);
 }
 
-void caif_helper_trace_drop(const struct net_device *dev, const char *why, u64 da, u32 len)
+void caif_virtio_trace_drop(const struct net_device *dev, const char *why, u64 da, u32 len)
 {
 	trace_caif_virtio_drop(dev, why, da, len);
 }
 
-void caif_helper_trace_fault(const struct net_device *dev, const char *why)
+void caif_virtio_trace_fault(const struct net_device *dev, const char *why)
 {
 	trace_caif_virtio_fault(dev, why);
 }
