@@ -96,7 +96,7 @@ pub struct Peeked<'a, M: RingMem, S: BorrowMut<[bool]>> {
 
 impl<M: RingMem, S: BorrowMut<[bool]>> Peeked<'_, M, S> {
     /// Returns the chain's segment, if it has only one.
-    #[inline(always)]
+    #[inline]
     pub fn single(&self) -> Option<&Segment> {
         self.second.is_none().then_some(&self.first)
     }
@@ -104,7 +104,7 @@ impl<M: RingMem, S: BorrowMut<[bool]>> Peeked<'_, M, S> {
     /// Gives the chain back, of which we wrote the first `written` bytes, as
     /// [`DeviceRing::give_back`] does with one that was taken. If it has several segments, only the
     /// first was looked at.
-    #[inline(always)]
+    #[inline]
     pub fn give_back(self, written: u32) {
         // INVARIANT: By the type invariant, `next_avail` may move on. No place is set, as
         // `next_used` moves on, too.
@@ -229,7 +229,7 @@ impl<M: RingMem, S: BorrowMut<[bool]>> DeviceRing<M, S> {
     }
 
     /// Looks at the next chain, if there is one, without taking it: reads its first descriptor.
-    #[inline(always)]
+    #[inline]
     pub fn peek(&mut self) -> Result<Option<Peeked<'_, M, S>>, DeviceRingError> {
         if self.next_avail == self.known_avail && !self.read_avail_idx()? {
             return Ok(None);
@@ -346,7 +346,7 @@ impl<M: RingMem, S: BorrowMut<[bool]>> DeviceRing<M, S> {
     }
 
     /// Adds a chain to the used ring. `next_used` must not be at `next_avail`.
-    #[inline(always)]
+    #[inline]
     fn add_used(&mut self, head: u16, written: u32) {
         let elem = self.layout.used_ring(self.next_used.0);
         self.mem.store32x2(elem, [head.into(), written]);

@@ -50,7 +50,7 @@ impl VringMem<'_> {
     }
 
     /// Returns the place of a `T` at `off`, if it is inside the memory and aligned.
-    #[inline(always)]
+    #[inline]
     fn at<T>(&self, off: usize) -> Option<*mut T> {
         // By the form of `Layout`, the compiler leaves out the check of the sum and that of the
         // alignment.
@@ -60,7 +60,7 @@ impl VringMem<'_> {
         Some(self.base.as_ptr().wrapping_add(off).cast())
     }
 
-    #[inline(always)]
+    #[inline]
     fn load<T: Default>(&self, off: usize) -> T {
         match self.at::<T>(off) {
             // SAFETY: `at()` returns places inside the memory, which is valid by the invariant,
@@ -70,7 +70,7 @@ impl VringMem<'_> {
         }
     }
 
-    #[inline(always)]
+    #[inline]
     fn store<T>(&self, off: usize, value: T) {
         if let Some(ptr) = self.at::<T>(off) {
             // SAFETY: `at()` returns places inside the memory, which is valid by the invariant,
@@ -81,37 +81,37 @@ impl VringMem<'_> {
 }
 
 impl RingMem for VringMem<'_> {
-    #[inline(always)]
+    #[inline]
     fn load16(&self, off: usize) -> u16 {
         self.load(off)
     }
 
-    #[inline(always)]
+    #[inline]
     fn load32(&self, off: usize) -> u32 {
         self.load(off)
     }
 
-    #[inline(always)]
+    #[inline]
     fn load64(&self, off: usize) -> u64 {
         self.load(off)
     }
 
-    #[inline(always)]
+    #[inline]
     fn store16(&self, off: usize, value: u16) {
         self.store(off, value)
     }
 
-    #[inline(always)]
+    #[inline]
     fn store32(&self, off: usize, value: u32) {
         self.store(off, value)
     }
 
-    #[inline(always)]
+    #[inline]
     fn store64(&self, off: usize, value: u64) {
         self.store(off, value)
     }
 
-    #[inline(always)]
+    #[inline]
     fn load64x2(&self, off: usize) -> [u64; 2] {
         let Some(ptr) = self.at::<[u64; 2]>(off) else {
             return [0; 2];
@@ -125,7 +125,7 @@ impl RingMem for VringMem<'_> {
         [first, second]
     }
 
-    #[inline(always)]
+    #[inline]
     fn store32x2(&self, off: usize, [first, second]: [u32; 2]) {
         let Some(ptr) = self.at::<[u32; 2]>(off) else {
             return;
@@ -138,17 +138,17 @@ impl RingMem for VringMem<'_> {
         unsafe { ptr.wrapping_add(1).write_volatile(second) };
     }
 
-    #[inline(always)]
+    #[inline]
     fn rmb(&self) {
         dma_mb(Read)
     }
 
-    #[inline(always)]
+    #[inline]
     fn wmb(&self) {
         dma_mb(Full)
     }
 
-    #[inline(always)]
+    #[inline]
     fn mb(&self) {
         mb(Full)
     }
