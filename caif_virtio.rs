@@ -14,15 +14,9 @@ pub mod abstractions {
     //! Safe wrappers that the kernel crate lacks.
 
     pub mod bindings;
-    pub mod ethtool;
-    pub mod napi;
-    pub mod netdev;
-    pub mod netdev_registration;
-    pub mod skbuff;
+    pub mod net;
     pub mod trace;
     pub mod virtio;
-    pub mod virtio_netdev;
-    pub mod virtio_pm;
 }
 pub mod counters;
 pub mod link_config;
@@ -39,25 +33,24 @@ pub mod vring_reversed;
 use crate::{
     abstractions::{
         bindings,
-        ethtool::Rings,
-        napi::{
+        net::{
             self,
-            Polled, //
-        },
-        netdev::{
-            self,
+            ethtool::Rings,
+            napi::{
+                self,
+                Polled, //
+            },
             Parts,
             Settings,
+            SkBuff,
             Stats64,
             TxLock,
             TxQueue,
             Xmit, //
         },
-        skbuff::SkBuff,
-        virtio,
-        virtio_netdev::{
+        virtio::{
             self,
-            Setup, //
+            netdev::Setup, //
         }, //
     },
     counters::{
@@ -128,7 +121,7 @@ impl_display!(
 /// Prints a line that a modem can cause, at the rate that the network stack allows for such lines.
 macro_rules! log {
     ($print:ident, $($args:tt)*) => {
-        if $crate::abstractions::netdev::may_log() {
+        if $crate::abstractions::net::may_log() {
             kernel::$print!($($args)*);
         }
     };
@@ -160,7 +153,7 @@ struct CaifDevCommon {
     use_stx: c_int,
 }
 
-impl virtio_netdev::Driver for CaifDriver {
+impl virtio::netdev::Driver for CaifDriver {
     type Netdev<'bound> = CaifVirtio<'bound>;
 
     const ID_TABLE: virtio::IdTable = &ID_TABLE;
@@ -242,7 +235,7 @@ impl virtio_netdev::Driver for CaifDriver {
         ))
     }
 
-    fn start(netdev: &CaifVirtio<'_>, dev: &netdev::Device) {
+    fn start(netdev: &CaifVirtio<'_>, dev: &net::Device) {
         dev.carrier_on();
         // The interface may be up and the link broken already.
         if netdev.broken.load(Relaxed) {
@@ -262,7 +255,7 @@ impl virtio_netdev::Driver for CaifDriver {
         }
     }
 
-    fn lost(netdev: &CaifVirtio<'_>, dev: &netdev::Device) {
+    fn lost(netdev: &CaifVirtio<'_>, dev: &net::Device) {
         netdev.give_up(
             dev,
             Counter::Lost,
@@ -316,7 +309,7 @@ fn read_layout(
 impl<'bound> CaifVirtio<'bound> {
     /// Gives the link up until it is bound anew, and reports that to remoteproc. Any context.
     #[cold]
-    fn give_up(&self, dev: &netdev::Device, fault: Counter, why: fmt::Arguments<'_>) {
+    fn give_up(&self, dev: &net::Device, fault: Counter, why: fmt::Arguments<'_>) {
         if self.broken.xchg(true, kernel::sync::atomic::Full) {
             return;
         }
@@ -354,7 +347,7 @@ impl<'bound> CaifVirtio<'bound> {
     }
 }
 
-impl<'bound> netdev::Operations for CaifVirtio<'bound> {
+impl<'bound> net::Operations for CaifVirtio<'bound> {
     const HW_TYPE: u16 = bindings::ARPHRD_CAIF as u16;
     const FLAGS: u32 =
         bindings::net_device_flags_IFF_POINTOPOINT | bindings::net_device_flags_IFF_NOARP;
@@ -365,12 +358,12 @@ impl<'bound> netdev::Operations for CaifVirtio<'bound> {
     type Tx = Tx<'bound>;
     type Rx = Rx<'bound>;
 
-    fn open(&self, _dev: &netdev::Device) -> Result {
+    fn open(&self, _dev: &net::Device) -> Result {
         Ok(())
     }
 
     // Slots that the modem has stay with it: they belong to the device and not to the interface.
-    fn stop(&self, _dev: &netdev::Device) {}
+    fn stop(&self, _dev: &net::Device) {}
 
     fn start_xmit(&self, queue: &TxQueue<'_>, tx: &mut Tx<'bound>, skb: SkBuff) -> Xmit {
         if self.broken.load(Relaxed) {
@@ -435,7 +428,7 @@ impl<'bound> netdev::Operations for CaifVirtio<'bound> {
         }
     }
 
-    fn tx_timeout(&self, dev: &netdev::Device) {
+    fn tx_timeout(&self, dev: &net::Device) {
         self.give_up(
             dev,
             Counter::TxTimeout,

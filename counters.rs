@@ -2,7 +2,7 @@
 
 //! What a link did and what went wrong on it, counted by kind.
 
-use crate::abstractions::netdev::Stats64;
+use crate::abstractions::net::Stats64;
 use kernel::{
     prelude::*,
     sync::atomic::{

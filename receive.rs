@@ -3,7 +3,7 @@
 //! Reception: frames out of the modem's buffers on the reversed vring.
 
 use crate::{
-    abstractions::napi,
+    abstractions::net::napi,
     counters::{
         Counter,
         Counters, //

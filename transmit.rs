@@ -3,9 +3,9 @@
 //! Transmission: frames into slots, slots on the vring, and back.
 
 use crate::{
-    abstractions::{
-        netdev::TxQueue,
-        skbuff::SkBuff, //
+    abstractions::net::{
+        SkBuff,
+        TxQueue, //
     },
     counters::{
         Counter,

@@ -5,11 +5,11 @@
 
 use super::{
     bindings,
-    netdev, //
+    net, //
 };
 use kernel::prelude::*;
 
-impl netdev::Device {
+impl net::Device {
     /// Traces that a frame was dropped: the name of the reason's counter, and the device address
     /// and length of its buffer. Any context.
     #[cold]

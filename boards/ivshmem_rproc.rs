@@ -18,11 +18,7 @@ pub mod abstractions {
     pub mod memory;
     pub mod pci;
     pub mod remoteproc;
-    pub mod remoteproc_carveout;
-    pub mod remoteproc_ops;
-    pub mod remoteproc_table;
 }
-#[path = "ivshmem"]
 pub mod ivshmem {
     //! The parts of the board that are of no interest to remoteproc.
 
@@ -41,14 +37,14 @@ use crate::{
             Region, //
         },
         remoteproc::{
+            DeviceRange,
             Operations,
             Options,
             Registration,
             Rproc,
             State,
             Unregistered, //
-        },
-        remoteproc_carveout::DeviceRange, //
+        }, //
     },
     ivshmem::{
         firmware,

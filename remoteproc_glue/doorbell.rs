@@ -16,8 +16,8 @@ use super::{
 use crate::{
     abstractions::{
         bindings,
-        napi::Napi,
-        virtio_netdev::Setup, //
+        net::napi::Napi,
+        virtio::netdev::Setup, //
     },
     vring_layout::Layout,
     vring_mem::RingMem,

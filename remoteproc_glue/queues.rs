@@ -21,7 +21,7 @@ use super::{
 use crate::{
     abstractions::{
         bindings,
-        virtio_netdev::Setup, //
+        virtio::netdev::Setup, //
     },
     vring_layout::Layout, //
 };

@@ -3,7 +3,7 @@
 //! Memory to send frames from: fixed slots in memory that the remote processor can read.
 
 use crate::{
-    abstractions::skbuff::SkBuff,
+    abstractions::net::SkBuff,
     vring_driver::Slot, //
 };
 use core::ops::Range;

@@ -6,7 +6,7 @@ use super::Link;
 use crate::{
     abstractions::{
         bindings,
-        napi, //
+        net::napi, //
     },
     link_config::Place, //
 };

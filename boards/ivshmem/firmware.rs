@@ -10,7 +10,7 @@ use super::{
     table, //
 };
 use crate::{
-    abstractions::remoteproc_carveout::DeviceRange,
+    abstractions::remoteproc::DeviceRange,
     vring_layout::LayoutError, //
 };
 use kernel::{

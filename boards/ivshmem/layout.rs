@@ -9,7 +9,7 @@ use crate::abstractions::{
         Memory,
         Physical, //
     },
-    remoteproc_carveout::{
+    remoteproc::{
         Carveout,
         DeviceRange, //
     }, //

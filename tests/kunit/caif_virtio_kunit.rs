@@ -16,9 +16,6 @@ pub mod abstractions {
     pub mod event;
     pub mod memory;
     pub mod remoteproc;
-    pub mod remoteproc_carveout;
-    pub mod remoteproc_ops;
-    pub mod remoteproc_table;
 }
 #[macro_use]
 pub mod check;

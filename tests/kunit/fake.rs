@@ -11,14 +11,12 @@ use crate::{
         memory::Memory,
         remoteproc::{
             self,
+            Carveout,
+            DeviceRange,
             Operations,
             Registration,
             Rproc,
             Unregistered, //
-        },
-        remoteproc_carveout::{
-            Carveout,
-            DeviceRange, //
         }, //
     },
     netdev::Netdev,

@@ -50,7 +50,7 @@ fn ping(link: &mut Link, host: &mut IpHost, len: usize) {
     request.emit(&mut Icmpv4Packet::new_unchecked(out), &checksums);
     let handle = host.sockets.add(socket);
     host.run(link, |host| {
-        let socket = host.sockets.get_mut::<icmp::Socket>(handle);
+        let socket = host.sockets.get_mut::<icmp::Socket<'_>>(handle);
         let (reply, from) = socket.recv().ok()?;
         assert_eq!(from, host.modem);
         let packet = Icmpv4Packet::new_checked(reply).unwrap();
@@ -121,10 +121,10 @@ fn udp_echo() {
     for len in [0, 1, 1472, 1473, 8000] {
         let payload = pattern(len, 2);
         let modem = (host.modem, 7);
-        let socket = host.sockets.get_mut::<udp::Socket>(handle);
+        let socket = host.sockets.get_mut::<udp::Socket<'_>>(handle);
         socket.send_slice(&payload, modem).unwrap();
         let reply = host.run(&mut link, |host| {
-            let socket = host.sockets.get_mut::<udp::Socket>(handle);
+            let socket = host.sockets.get_mut::<udp::Socket<'_>>(handle);
             let (reply, from) = socket.recv().ok()?;
             assert_eq!(from.endpoint.port, 7);
             Some(reply.to_vec())

@@ -2,7 +2,7 @@
 
 //! What the board's readers of firmware use of the driver's abstractions, without a kernel.
 
-pub mod remoteproc_carveout {
+pub mod remoteproc {
     //! A range of device addresses.
 
     /// A range of addresses as the remote processor sees them.

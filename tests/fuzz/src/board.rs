@@ -11,7 +11,7 @@ pub mod table;
 pub mod layout {
     //! The memory map of the board's contract, of which the modem has a statement of its own.
 
-    use crate::abstractions::remoteproc_carveout::DeviceRange;
+    use crate::abstractions::remoteproc::DeviceRange;
     use ivshmem::control;
 
     /// Where segments of the firmware may be.

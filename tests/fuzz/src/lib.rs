@@ -10,8 +10,10 @@
 //! How to run:
 //!
 //! - `tests/fuzz/run` replays the committed corpus, then lets libFuzzer look for more.
-//! - `cargo test --release` replays the committed corpus, without libFuzzer.
-//! - `CAIF_FUZZ_INPUT=FILE cargo test --release TARGET` replays one input.
+//! - `cargo test --profile fuzz -p caif-fuzz` replays the committed corpus, without libFuzzer.
+//! - `CAIF_FUZZ_INPUT=FILE cargo test --profile fuzz -p caif-fuzz TARGET` replays one input.
+
+#![forbid(unsafe_code)]
 
 #[path = "../../../vring_driver.rs"]
 pub mod vring_driver;

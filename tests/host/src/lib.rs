@@ -10,9 +10,9 @@
 //! How to run:
 //!
 //! - `tests/host/run` runs everything and counts the cases.
-//! - `cargo test --release` runs the unit and property tests and a short differential run.
-//!   Without `--release` they do the same, much slower.
-//! - `cargo run --release --bin differential -- --chains 10000000 --event-idx --seed 7` compares
+//! - `cargo test --release -p vring-host-tests` runs the unit and property tests and a short
+//!   differential run. Without `--release` they do the same, much slower.
+//! - `cargo run --release -p vring-host-tests -- --chains 10000000 --event-idx --seed 7` compares
 //!   as many chains as asked for. A disagreement is printed with the seed that brings it back.
 //!
 //! A chain can be given back only once. The compiler sees to it:
@@ -51,6 +51,8 @@
 //!     next();
 //! }
 //! ```
+
+#![forbid(unsafe_code)]
 
 #[path = "../../../vring_driver.rs"]
 pub mod vring_driver;

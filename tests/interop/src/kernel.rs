@@ -2,6 +2,8 @@
 
 //! Both sides of a ring as the kernel has them, behind `c/shim.c`.
 
+#![expect(unsafe_code, reason = "calls C code")]
+
 use std::ffi::{c_int, c_uint, c_ushort, c_void};
 use std::marker::PhantomData;
 use std::ptr::{null_mut, NonNull};

@@ -2,6 +2,8 @@
 
 //! The memory that both sides share, and the view of it that the ring under test has.
 
+#![expect(unsafe_code, reason = "loom gives out raw pointers")]
+
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::rc::Rc;

@@ -61,7 +61,7 @@ impl Port {
     fn run(&mut self, sockets: &mut SocketSet<'static>) -> bool {
         let mut done = false;
         self.connections.retain_mut(|connection| {
-            let socket = sockets.get_mut::<Socket>(connection.handle);
+            let socket = sockets.get_mut::<Socket<'_>>(connection.handle);
             let open = socket.is_open();
             if open {
                 done |= connection.session.run(socket);
@@ -75,7 +75,7 @@ impl Port {
 
     /// Sees to it that a socket listens; true if one had to be made.
     fn listen(&mut self, sockets: &mut SocketSet<'static>) -> bool {
-        let state = |connection: &Connection| sockets.get::<Socket>(connection.handle).state();
+        let state = |connection: &Connection| sockets.get::<Socket<'_>>(connection.handle).state();
         if self.connections.iter().any(|c| state(c) == State::Listen) {
             return false;
         }

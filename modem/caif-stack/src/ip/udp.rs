@@ -26,7 +26,7 @@ impl UdpEcho {
 
     /// Answers what has come; true if something was.
     pub(crate) fn run(&mut self, sockets: &mut SocketSet<'static>) -> bool {
-        let socket = sockets.get_mut::<Socket>(self.handle);
+        let socket = sockets.get_mut::<Socket<'_>>(self.handle);
         let mut answered = false;
         while socket.can_recv() && socket.can_send() {
             let Ok((payload, from)) = socket.recv() else {

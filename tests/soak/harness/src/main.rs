@@ -114,6 +114,7 @@ const PHASES: &[Phase] = &[
 
 /// The machine, and up to where its log was looked at.
 pub struct Soak {
+    /// The machine.
     pub vm: Vm,
     mark: usize,
 }

@@ -7,6 +7,8 @@
 //! own, so that traffic can run while other commands pull its link away; answers come in the
 //! order the commands end. The first line the agent writes is `{"ready":true}`.
 
+#![expect(unsafe_code, reason = "a system call that no crate wraps")]
+
 use std::{
     fs::{File, OpenOptions},
     io::{BufRead, BufReader, Read, Seek, Write},

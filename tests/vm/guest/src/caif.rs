@@ -2,6 +2,8 @@
 
 //! AF_CAIF sockets: the address formats of `linux/caif/caif_socket.h`, which no C library has.
 
+#![expect(unsafe_code, reason = "socket addresses that no crate has")]
+
 use std::{
     io,
     mem::{MaybeUninit, offset_of},

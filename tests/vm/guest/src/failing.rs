@@ -5,6 +5,8 @@
 //! The kernel counts the allocations of a task down (`fail-nth`) and lets the last one fail. When
 //! the count is not used up, the system call has no allocation more, and the sweep is over.
 
+#![expect(unsafe_code, reason = "a socket address made by hand")]
+
 use std::{
     cell::Cell,
     fs::{self, File, OpenOptions},

@@ -2,6 +2,8 @@
 
 //! Waits for network interfaces, woken by the kernel's own notifications.
 
+#![expect(unsafe_code, reason = "a descriptor that its crate does not lend")]
+
 use std::{
     fs, io,
     os::fd::{AsRawFd, BorrowedFd},

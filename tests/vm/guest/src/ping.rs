@@ -2,6 +2,8 @@
 
 //! Ping with exact sizes, any number of them under way at once, every payload byte compared.
 
+#![expect(unsafe_code, reason = "a buffer that the kernel fills")]
+
 use std::{
     collections::{HashMap, HashSet},
     fs, io,

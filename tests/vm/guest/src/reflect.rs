@@ -7,6 +7,8 @@
 //! counts of frames over all of them. A frame with bytes that no modem has written is told of in the
 //! kernel's log.
 
+#![expect(unsafe_code, reason = "a descriptor that its crate does not lend")]
+
 use std::{
     collections::BTreeMap,
     fs,

@@ -2,6 +2,8 @@
 
 //! What tests in virtual machines are made of, and the end-to-end cases.
 
+#![allow(missing_docs, reason = "a library of our own harnesses only")]
+
 pub mod cases;
 pub mod config;
 pub mod guest;

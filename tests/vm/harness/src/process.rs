@@ -2,6 +2,8 @@
 
 //! A process of the test bench, which never outlives it.
 
+#![expect(unsafe_code, reason = "a child runs code of ours before its program")]
+
 use std::{
     fs::File,
     io::PipeReader,

@@ -4,7 +4,7 @@
 //!
 //! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
 
-use super::bindings;
+use crate::abstractions::bindings;
 use core::{
     mem::ManuallyDrop,
     ptr::NonNull, //
@@ -15,7 +15,7 @@ use kernel::{
 };
 
 /// A socket buffer that we own. Dropping it counts as a drop of the packet; one that was
-/// sent goes to [`TxQueue::sent`](super::netdev::TxQueue::sent).
+/// sent goes to [`TxQueue::sent`](super::TxQueue::sent).
 ///
 /// # Invariants
 ///

@@ -4,10 +4,8 @@
 //!
 //! C header: [`include/linux/remoteproc.h`](srctree/include/linux/remoteproc.h)
 
-use super::{
-    bindings,
-    Shown, //
-};
+use super::table::Shown;
+use crate::abstractions::bindings;
 use core::ptr::NonNull;
 use kernel::{
     device,
@@ -56,7 +54,7 @@ pub enum Crash {
 
 /// What [`Unregistered`](super::Unregistered) keeps beside the C structure, in its private data.
 pub(crate) struct Private {
-    /// The [`Context`](super::Context) of the driver, for the callbacks.
+    /// The [`Context`](super::registration::Context) of the driver, for the callbacks.
     pub(crate) context: *const c_void,
     /// Whether interrupts for virtqueues are let through.
     pub(crate) interrupts: Atomic<bool>,

@@ -5,13 +5,11 @@
 //!
 //! C header: [`include/linux/ethtool.h`](srctree/include/linux/ethtool.h)
 
-use super::{
-    bindings,
-    netdev::{
-        Callbacks,
-        Operations, //
-    }, //
+use super::device::{
+    Callbacks,
+    Operations, //
 };
+use crate::abstractions::bindings;
 use core::marker::PhantomData;
 use kernel::prelude::*;
 

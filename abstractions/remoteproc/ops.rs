@@ -5,14 +5,14 @@
 //! C header: [`include/linux/remoteproc.h`](srctree/include/linux/remoteproc.h)
 
 use super::{
-    bindings,
-    remoteproc::{
+    carveout::DeviceRange,
+    handle::Rproc,
+    registration::{
         Context,
-        Operations,
-        Rproc, //
-    },
-    remoteproc_carveout::DeviceRange, //
+        Operations, //
+    }, //
 };
+use crate::abstractions::bindings;
 use kernel::{
     error::{
         from_result,

@@ -10,7 +10,7 @@
 //!
 //! C header: [`include/linux/remoteproc.h`](srctree/include/linux/remoteproc.h)
 
-use super::bindings;
+use crate::abstractions::bindings;
 use core::mem::offset_of;
 use kernel::{
     prelude::*,

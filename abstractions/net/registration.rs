@@ -9,18 +9,18 @@
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
 use super::{
-    bindings,
-    ethtool::EthtoolCallbacks,
-    napi::Napi,
-    netdev::{
+    device::{
         Callbacks,
         Device,
         Operations,
         Parts,
         Private,
         Settings, //
-    }, //
+    },
+    ethtool::EthtoolCallbacks,
+    napi::Napi, //
 };
+use crate::abstractions::bindings;
 use core::{
     marker::PhantomData,
     mem::ManuallyDrop,

@@ -4,10 +4,8 @@
 //!
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
-use super::{
-    bindings,
-    netdev, //
-};
+use super::device::Device;
+use crate::abstractions::bindings;
 use kernel::types::Opaque;
 
 /// A NAPI instance of a network device.
@@ -63,7 +61,7 @@ impl Napi {
 /// other run is.
 pub struct Context<'a> {
     napi: &'a Napi,
-    dev: &'a netdev::Device,
+    dev: &'a Device,
     budget: u32,
 }
 
@@ -74,13 +72,13 @@ impl<'a> Context<'a> {
     ///
     /// To be called by the poll function of `napi`, an instance of `dev`, which has per-CPU
     /// statistics of the kind `NETDEV_PCPU_STAT_TSTATS`.
-    pub(super) unsafe fn new(napi: &'a Napi, dev: &'a netdev::Device, budget: u32) -> Self {
+    pub(super) unsafe fn new(napi: &'a Napi, dev: &'a Device, budget: u32) -> Self {
         Self { napi, dev, budget }
     }
 
     /// The network device.
     #[inline]
-    pub fn dev(&self) -> &'a netdev::Device {
+    pub fn dev(&self) -> &'a Device {
         self.dev
     }
 

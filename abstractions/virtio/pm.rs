@@ -12,14 +12,14 @@
 //!
 //! C header: [`include/linux/pm.h`](srctree/include/linux/pm.h)
 
-use super::{
+use super::netdev::{
+    Adapter,
+    Driver, //
+};
+use crate::abstractions::{
     bindings,
-    netdev_registration::Registration,
-    virtio,
-    virtio_netdev::{
-        Adapter,
-        Driver, //
-    }, //
+    net::registration::Registration,
+    virtio, //
 };
 use kernel::{
     container_of,

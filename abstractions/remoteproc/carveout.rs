@@ -7,7 +7,7 @@
 //!
 //! C header: [`include/linux/remoteproc.h`](srctree/include/linux/remoteproc.h)
 
-use super::{
+use crate::abstractions::{
     bindings,
     memory::{
         Memory,

@@ -17,18 +17,18 @@
 //! Other buses drop a driver's data after its remove callback; for virtio that would be too late,
 //! since the device must be reset, and hence unused, when that callback returns.
 
-use super::{
+use crate::abstractions::{
     bindings,
-    napi::Napi,
-    netdev::{
+    net::{
+        napi::Napi,
+        registration::{
+            Allocated,
+            Registration, //
+        },
         Device,
         Operations,
         Parts,
         Settings, //
-    },
-    netdev_registration::{
-        Allocated,
-        Registration, //
     },
     virtio, //
 };
@@ -212,6 +212,6 @@ impl<T: Driver> Adapter<T> {
 #[macro_export]
 macro_rules! module_virtio_netdev_driver {
     ($($f:tt)*) => {
-        kernel::module_driver!(<T>, $crate::abstractions::virtio_netdev::Adapter<T>, { $($f)* });
+        kernel::module_driver!(<T>, $crate::abstractions::virtio::netdev::Adapter<T>, { $($f)* });
     };
 }

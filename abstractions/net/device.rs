@@ -9,7 +9,6 @@
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
 use super::{
-    bindings,
     ethtool::Rings,
     napi::{
         self,
@@ -18,6 +17,7 @@ use super::{
     },
     skbuff::SkBuff, //
 };
+use crate::abstractions::bindings;
 use core::{
     cell::UnsafeCell,
     marker::PhantomData,
@@ -124,7 +124,7 @@ impl Device {
     }
 
     /// The C object.
-    pub(super) fn as_raw(&self) -> *mut bindings::net_device {
+    pub(crate) fn as_raw(&self) -> *mut bindings::net_device {
         self.0.get()
     }
 

@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Abstractions for drivers of remote processors (remoteproc platform drivers).
+//!
+//! A driver implements [`Operations`], describes the processor by [`Options`], makes it
+//! [`Unregistered`], so that its interrupt handlers can have an [`Rproc`] to report to, and
+//! last makes a [`Registration`] of it.
+//!
+//! C header: [`include/linux/remoteproc.h`](srctree/include/linux/remoteproc.h)
+
+use super::{
+    carveout::{
+        Carveout,
+        Carveouts,
+        DeviceRange, //
+    },
+    handle::{
+        Private,
+        Rproc,
+        State, //
+    },
+    ops,
+    table::Shown, //
+};
+use crate::abstractions::bindings;
+use core::ptr::{
+    from_ref,
+    NonNull, //
+};
+use kernel::{
+    device,
+    error::{
+        to_result,
+        VTABLE_DEFAULT_ERROR, //
+    },
+    prelude::*,
+    sync::{
+        aref::ARef,
+        atomic::Atomic, //
+    }, //
+};
+
+/// What a remoteproc platform driver does for its remote processor.
+///
+/// All methods but [`kick`](Operations::kick) are called in process context with the lock of
+/// the remote processor held, so that no two of them run at a time; they must not call
+/// [`Registration::boot`], [`shutdown`](Registration::shutdown) or
+/// [`detach`](Registration::detach), which take that lock.
+#[vtable]
+pub trait Operations: Send + Sync + 'static {
+    /// Prepares the hardware, before any memory of the processor is touched.
+    fn prepare(&self, _rproc: &Rproc) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Undoes [`prepare`](Operations::prepare), after stop or detach and after every failure.
+    fn unprepare(&self, _rproc: &Rproc) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Starts the processor; its firmware is loaded. Must be there unless the processor is only
+    /// attached to.
+    ///
+    /// `table` is where the firmware's resource table was loaded to, if it has been.
+    fn start(&self, _rproc: &Rproc, _table: Option<DeviceRange>) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Stops the processor, whether it was started or attached to. Its virtio devices are gone
+    /// already.
+    fn stop(&self, rproc: &Rproc) -> Result;
+
+    /// Attaches to the running processor. Must be there for one that is registered detached.
+    fn attach(&self, _rproc: &Rproc) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Leaves the processor running on its own. Its virtio devices are gone already.
+    fn detach(&self, _rproc: &Rproc) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Tells the processor that there is something for it in the vring with this number.
+    ///
+    /// Called in any context, interrupts included, and concurrently with the other methods.
+    fn kick(&self, rproc: &Rproc, vqid: u32);
+
+    /// Where the resource table of a processor is that is being attached to, or `None` if it
+    /// has none. It must lie in a mapped carveout.
+    fn loaded_table(&self, _rproc: &Rproc) -> Result<Option<DeviceRange>> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Checks a firmware image that is a sound ELF file as far as its headers go.
+    ///
+    /// Called before anything of the processor is prepared.
+    fn check_firmware(&self, _rproc: &Rproc, _image: &[u8]) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+}
+
+/// Description of a remote processor.
+pub struct Options<'a> {
+    /// The name that shows in sysfs and in messages.
+    pub name: &'a CStr,
+    /// The firmware file. If `None`, it is `rproc-<name>-fw`.
+    pub firmware: Option<&'a CStr>,
+    /// Whether to boot, or to attach, as soon as the processor is registered.
+    pub auto_boot: bool,
+    /// Whether the processor runs already, so that it is to be attached to.
+    pub detached: bool,
+    /// Whether a crashed processor is recovered by attaching to it again, not by a boot.
+    pub attach_on_recovery: bool,
+    /// The memory that the processor shares with Linux.
+    pub carveouts: KVec<Carveout>,
+}
+
+/// What the callbacks of a remote processor work with.
+#[pin_data]
+pub(super) struct Context<T> {
+    /// The driver's data.
+    #[pin]
+    pub(super) ops: T,
+    /// The memory that is shared with the processor.
+    pub(super) carveouts: Carveouts,
+}
+
+/// A remote processor that is not registered yet.
+pub struct Unregistered<T: Operations> {
+    rproc: ARef<Rproc>,
+    /// `None` only while it is being dropped.
+    context: Option<Pin<KBox<Context<T>>>>,
+    _parent: ARef<device::Device>,
+}
+
+impl<T: Operations> Unregistered<T> {
+    /// Makes a remote processor of the device `parent`.
+    pub fn new(
+        parent: &device::Device<device::Bound>,
+        options: Options<'_>,
+        ops: impl PinInit<T, Error>,
+    ) -> Result<Self> {
+        // remoteproc itself only sees operations that there always are.
+        if !options.detached && !T::HAS_START {
+            return Err(EINVAL);
+        }
+        let carveouts = Carveouts::new(options.carveouts)?;
+        let context = KBox::try_pin_init(
+            try_pin_init!(Context {
+                ops <- ops,
+                carveouts,
+            }? Error),
+            GFP_KERNEL,
+        )?;
+        let table = ops::table::<T>();
+        let firmware = options
+            .firmware
+            .map_or(core::ptr::null(), CStr::as_char_ptr);
+        // SAFETY: The device is valid, the strings and the operations are copied.
+        let rproc = unsafe {
+            bindings::rproc_alloc(
+                from_ref(parent).cast_mut().cast(),
+                options.name.as_char_ptr(),
+                &table,
+                firmware,
+                size_of::<Private>() as c_int,
+            )
+        };
+        let rproc = NonNull::new(rproc).ok_or(ENOMEM)?;
+        let raw = rproc.as_ptr();
+
+        // SAFETY: The processor was allocated above, and nobody else knows it.
+        let ops = unsafe { (*raw).ops };
+        // SAFETY: As above; `ops` is a copy of its own.
+        let elf_check = unsafe { (*ops).sanity_check };
+        // SAFETY: As above.
+        let elf_find = unsafe { (*ops).find_loaded_rsc_table };
+        // SAFETY: As above.
+        let private = unsafe { (*raw).priv_ }.cast::<Private>();
+        let value = Private {
+            context: from_ref(&*context).cast(),
+            interrupts: Atomic::new(false),
+            elf_check,
+            shown: Shown::new(elf_find),
+        };
+        // SAFETY: As above; the private data was allocated with the size of a `Private`, and its
+        // alignment is checked at its definition.
+        unsafe { private.write(value) };
+        // INVARIANT: The private data is a `Private` from here on.
+        // SAFETY: `rproc_alloc()` gave a reference to us.
+        let rproc = unsafe { ARef::from_raw(rproc.cast::<Rproc>()) };
+
+        if T::HAS_CHECK_FIRMWARE {
+            // SAFETY: As above, nobody else knows the processor yet.
+            unsafe { (*ops).sanity_check = Some(ops::check_firmware::<T>) };
+        }
+        // SAFETY: As above.
+        unsafe { (*ops).find_loaded_rsc_table = Some(ops::find_loaded_table) };
+        // SAFETY: As above.
+        unsafe { (*raw).auto_boot = options.auto_boot };
+        if options.detached {
+            // SAFETY: As above.
+            unsafe { (*raw).state = bindings::rproc_state_RPROC_DETACHED };
+        }
+        if options.attach_on_recovery {
+            // SAFETY: As above.
+            let features = unsafe { &mut (*raw).features };
+            features[0] |= 1 << bindings::rproc_features_RPROC_FEAT_ATTACH_ON_RECOVERY;
+        }
+        Ok(Self {
+            rproc,
+            context: Some(context),
+            _parent: parent.into(),
+        })
+    }
+
+    /// The remote processor, for the interrupt handlers.
+    pub fn rproc(&self) -> &ARef<Rproc> {
+        &self.rproc
+    }
+
+    /// Releases what remoteproc keeps of a processor that is offline because its recovery failed:
+    /// the next shutdown would find nothing to do.
+    fn release_failed(&self) {
+        let raw = self.rproc.as_raw();
+        // SAFETY: The structure is valid; only the address of a part of it is taken.
+        let carveouts = unsafe { &raw const (*raw).carveouts };
+        // SAFETY: The list is initialized, and `locked` protects it.
+        let held = || unsafe { (*carveouts).next.cast_const() != carveouts };
+        self.rproc.locked(|| {
+            if self.rproc.state() != State::Offline || !held() {
+                return;
+            }
+            // SAFETY: The processor is valid and down, and its lock is held.
+            unsafe { bindings::rproc_resource_cleanup(raw) };
+            // SAFETY: As above.
+            let table = unsafe { (*raw).cached_table };
+            // SAFETY: As above; remoteproc allocated the table, and nobody uses it any more.
+            unsafe { bindings::kfree(table.cast()) };
+            // SAFETY: As above.
+            unsafe { (*raw).cached_table = core::ptr::null_mut() };
+            // SAFETY: As above.
+            unsafe { (*raw).table_ptr = core::ptr::null_mut() };
+            if let Some(context) = &self.context {
+                if ops::call_unprepare(&self.rproc, &context.ops).is_err() {
+                    dev_err!(self.rproc, "cannot be unprepared\n");
+                }
+            }
+        });
+    }
+
+    /// Shuts down the processor, which nobody can boot again, so that its operations are not
+    /// called any more.
+    fn put_down(&mut self) {
+        // A shutdown takes one user of the processor away. A signal makes remoteproc give up its
+        // wait for the lock; `is_down` waits all the same.
+        while !self.rproc.is_down() {
+            // SAFETY: The processor is valid.
+            let ret = unsafe { bindings::rproc_shutdown(self.rproc.as_raw()) };
+            if ret < 0 && ret != EINTR.to_errno() {
+                dev_err!(
+                    self.rproc,
+                    "cannot be stopped ({ret}), its memory is not freed\n"
+                );
+                // Whoever has its character device open can still reach the operations.
+                core::mem::forget(self.context.take());
+                return;
+            }
+        }
+    }
+}
+
+/// The registration of a remote processor.
+///
+/// When it is dropped, the processor is shut down, which removes its virtio devices and calls
+/// [`Operations::stop`], and unregistered; then the driver's data is dropped. That may sleep, and
+/// must not happen in one of the [`Operations`]. An [`Rproc`] may outlive it.
+///
+/// The driver drops it before the interrupt handlers and mappings that the operations need.
+pub struct Registration<T: Operations>(Unregistered<T>);
+
+impl<T: Operations> Registration<T> {
+    /// Registers the remote processor. With `auto_boot`, it is booted or attached to soon, maybe
+    /// before this returns.
+    pub fn new(mut unregistered: Unregistered<T>) -> Result<Self> {
+        // SAFETY: The processor is not registered, since an `Unregistered` is used up here.
+        let ret = to_result(unsafe { bindings::rproc_add(unregistered.rproc.as_raw()) });
+        if let Err(e) = ret {
+            // It was in sysfs for a moment, where a user might have started it.
+            unregistered.put_down();
+            return Err(e);
+        }
+        Ok(Self(unregistered))
+    }
+
+    /// The remote processor.
+    pub fn rproc(&self) -> &ARef<Rproc> {
+        &self.0.rproc
+    }
+
+    /// Boots the processor, or attaches to it if it is detached, unless it is up already. May
+    /// sleep. To be paired with a [`shutdown`](Self::shutdown) or [`detach`](Self::detach).
+    pub fn boot(&self) -> Result {
+        // SAFETY: The processor is registered.
+        to_result(unsafe { bindings::rproc_boot(self.0.rproc.as_raw()) })
+    }
+
+    /// Shuts the processor down once nobody else needs it. May sleep.
+    pub fn shutdown(&self) -> Result {
+        // SAFETY: The processor is registered.
+        to_result(unsafe { bindings::rproc_shutdown(self.0.rproc.as_raw()) })
+    }
+
+    /// Leaves a processor that was attached to alone once nobody else needs it. May sleep.
+    pub fn detach(&self) -> Result {
+        // SAFETY: The processor is registered.
+        to_result(unsafe { bindings::rproc_detach(self.0.rproc.as_raw()) })
+    }
+}
+
+impl<T: Operations> Drop for Registration<T> {
+    fn drop(&mut self) {
+        let raw = self.0.rproc.as_raw();
+        // SAFETY: The structure is valid; only the address of a part of it is taken.
+        let deleting = unsafe { &raw mut (*raw).deleting };
+        // Nobody can boot it from here on, and no recovery begins.
+        // SAFETY: As above; `rproc_del()` writes the same.
+        unsafe { deleting.write_volatile(true) };
+        // `rproc_del()` would do so as well, but not if a signal is pending.
+        self.0.put_down();
+        self.0.release_failed();
+        // SAFETY: The processor is registered, and this is the only place that ends that.
+        unsafe { bindings::rproc_del(raw) };
+        // SAFETY: The structure is valid; only the address of a part of it is taken.
+        let attach = unsafe { &raw mut (*raw).attach_work };
+        // `rproc_del()` does not wait for it. It does nothing by now, but needs the processor.
+        // SAFETY: The work is initialized.
+        unsafe { bindings::cancel_work_sync(attach) };
+    }
+}
