@@ -13,7 +13,7 @@ use std::{path::PathBuf, process::ExitCode, time::Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
-use vm_tests::{config::Config, klog, leaks, vm::Vm};
+use harness::{config::Config, klog, leaks, vm::Vm};
 
 use memory::Watch;
 use report::{Outcome, Row};

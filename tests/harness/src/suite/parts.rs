@@ -119,7 +119,7 @@ const PARTS: &[Part] = &[
         name: "intree",
         what: "the driver as part of the kernel's source: the series of patches, and in test-all kunit.py, DKMS, a device tree",
         short: Some(&["tests/intree/run"]),
-        full: Some(&["tests/intree/run", "--full"]),
+        full: Some(&["tests/intree/run", "--cold"]),
         needs: &["kernel"],
         ..PART
     },
@@ -161,7 +161,7 @@ const PARTS: &[Part] = &[
         name: "check",
         what: "formatting, lints, unsafe code and so on: make check",
         full: Some(&["scripts/check"]),
-        needs: &["kernel-test"],
+        needs: &["kernel"],
         ..PART
     },
     Part {

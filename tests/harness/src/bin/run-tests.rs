@@ -14,7 +14,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use vm_tests::suite::{
+use harness::suite::{
     content,
     parts::{self, Part, Set},
     run::{Event, Runner},

@@ -10,8 +10,8 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
+use harness::process::Process;
 use nix::sys::signal::Signal;
-use vm_tests::process::Process;
 
 /// For a process to start or to end, on a busy machine.
 const SOON: Duration = Duration::from_secs(30);

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use vm_tests::{ktap, process::Process};
+use harness::{ktap, process::Process};
 
 /// Runs KUnit suites in QEMU, and prints one line for each case.
 ///
