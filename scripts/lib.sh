@@ -31,6 +31,13 @@ arm64) ARCH_SUFFIX=-arm64 ARCH_MAKE=(ARCH=arm64) KERNEL_IMAGE=arch/arm64/boot/Im
 	;;
 esac
 
+# The kernel that the demo and all tests boot: one with sanitizers, so that no other must be built.
+# That of arm64 has none.
+case $ARCH in
+x86_64) TEST_KERNEL=san ;;
+*) TEST_KERNEL='test' ;;
+esac
+
 say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
 warn() { printf 'warning: %s\n' "$*" >&2; }
 die() {
