@@ -8,13 +8,14 @@ ifdef ARCH
 export ARCH
 endif
 PARTS := scripts host modem fuzz interop kunit vm hostile hostile-self-test soak
-.PHONY: help demo test check setup modules modem soak fuzz bench bench-profile bench-end-to-end bench-host $(PARTS:%=test-%) clean distclean \
+.PHONY: help demo test test-all check setup modules modem soak fuzz bench bench-profile bench-end-to-end bench-host $(PARTS:%=test-%) clean distclean \
 	test-intree install docs
 
 help:
 	@printf '%s\n' \
 	  'make demo      build everything, boot, ping the modem through the driver' \
-	  'make test      all tests: host, KUnit in QEMU, VM with the modem process' \
+	  'make test      each case once: host, KUnit in QEMU, VM with the modem process' \
+	  'make test-all  everything there is, for a release: hours, and can be interrupted' \
 	  'make test ARCH=arm64  KUnit and VM tests on a machine of arm64' \
 	  'make soak      a thousand crashes, rebinds and so on, with the modem process' \
 	  'make fuzz      ten minutes of fuzzing for each target' \
@@ -39,6 +40,10 @@ demo: setup
 
 test: setup
 	@tests/run
+
+test-all: setup
+	@ARCH=arm64 scripts/toolchain
+	@tests/run --all --resume
 
 $(PARTS:%=test-%): test-%: setup
 	@tests/run $*
@@ -71,7 +76,7 @@ modules: setup
 	@scripts/modules $(if $(KDIR),--kdir "$(KDIR)")
 
 test-intree: setup
-	@tests/intree/run
+	@tests/intree/run --full
 
 docs: setup
 	@scripts/docs
