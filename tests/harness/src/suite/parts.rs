@@ -110,7 +110,7 @@ const PARTS: &[Part] = &[
         name: "vm",
         what: "the driver and the modem process in QEMU, end to end",
         short: Some(&["tests/vm/run"]),
-        full: Some(&["tests/vm/run"]),
+        full: Some(&["tests/vm/run", "--long"]),
         needs: &["kernel"],
         any_arch: true,
         ..PART
@@ -174,7 +174,7 @@ const PARTS: &[Part] = &[
     Part {
         name: "vm-test",
         what: "vm on the kernel without sanitizers",
-        full: Some(&["tests/vm/run", "--kernel", "test"]),
+        full: Some(&["tests/vm/run", "--long", "--kernel", "test"]),
         needs: &["kernel-test"],
         ..PART
     },
@@ -189,7 +189,7 @@ const PARTS: &[Part] = &[
     Part {
         name: "vm-arm64",
         what: "vm on a machine of arm64",
-        full: Some(&["tests/vm/run"]),
+        full: Some(&["tests/vm/run", "--long"]),
         arch: Some("arm64"),
         needs: &["kernel-arm64"],
         ..PART

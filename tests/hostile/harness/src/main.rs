@@ -95,8 +95,17 @@ fn run_all(config: &Config, cases: &[Case]) -> Vec<Row> {
         for fault in &row.faults {
             eprintln!("     {fault}");
         }
-        // What is left of a machine after such a case proves nothing about the next.
-        if matches!(row.verdict, Verdict::Failed | Verdict::Wedged) {
+        // What is left of a machine after a failed case proves nothing about the next one. A case that
+        // had to fail leaves it as it was, if frames still pass.
+        let sound = match row.verdict {
+            Verdict::Wedged => false,
+            Verdict::Failed => {
+                let passes = |machine: &mut Machine| machine.report().is_ok();
+                row.had_to_fail() && row.passed() && machine.as_mut().is_some_and(passes)
+            }
+            _ => true,
+        };
+        if !sound {
             machine = None;
         }
         rows.push(row);
