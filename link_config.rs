@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0 OR MIT
 
 //! The config space of a CAIF virtio device.
 //!
@@ -74,13 +74,18 @@ impl Direction {
         }
     }
 
-    fn parse(name: &'static str, raw: &[u8; CONFIG_SIZE], at: usize) -> Result<Self, ConfigError> {
+    /// Reads the config of a direction, whatever it says.
+    fn read(raw: &[u8; CONFIG_SIZE], at: usize) -> Self {
         let byte = |i: usize| raw.get(at + i).copied().unwrap_or(0);
-        let found = Self {
+        Self {
             headroom: u16::from_ne_bytes([byte(0), byte(1)]),
             tailroom: u16::from_ne_bytes([byte(2), byte(3)]),
             mtu: u32::from_ne_bytes([byte(4), byte(5), byte(6), byte(7)]),
-        };
+        }
+    }
+
+    fn check(self, name: &'static str) -> Result<Self, ConfigError> {
+        let found = self;
         if found.mtu < found.room() + FRAME_MIN || found.mtu > MTU_MAX {
             return Err(ConfigError { name, found });
         }
@@ -166,11 +171,20 @@ impl LinkConfig {
         downlink: Direction::DEFAULT,
     };
 
-    /// Reads a config space.
+    /// Reads a config space, whatever it says.
+    pub fn read(raw: &[u8; CONFIG_SIZE]) -> Self {
+        Self {
+            uplink: Direction::read(raw, 0),
+            downlink: Direction::read(raw, 12),
+        }
+    }
+
+    /// Reads a config space that must be of use.
     pub fn parse(raw: &[u8; CONFIG_SIZE]) -> Result<Self, ConfigError> {
+        let Self { uplink, downlink } = Self::read(raw);
         Ok(Self {
-            uplink: Direction::parse("uplink", raw, 0)?,
-            downlink: Direction::parse("downlink", raw, 12)?,
+            uplink: uplink.check("uplink")?,
+            downlink: downlink.check("downlink")?,
         })
     }
 }

@@ -24,6 +24,7 @@ pub mod ivshmem {
 
     pub mod firmware;
     pub mod layout;
+    pub mod map;
     pub mod table;
     pub mod watchdog;
 }
@@ -52,6 +53,7 @@ use crate::{
             self,
             ModemState, //
         },
+        map,
         watchdog::{
             Armed,
             Watchdog, //
@@ -60,6 +62,7 @@ use crate::{
 };
 use kernel::{
     device::Core,
+    fmt,
     io::{
         register,
         Io, //
@@ -77,6 +80,13 @@ use kernel::{
         Mutex, //
     }, //
 };
+
+/// Lets the kernel's printing take the error of a file that does not know the kernel.
+impl fmt::Display for firmware::Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        core::fmt::Display::fmt(self, f)
+    }
+}
 
 /// Name of the driver and of what it claims.
 const NAME: &CStr = c"ivshmem-rproc";
@@ -227,12 +237,12 @@ impl IvshmemRproc {
         let memory = Region::claim(pdev, 2, NAME)
             .inspect_err(|e| dev_err!(pdev, "BAR 2 is not to be had ({e:?})\n"))?;
         let len = memory.physical().len();
-        if !len.is_power_of_two() || !(layout::MIN_SIZE..=layout::MAX_SIZE).contains(&len) {
+        if !len.is_power_of_two() || !(map::MIN_SIZE..=map::MAX_SIZE).contains(&len) {
             dev_err!(
                 pdev,
                 "BAR 2 has {len:#x} bytes, allowed is a power of two from {:#x} to {:#x}\n",
-                layout::MIN_SIZE,
-                layout::MAX_SIZE
+                map::MIN_SIZE,
+                map::MAX_SIZE
             );
             return Err(ENODEV);
         }

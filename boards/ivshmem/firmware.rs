@@ -5,21 +5,19 @@
 //! remoteproc has checked the ELF header before; what is checked here makes the difference
 //! between a firmware of someone else and a line in the log that says so.
 
+use core::fmt;
+
 use super::{
-    layout::FIRMWARE_DA,
+    map::{
+        self,
+        DA_BASE,
+        FIRMWARE,
+        MACHINE, //
+    },
     table, //
 };
-use crate::{
-    abstractions::remoteproc::DeviceRange,
-    vring_layout::LayoutError, //
-};
-use kernel::{
-    fmt,
-    prelude::*, //
-};
+use crate::vring_layout::LayoutError;
 
-/// `e_machine` of the modem.
-const MACHINE: u16 = 0xca1f;
 /// `EI_CLASS` of a 32-bit file.
 const CLASS_32: u8 = 1;
 /// `p_type` of a segment that is loaded.
@@ -62,7 +60,7 @@ pub enum Unfit {
 
 impl fmt::Display for Unfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let range = FIRMWARE_DA;
+        let (offset, room) = FIRMWARE;
         match self {
             Self::Class => f.write_str("is not a 32-bit ELF file"),
             Self::Machine(machine) => write!(
@@ -73,8 +71,8 @@ impl fmt::Display for Unfit {
             Self::NoSegment => f.write_str("has nothing to load"),
             Self::Outside(da, len) => write!(
                 f,
-                "has {len:#x} bytes at {da:#x}, while {:#x} bytes at {:#x} are for firmware",
-                range.len, range.da
+                "has {len:#x} bytes at {da:#x}, while {room:#x} bytes at {:#x} are for firmware",
+                DA_BASE as usize + offset
             ),
             Self::NoTable => f.write_str("has no section .resource_table"),
             Self::TableVersion(version) => {
@@ -132,11 +130,7 @@ fn headers(
 
 /// Checks that addresses are those of firmware.
 fn inside(da: u32, len: u32) -> Result<(), Unfit> {
-    let range = DeviceRange {
-        da,
-        len: len as usize,
-    };
-    if FIRMWARE_DA.contains(&range) {
+    if map::is_firmware(da, len) {
         Ok(())
     } else {
         Err(Unfit::Outside(da, len))

@@ -1,9 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The memory that Linux and the modem share: BAR 2 of the board.
-//!
-//! `Documentation/board-ivshmem.md` is the contract; all values are little-endian.
+//! The memory that Linux and the modem share: BAR 2 of the board. All values are little-endian.
 
+use super::map::{
+    page,
+    BUFFER,
+    DA_BASE,
+    FIRMWARE,
+    HEAP,
+    MAGIC,
+    VERSION,
+    VRING0,
+    VRING1, //
+};
 use crate::abstractions::{
     memory::{
         Memory,
@@ -26,41 +35,14 @@ use kernel::{
     }, //
 };
 
-/// The modem's device address of the first byte.
-const DA_BASE: u32 = 0x8000_0000;
-/// Smallest size of the memory.
-pub const MIN_SIZE: usize = 16 << 20;
-/// Largest size of the memory, for device addresses of 32 bits.
-pub const MAX_SIZE: usize = 1 << 30;
-
-/// Where segments of the firmware may be.
-const FIRMWARE: (usize, usize) = (0x01_0000, 0x0f_0000);
-/// Room for a vring.
-pub const VRING_LEN: usize = 0x10_0000;
-/// The downlink vring.
-const VRING0: (usize, usize) = (0x10_0000, VRING_LEN);
-/// The uplink vring.
-const VRING1: (usize, usize) = (0x20_0000, VRING_LEN);
-/// The pool of Linux's transmit slots.
-const BUFFER: (usize, usize) = (0x30_0000, 0x40_0000);
-/// The modem's own heap, which goes on to the end.
-const HEAP: usize = 0x70_0000;
-
-/// `magic`: "CAIF".
-const MAGIC: u32 = 0x4649_4143;
-/// `version` of the contract.
-const VERSION: u32 = 1;
-
-/// Device address of an offset in the memory, which is smaller than [`MAX_SIZE`].
+/// Device address of an offset in the memory, which is smaller than
+/// [`MAX_SIZE`](super::map::MAX_SIZE).
 const fn da((offset, len): (usize, usize)) -> DeviceRange {
     DeviceRange {
         da: DA_BASE + offset as u32,
         len,
     }
 }
-
-/// Where segments of the firmware may be, in device addresses.
-pub const FIRMWARE_DA: DeviceRange = da(FIRMWARE);
 
 /// The shared memory as the remote processor's carveouts, and the control page in front of them.
 pub fn map(bar: &Physical) -> Result<(ControlPage, KVec<Carveout>)> {
@@ -126,7 +108,7 @@ impl ControlPage {
 
     /// Whether the memory is a modem's at all: its `magic` and `version`, if not.
     pub fn check(&self) -> Result<Result<(), (u32, u32)>> {
-        let found = (self.get(0x00)?, self.get(0x04)?);
+        let found = (self.get(page::MAGIC)?, self.get(page::VERSION)?);
         Ok(if found == (MAGIC, VERSION) {
             Ok(())
         } else {
@@ -136,26 +118,26 @@ impl ControlPage {
 
     /// Tells the modem of a new boot, and returns its number.
     pub fn start(&self, table: DeviceRange, host_peer: u16) -> Result<u32> {
-        self.set(0x10, table.da)?;
-        self.set(0x14, u32::try_from(table.len)?)?;
-        self.set(0x18, host_peer.into())?;
+        self.set(page::RSC_TABLE_DA, table.da)?;
+        self.set(page::RSC_TABLE_LEN, u32::try_from(table.len)?)?;
+        self.set(page::HOST_PEER, host_peer.into())?;
         // 0 is no boot. A modem that changes the number of its boots harms but itself.
-        let boot_id = self.get(0x0c)?.wrapping_add(1).max(1);
-        self.set(0x0c, boot_id)?;
+        let boot_id = self.get(page::BOOT_ID)?.wrapping_add(1).max(1);
+        self.set(page::BOOT_ID, boot_id)?;
         // The modem reads the rest once it has seen the state.
         dma_mb(Write);
-        self.set(0x08, 1)?;
+        self.set(page::HOST_STATE, 1)?;
         Ok(boot_id)
     }
 
     /// Tells the modem to leave the boot.
     pub fn stop(&self) -> Result {
-        self.set(0x08, 0)
+        self.set(page::HOST_STATE, 0)
     }
 
     /// What the modem says of itself. A state that the contract does not know is a crash.
     pub fn modem(&self) -> Result<Modem> {
-        let state = match self.get(0x20)? {
+        let state = match self.get(page::MODEM_STATE)? {
             0 => ModemState::Absent,
             1 => ModemState::Waiting,
             2 => ModemState::Running,
@@ -165,13 +147,13 @@ impl ControlPage {
         dma_mb(Read);
         Ok(Modem {
             state,
-            boot_id: self.get(0x24)?,
-            heartbeat: self.get(0x2c)?,
+            boot_id: self.get(page::MODEM_BOOT_ID)?,
+            heartbeat: self.get(page::HEARTBEAT)?,
         })
     }
 
     /// The modem's peer id, if it has a valid one.
     pub fn modem_peer(&self) -> Result<u16> {
-        u16::try_from(self.get(0x28)?).map_err(|_| ERANGE)
+        u16::try_from(self.get(page::MODEM_PEER)?).map_err(|_| ERANGE)
     }
 }

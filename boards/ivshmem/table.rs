@@ -4,13 +4,16 @@
 //!
 //! remoteproc calls a processor running whose vrings it could not set up, and never lets go of
 //! them, so that a table with such vrings must not get that far.
+//!
+//! The modem has a reader of its own, for what remoteproc makes of the table. They share no code,
+//! since a fuzz target asks both of the same table.
 
 use super::{
     firmware::{
         word,
         Unfit, //
     },
-    layout::VRING_LEN, //
+    map::VRING_LEN, //
 };
 use crate::vring_layout::{
     Layout,

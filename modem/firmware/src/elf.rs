@@ -2,8 +2,6 @@
 
 //! A 32-bit little-endian ELF file of segments that are sections as well.
 
-/// `e_machine` of the modem's firmware.
-pub const MACHINE: u16 = 0xCA1F;
 /// The first bytes of the firmware in memory.
 pub const MARK: [u8; 8] = *b"CAIFMDM1";
 
@@ -123,7 +121,7 @@ mod tests {
         let bytes = firmware.to_bytes();
         let header = elf::FileHeader32::<Endianness>::parse(&*bytes).unwrap();
         let endian = header.endian().unwrap();
-        assert_eq!(header.e_machine(endian), super::MACHINE);
+        assert_eq!(header.e_machine(endian), crate::MACHINE);
 
         let segments = header.program_headers(endian, &*bytes).unwrap();
         let loaded: Vec<_> = segments

@@ -13,11 +13,14 @@
 mod elf;
 pub mod table;
 
-pub use elf::{MACHINE, MARK};
+pub use elf::MARK;
+pub use kernel_pure::ivshmem::map::MACHINE;
+
+use kernel_pure::ivshmem::map;
 use table::{ResourceTable, TABLE_DA};
 
 /// Device address of the segment with the mark.
-pub const MARK_DA: u32 = 0x8001_0000;
+pub const MARK_DA: u32 = map::DA_BASE + map::FIRMWARE.0 as u32;
 
 /// A firmware file.
 #[derive(Clone, Debug)]

@@ -2,36 +2,43 @@
 
 //! The resource table: one virtio device with two vrings and a config space.
 
+use crate::MARK_DA;
+use kernel_pure::{link_config::LinkConfig, vring_layout::F_EVENT_IDX};
+
 /// Device address of the table.
-pub const TABLE_DA: u32 = 0x8001_1000;
+pub const TABLE_DA: u32 = MARK_DA + 0x1000;
 /// Type of the virtio device: CAIF.
 pub const VIRTIO_ID_CAIF: u32 = 12;
 /// Type of an entry that is a virtio device.
-const RSC_VDEV: u32 = 3;
+pub const RSC_VDEV: u32 = 3;
 /// A vring that Linux may put anywhere.
-const ADDR_ANY: u32 = u32::MAX;
-/// Offset of the entry: header of the table, offset of the one entry.
-const ENTRY: u32 = 16 + 4;
+pub const ADDR_ANY: u32 = u32::MAX;
+/// Version of a table.
+pub const VERSION: u32 = 1;
+/// Bytes of a table in front of the offsets of its entries.
+pub const HEADER: u64 = 16;
 
-/// Headroom, tailroom and MTU of one direction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Direction {
-    /// Bytes before each frame.
-    pub headroom: u16,
-    /// Bytes after it.
-    pub tailroom: u16,
-    /// Largest buffer.
-    pub mtu: u32,
+pub mod vdev {
+    //! Offsets in a `struct fw_rsc_vdev` of two vrings, which is behind the entry's type.
+
+    /// Features that the driver took.
+    pub const GFEATURES: u64 = 12;
+    /// Bytes of the config space.
+    pub const CONFIG_LEN: u64 = 16;
+    /// Status of the device.
+    pub const STATUS: u64 = 20;
+    /// Number of vrings.
+    pub const NUM_OF_VRINGS: u64 = 21;
+    /// The vrings, a `struct fw_rsc_vdev_vring` each.
+    pub const VRINGS: u64 = 24;
+    /// Bytes of a vring.
+    pub const VRING_SIZE: u64 = 20;
+    /// The config space.
+    pub const CONFIG: u64 = VRINGS + 2 * VRING_SIZE;
 }
 
-impl Direction {
-    fn write(&self, out: &mut Vec<u8>) {
-        out.extend(self.headroom.to_le_bytes());
-        out.extend(self.tailroom.to_le_bytes());
-        out.extend(self.mtu.to_le_bytes());
-        out.extend([0; 4]);
-    }
-}
+/// Offset of the entry: behind the header and the offset of the one entry.
+const ENTRY: u32 = HEADER as u32 + 4;
 
 /// The geometry of a vring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,25 +56,20 @@ pub struct ResourceTable {
     pub features: u32,
     /// The vrings: downlink, uplink.
     pub vrings: [Vring; 2],
-    /// Uplink and downlink config, unless the device shall have no config space.
-    pub config: Option<[Direction; 2]>,
+    /// The config space, unless the device shall have no config space.
+    pub config: Option<LinkConfig>,
 }
 
 impl Default for ResourceTable {
     fn default() -> Self {
-        let direction = Direction {
-            headroom: 32,
-            tailroom: 32,
-            mtu: 4096,
-        };
         let vring = Vring {
             num: 256,
             align: 4096,
         };
         Self {
-            features: 1 << 29,
+            features: 1 << F_EVENT_IDX,
             vrings: [vring; 2],
-            config: Some([direction; 2]),
+            config: Some(LinkConfig::DEFAULT),
         }
     }
 }
@@ -75,16 +77,11 @@ impl Default for ResourceTable {
 impl ResourceTable {
     /// The table in memory.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut config = Vec::new();
-        if let Some(directions) = &self.config {
-            for direction in directions {
-                direction.write(&mut config);
-            }
-            config.extend([0; 8]);
-        }
+        let config = self.config.map(|config| config.to_bytes());
+        let config = config.as_ref().map_or(&[][..], |bytes| bytes);
         let mut out = Vec::new();
         // struct resource_table: version, number of entries, reserved, offsets.
-        for word in [1, 1, 0, 0, ENTRY] {
+        for word in [VERSION, 1, 0, 0, ENTRY] {
             out.extend(u32::to_le_bytes(word));
         }
         // struct fw_rsc_hdr and struct fw_rsc_vdev.

@@ -6,14 +6,14 @@ use crate::{
     background::{self, Background, Race},
     expr::Expr,
     firmware_file::hex,
-    frame::{Frame, Kind},
     modem::{Modem, VECTOR_RX},
     names,
     ring::Desc,
     step::{Buffer, Step},
 };
 use anyhow::{Context, bail, ensure};
-use link::vring_layout::DESC_F_NEXT;
+use hostile_frame::{Frame, Kind};
+use kernel_pure::vring_layout::DESC_F_NEXT;
 use std::{collections::BTreeMap, time::Duration};
 
 /// For what Linux does at once, emulated, under sanitizers, on a busy machine.

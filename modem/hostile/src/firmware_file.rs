@@ -5,8 +5,9 @@
 use anyhow::{Context, ensure};
 use firmware::{
     Firmware, MACHINE,
-    table::{Direction, ResourceTable, Vring},
+    table::{ResourceTable, Vring},
 };
+use kernel_pure::link_config::{Direction, LinkConfig};
 use serde::Deserialize;
 
 /// What is different from the usual firmware.
@@ -47,13 +48,16 @@ pub struct Patch {
 
 impl Default for FirmwareFile {
     fn default() -> Self {
+        let table = ResourceTable::default();
+        let [rx, tx] = table.vrings;
+        let direction = |config: Direction| (config.headroom, config.tailroom, config.mtu);
         Self {
-            rx_num: 256,
-            tx_num: 256,
-            align: 4096,
-            features: 1 << 29,
-            uplink: (32, 32, 4096),
-            downlink: (32, 32, 4096),
+            rx_num: rx.num,
+            tx_num: tx.num,
+            align: rx.align,
+            features: table.features,
+            uplink: direction(Direction::DEFAULT),
+            downlink: direction(Direction::DEFAULT),
             machine: MACHINE,
             patch: vec![],
             truncate: None,
@@ -76,7 +80,10 @@ impl FirmwareFile {
         let table = ResourceTable {
             features: self.features,
             vrings: [vring(self.rx_num), vring(self.tx_num)],
-            config: Some([direction(self.uplink), direction(self.downlink)]),
+            config: Some(LinkConfig {
+                uplink: direction(self.uplink),
+                downlink: direction(self.downlink),
+            }),
         };
         let table_bytes = table.to_bytes();
         let mut bytes = Firmware {

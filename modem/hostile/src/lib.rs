@@ -14,7 +14,6 @@ pub mod catalogue;
 pub mod execute;
 pub mod expr;
 pub mod firmware_file;
-pub mod frame;
 pub mod link;
 pub mod modem;
 pub mod names;

@@ -2,16 +2,15 @@
 
 //! A link, used by raw accesses but with good manners: frames of the modem's own each way.
 
-use crate::{
-    frame::{self, Frame},
-    ring::{Desc, Ring},
-};
+use crate::ring::{Desc, Ring};
 use anyhow::{Context, ensure};
+use hostile_frame::{self as frame, Frame};
 use ivshmem::{
     control::{FIRMWARE, FIRMWARE_SIZE, HEAP},
     memory::{DA_BASE, SharedMemory},
 };
-use link::table::{Direction, Table, Vdev};
+use kernel_pure::link_config::Direction;
+use link::table::{Table, Vdev};
 use std::collections::VecDeque;
 
 /// What `avail.flags` of vring 0 holds as long as Linux has not cleared the ring. Linux looks at

@@ -3,17 +3,11 @@
 //! The names in the catalogue's expressions.
 
 use crate::link::Link;
+use firmware::table::vdev;
 use ivshmem::{
-    control::{FIRMWARE, FIRMWARE_SIZE, HEAP},
+    control::{FIRMWARE, FIRMWARE_SIZE, HEAP, POOL, VRING_SIZE, VRINGS},
     memory::DA_BASE,
 };
-
-/// Where the vrings and the pool of transmit slots are.
-const VRING0: u64 = DA_BASE + 0x10_0000;
-const VRING1: u64 = DA_BASE + 0x20_0000;
-const TX_POOL: u64 = DA_BASE + 0x30_0000;
-/// Bytes of the memory for a vring.
-const VRING_SIZE: u64 = 1 << 20;
 
 /// Fields of a vring, after `rx.` or `tx.`.
 const RING: [&str; 11] = [
@@ -63,11 +57,11 @@ pub fn fixed(name: &str) -> Option<u64> {
         "page" => DA_BASE,
         "firmware" | "window_start" => FIRMWARE,
         "firmware_end" => FIRMWARE + FIRMWARE_SIZE,
-        "vring0" => VRING0,
-        "vring0_end" => VRING0 + VRING_SIZE,
-        "vring1" => VRING1,
-        "vring1_end" => VRING1 + VRING_SIZE,
-        "tx_pool" => TX_POOL,
+        "vring0" => VRINGS[0],
+        "vring0_end" => VRINGS[0] + VRING_SIZE,
+        "vring1" => VRINGS[1],
+        "vring1_end" => VRINGS[1] + VRING_SIZE,
+        "tx_pool" => POOL,
         "tx_pool_end" | "heap" => HEAP,
         _ => return None,
     })
@@ -93,8 +87,8 @@ pub fn value(link: &Link, name: &str) -> Option<u64> {
         "buf" => link.buffer(0),
         // The entry of the device, behind its type; its status; its config space.
         "table" => link.vdev(),
-        "status" => link.vdev() + 20,
-        "config" => link.vdev() + 64,
+        "status" => link.vdev() + vdev::STATUS,
+        "config" => link.vdev() + vdev::CONFIG,
         "rx.idx" => link.rx.avail_idx.into(),
         "tx.idx" => link.tx.used_idx.into(),
         _ => match name.split_once('.')? {

@@ -3,10 +3,8 @@
 //! A vring without any rules: every field can be loaded and stored.
 
 use ivshmem::{Error, memory::SharedMemory};
-use link::{
-    table::Vring,
-    vring_layout::{DESC_FLAGS, DESC_LEN, DESC_NEXT, Layout},
-};
+use kernel_pure::vring_layout::{DESC_FLAGS, DESC_LEN, DESC_NEXT, Layout};
+use link::table::Vring;
 
 /// A vring in memory.
 #[derive(Clone)]

@@ -1,44 +1,54 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! The control page of the modem's board, and its memory map.
+//! The control page of the modem's board, and its memory map, in the modem's terms.
 //!
-//! Source: `Documentation/board-ivshmem.md`.
+//! The numbers are those that the kernel's driver of the board is built with.
 
 use crate::{
     Error,
     memory::{DA_BASE, SharedMemory},
 };
+use kernel_pure::ivshmem::map::{self, page};
 
-/// "CAIF".
-pub const MAGIC: u32 = 0x4649_4143;
-/// Version of the page.
-pub const VERSION: u32 = 1;
+pub use map::{MAGIC, VERSION};
+
 /// Vector that tells of a change of the page.
 pub const VECTOR: usize = 2;
 
 /// Device address of the firmware's segments.
-pub const FIRMWARE: u64 = DA_BASE + 0x01_0000;
+pub const FIRMWARE: u64 = DA_BASE + map::FIRMWARE.0 as u64;
 /// Bytes for them.
-pub const FIRMWARE_SIZE: u64 = 960 << 10;
+pub const FIRMWARE_SIZE: u64 = map::FIRMWARE.1 as u64;
+/// Device addresses of the vrings: downlink, uplink.
+pub const VRINGS: [u64; 2] = [
+    DA_BASE + map::VRING0.0 as u64,
+    DA_BASE + map::VRING1.0 as u64,
+];
+/// Bytes for each of them.
+pub const VRING_SIZE: u64 = map::VRING_LEN as u64;
+/// Device address of the pool of Linux's transmit slots.
+pub const POOL: u64 = DA_BASE + map::BUFFER.0 as u64;
+/// Bytes of the pool.
+pub const POOL_SIZE: u64 = map::BUFFER.1 as u64;
 /// Device address of the modem's heap, which reaches to the end.
-pub const HEAP: u64 = DA_BASE + 0x70_0000;
+pub const HEAP: u64 = DA_BASE + map::HEAP as u64;
 
 /// The fields of the page, by their offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
 #[expect(missing_docs, reason = "named and described in board-ivshmem.md")]
 pub enum Field {
-    Magic = 0x00,
-    Version = 0x04,
-    HostState = 0x08,
-    BootId = 0x0c,
-    RscTableDa = 0x10,
-    RscTableLen = 0x14,
-    HostPeer = 0x18,
-    ModemState = 0x20,
-    ModemBootId = 0x24,
-    ModemPeer = 0x28,
-    Heartbeat = 0x2c,
+    Magic = page::MAGIC as u64,
+    Version = page::VERSION as u64,
+    HostState = page::HOST_STATE as u64,
+    BootId = page::BOOT_ID as u64,
+    RscTableDa = page::RSC_TABLE_DA as u64,
+    RscTableLen = page::RSC_TABLE_LEN as u64,
+    HostPeer = page::HOST_PEER as u64,
+    ModemState = page::MODEM_STATE as u64,
+    ModemBootId = page::MODEM_BOOT_ID as u64,
+    ModemPeer = page::MODEM_PEER as u64,
+    Heartbeat = page::HEARTBEAT as u64,
 }
 
 /// What a modem says of itself.

@@ -7,6 +7,7 @@
 //! any time.
 
 use crate::Error;
+use kernel_pure::ivshmem::map;
 use rustix::fd::{AsFd, OwnedFd};
 use std::{fs::File, sync::atomic::Ordering};
 use vm_memory::{
@@ -15,11 +16,11 @@ use vm_memory::{
 };
 
 /// Device address of the first byte.
-pub const DA_BASE: u64 = 0x8000_0000;
+pub const DA_BASE: u64 = map::DA_BASE as u64;
 /// Smallest memory of the modem's board.
-pub const MIN_SIZE: u64 = 16 << 20;
+pub const MIN_SIZE: u64 = map::MIN_SIZE as u64;
 /// Largest: device addresses have 32 bits.
-pub const MAX_SIZE: u64 = 1 << 30;
+pub const MAX_SIZE: u64 = map::MAX_SIZE as u64;
 
 /// Makes memory of `size` bytes, all zero.
 pub fn create(size: u64) -> Result<OwnedFd, Error> {

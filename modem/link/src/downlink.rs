@@ -5,13 +5,16 @@
 use crate::{
     Error,
     heap::{Buffer, Heap},
-    table::{Direction, Table},
+    table::Table,
+};
+use ivshmem::memory::SharedMemory;
+use kernel_pure::{
+    link_config::Direction,
     vring_layout::{
         AVAIL_F_NO_INTERRUPT, DESC_F_NEXT, DESC_FLAGS, DESC_LEN, DESC_NEXT, Layout,
         USED_F_NO_NOTIFY, need_event,
     },
 };
-use ivshmem::memory::SharedMemory;
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 use std::{
     collections::VecDeque,

@@ -16,10 +16,6 @@ pub mod heap;
 pub mod table;
 pub mod uplink;
 
-/// The ring layout that the driver in the kernel uses, by the same source.
-#[path = "../../../vring_layout.rs"]
-pub mod vring_layout;
-
 use downlink::Downlink;
 use heap::Heap;
 use ivshmem::{

@@ -1,30 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
 //! The resource table, after remoteproc has filled it in.
+//!
+//! The kernel has a reader of its own, for the table in the firmware file. They share no code,
+//! since a fuzz target asks both of the same table.
 
-use crate::{
-    Error,
+use crate::Error;
+use firmware::{
+    MARK, MARK_DA,
+    table::{ADDR_ANY, HEADER, RSC_VDEV, VERSION, VIRTIO_ID_CAIF, vdev},
+};
+use ivshmem::{control, memory::SharedMemory};
+use kernel_pure::{
+    link_config::{CONFIG_SIZE, Direction, LinkConfig},
     vring_layout::{F_EVENT_IDX, Layout},
 };
-use firmware::{MARK, MARK_DA, table::VIRTIO_ID_CAIF};
-use ivshmem::{control, memory::SharedMemory};
 
 /// `status` of a virtio device whose driver is ready.
 const DRIVER_OK: u8 = 4;
-/// Type of an entry that is a virtio device.
-const RSC_VDEV: u32 = 3;
-/// Offsets in `struct fw_rsc_vdev`, and its size.
-const GFEATURES: u64 = 12;
-const CONFIG_LEN: u64 = 16;
-const STATUS: u64 = 20;
-const NUM_OF_VRINGS: u64 = 21;
-const VRINGS: u64 = 24;
-/// Bytes of a `struct fw_rsc_vdev_vring`.
-const VRING_SIZE: u64 = 20;
 /// Bytes of the config space.
-const CONFIG_SIZE: u32 = 32;
-/// A vring that has no place yet.
-const ADDR_ANY: u32 = u32::MAX;
+const CONFIG_LEN: u32 = CONFIG_SIZE as u32;
 
 /// The virtio device of a resource table in memory.
 #[derive(Clone, Copy, Debug)]
@@ -41,17 +36,6 @@ pub struct Vring {
     pub da: u64,
     /// Offsets of its parts.
     pub layout: Layout,
-}
-
-/// Bytes around a frame, and the largest buffer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Direction {
-    /// Bytes before each frame.
-    pub headroom: u16,
-    /// Bytes after it.
-    pub tailroom: u16,
-    /// Largest buffer.
-    pub mtu: u32,
 }
 
 /// What a driver that is ready has agreed to.
@@ -97,23 +81,25 @@ impl Vdev {
             Ok(memory.load(start + offset)?)
         };
         let version = word(0)?;
-        if version != 1 {
-            return Err(Error::Table(format!("version {version}, must be 1")));
+        if version != VERSION {
+            return Err(Error::Table(format!(
+                "version {version}, must be {VERSION}"
+            )));
         }
         let entries = word(4)?;
         for entry in 0..u64::from(entries) {
-            let offset = u64::from(word(16 + 4 * entry)?);
-            let vdev = offset + 4;
-            if word(offset)? == RSC_VDEV && word(vdev)? == VIRTIO_ID_CAIF {
-                let size = VRINGS + 2 * VRING_SIZE;
-                let rest = u64::from(len).saturating_sub(vdev);
+            let offset = u64::from(word(HEADER + 4 * entry)?);
+            let device = offset + 4;
+            if word(offset)? == RSC_VDEV && word(device)? == VIRTIO_ID_CAIF {
+                let size = vdev::CONFIG;
+                let rest = u64::from(len).saturating_sub(device);
                 if rest < size {
                     return Err(Error::Table(format!(
                         "no room for the {size} bytes of its device and vrings"
                     )));
                 }
                 return Ok(Self {
-                    da: start + vdev,
+                    da: start + device,
                     len: rest,
                 });
             }
@@ -131,15 +117,15 @@ impl Vdev {
     /// What was agreed to, or `None` as long as the driver is not ready.
     pub fn ready(&self, memory: &SharedMemory) -> Result<Option<Table>, Error> {
         let word = |offset: u64| memory.load::<u32>(self.da + offset);
-        if memory.load::<u8>(self.da + STATUS)? & DRIVER_OK == 0 {
+        if memory.load::<u8>(self.da + vdev::STATUS)? & DRIVER_OK == 0 {
             return Ok(None);
         }
-        let count = memory.load::<u8>(self.da + NUM_OF_VRINGS)?;
+        let count = memory.load::<u8>(self.da + vdev::NUM_OF_VRINGS)?;
         if count != 2 {
             return Err(Error::Table(format!("{count} vrings, must be 2")));
         }
         let vring = |index: u64| -> Result<Option<Vring>, Error> {
-            let at = VRINGS + VRING_SIZE * index;
+            let at = vdev::VRINGS + vdev::VRING_SIZE * index;
             let (da, align, num) = (word(at)?, word(at + 4)?, word(at + 8)?);
             if da == ADDR_ANY {
                 return Ok(None);
@@ -162,26 +148,26 @@ impl Vdev {
         let (Some(down), Some(up)) = (vring(0)?, vring(1)?) else {
             return Ok(None);
         };
-        let (uplink, downlink) = match word(CONFIG_LEN)? {
+        let (uplink, downlink) = match word(vdev::CONFIG_LEN)? {
             0 => (Direction::DEFAULT, Direction::DEFAULT),
-            CONFIG_SIZE => {
-                let offset = VRINGS + 2 * VRING_SIZE;
-                if offset + u64::from(CONFIG_SIZE) > self.len {
+            CONFIG_LEN => {
+                if vdev::CONFIG + u64::from(CONFIG_LEN) > self.len {
                     return Err(Error::Table("no room for its config space".into()));
                 }
-                let mut raw = [0; CONFIG_SIZE as usize];
-                memory.read(self.da + offset, &mut raw)?;
-                (Direction::parse(&raw, 0)?, Direction::parse(&raw, 12)?)
+                let mut raw = [0; CONFIG_SIZE];
+                memory.read(self.da + vdev::CONFIG, &mut raw)?;
+                let LinkConfig { uplink, downlink } = LinkConfig::read(&raw);
+                (with_room(uplink)?, with_room(downlink)?)
             }
             other => {
                 return Err(Error::Table(format!(
-                    "config space of {other} bytes, must be 0 or {CONFIG_SIZE}"
+                    "config space of {other} bytes, must be 0 or {CONFIG_LEN}"
                 )));
             }
         };
         Ok(Some(Table {
             vrings: [down, up],
-            event_idx: word(GFEATURES)? & (1 << F_EVENT_IDX) != 0,
+            event_idx: word(vdev::GFEATURES)? & (1 << F_EVENT_IDX) != 0,
             uplink,
             downlink,
         }))
@@ -189,37 +175,18 @@ impl Vdev {
 
     /// Whether the driver is ready.
     pub fn is_ready(&self, memory: &SharedMemory) -> Result<bool, Error> {
-        Ok(memory.load::<u8>(self.da + STATUS)? & DRIVER_OK != 0)
+        Ok(memory.load::<u8>(self.da + vdev::STATUS)? & DRIVER_OK != 0)
     }
 }
 
-impl Direction {
-    /// Where there is no config space.
-    pub const DEFAULT: Self = Self {
-        headroom: 32,
-        tailroom: 32,
-        mtu: 4096,
-    };
-
-    /// Bytes around a frame.
-    pub fn room(&self) -> u32 {
-        u32::from(self.headroom) + u32::from(self.tailroom)
+/// A direction that has room for a frame: less than Linux asks for is fine by the modem.
+fn with_room(direction: Direction) -> Result<Direction, Error> {
+    if direction.mtu <= direction.room() {
+        return Err(Error::Table(format!(
+            "an mtu of {} has no room for a frame behind {} bytes of headroom and tailroom",
+            direction.mtu,
+            direction.room()
+        )));
     }
-
-    fn parse(raw: &[u8], at: usize) -> Result<Self, Error> {
-        let byte = |i: usize| raw.get(at + i).copied().unwrap_or(0);
-        let this = Self {
-            headroom: u16::from_le_bytes([byte(0), byte(1)]),
-            tailroom: u16::from_le_bytes([byte(2), byte(3)]),
-            mtu: u32::from_le_bytes([byte(4), byte(5), byte(6), byte(7)]),
-        };
-        if this.mtu <= this.room() {
-            return Err(Error::Table(format!(
-                "an mtu of {} has no room for a frame behind {} bytes of headroom and tailroom",
-                this.mtu,
-                this.room()
-            )));
-        }
-        Ok(this)
-    }
+    Ok(direction)
 }

@@ -4,10 +4,13 @@
 
 use crate::{
     Error,
-    table::{Direction, Table, Vring},
-    vring_layout::{AVAIL_F_NO_INTERRUPT, DESC_F_INDIRECT, DESC_FLAGS},
+    table::{Table, Vring},
 };
 use ivshmem::memory::SharedMemory;
+use kernel_pure::{
+    link_config::Direction,
+    vring_layout::{AVAIL_F_NO_INTERRUPT, DESC_F_INDIRECT, DESC_FLAGS},
+};
 use std::sync::atomic::Ordering;
 use virtio_queue::{Queue, QueueOwnedT, QueueT};
 use vm_memory::GuestAddress;

@@ -4,8 +4,9 @@
 
 mod common;
 
-use common::{EVENT_IDX, Host, POOL, VDEV, VRING_DA, frame, table, vring_layout::Layout};
+use common::{EVENT_IDX, Host, POOL, VDEV, VRING_DA, frame, table};
 use firmware::{MARK_DA, table::TABLE_DA};
+use kernel_pure::vring_layout::Layout;
 use link::Link;
 use proptest::{collection::vec, prelude::*};
 

@@ -5,12 +5,9 @@
 
 mod common;
 
-use common::{
-    Host, VRING_DA, frame, table,
-    tx::Tx,
-    vring_layout::{DESC_F_INDIRECT, DESC_F_NEXT, DESC_F_WRITE, Layout},
-};
+use common::{Host, VRING_DA, frame, table, tx::Tx};
 use ivshmem::memory::{DA_BASE, MIN_SIZE};
+use kernel_pure::vring_layout::{DESC_F_INDIRECT, DESC_F_NEXT, DESC_F_WRITE, Layout};
 use link::{Error, Link};
 
 const MTU: u32 = 2048;

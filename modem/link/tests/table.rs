@@ -7,13 +7,11 @@ mod common;
 use common::{EVENT_IDX, Host, STATUS_READY, VDEV, VRING_DA, table};
 use firmware::{
     MARK_DA,
-    table::{Direction, ResourceTable, TABLE_DA},
+    table::{ResourceTable, TABLE_DA},
 };
 use ivshmem::memory::{DA_BASE, MIN_SIZE};
-use link::{
-    Error,
-    table::{self, Vdev},
-};
+use kernel_pure::link_config::Direction;
+use link::{Error, table::Vdev};
 
 const FIRMWARE_END: u32 = 0x8010_0000;
 /// Offsets of fields from the table's start.
@@ -61,7 +59,7 @@ fn all_that_was_agreed_to_is_found() {
     assert_eq!([down.da, up.da], VRING_DA.map(u64::from));
     assert_eq!((down.layout.num(), up.layout.num()), (64, 128));
     assert!(found.event_idx);
-    let direction = |headroom, tailroom| table::Direction {
+    let direction = |headroom, tailroom| Direction {
         headroom,
         tailroom,
         mtu: 2048,
@@ -84,8 +82,8 @@ fn without_a_config_space_there_are_defaults() {
         ..table(64, 64, 2048, false)
     });
     let found = host.agreed();
-    assert_eq!(found.uplink, table::Direction::DEFAULT);
-    assert_eq!(found.downlink, table::Direction::DEFAULT);
+    assert_eq!(found.uplink, Direction::DEFAULT);
+    assert_eq!(found.downlink, Direction::DEFAULT);
 }
 
 #[test]
@@ -247,9 +245,14 @@ fn a_config_must_leave_room_for_a_frame() {
             tailroom: 16,
             mtu,
         };
-        for at in [0, 1] {
+        for uplink in [true, false] {
             let mut table = table(64, 64, 2048, true);
-            table.config.as_mut().unwrap()[at] = direction;
+            let config = table.config.as_mut().unwrap();
+            if uplink {
+                config.uplink = direction;
+            } else {
+                config.downlink = direction;
+            }
             let host = Host::ready(table);
             let ready = host.find().unwrap().ready(&host.memory);
             if good {
@@ -277,5 +280,5 @@ fn only_the_config_space_of_the_device_is_read() {
         .store(u64::from(TABLE_DA) + CONFIG_LEN, 0u32)
         .unwrap();
     let ready = found.ready(&host.memory).unwrap().unwrap();
-    assert_eq!(ready.uplink, table::Direction::DEFAULT);
+    assert_eq!(ready.uplink, Direction::DEFAULT);
 }

@@ -42,15 +42,10 @@
 
 #![no_std]
 #![forbid(unsafe_code)]
-#![warn(missing_docs)]
 
+// Formatted as the kernel wants it.
 #[rustfmt::skip]
 mod ring;
-#[path = "../../../vring_layout.rs"]
-#[rustfmt::skip]
-pub mod vring_layout;
-#[path = "../../../vring_mem.rs"]
-#[rustfmt::skip]
-pub mod vring_mem;
 
+pub use kernel_pure::{vring_layout, vring_mem};
 pub use ring::{Desc, Device, Driver, Fields, Place, Used, Violation};

@@ -7,12 +7,13 @@
 //! whatever the board lets pass.
 
 use firmware::{MARK, MARK_DA};
+use ivshmem::control;
 use ivshmem::memory::{create, SharedMemory, DA_BASE, MIN_SIZE};
+use kernel_pure::ivshmem as board;
 use link::table::{Table, Vdev};
 use object::read::elf::ElfFile32;
 use object::{LittleEndian, Object, ObjectSection};
 
-use crate::board;
 use crate::input::Input;
 
 /// Where the table is put in the modem's memory.
@@ -132,9 +133,8 @@ fn image(bytes: &[u8]) {
             let table = place.and_then(|place| elf.sections().nth(place));
             let table = table.expect("a file without a table was accepted");
             let (start, end) = (table.address(), table.address() + table.size());
-            let range = board::layout::FIRMWARE_DA;
-            assert!(start >= range.da.into());
-            assert!(end <= u64::from(range.da) + range.len as u64);
+            let range = control::FIRMWARE..=control::FIRMWARE + control::FIRMWARE_SIZE;
+            assert!(range.contains(&start) && range.contains(&end));
             // Like the kernel, whatever the type of the section.
             let header = table.elf_section_header();
             let start = header.sh_offset.get(LittleEndian) as usize;

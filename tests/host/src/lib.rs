@@ -54,16 +54,7 @@
 
 #![forbid(unsafe_code)]
 
-#[path = "../../../vring_driver.rs"]
-pub mod vring_driver;
-#[path = "../../../vring_layout.rs"]
-pub mod vring_layout;
-#[path = "../../../vring_mem.rs"]
-pub mod vring_mem;
-#[path = "../../../vring_news.rs"]
-pub mod vring_news;
-#[path = "../../../vring_reversed.rs"]
-pub mod vring_reversed;
+pub use kernel_pure::{vring_driver, vring_layout, vring_mem, vring_news, vring_reversed};
 
 pub mod differential;
 pub mod driver;

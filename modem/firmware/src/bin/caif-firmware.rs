@@ -8,9 +8,10 @@ use anyhow::Context;
 use clap::Parser;
 use firmware::{
     Firmware, MACHINE,
-    table::{Direction, ResourceTable, Vring},
+    table::{ResourceTable, Vring},
 };
-use std::{path::PathBuf, process::ExitCode};
+use kernel_pure::link_config::{Direction, LinkConfig};
+use std::{fmt, path::PathBuf, process::ExitCode, str::FromStr};
 
 /// Writes the firmware file that remoteproc loads for the modem. Values that Linux must refuse
 /// are written as they are asked for.
@@ -33,11 +34,11 @@ struct Args {
     #[arg(long, default_value = "0x20000000", value_parser = parse_u32)]
     features: u32,
     /// Uplink config: headroom, tailroom and MTU, with commas between.
-    #[arg(long, default_value = "32,32,4096", value_parser = parse_direction)]
-    uplink: Direction,
+    #[arg(long, default_value_t = Config(Direction::DEFAULT))]
+    uplink: Config,
     /// Downlink config, likewise.
-    #[arg(long, default_value = "32,32,4096", value_parser = parse_direction)]
-    downlink: Direction,
+    #[arg(long, default_value_t = Config(Direction::DEFAULT))]
+    downlink: Config,
     /// Write no config space.
     #[arg(long)]
     no_config: bool,
@@ -61,21 +62,40 @@ fn parse_u16(text: &str) -> Result<u16, String> {
     u16::try_from(parse_u32(text)?).map_err(|_| format!("{text}: must be at most {}", u16::MAX))
 }
 
-fn parse_direction(text: &str) -> Result<Direction, String> {
-    let [headroom, tailroom, mtu] = text
-        .split(',')
-        .collect::<Vec<_>>()
-        .try_into()
-        .map_err(|_| format!("{text:?}: want headroom,tailroom,mtu"))?;
-    let room = |text: &str| {
-        text.parse::<u16>()
-            .map_err(|error| format!("{text:?}: {error}"))
-    };
-    Ok(Direction {
-        headroom: room(headroom)?,
-        tailroom: room(tailroom)?,
-        mtu: mtu.parse().map_err(|error| format!("{mtu:?}: {error}"))?,
-    })
+/// The config of a direction: headroom, tailroom and MTU, with commas between.
+#[derive(Clone, Copy)]
+struct Config(Direction);
+
+impl fmt::Display for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Direction {
+            headroom,
+            tailroom,
+            mtu,
+        } = self.0;
+        write!(f, "{headroom},{tailroom},{mtu}")
+    }
+}
+
+impl FromStr for Config {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let [headroom, tailroom, mtu] = text
+            .split(',')
+            .collect::<Vec<_>>()
+            .try_into()
+            .map_err(|_| format!("{text:?}: want headroom,tailroom,mtu"))?;
+        let room = |text: &str| {
+            text.parse::<u16>()
+                .map_err(|error| format!("{text:?}: {error}"))
+        };
+        Ok(Self(Direction {
+            headroom: room(headroom)?,
+            tailroom: room(tailroom)?,
+            mtu: mtu.parse().map_err(|error| format!("{mtu:?}: {error}"))?,
+        }))
+    }
 }
 
 fn main() -> ExitCode {
@@ -96,7 +116,10 @@ fn write(args: &Args) -> anyhow::Result<()> {
     let table = ResourceTable {
         features: args.features,
         vrings: [vring(args.rx_num), vring(args.tx_num)],
-        config: (!args.no_config).then_some([args.uplink, args.downlink]),
+        config: (!args.no_config).then_some(LinkConfig {
+            uplink: args.uplink.0,
+            downlink: args.downlink.0,
+        }),
     };
     let firmware = Firmware {
         machine: args.machine,

@@ -11,20 +11,18 @@ pub mod frame;
 pub mod rx;
 pub mod tx;
 
-pub use link::vring_layout;
-// Formatted as the kernel wants it.
-#[path = "../../../../vring_mem.rs"]
-#[rustfmt::skip]
-pub mod vring_mem;
-#[path = "../../../../vring_reversed.rs"]
-#[rustfmt::skip]
-pub mod vring_reversed;
-
 use firmware::{
     Firmware,
-    table::{Direction, ResourceTable, TABLE_DA, Vring},
+    table::{ResourceTable, TABLE_DA, Vring, vdev},
 };
-use ivshmem::memory::{self, DA_BASE, SharedMemory};
+use ivshmem::{
+    control,
+    memory::{self, SharedMemory},
+};
+use kernel_pure::{
+    link_config::{Direction, LinkConfig},
+    vring_layout::{F_EVENT_IDX, Layout},
+};
 use link::{
     Link,
     table::{Table, Vdev},
@@ -38,12 +36,11 @@ use object::{
 /// entry's type.
 pub const VDEV: u64 = TABLE_DA as u64 + 24;
 /// Where remoteproc puts the vrings.
-pub const VRING_DA: [u32; 2] = [0x8010_0000, 0x8020_0000];
+pub const VRING_DA: [u32; 2] = [control::VRINGS[0] as u32, control::VRINGS[1] as u32];
 /// The pool that Linux allocates its TX slots from.
-pub const POOL: u64 = DA_BASE + 0x30_0000;
-pub const POOL_SIZE: u64 = 4 << 20;
+pub use control::{POOL, POOL_SIZE};
 /// Bit of `VIRTIO_RING_F_EVENT_IDX` in a word of features.
-pub const EVENT_IDX: u32 = 1 << 29;
+pub const EVENT_IDX: u32 = 1 << F_EVENT_IDX;
 /// ACKNOWLEDGE, DRIVER, DRIVER_OK.
 pub const STATUS_READY: u8 = 7;
 
@@ -65,7 +62,10 @@ pub fn table(rx_num: u32, tx_num: u32, mtu: u32, event_idx: bool) -> ResourceTab
         features: if event_idx { EVENT_IDX } else { 0 },
         vrings: [vring(rx_num), vring(tx_num)],
         // All four are different, so that none can pass for another.
-        config: Some([direction(32, 16), direction(24, 8)]),
+        config: Some(LinkConfig {
+            uplink: direction(32, 16),
+            downlink: direction(24, 8),
+        }),
     }
 }
 
@@ -104,16 +104,17 @@ impl Host {
 
     pub fn place_rings(&self) {
         for (index, da) in (0..).zip(VRING_DA) {
-            self.memory.store(VDEV + 24 + 20 * index, da).unwrap();
+            let at = VDEV + vdev::VRINGS + vdev::VRING_SIZE * index;
+            self.memory.store(at, da).unwrap();
         }
     }
 
     pub fn set_features(&self, features: u32) {
-        self.memory.store(VDEV + 12, features).unwrap();
+        self.memory.store(VDEV + vdev::GFEATURES, features).unwrap();
     }
 
     pub fn set_status(&self, status: u8) {
-        self.memory.store(VDEV + 20, status).unwrap();
+        self.memory.store(VDEV + vdev::STATUS, status).unwrap();
     }
 
     /// Zeroes the rings, as remoteproc does before a driver gets them.
@@ -142,9 +143,9 @@ impl Host {
         self.table.features & EVENT_IDX != 0
     }
 
-    pub fn layout(&self, vring: usize) -> vring_layout::Layout {
+    pub fn layout(&self, vring: usize) -> Layout {
         let vring = self.table.vrings[vring];
-        vring_layout::Layout::new(vring.num, vring.align).unwrap()
+        Layout::new(vring.num, vring.align).unwrap()
     }
 
     /// The host's end of the downlink.

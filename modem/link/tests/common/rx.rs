@@ -2,12 +2,12 @@
 
 //! The host's end of the downlink: the driver's own code on a ring in the shared memory.
 
-use super::{
-    Host, VRING_DA,
+use super::{Host, VRING_DA};
+use ivshmem::memory::SharedMemory;
+use kernel_pure::{
     vring_mem::{Features, RingMem},
     vring_reversed::{Chain, Ring, RingError, Segment},
 };
-use ivshmem::memory::SharedMemory;
 use rand::{Rng, rngs::SmallRng, seq::SliceRandom};
 use std::sync::atomic::{Ordering, fence};
 use vm_memory::{Bytes, GuestAddress};
@@ -104,7 +104,7 @@ impl Rx {
         let features = Features {
             event_idx: host.event_idx(),
         };
-        let [_, config] = host.table.config.unwrap();
+        let config = host.table.config.unwrap().downlink;
         Self {
             memory: host.memory.clone(),
             ring: Ring::new(view, layout, features, vec![false; num]).unwrap(),

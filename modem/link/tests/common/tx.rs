@@ -2,11 +2,9 @@
 
 //! The host's end of the uplink: a simple driver of an ordinary ring.
 
-use super::{
-    Host, POOL, POOL_SIZE, VRING_DA,
-    vring_layout::{AVAIL_F_NO_INTERRUPT, Layout, USED_F_NO_NOTIFY, need_event},
-};
+use super::{Host, POOL, POOL_SIZE, VRING_DA};
 use ivshmem::memory::SharedMemory;
+use kernel_pure::vring_layout::{AVAIL_F_NO_INTERRUPT, Layout, USED_F_NO_NOTIFY, need_event};
 use std::sync::atomic::{Ordering, fence};
 
 /// The host's end of the uplink. Each descriptor has a slot of its own.
@@ -28,7 +26,7 @@ pub struct Tx {
 impl Tx {
     pub fn new(host: &Host) -> Self {
         let layout = host.layout(1);
-        let [config, _] = host.table.config.unwrap();
+        let config = host.table.config.unwrap().uplink;
         let slots = u16::try_from(POOL_SIZE / u64::from(config.mtu)).unwrap_or(u16::MAX);
         let this = Self {
             memory: host.memory.clone(),

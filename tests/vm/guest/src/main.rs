@@ -13,8 +13,6 @@ mod comeback;
 mod counters;
 mod failing;
 mod flowing;
-#[path = "../../../../modem/hostile/src/frame.rs"]
-mod hostile_frame;
 mod link;
 mod measure;
 mod netdev;

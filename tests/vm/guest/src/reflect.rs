@@ -32,7 +32,7 @@ use nix::{
 };
 use std::os::fd::AsFd;
 
-use crate::hostile_frame::{Frame, Kind, is_tame};
+use hostile_frame::{Frame, Kind, is_tame};
 
 #[derive(clap::Args)]
 pub struct Args {

@@ -4,7 +4,9 @@
 //!
 //! Every byte is from 0xc0 to 0xcf and so carries four bits. All memory that the modem's frames
 //! may lie in is filled with such bytes as well: a frame with any other byte has brought memory
-//! that is not the modem's. The modem and the guest share this file.
+//! that is not the modem's. The modem and the guest both depend on this crate.
+
+#![forbid(unsafe_code)]
 
 /// What is to be done with a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! The board's contract in numbers: the memory that Linux and the modem share, its control page,
+//! and the machine that firmware is for.
+//!
+//! `Documentation/board-ivshmem.md` is the contract. Both ends are built with this file.
+
+/// The modem's device address of the first byte.
+pub const DA_BASE: u32 = 0x8000_0000;
+/// Smallest size of the memory.
+pub const MIN_SIZE: usize = 16 << 20;
+/// Largest size of the memory, for device addresses of 32 bits.
+pub const MAX_SIZE: usize = 1 << 30;
+
+/// Where segments of the firmware may be: offset and length, as for all parts.
+pub const FIRMWARE: (usize, usize) = (0x01_0000, 0x0f_0000);
+/// Room for a vring.
+pub const VRING_LEN: usize = 0x10_0000;
+/// The downlink vring.
+pub const VRING0: (usize, usize) = (0x10_0000, VRING_LEN);
+/// The uplink vring.
+pub const VRING1: (usize, usize) = (0x20_0000, VRING_LEN);
+/// The pool of Linux's transmit slots.
+pub const BUFFER: (usize, usize) = (0x30_0000, 0x40_0000);
+/// Offset of the modem's own heap, which goes on to the end.
+pub const HEAP: usize = 0x70_0000;
+
+/// `e_machine` of a firmware file for the modem.
+pub const MACHINE: u16 = 0xca1f;
+
+/// `magic`: "CAIF".
+pub const MAGIC: u32 = 0x4649_4143;
+/// `version` of the contract.
+pub const VERSION: u32 = 1;
+
+pub mod page {
+    //! The fields of the control page, by their offset. All are words of 32 bits.
+
+    /// [`MAGIC`](super::MAGIC).
+    pub const MAGIC: usize = 0x00;
+    /// [`VERSION`](super::VERSION).
+    pub const VERSION: usize = 0x04;
+    /// 1 if Linux wants the modem to run, 0 if not.
+    pub const HOST_STATE: usize = 0x08;
+    /// Number of the boot that Linux asks for, never 0.
+    pub const BOOT_ID: usize = 0x0c;
+    /// Device address of the resource table.
+    pub const RSC_TABLE_DA: usize = 0x10;
+    /// Bytes of the resource table.
+    pub const RSC_TABLE_LEN: usize = 0x14;
+    /// Linux's peer id.
+    pub const HOST_PEER: usize = 0x18;
+    /// State of the modem.
+    pub const MODEM_STATE: usize = 0x20;
+    /// Number of the boot that the modem has taken.
+    pub const MODEM_BOOT_ID: usize = 0x24;
+    /// The modem's peer id.
+    pub const MODEM_PEER: usize = 0x28;
+    /// A counter that the modem counts up.
+    pub const HEARTBEAT: usize = 0x2c;
+}
+
+/// Whether `len` bytes at the device address `da` are where firmware belongs.
+pub fn is_firmware(da: u32, len: u32) -> bool {
+    let (offset, room) = FIRMWARE;
+    let start = u64::from(DA_BASE) + offset as u64;
+    u64::from(da) >= start && u64::from(da) + u64::from(len) <= start + room as u64
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! The files of the kernel modules that know nothing of the kernel.
+//!
+//! They are built here exactly as the modules build them. All else outside the kernel that needs
+//! them, the modem, tests and benches, takes them from here.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+#[path = "../../../link_config.rs"]
+pub mod link_config;
+#[path = "../../../vring_driver.rs"]
+pub mod vring_driver;
+#[path = "../../../vring_layout.rs"]
+pub mod vring_layout;
+#[path = "../../../vring_mem.rs"]
+pub mod vring_mem;
+#[path = "../../../vring_news.rs"]
+pub mod vring_news;
+#[path = "../../../vring_reversed.rs"]
+pub mod vring_reversed;
+
+#[path = "../../../boards/ivshmem"]
+pub mod ivshmem {
+    //! The parts of the board that are of no interest to the kernel.
+
+    #[cfg(feature = "firmware")]
+    pub mod firmware;
+    pub mod map;
+    #[cfg(feature = "firmware")]
+    pub mod table;
+}
+
+use link_config::{Direction, LinkConfig, CONFIG_SIZE};
+
+impl LinkConfig {
+    /// The config space that says so. The modem writes it, the driver only reads it.
+    pub fn to_bytes(&self) -> [u8; CONFIG_SIZE] {
+        let mut raw = [0; CONFIG_SIZE];
+        // What is behind the last direction is reserved.
+        for (raw, direction) in raw.chunks_exact_mut(12).zip([self.uplink, self.downlink]) {
+            let Direction {
+                headroom,
+                tailroom,
+                mtu,
+            } = direction;
+            let [m0, m1, m2, m3] = mtu.to_ne_bytes();
+            let ([h0, h1], [t0, t1]) = (headroom.to_ne_bytes(), tailroom.to_ne_bytes());
+            raw.copy_from_slice(&[h0, h1, t0, t1, m0, m1, m2, m3, 0, 0, 0, 0]);
+        }
+        raw
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::link_config::{ConfigError, Direction, LinkConfig};
+
+    #[test]
+    fn a_config_space_is_read_as_it_was_written() -> Result<(), ConfigError> {
+        // All values are different, so that none can pass for another.
+        let config = LinkConfig {
+            uplink: Direction {
+                headroom: 0x1234,
+                tailroom: 0x0567,
+                mtu: 0xfedc,
+            },
+            downlink: Direction {
+                headroom: 0x089a,
+                tailroom: 0x0bcd,
+                mtu: 0xba98,
+            },
+        };
+        let raw = config.to_bytes();
+        assert_eq!(LinkConfig::read(&raw), config);
+        assert_eq!(LinkConfig::parse(&raw)?, config);
+        assert_eq!(raw[8..12], [0; 4]);
+        assert_eq!(raw[20..], [0; 12]);
+        Ok(())
+    }
+}
