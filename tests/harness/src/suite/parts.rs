@@ -94,7 +94,7 @@ const PARTS: &[Part] = &[
     Part {
         name: "fuzz",
         what: "rings, codec and resource tables: the corpus, and a hunt of seconds, in test-all of ten minutes each",
-        short: Some(&["tests/fuzz/run", "--seconds", "10"]),
+        short: Some(&["tests/fuzz/run", "--seconds", "5"]),
         full: Some(&["tests/fuzz/run", "--long"]),
         ..PART
     },
