@@ -53,7 +53,7 @@ struct Args {
     #[arg(long, env = "CAIF_CACHE", hide = true)]
     cache: PathBuf,
     /// The architecture of the machine
-    #[arg(long, env = "ARCH", hide = true)]
+    #[arg(long, env = "CAIF_ARCH", hide = true)]
     arch: String,
 }
 
