@@ -17,8 +17,8 @@ use harness::{ktap, process::Process};
 /// The last line is "N passed, N failed"; the exit status is 0 if none failed.
 #[derive(Parser)]
 struct Args {
-    /// Only this suite
-    suite: Option<String>,
+    /// Only this suite, or this SUITE.CASE
+    only: Option<String>,
     /// Seconds after which the machine is stopped
     #[arg(long, default_value_t = 900)]
     timeout: u64,
@@ -55,17 +55,17 @@ fn run(args: &Args) -> Result<bool> {
         cases.extend(ktap::cases(&source));
     }
     let mut command = Command::new(&args.run_vm);
-    if let Some(suite) = &args.suite {
+    if let Some(only) = &args.only {
         let all = suites(&cases);
+        cases.retain(|case| case == only || case.split('.').next() == Some(only));
         ensure!(
-            all.contains(suite),
-            "no suite {suite}, there are: {}",
+            !cases.is_empty(),
+            "no suite or case {only}, the suites are: {}",
             all.join(" ")
         );
-        cases.retain(|case| case.split('.').next() == Some(suite));
     }
     // Not those that the kernel itself has.
-    let glob = args.suite.as_deref().unwrap_or("caif_*");
+    let glob = args.only.as_deref().unwrap_or("caif_*");
     command.args(["--append", &format!("kunit.filter_glob={glob}")]);
     command.arg(&args.initramfs);
     eprintln!("==> running {} cases in QEMU", cases.len());
