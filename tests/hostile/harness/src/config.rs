@@ -22,6 +22,9 @@ pub struct Config {
     /// Write the results to a file as well
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// Run each case with one way of notification, which is always the same one
+    #[arg(long)]
+    pub one_flavour: bool,
     /// Do not look for leaks at the end
     #[arg(long)]
     pub no_leaks: bool,

@@ -5,15 +5,15 @@
 use std::{os::unix::net::UnixListener, path::Path, process::Command, time::Duration};
 
 use anyhow::{Context, Result, ensure};
-use hostile::{execute::Counters, protocol::Request};
-use nix::sys::signal::Signal;
-use tempfile::TempDir;
-use vm_tests::{
+use harness::{
     guest::{Guest, Running},
     klog, leaks,
     output::Output,
     process::Process,
 };
+use hostile::{execute::Counters, protocol::Request};
+use nix::sys::signal::Signal;
+use tempfile::TempDir;
 
 use crate::{
     config::Config,

@@ -14,9 +14,9 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use harness::{output::Output, process::Process};
 use hostile::protocol::{Request, Response};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use vm_tests::{output::Output, process::Process};
 
 /// For a process to start, on a busy machine.
 pub const START: Duration = Duration::from_secs(20);

@@ -62,6 +62,11 @@ impl Row {
         }
     }
 
+    /// Whether it is a case that must fail.
+    pub fn had_to_fail(&self) -> bool {
+        self.fails.is_some()
+    }
+
     pub fn passed(&self) -> bool {
         match &self.fails {
             None => self.verdict == self.expected && self.faults.is_empty(),

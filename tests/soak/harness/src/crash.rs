@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use vm_tests::{link::MODEM, vm::Vm};
+use harness::{link::MODEM, vm::Vm};
 
 use crate::{Soak, report::Outcome};
 

@@ -3,7 +3,7 @@
 //! Interface, driver and module that come and go under traffic.
 
 use anyhow::{Context, Result, ensure};
-use vm_tests::link::{BOARD, DRIVER, MODEM};
+use harness::link::{BOARD, DRIVER, MODEM};
 
 use crate::{
     Soak,

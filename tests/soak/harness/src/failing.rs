@@ -4,8 +4,8 @@
 //! works all the same.
 
 use anyhow::{Context, Result, bail, ensure};
+use harness::{link::DRIVER, vm::Vm};
 use serde::Deserialize;
-use vm_tests::{link::DRIVER, vm::Vm};
 
 use crate::{
     Soak,

@@ -13,7 +13,7 @@ use std::{path::PathBuf, process::ExitCode, time::Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
-use vm_tests::{config::Config, klog, leaks, vm::Vm};
+use harness::{config::Config, klog, leaks, vm::Vm};
 
 use memory::Watch;
 use report::{Outcome, Row};
@@ -58,28 +58,28 @@ const PHASES: &[Phase] = &[
         name: "crash",
         what: "modem killed under traffic, recovered",
         cycles: 1000,
-        short: 15,
+        short: 10,
         run: crash::run,
     },
     Phase {
         name: "updown",
         what: "interface down and up under traffic",
         cycles: 1000,
-        short: 50,
+        short: 20,
         run: cycles::updown,
     },
     Phase {
         name: "rebind",
         what: "driver unbound and bound under traffic",
         cycles: 1000,
-        short: 30,
+        short: 20,
         run: cycles::rebind,
     },
     Phase {
         name: "rmmod",
         what: "rmmod at every point of coming up, traffic, recovery",
         cycles: 300,
-        short: 16,
+        short: 10,
         run: cycles::rmmod,
     },
     Phase {
@@ -160,6 +160,7 @@ fn run(args: &Args) -> Result<bool> {
     let config = Config {
         filter: Vec::new(),
         list: false,
+        long: true,
         run_vm: args.run_vm.clone(),
         initramfs: args.initramfs.clone(),
         modem_bin: args.modem_bin.clone(),
@@ -175,6 +176,10 @@ fn run(args: &Args) -> Result<bool> {
     soak.vm
         .guest
         .ok("echo 0 >/proc/sys/net/core/message_cost")?;
+    // A thread that looks for leaks now and then would only take time.
+    soak.vm
+        .guest
+        .ok("[ ! -e /sys/kernel/debug/kmemleak ] || echo scan=off >/sys/kernel/debug/kmemleak")?;
     soak.vm.up()?;
     soak.vm.traffic()?;
     for phase in PHASES {

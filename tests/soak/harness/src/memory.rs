@@ -3,7 +3,7 @@
 //! Whether the kernel's memory grows.
 
 use anyhow::{Context, Result, ensure};
-use vm_tests::vm::Vm;
+use harness::vm::Vm;
 
 /// KiB that the kernel's memory may grow by during a phase, whatever its length: caches breathe.
 const BREATH_KIB: i64 = 3 * 1024;

@@ -5,7 +5,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use vm_tests::{cases, config, runner};
+use harness::{cases, config, runner};
 
 fn main() -> ExitCode {
     let config = config::Config::parse();

@@ -89,19 +89,18 @@ fn udp_echo(vm: &mut Vm) -> Result<()> {
 
 fn tcp_both(vm: &mut Vm) -> Result<()> {
     vm.up()?;
+    let bytes = vm.bytes(20_000_000);
     vm.guest
-        .start_for(
-            &format!("guest-tool tcp both {MODEM} --bytes 20000000"),
-            240,
-        )?
+        .start_for(&format!("guest-tool tcp both {MODEM} --bytes {bytes}"), 240)?
         .ok()?;
     Ok(())
 }
 
 fn tcp_echo(vm: &mut Vm) -> Result<()> {
     vm.up()?;
+    let bytes = vm.bytes(5_000_000);
     vm.guest
-        .start_for(&format!("guest-tool tcp echo {MODEM} --bytes 5000000"), 120)?
+        .start_for(&format!("guest-tool tcp echo {MODEM} --bytes {bytes}"), 120)?
         .ok()?;
     Ok(())
 }
@@ -110,7 +109,8 @@ fn tcp_echo(vm: &mut Vm) -> Result<()> {
 /// obey, and nothing may get lost by that.
 fn flow_control(vm: &mut Vm) -> Result<()> {
     vm.up()?;
-    let transfer = vm.start_flowing(&format!("tcp sink {MODEM} --bytes 30000000"), 240)?;
+    let bytes = vm.bytes(30_000_000);
+    let transfer = vm.start_flowing(&format!("tcp sink {MODEM} --bytes {bytes}"), 240)?;
     let out = vm.guest.ok("guest-tool at 'AT*FLOW=1500' 'AT*FLOW?'")?;
     ensure!(out.contains("*FLOW: 1,"), "flow is not off: {out}");
     transfer.ok()?;

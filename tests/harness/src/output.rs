@@ -60,6 +60,31 @@ impl Output {
         self.lock().lines.get(mark..).unwrap_or_default().to_vec()
     }
 
+    /// Waits for the end of the process's output, and gives all of it.
+    pub fn all(&self) -> Vec<String> {
+        let mut state = self.lock();
+        while !state.ended {
+            let waited = self.0.1.wait(state);
+            state = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+        state.lines.clone()
+    }
+
+    /// Waits for line number `at`, which is none if the output ends before.
+    pub fn line(&self, at: usize) -> Option<String> {
+        let mut state = self.lock();
+        loop {
+            match state.lines.get(at) {
+                Some(line) => return Some(line.clone()),
+                None if state.ended => return None,
+                None => {
+                    let waited = self.0.1.wait(state);
+                    state = waited.unwrap_or_else(PoisonError::into_inner);
+                }
+            }
+        }
+    }
+
     pub fn tail(&self, count: usize) -> Vec<String> {
         let state = self.lock();
         state.lines[state.lines.len().saturating_sub(count)..].to_vec()

@@ -18,6 +18,9 @@ pub struct Config {
     /// Print the names of the cases and end
     #[arg(long)]
     pub list: bool,
+    /// Let transfers have as many bytes as in a release's tests, not a fifth of them
+    #[arg(long)]
+    pub long: bool,
     /// The script that starts QEMU
     #[arg(long, env = "CAIF_RUN_VM")]
     pub run_vm: PathBuf,

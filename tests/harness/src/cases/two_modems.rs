@@ -58,10 +58,11 @@ fn frames(vm: &mut Vm, link: &str) -> Result<u64> {
 
 fn both(vm: &mut Vm) -> Result<()> {
     up(vm)?;
+    let bytes = vm.bytes(10_000_000);
     let transfers = [0, 1].map(|index| {
         let address = modem_address(index);
         vm.guest.start_for(
-            &format!("guest-tool tcp both {address} --bytes 10000000"),
+            &format!("guest-tool tcp both {address} --bytes {bytes}"),
             240,
         )
     });
@@ -81,8 +82,9 @@ fn both(vm: &mut Vm) -> Result<()> {
 fn one_killed(vm: &mut Vm) -> Result<()> {
     up(vm)?;
     let mark = vm.kernel.mark();
+    let bytes = vm.bytes(60_000_000);
     let transfer = vm.start_flowing(
-        &format!("tcp both {} --bytes 60000000", modem_address(1)),
+        &format!("tcp both {} --bytes {bytes}", modem_address(1)),
         240,
     )?;
     vm.modems[0].kill()?;

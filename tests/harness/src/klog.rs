@@ -34,6 +34,23 @@ const BAD: &[&str] = &[
     "not ok ",
 ];
 
+/// Lines with any of these are bad as well while nothing but KUnit cases run.
+const BAD_IN_TEST: &[&str] = &[
+    "WARNING",
+    "BUG",
+    "INFO: ",
+    "panic",
+    "Unable to handle",
+    "possible recursive",
+    "possible circular",
+    "inconsistent",
+    "suspicious RCU",
+    "while atomic",
+    "sleeping function",
+    "cannot create duplicate",
+    "kmemleak",
+];
+
 /// What the checkers say when all is well.
 const HARMLESS: &[&str] = &[
     "DMA-API: preallocated",
@@ -41,13 +58,20 @@ const HARMLESS: &[&str] = &[
     "RCU lockdep checking is enabled",
 ];
 
+/// The lines that mean so.
 pub fn bad_lines(lines: &[String]) -> Vec<&str> {
-    lines
-        .iter()
-        .map(String::as_str)
-        .filter(|line| BAD.iter().any(|bad| line.contains(bad)))
-        .filter(|line| !HARMLESS.iter().any(|fine| line.contains(fine)))
-        .collect()
+    let lines = lines.iter().map(String::as_str);
+    lines.filter(|line| is_bad(line)).collect()
+}
+
+fn is_bad(line: &str) -> bool {
+    let has = |texts: &[&str]| texts.iter().any(|text| line.contains(text));
+    has(BAD) && !has(HARMLESS)
+}
+
+/// Whether a line means so in a run of KUnit cases.
+pub fn is_bad_in_test(line: &str) -> bool {
+    is_bad(line) || BAD_IN_TEST.iter().any(|text| line.contains(text))
 }
 
 #[cfg(test)]

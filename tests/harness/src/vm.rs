@@ -20,8 +20,8 @@ use crate::{
     process::Process,
 };
 
-/// Emulated, on a shared machine, with a debugging kernel.
-const BOOT: Duration = Duration::from_secs(120);
+/// Emulated, on a shared machine, under sanitizers.
+const BOOT: Duration = Duration::from_secs(240);
 /// For the kernel to report something that takes it a moment.
 pub const SOON: Duration = Duration::from_secs(60);
 
@@ -32,6 +32,8 @@ pub struct Vm {
     pub modems: Vec<Modem>,
     qemu: Process,
     pub logs: PathBuf,
+    /// See [`Config::long`].
+    long: bool,
     // Last, so that the sockets outlive the processes that use them.
     _dir: TempDir,
 }
@@ -62,8 +64,14 @@ impl Vm {
             modems,
             qemu,
             logs: logs.to_owned(),
+            long: config.long,
             _dir: dir,
         })
+    }
+
+    /// How many bytes a transfer is to have that in a long run has these.
+    pub fn bytes(&self, long: u64) -> u64 {
+        if self.long { long } else { long / 5 }
     }
 
     /// Loads a module with all it needs.

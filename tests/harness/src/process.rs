@@ -5,8 +5,10 @@
 #![expect(unsafe_code, reason = "a child runs code of ours before its program")]
 
 use std::{
+    fs::File,
+    io::PipeReader,
     os::unix::process::{CommandExt, ExitStatusExt},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc,
     thread,
@@ -27,26 +29,41 @@ use crate::output::Output;
 pub struct Process {
     name: String,
     pid: Pid,
-    /// What it printed, standard output and standard error together.
+    /// What it printed.
     pub output: Output,
     ended: mpsc::Receiver<ExitStatus>,
     status: Option<ExitStatus>,
 }
 
 impl Process {
+    /// Starts a process whose standard output and standard error are one.
     pub fn start(name: &str, mut command: Command, dir: &Path) -> Result<Self> {
         let (reader, writer) = std::io::pipe()?;
-        let end_with_us = || Ok(set_pdeathsig(Signal::SIGKILL)?);
-        // SAFETY: The closure makes one system call, which is allowed between fork and exec, and
-        // allocates nothing.
-        unsafe { command.pre_exec(end_with_us) };
+        command.stdout(writer.try_clone()?).stderr(writer);
+        Self::spawn(name, command, dir, reader)
+    }
+
+    /// The same with standard error in a file of its own, see [`Self::error_log`].
+    pub fn start_apart(name: &str, mut command: Command, dir: &Path) -> Result<Self> {
+        let (reader, writer) = std::io::pipe()?;
+        command.stdout(writer);
+        command.stderr(File::create(Self::error_log(name, dir))?);
+        Self::spawn(name, command, dir, reader)
+    }
+
+    /// Where the standard error of a process is that was started apart.
+    pub fn error_log(name: &str, dir: &Path) -> PathBuf {
+        dir.join(format!("{name}.stderr.log"))
+    }
+
+    /// Starts the command, which holds the pipe's other end.
+    fn spawn(name: &str, mut command: Command, dir: &Path, reader: PipeReader) -> Result<Self> {
+        end_with_us(&mut command);
         let child = command
             .stdin(Stdio::null())
-            .stdout(writer.try_clone()?)
-            .stderr(writer)
             .spawn()
             .with_context(|| format!("cannot start {name}: {command:?}"))?;
-        // The command holds the pipe's other end: without this the output would never end.
+        // Without this the output would never end.
         drop(command);
         let output = Output::collect(reader, &dir.join(format!("{name}.log")))?;
         let pid = Pid::from_raw(child.id().cast_signed());
@@ -57,6 +74,11 @@ impl Process {
             ended: reap(child),
             status: None,
         })
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> Pid {
+        self.pid
     }
 
     pub fn signal(&mut self, signal: Signal) -> Result<()> {
@@ -105,6 +127,14 @@ impl Drop for Process {
             eprintln!("{error:#}");
         }
     }
+}
+
+/// Lets the command's process be killed when the thread that starts it ends.
+pub fn end_with_us(command: &mut Command) {
+    let end = || Ok(set_pdeathsig(Signal::SIGKILL)?);
+    // SAFETY: The closure makes one system call, which is allowed between fork and exec, and
+    // allocates nothing.
+    unsafe { command.pre_exec(end) };
 }
 
 /// Waits for the child in a thread of its own, because the standard library cannot wait with a
