@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! The server speaks for a modem, or a machine, that went without a word.
+//! The server writes the state of a modem, or of a host, that disconnected without doing so.
 
 mod common;
 
@@ -20,7 +20,7 @@ struct Board {
 
 fn board(state: ModemState) -> Board {
     let server = start();
-    // So that neither id is 0, which the page is full of.
+    // So that neither id is 0, the initial value of the page's fields.
     server.settle();
     let mut host = server.connect();
     let modem = server.connect();
@@ -44,7 +44,7 @@ impl Board {
         ModemState::from_raw(self.page.get(Field::ModemState).unwrap())
     }
 
-    /// Ends the modem as a signal would: its socket closes, and it says nothing.
+    /// Ends the modem as a signal would: its socket closes, and its state stays as it is.
     fn kill_modem(&mut self) {
         let modem = self.modem.take().unwrap();
         let id = u32::from(modem.id());
@@ -158,7 +158,7 @@ fn a_machine_that_goes_stops_its_modem() {
     rung(&modem, VECTOR);
     until(&mut modem, "the board to go", |modem| !modem.has_peer(id));
     assert_eq!(board.page.get(Field::HostState).unwrap(), 0);
-    // The modem is to say what becomes of it, not the server.
+    // The modem's state is the modem's to write, not the server's.
     assert_eq!(
         board.page.get(Field::ModemState).unwrap(),
         ModemState::Running as u32
