@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The hostile modem against the driver; see `Config` for the command line.
+//! Runs the hostile modem against the driver; `Config` is the command line.
 
 mod config;
 mod judge;
@@ -95,7 +95,7 @@ fn run_all(config: &Config, cases: &[Case]) -> Vec<Row> {
         for fault in &row.faults {
             eprintln!("     {fault}");
         }
-        // What is left of a machine after such a case proves nothing about the next.
+        // The next case needs a machine in a known state.
         if matches!(row.verdict, Verdict::Failed | Verdict::Wedged) {
             machine = None;
         }
@@ -124,7 +124,7 @@ fn run_case(
     judge::run(machine, case, flavour)
 }
 
-/// Looks for leaks, and ends the machine; this counts as a case.
+/// Looks for leaks, and ends the machine. This counts as a case.
 fn end(config: &Config, mut machine: Machine) -> Row {
     let start = Instant::now();
     let leaks = if config.no_leaks {
