@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # For people: make demo, make test. The kernel's build reads Kbuild instead.
+#
+# What make help prints is in here: groups in lines that begin with ##, and behind the
+# ## of a target, or in a line of its own, what it does.
 
 .DEFAULT_GOAL := help
 # Of the test machine: x86_64 (the default) or arm64.
@@ -8,79 +11,76 @@ ifdef ARCH
 export ARCH
 endif
 PARTS := scripts host modem fuzz interop kunit vm hostile hostile-self-test soak
-.PHONY: help demo test check setup modules modem soak fuzz bench bench-profile bench-end-to-end bench-host $(PARTS:%=test-%) clean distclean \
-	test-intree install docs
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.* \#\# .*/\1/p' $(firstword $(MAKEFILE_LIST))) $(PARTS:%=test-%)
 
-help:
-	@printf '%s\n' \
-	  'make demo      build everything, boot, ping the modem through the driver' \
-	  'make test      all tests: host, KUnit in QEMU, VM with the modem process' \
-	  'make test ARCH=arm64  KUnit and VM tests on a machine of arm64' \
-	  'make soak      a thousand crashes, rebinds and so on, with the modem process' \
-	  'make fuzz      ten minutes of fuzzing for each target' \
-	  'make bench     instructions per frame, beside those of the original C driver' \
-	  'make bench-profile  where those of an interrupt go, by what they belong to' \
-	  'make bench-end-to-end  ping, UDP and TCP through the modem process, beside the C driver and virtio-net' \
-	  'make bench-host  time per chain of the ring alone, beside virtio-queue and vringh.c' \
-	  'make check     formatting, lints, scripts, unsafe code' \
-	  'make modules   build the modules; KDIR=... against your own kernel' \
-	  'make test-PART one part of the tests: $(PARTS)' \
-	  'make test-intree  the driver as part of the kernel, with its own KUnit tool;' \
-	  '               with ARCH=arm64 that tool on a machine of arm64' \
-	  'make docs      render what the driver'\''s sources say of themselves' \
-  'make install   install the modules; KDIR=..., DESTDIR=...' \
-	  'make clean     remove what was built; make distclean: and what was fetched'
+## For people
+setup: ## install what the machine lacks; the other targets do so by themselves
+	@scripts/toolchain --quiet
 
-setup:
-	@scripts/toolchain
-
-demo: setup
+demo: setup ## build everything, boot, ping the modem through the driver
 	@scripts/demo
 
-test: setup
+modules: setup ## build the modules; KDIR=... against your own kernel
+	@scripts/modules $(if $(KDIR),--kdir "$(KDIR)")
+
+modem: setup ## build the modem's programs
+	@scripts/modem
+
+docs: setup ## render what the driver's sources say of themselves
+	@scripts/docs
+
+help: ## print this
+	@awk 'function entry(name, text,   words, n, i, line) { \
+		n = split(text, words, " "); line = sprintf("  make %-17s", name); \
+		for (i = 1; i <= n; i++) { \
+			if (length(line " " words[i]) > 80) { print line; line = sprintf("  %-22s", "") } \
+			line = line " " words[i] } \
+		print line } \
+	/^## [a-zA-Z-]+: / { name = $$2; sub(/:$$/, "", name); sub(/^[^:]*: /, ""); entry(name, $$0); next } \
+	/^## / { printf "%s%s\n", seen++ ? "\n" : "", substr($$0, 4); next } \
+	/^[a-z-]+:.* ## / { name = $$1; sub(/:.*/, "", name); sub(/.* ## /, ""); entry(name, $$0) }' \
+		$(firstword $(MAKEFILE_LIST))
+
+## Tests
+test: setup ## all tests, on the host and in QEMU; with ARCH=arm64 KUnit and VM tests on a machine of arm64
 	@tests/run
 
+## test-PART: one part of the tests, as tests/run --help names them
 $(PARTS:%=test-%): test-%: setup
 	@tests/run $*
 
-soak: setup
-	@tests/soak/run
-
-fuzz: setup
-	@tests/fuzz/run --long
-
-bench: setup
-	@bench/run
-
-bench-profile: setup
-	@bench/profile
-
-bench-end-to-end: setup
-	@bench/end-to-end
-
-bench-host: setup
-	@bench/host/run
-
-check: setup
-	@scripts/check
-
-modem: setup
-	@scripts/modem
-
-modules: setup
-	@scripts/modules $(if $(KDIR),--kdir "$(KDIR)")
-
-test-intree: setup
+test-intree: setup ## the driver as part of the kernel, with its own KUnit tool; with ARCH=arm64 that tool on a machine of arm64
 	@tests/intree/run
 
-docs: setup
-	@scripts/docs
+soak: setup ## a thousand crashes, rebinds and so on, with the modem process
+	@tests/soak/run
 
-install: setup
+fuzz: setup ## ten minutes of fuzzing for each target
+	@tests/fuzz/run --long
+
+## Benches
+bench: setup ## instructions per frame, beside those of the original C driver
+	@bench/run
+
+bench-profile: setup ## where the instructions of an interrupt go, by what they belong to
+	@bench/profile
+
+bench-end-to-end: setup ## ping, UDP and TCP through the modem process, beside the C driver and virtio-net
+	@bench/end-to-end
+
+bench-host: setup ## time per chain of the ring alone, beside virtio-queue and vringh.c
+	@bench/host/run
+
+## Checks
+check: setup ## formatting, lints, scripts, unsafe code, commit messages
+	@scripts/check
+
+## Installing and removing
+install: setup ## install the modules; KDIR=..., DESTDIR=...
 	@scripts/install $(if $(KDIR),--kdir "$(KDIR)") $(if $(DESTDIR),--destdir "$(DESTDIR)")
 
-clean:
+clean: ## remove what was built
 	@scripts/clean
 
-distclean:
+distclean: ## remove what was built and what was fetched
 	@scripts/clean --all

@@ -198,8 +198,10 @@ impl<'bound> Link<'bound> {
     /// it and it cannot be attached to once more: for lack of firmware it would stay down.
     fn survives_crash(&self) -> bool {
         let rproc = self.rproc.as_ptr();
-        // SAFETY: By the type invariant, the remote processor is valid; an old value will do.
-        let state = unsafe { (&raw const (*rproc).state).read_volatile() };
+        // SAFETY: By the type invariant, the remote processor is valid.
+        let state = unsafe { &raw const (*rproc).state };
+        // SAFETY: As above; the state can change at any time, and an old value will do.
+        let state = unsafe { state.read_volatile() };
         // SAFETY: The features are set before the remote processor is registered.
         let features = unsafe { (*rproc).features };
         let attach = 1 << bindings::rproc_features_RPROC_FEAT_ATTACH_ON_RECOVERY;
@@ -211,9 +213,11 @@ impl<'bound> Link<'bound> {
     /// try to recover it; if not, nothing was reported. Any context.
     pub fn report_crash(&self) -> bool {
         let rproc = self.rproc.as_ptr();
-        // SAFETY: By the type invariant, the remote processor is valid. The setting can change at
-        // any time, so that an old value is as good as a new one.
-        if unsafe { (&raw const (*rproc).recovery_disabled).read_volatile() } {
+        // SAFETY: By the type invariant, the remote processor is valid.
+        let disabled = unsafe { &raw const (*rproc).recovery_disabled };
+        // SAFETY: As above. The setting can change at any time, so that an old value is as good
+        // as a new one.
+        if unsafe { disabled.read_volatile() } {
             return false;
         }
         if !self.survives_crash() {

@@ -19,14 +19,19 @@ LLVM_VER=19
 
 JOBS=${JOBS:-$(nproc)}
 
-# The architecture of the test machine; the modem always runs on the host's.
-# What is built for another than the default has its name at the end.
-ARCH=${ARCH:-x86_64}
-case $ARCH in
-x86_64) ARCH_SUFFIX='' ARCH_MAKE=() KERNEL_IMAGE=arch/x86/boot/bzImage ;;
-arm64) ARCH_SUFFIX=-arm64 ARCH_MAKE=(ARCH=arm64) KERNEL_IMAGE=arch/arm64/boot/Image ;;
+# The architecture of the test machine, by the name that the kernel, Debian or the
+# compilers give it; the modem always runs on the host's. What is built for another
+# than the default has its name at the end. Without ARCH in the environment the
+# kernel's own build takes the host's.
+ARCH_MAKE=()
+case ${ARCH:-} in
+'' | x86_64 | x86 | amd64)
+	[ -z "${ARCH:-}" ] || ARCH_MAKE=(ARCH=x86)
+	ARCH=x86_64 ARCH_SUFFIX='' KERNEL_IMAGE=arch/x86/boot/bzImage
+	;;
+arm64 | aarch64) ARCH=arm64 ARCH_SUFFIX=-arm64 ARCH_MAKE=(ARCH=arm64) KERNEL_IMAGE=arch/arm64/boot/Image ;;
 *)
-	echo "error: ARCH=$ARCH is unknown, there are x86_64 and arm64" >&2
+	echo "error: ARCH=$ARCH is unknown: want x86_64 (or x86, amd64) or arm64 (or aarch64)" >&2
 	exit 2
 	;;
 esac
@@ -36,6 +41,26 @@ warn() { printf 'warning: %s\n' "$*" >&2; }
 die() {
 	printf 'error: %s\n' "$*" >&2
 	exit 1
+}
+
+# Whether the source of rustc's own library is known: a kernel is built with it, modules
+# are not.
+has_rust_src() { [ -n "${RUST_LIB_SRC:-}" ] || [ -d "$(rustc --print sysroot 2>/dev/null)/lib/rustlib/src/rust/library" ]; }
+want_rust_src() {
+	has_rust_src ||
+		die "rustc $(rustc --version | cut -d' ' -f2) has no library source: rustup component add rust-src, or set RUST_LIB_SRC"
+}
+
+# The test kernel that is there already, san before test; san where none is.
+built_kernel() {
+	local name
+	for name in san 'test'; do
+		if [ -e "$CACHE/kernel-$name$ARCH_SUFFIX/.done" ]; then
+			echo "$name"
+			return
+		fi
+	done
+	echo san
 }
 
 # Run a command as root: directly, or through sudo.

@@ -5,9 +5,11 @@
 
 PATH=$CACHE/bindgen/bin:$PATH
 # Debian's rust-src where rustup's component of the same version is not there.
-if [ -z "${RUST_LIB_SRC:-}" ] && [ ! -d "$(rustc --print sysroot)/lib/rustlib/src/rust/library" ]; then
-	RUST_LIB_SRC=$(find "$CACHE/debs/rust-src/usr/src" -maxdepth 2 -name library 2>/dev/null | head -n 1)
-	export RUST_LIB_SRC
+if ! has_rust_src; then
+	for library in "$CACHE"/debs/rust-src/usr/src/*/library; do
+		if [ -d "$library" ]; then export RUST_LIB_SRC=$library; fi
+	done
+	unset library
 fi
 # One place for the build output of every cargo workspace, outside the checkout.
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$CACHE/target}

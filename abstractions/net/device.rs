@@ -334,8 +334,10 @@ impl<O: Operations> Callbacks<O> {
         let napi = unsafe { &raw mut (*private).napi };
         // SAFETY: The instance was added to `dev` when that was allocated.
         let napi = unsafe { Napi::from_raw(napi.cast()) };
+        // SAFETY: By the safety requirements, the private data is of this type.
+        let parts = unsafe { &(*private).parts };
         // SAFETY: By the safety requirements, the parts are initialized.
-        let parts = unsafe { (*private).parts.assume_init_ref() };
+        let parts = unsafe { parts.assume_init_ref() };
         // SAFETY: By the safety requirements.
         let dev = unsafe { Device::from_raw(dev) };
         (dev, napi, parts)
