@@ -81,7 +81,7 @@ impl<'a> Modem<'a> {
     }
 }
 
-/// Runs a round of the driver's ring.
+/// A round of the driver's ring.
 fn ours(ring: &mut Ring<View<'_>, Vec<bool>>, segments: &mut [Segment], batch: bool) {
     let show = |segment: &Segment| {
         black_box((segment.addr(), segment.len(), segment.flags()));

@@ -95,7 +95,7 @@ fn run_all(config: &Config, cases: &[Case]) -> Vec<Row> {
         for fault in &row.faults {
             eprintln!("     {fault}");
         }
-        // The next case needs a machine in a known state.
+        // What is left of a machine after such a case proves nothing about the next.
         if matches!(row.verdict, Verdict::Failed | Verdict::Wedged) {
             machine = None;
         }
