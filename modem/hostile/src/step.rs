@@ -19,7 +19,7 @@ pub enum Step {
         #[serde(default = "four")]
         width: u8,
     },
-    /// Fills memory with bytes as frames have them.
+    /// Fills memory with the bytes that frames consist of.
     Fill {
         /// Device address.
         at: Expr,
