@@ -139,8 +139,8 @@ fn repair(body: &mut [u8]) {
 }
 
 #[test]
-fn the_conversation_is_one() {
-    // Unchanged, the packets must be answered: the property below changes them one by one.
+fn the_conversation_uses_each_service() {
+    // The property below changes these packets, so they must include those of each service.
     let packets = conversation();
     assert!(packets.len() > 12, "{} packets", packets.len());
     for text in [&b"echo"[..], b"sink", b"900 1\n"] {

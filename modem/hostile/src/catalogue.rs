@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_knows_is_refused() {
+    fn unknown_names_are_refused() {
         for (steps, why) in [
             (r#"{ do = "avail", heads = ["nmu"] }"#, "nmu"),
             (r#"{ do = "avial" }"#, "avial"),

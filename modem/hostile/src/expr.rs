@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_none() {
+    fn invalid_expressions() {
         for text in ["", "+", "1 +", "1 ** 2", "a b", "0x", "1a", "{n}"] {
             // A space inside a name vanishes; the name is then unknown.
             assert!(eval(text).is_err(), "{text:?}");

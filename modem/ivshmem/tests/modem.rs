@@ -74,7 +74,7 @@ fn a_modem_that_dies_while_it_waits_is_absent() {
 }
 
 #[test]
-fn a_modem_that_said_goodbye_is_not_mourned() {
+fn the_state_of_a_modem_that_ended_in_order_is_kept() {
     let mut board = board(ModemState::Absent);
     board.kill_modem();
     board.server.settle();
@@ -150,7 +150,7 @@ fn without_a_board_the_state_is_set_all_the_same() {
 }
 
 #[test]
-fn a_machine_that_goes_stops_its_modem() {
+fn a_modem_is_stopped_when_its_machine_ends() {
     let board = board(ModemState::Running);
     let mut modem = board.modem.unwrap();
     let id = u32::from(board.host.id());
@@ -166,7 +166,7 @@ fn a_machine_that_goes_stops_its_modem() {
 }
 
 #[test]
-fn a_machine_that_had_stopped_its_modem_goes_quietly() {
+fn a_stopped_modem_is_left_alone_when_its_machine_ends() {
     let board = board(ModemState::Waiting);
     board.page.set(Field::HostState, 0).unwrap();
     drop(board.host);

@@ -67,7 +67,7 @@ fn doorbells_ring_both_ways() {
 
 /// QEMU clears the flag of all eventfds that it receives, and sets it again a little later.
 #[test]
-fn nobody_waits_for_a_doorbell_that_another_peer_made_blocking() {
+fn clearing_does_not_block_on_an_eventfd_made_blocking() {
     let server = start();
     let a = server.connect();
     rustix::fs::fcntl_setfl(a.vector(0).unwrap(), OFlags::RDWR).unwrap();
@@ -132,7 +132,7 @@ fn peers_notice_when_the_server_goes() {
 }
 
 #[test]
-fn a_peer_that_does_not_listen_is_left_behind() {
+fn a_peer_that_does_not_receive_is_removed() {
     let server = start();
     let mut watcher = server.connect();
     let deaf = UnixStream::connect(&server.path).unwrap();

@@ -177,7 +177,7 @@ fn few_vectors_are_refused_in_one_line() {
 }
 
 #[test]
-fn it_says_what_it_can_do() {
+fn help_names_each_option() {
     let output = Command::new(env!("CARGO_BIN_EXE_ivshmem-server"))
         .arg("--help")
         .output()

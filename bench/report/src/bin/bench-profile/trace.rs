@@ -127,18 +127,18 @@ mod tests {
     }
 
     #[test]
-    fn the_one_with_fewest_counts() {
+    fn the_shortest_window_is_taken() {
         let window = window(&[BEGIN, "kfree", "kfree", END, BEGIN, "kfree", END]).unwrap();
         assert_eq!(window.total, 2);
     }
 
     #[test]
-    fn one_with_a_timer_in_between_does_not() {
+    fn a_window_with_a_timer_is_skipped() {
         assert!(window(&[BEGIN, TIMER, "kfree", END]).is_none());
     }
 
     #[test]
-    fn one_without_an_end_does_not() {
+    fn a_window_without_an_end_is_skipped() {
         assert!(window(&[BEGIN, "kfree"]).is_none());
     }
 
