@@ -113,6 +113,12 @@ fn passes(options: &Options, uplink: Direction, downlink: Direction) -> Result {
     check_eq!(netdev.send(&frame(1, frame_max(uplink) + 1)?), 0, "result");
     check_eq!(netdev.stats().tx_errors, 1, "tx_errors");
     check_eq!(tx.waiting()?, 0, "frames sent");
+    // It did not take a slot with it, which may be the only one.
+    let short = frame(2, 1)?;
+    check_eq!(netdev.send(&short), 0, "result of sending");
+    tx.wait(1)?;
+    let sent = tx.expect(&short, room(uplink).head, room(uplink).tail)?;
+    tx.complete(&sent)?;
     Ok(())
 }
 

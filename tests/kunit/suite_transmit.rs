@@ -201,6 +201,29 @@ mod tests {
     }
 
     #[test]
+    fn burst_that_ends_with_a_frame_that_is_too_long() -> Result {
+        let fake = Fake::attached(&Options::default())?;
+        let netdev = fake.netdev()?;
+        netdev.lift_byte_limits();
+        netdev.open()?;
+        let mut tx = ModemTx::new(&fake)?;
+        send(netdev, 0)?;
+        let first = expect(&mut tx, 0..1)?;
+        give_back(&mut tx, &first)?;
+        // What has no slot is sent at once when there are some.
+        let slots = SLOTS as u32;
+        for number in 1..slots + 4 {
+            send(netdev, number)?;
+        }
+        check_eq!(netdev.send(&frame(0, 4033)?), 0, "result of sending");
+        let all = expect(&mut tx, 1..slots + 1)?;
+        give_back(&mut tx, &all)?;
+        let rest = expect(&mut tx, slots + 1..slots + 4)?;
+        check_eq!(netdev.stats().tx_errors, 1, "tx_errors");
+        give_back(&mut tx, &rest)
+    }
+
+    #[test]
     fn index_wraps() -> Result {
         let fake = Fake::attached(&Options::default())?;
         let netdev = fake.netdev()?;

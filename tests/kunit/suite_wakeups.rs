@@ -182,6 +182,24 @@ mod tests {
     }
 
     #[test]
+    fn poll_without_budget() -> Result {
+        for features in WAYS {
+            let fake = modem(features)?;
+            let netdev = fake.netdev()?;
+            let sink = Sink::new(&fake)?;
+            let mut rx = ModemRx::new(&fake, DEFAULT_ROOM)?;
+            netdev.settle();
+            netdev.poll_without_budget();
+            let buffer = rx.buffer(&frame(1, 60)?)?;
+            rx.post(&[buffer])?;
+            check!(rx.publish()?, "no interrupt is wanted after the poll");
+            netdev.poll_without_budget();
+            check!(sink.is_empty(), "a frame arrives without a budget");
+        }
+        Ok(())
+    }
+
+    #[test]
     fn modem_that_wants_no_kicks() -> Result {
         for features in WAYS {
             let fake = modem(features)?;
