@@ -16,7 +16,7 @@ pub struct Config {
     /// Only the cases whose names match, as file names do in a shell. May be repeated
     #[arg(long = "case", value_name = "GLOB")]
     pub cases: Vec<glob::Pattern>,
-    /// Print the cases, with what they do and must come to, and end
+    /// Print the cases and the results that they must have
     #[arg(long)]
     pub list: bool,
     /// Write the results to a file as well

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The hostile modem against the driver; see `Config` for the command line.
+//! Runs the hostile modem against the driver; `Config` is the command line.
 
 mod config;
 mod judge;
@@ -146,7 +146,7 @@ fn run_case(
     judge::run(machine, case, flavour)
 }
 
-/// Looks for leaks, and ends the machine; this counts as a case.
+/// Looks for leaks, and ends the machine. This counts as a case.
 fn end(config: &Config, mut machine: Machine) -> Row {
     let start = Instant::now();
     let leaks = if config.no_leaks {
