@@ -22,10 +22,12 @@ mod abstractions {
 mod ivshmem {
     //! The parts of the board that do not use remoteproc.
 
+    #[expect(unreachable_pub, reason = "the host's tests build this file as well")]
     pub(super) mod firmware;
     pub(super) mod layout;
     #[expect(unreachable_pub, reason = "the modem builds this file as well")]
     pub(super) mod map;
+    #[expect(unreachable_pub, reason = "the host's tests build this file as well")]
     mod table;
     pub(super) mod watchdog;
 }

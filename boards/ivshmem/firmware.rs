@@ -31,7 +31,7 @@ const TABLE: &[u8] = b".resource_table";
 
 /// Why an image is not firmware for the modem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unfit {
+pub enum Unfit {
     /// It is not a 32-bit file.
     Class,
     /// It is for another machine.
@@ -138,7 +138,7 @@ fn inside(da: u32, len: u32) -> Result<(), Unfit> {
 }
 
 /// Checks that an ELF file is firmware for the modem.
-pub(crate) fn check(image: &[u8]) -> Result<(), Unfit> {
+pub fn check(image: &[u8]) -> Result<(), Unfit> {
     let [class] = bytes(image, 4)?;
     if class != CLASS_32 {
         return Err(Unfit::Class);

@@ -36,7 +36,7 @@ const VRING: usize = 20;
 const ANY: u32 = u32::MAX;
 
 /// Checks a resource table.
-pub(crate) fn check(table: &[u8]) -> Result<(), Unfit> {
+pub fn check(table: &[u8]) -> Result<(), Unfit> {
     let version = word(table, 0)?;
     if version != VERSION {
         return Err(Unfit::TableVersion(version));
