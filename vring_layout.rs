@@ -75,7 +75,8 @@ pub struct Layout {
     num: u16,
     mask: u16,
     // 32 bits, so that on 64-bit machines the compiler sees for itself that no offset overflows,
-    // and in words of 4 bytes, so that it sees how offsets are aligned. It leaves the checks out.
+    // and in words of 4 bytes, so that it sees how offsets are aligned. It leaves the checks out:
+    // 10 instructions a frame fewer (bench, rx 8x1), 32 (rx 1x1), 7 (tx 1x1).
     used_words: u32,
     size: u32,
 }

@@ -16,14 +16,14 @@
 //! # The life of a chain
 //!
 //! [`DeviceRing::peek`] shows the next chain, [`Peeked::fetch`] hands it out as a [`Chain`],
-//! [`DeviceRing::give_back`] takes it back in any order, and [`DeviceRing::publish`] tells the modem
-//! about all that were given back since. A [`Chain`] can neither be copied nor made up, so giving one
-//! back twice does not compile, and the one of another ring is refused.
+//! [`DeviceRing::give_back`] takes it back in any order, and [`DeviceRing::publish`] tells the
+//! modem about all that were given back since. A [`Chain`] can neither be copied nor made up, so
+//! giving one back twice does not compile, and the one of another ring is refused.
 //!
 //! The compiler does not prevent that a chain is dropped instead of given back, and a destructor
-//! that gives it back would have to borrow the ring, so that only one chain could be held at a time.
-//! Two things stand in. A chain that was only peeked at is still the ring's and can be given back
-//! without being taken, which is the way for chains of one buffer, the most common ones. And a
+//! that gives it back would have to borrow the ring, so that only one chain could be held at a
+//! time. Two things stand in. A chain that was only peeked at is still the ring's and can be given
+//! back without being taken, which is the way for chains of one buffer, the most common ones. And a
 //! [`Chain`] is `#[must_use]`, and [`DeviceRing::in_flight`] counts those that are held or were
 //! dropped. A dropped chain is lost to the modem, and its buffers are never handed out again.
 //!
@@ -365,6 +365,7 @@ impl<M: RingMem, S: BorrowMut<[bool]>> DeviceRing<M, S> {
     fn break_with(&mut self, error: DeviceRingError) -> DeviceRingError {
         self.broken = Some(error);
         // With no known chain left, `peek()` gets to `read_avail_idx()`, which returns the error.
+        // Without a check in `peek()` itself: 5 instructions a frame fewer (bench, rx 8x1).
         // INVARIANT: Equal to its predecessor.
         self.known_avail = self.next_avail;
         error

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The abstractions' bindings, and those to the driver's own functions in C, made from `frames.h` at
-//! build time.
+//! The abstractions' bindings, and those to the driver's own functions in C, made from `frames.h`
+//! at build time.
 
 #![allow(
     clippy::all,

@@ -15,8 +15,8 @@ use crate::abstractions::net::{
     TxQueue, //
 };
 
-/// Copies a frame, once, to a new packet of the protocol `ETH_P_CAIF`, counts it and hands it to the
-/// stack. Returns whether there was memory for the packet.
+/// Copies a frame, once, to a new packet of the protocol `ETH_P_CAIF`, counts it and hands it to
+/// the stack. Returns whether there was memory for the packet.
 #[inline]
 pub(crate) fn receive(cx: &napi::Context<'_>, frame: &SharedFrame<'_>) -> bool {
     let napi = cx.as_raw();
@@ -39,8 +39,8 @@ pub(crate) struct Sent {
     pub(crate) stopped: bool,
 }
 
-/// Counts a packet whose frame is in a slot, which may stop the queue (byte queue limits), and frees
-/// it. `more` is what [`TxQueue::xmit_more`] returned.
+/// Counts a packet whose frame is in a slot, which may stop the queue (byte queue limits), and
+/// frees it. `more` is what [`TxQueue::xmit_more`] returned.
 #[inline]
 pub(crate) fn sent(queue: &TxQueue<'_>, skb: SkBuff, more: bool) -> Sent {
     let dev = queue.dev().as_raw();

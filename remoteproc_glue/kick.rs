@@ -128,8 +128,8 @@ impl Kicker {
 impl Drop for Kicker {
     fn drop(&mut self) {
         if let Some(deferred) = &self.deferred {
-            // SAFETY: The work item is initialized. `kick()` borrows the kicker, so that the work is
-            // not scheduled again.
+            // SAFETY: The work item is initialized. `kick()` borrows the kicker, so that the work
+            // is not scheduled again.
             unsafe { bindings::cancel_work_sync(deferred.work.get()) };
         }
     }

@@ -77,8 +77,9 @@ impl<'bound> Windows<'bound> {
         })
     }
 
-    /// Returns the frame in the buffer at device address `da`, if all of the buffer is in one window.
-    #[inline(always)]
+    /// Returns the frame in the buffer at device address `da`, if all of the buffer is in one
+    /// window.
+    #[inline]
     pub(crate) fn find(&self, da: u64, place: &FramePlace) -> Option<SharedFrame<'_>> {
         let end = da.checked_add(place.total().into())?;
         let (window, va) = match self.first.translate(da, end) {
@@ -165,8 +166,8 @@ impl SharedFrame<'_> {
     }
 }
 
-/// Returns whether a carveout of that name is for vrings, or for what they carry from Linux to the remote
-/// processor.
+/// Returns whether a carveout of that name is for vrings, or for what they carry from Linux to the
+/// remote processor.
 fn is_virtio_memory(name: &[u8]) -> bool {
     let Some(rest) = name.strip_prefix(b"vdev") else {
         return false;

@@ -308,7 +308,7 @@ pub fn fuzz(input: &[u8]) {
     let memory = Memory::new(layout.size());
     let features = Features { event_idx };
     // The content of the storage must not matter.
-    let storage = vec![SlotState::InFlight; slots.into()];
+    let storage = vec![SlotState::Available; slots.into()];
     let ring = match DriverRing::new(memory.view(), layout, features, storage) {
         Ok(ring) => ring,
         Err(error) => {

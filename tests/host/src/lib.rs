@@ -55,7 +55,9 @@
 
 #![forbid(unsafe_code)]
 
-pub use kernel_pure::{vring_chain, vring_driver, vring_layout, vring_mem, vring_news, vring_reversed};
+pub use kernel_pure::{
+    vring_chain, vring_driver, vring_layout, vring_mem, vring_news, vring_reversed,
+};
 
 pub mod differential;
 pub mod driver;

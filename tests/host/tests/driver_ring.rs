@@ -17,7 +17,7 @@ type HostRing<'a> = DriverRing<View<'a>, Vec<SlotState>>;
 
 fn ring_of(bench: &Bench, features: Features, slots: u16) -> HostRing<'_> {
     // The content of the storage must not matter.
-    let states = vec![SlotState::InFlight; usize::from(slots)];
+    let states = vec![SlotState::Available; usize::from(slots)];
     DriverRing::new(bench.view(), bench.layout, features, states)
         .expect("as many slots are possible")
 }

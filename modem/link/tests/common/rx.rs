@@ -5,8 +5,9 @@
 use super::{Host, VRING_DA};
 use ivshmem::memory::SharedMemory;
 use kernel_pure::{
+    vring_chain::{DeviceRingError, Segment},
     vring_mem::{Features, RingMem},
-    vring_reversed::{Chain, Ring, DeviceRingError, Segment},
+    vring_reversed::{Chain, DeviceRing},
 };
 use rand::{Rng, rngs::SmallRng, seq::SliceRandom};
 use std::sync::atomic::{Ordering, fence};
