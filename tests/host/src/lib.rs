@@ -59,4 +59,5 @@ pub use kernel_pure::{vring_driver, vring_layout, vring_mem, vring_news, vring_r
 pub mod differential;
 pub mod driver;
 pub mod memory;
+pub mod reference;
 pub mod spy;
