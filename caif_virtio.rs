@@ -10,25 +10,34 @@
 #![deny(unsafe_code)]
 
 #[expect(unsafe_code)]
-pub mod abstractions {
+mod abstractions {
     //! Safe wrappers that the kernel crate lacks.
 
-    pub mod bindings;
-    pub mod net;
-    pub mod trace;
-    pub mod virtio;
+    pub(crate) mod bindings;
+    pub(crate) mod net;
+    pub(crate) mod virtio;
 }
-pub mod counters;
-pub mod link_config;
-pub mod receive;
+mod counters;
+#[allow(unreachable_pub)]
+mod link_config;
+mod log;
+mod receive;
 #[expect(unsafe_code)]
-pub mod remoteproc_glue;
-pub mod transmit;
-pub mod vring_driver;
-pub mod vring_layout;
-pub mod vring_mem;
-pub mod vring_news;
-pub mod vring_reversed;
+mod remoteproc_glue;
+mod transmit;
+// Crates of the host build these files, too, and see what is `pub` there.
+#[allow(unreachable_pub)]
+mod vring_chain;
+#[allow(unreachable_pub)]
+mod vring_driver;
+#[allow(unreachable_pub)]
+mod vring_layout;
+#[allow(unreachable_pub)]
+mod vring_mem;
+#[allow(unreachable_pub)]
+mod vring_news;
+#[allow(unreachable_pub)]
+mod vring_reversed;
 
 use crate::{
     abstractions::{
@@ -57,22 +66,21 @@ use crate::{
         Counter,
         Counters, //
     },
-    link_config::{
-        ConfigError,
-        LinkConfig, //
-    },
+    link_config::LinkConfig,
+    log::log,
     receive::Rx,
     remoteproc_glue::{
-        queues::Queues,
-        windows::Windows,
+        trace,
         Link,
-        VRING_RX,
-        VRING_TX, //
+        PerVring,
+        Queues,
+        Vring,
+        Windows, //
     },
     transmit::Tx,
+    vring_driver::DriverRingError,
     vring_layout::{
         Layout,
-        LayoutError,
         F_EVENT_IDX,
         F_INDIRECT_DESC, //
     },
@@ -99,34 +107,6 @@ kernel::module_device_table!(
     @none,
     [virtio::DeviceId::new(bindings::VIRTIO_ID_CAIF)]
 );
-
-/// Lets the kernel's printing take errors of files that do not know the kernel.
-macro_rules! impl_display {
-    ($($error:ty),*) => {$(
-        impl fmt::Display for $error {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                core::fmt::Display::fmt(self, f)
-            }
-        }
-    )*};
-}
-
-impl_display!(
-    ConfigError,
-    LayoutError,
-    vring_driver::RingError,
-    vring_reversed::RingError
-);
-
-/// Prints a line that a modem can cause, at the rate that the network stack allows for such lines.
-macro_rules! log {
-    ($print:ident, $($args:tt)*) => {
-        if $crate::abstractions::net::may_log() {
-            kernel::$print!($($args)*);
-        }
-    };
-}
-pub(crate) use log;
 
 /// The driver.
 struct CaifDriver;
@@ -172,38 +152,40 @@ impl virtio::netdev::Driver for CaifDriver {
         let link = Link::new(vdev)
             .inspect_err(|_| log!(dev_err, dev, "not a device of a remote processor\n"))?;
         let config = read_config(dev, &link)?;
-        let rx_layout = read_layout(dev, &link, VRING_RX)?;
-        let tx_layout = read_layout(dev, &link, VRING_TX)?;
+        let layouts = PerVring {
+            rx: read_layout(dev, &link, Vring::Rx)?,
+            tx: read_layout(dev, &link, Vring::Tx)?,
+        };
 
-        let queues = Queues::new(setup, link, [rx_layout, tx_layout]).inspect_err(|e| {
+        let queues = Queues::new(setup, link, layouts).inspect_err(|e| {
             log!(
                 dev_err,
                 dev,
                 "no vrings of {} and {} descriptors, aligned as asked for: error {}\n",
-                rx_layout.num(),
-                tx_layout.num(),
+                layouts.rx.num(),
+                layouts.tx.num(),
                 e.to_errno()
             )
         })?;
         let features = Features {
             event_idx: vdev.has_feature(F_EVENT_IDX),
         };
-        let tx = Tx::new(&queues, &link, tx_layout, features, config.uplink)?;
-        let windows = Windows::new(&link, tx.slots.dma_range()).inspect_err(|_| {
+        let tx = Tx::new(&queues, &link, layouts.tx, features, config.uplink)?;
+        let windows = Windows::new(&link, tx.dma_range()).inspect_err(|_| {
             log!(
                 dev_err,
                 dev,
                 "no carveout where frames could be, besides the virtio ones\n"
             )
         })?;
-        let rx = Rx::new(&queues, rx_layout, features, windows, config.downlink)?;
+        let rx = Rx::new(&queues, layouts.rx, features, windows, config.downlink)?;
         log!(
             dev_info,
             dev,
             "uplink: {} slots of {} bytes, downlink: {} buffers of up to {} bytes\n",
-            tx.slots.count(),
+            tx.slots(),
             config.uplink.mtu,
-            rx_layout.num(),
+            layouts.rx.num(),
             config.downlink.mtu
         );
 
@@ -213,14 +195,14 @@ impl virtio::netdev::Driver for CaifDriver {
             min_mtu: link_config::FRAME_MIN,
             max_mtu: mtu,
         };
-        // The network device is polled only when it is up, so that this is not too early.
+        // Interrupts have no effect yet: the network device is polled only when it is up.
         queues.listen();
         let ops = CaifVirtio {
             link,
             queues,
             rings: Rings {
-                rx: rx_layout.num().into(),
-                tx: tx.slots.count().into(),
+                rx: layouts.rx.num().into(),
+                tx: tx.slots().into(),
             },
             counters: Counters::default(),
             broken: AtomicFlag::new(false),
@@ -242,7 +224,7 @@ impl virtio::netdev::Driver for CaifDriver {
             dev.carrier_off();
         }
         // The modem is not told of DRIVER_OK in any other way.
-        netdev.queues.kick(VRING_RX);
+        netdev.queues.kick(Vring::Rx);
     }
 
     fn quiesce(netdev: &CaifVirtio<'_>) {
@@ -287,18 +269,18 @@ fn read_config(dev: &device::Device<device::Bound>, link: &Link<'_>) -> Result<L
 fn read_layout(
     dev: &device::Device<device::Bound>,
     link: &Link<'_>,
-    index: usize,
+    vring: Vring,
 ) -> Result<Layout> {
-    // A vring that the table does not have is found out here: it has no descriptors.
-    let layout = link.layout(index).map_err(|error| {
-        log!(dev_err, dev, "vring {index}: {error}\n");
+    // A vring that is not in the resource table fails here: it has no descriptors.
+    let layout = link.layout(vring).map_err(|error| {
+        log!(dev_err, dev, "vring {vring}: {error}\n");
         EINVAL
     })?;
-    if !link.has_notify_id(index) {
+    if !link.has_notify_id(vring) {
         log!(
             dev_err,
             dev,
-            "vring {index} lost its notify id when there was no memory for it: \
+            "vring {vring} lost its notify id when there was no memory for it: \
              stop and start the remote processor to get it back\n"
         );
         return Err(ENXIO);
@@ -306,48 +288,7 @@ fn read_layout(
     Ok(layout)
 }
 
-impl<'bound> CaifVirtio<'bound> {
-    /// Gives the link up until it is bound anew, and reports that to remoteproc. Any context.
-    #[cold]
-    fn give_up(&self, dev: &net::Device, fault: Counter, why: fmt::Arguments<'_>) {
-        if self.broken.xchg(true, kernel::sync::atomic::Full) {
-            return;
-        }
-        dev.carrier_off();
-        self.queues.mute();
-        self.counters.count(fault);
-        dev.trace_fault(fault.name());
-        let recovers = self.link.report_crash();
-        let outlook = if recovers {
-            "remoteproc recovers the modem"
-        } else {
-            "remoteproc does not recover the modem: unbind and bind to use the link again"
-        };
-        log!(
-            dev_err,
-            self.link.vdev().as_ref(),
-            "link is down: {why}; {outlook}\n"
-        );
-    }
-
-    /// As [`give_up`](Self::give_up), when the vring to send by broke.
-    #[cold]
-    fn tx_broken(&self, queue: &TxQueue<'_>, error: vring_driver::RingError) {
-        queue.stop();
-        self.give_up(queue.dev(), Counter::TxRing, fmt!("vring 1: {error}"));
-    }
-
-    /// Completes transmissions.
-    fn poll_tx(&self, tx: &TxLock<'_, Tx<'bound>>) {
-        let mut tx = tx.lock();
-        let (queue, tx) = tx.parts();
-        if let Err(error) = tx.complete(queue).and_then(|()| tx.rearm(queue)) {
-            self.tx_broken(queue, error);
-        }
-    }
-}
-
-impl<'bound> net::Operations for CaifVirtio<'bound> {
+impl<'bound> net::NetdevOperations for CaifVirtio<'bound> {
     const HW_TYPE: u16 = bindings::ARPHRD_CAIF as u16;
     const FLAGS: u32 =
         bindings::net_device_flags_IFF_POINTOPOINT | bindings::net_device_flags_IFF_NOARP;
@@ -357,13 +298,6 @@ impl<'bound> net::Operations for CaifVirtio<'bound> {
     type Prefix = CaifDevCommon;
     type Tx = Tx<'bound>;
     type Rx = Rx<'bound>;
-
-    fn open(&self, _dev: &net::Device) -> Result {
-        Ok(())
-    }
-
-    // Slots that the modem has stay with it: they belong to the device and not to the interface.
-    fn stop(&self, _dev: &net::Device) {}
 
     fn start_xmit(&self, queue: &TxQueue<'_>, tx: &mut Tx<'bound>, skb: SkBuff) -> Xmit {
         if self.broken.load(Relaxed) {
@@ -379,7 +313,7 @@ impl<'bound> net::Operations for CaifVirtio<'bound> {
         match sent {
             Ok(true) => {
                 self.counters.count(Counter::TxKick);
-                self.queues.kick(VRING_TX);
+                self.queues.kick(Vring::Tx);
             }
             Ok(false) => {}
             Err(error) => self.tx_broken(queue, error),
@@ -400,31 +334,34 @@ impl<'bound> net::Operations for CaifVirtio<'bound> {
             return Polled::Done(0);
         }
         if cx.budget() == 0 {
-            // Somebody who wants to send polls, perhaps in the middle of an interrupt.
+            // netpoll, perhaps in the middle of an interrupt: only transmissions may be completed.
             self.poll_tx(tx);
             return Polled::Done(0);
         }
         self.counters.count(Counter::Poll);
-        rx.begin();
-        let received = match rx.receive(cx, &self.counters) {
+        let received = match rx.poll(cx, &self.counters) {
             Ok(received) => received,
             Err(error) => {
-                self.give_up(cx.dev(), Counter::RxRing, fmt!("vring 0: {error}"));
+                self.give_up(
+                    cx.dev(),
+                    Counter::RxRing,
+                    fmt!("vring {}: {error}", Vring::Rx),
+                );
                 return Polled::More;
             }
         };
-        if rx.ring.publish() {
+        if received.need_kick {
             self.counters.count(Counter::RxKick);
-            self.queues.kick(VRING_RX);
+            self.queues.kick(Vring::Rx);
         }
-        // A queue that was stopped runs again when buffers came back, and not before.
+        // Only returned buffers can be a reason to wake the queue.
         if self.queues.has_returned() {
             self.poll_tx(tx);
         }
-        if received == cx.budget() || rx.rearm() {
+        if received.buffers == cx.budget() || rx.rearm() {
             Polled::More
         } else {
-            Polled::Done(received)
+            Polled::Done(received.buffers)
         }
     }
 
@@ -447,6 +384,52 @@ impl<'bound> net::Operations for CaifVirtio<'bound> {
     fn counters(&self, f: &mut dyn FnMut(usize, u64)) {
         for (index, value) in self.counters.values().enumerate() {
             f(index, value);
+        }
+    }
+}
+
+impl<'bound> CaifVirtio<'bound> {
+    /// Stops the use of the link until it is bound anew, and reports that to remoteproc. Any
+    /// context.
+    #[cold]
+    fn give_up(&self, dev: &net::Device, fault: Counter, why: fmt::Arguments<'_>) {
+        if self.broken.xchg(true, kernel::sync::atomic::Full) {
+            return;
+        }
+        dev.carrier_off();
+        self.queues.mute();
+        self.counters.count(fault);
+        trace::link_fault(dev, fault.name());
+        let recovers = self.link.report_crash();
+        let outlook = if recovers {
+            "remoteproc recovers the modem"
+        } else {
+            "remoteproc does not recover the modem: unbind and bind to use the link again"
+        };
+        log!(
+            dev_err,
+            self.link.vdev().as_ref(),
+            "link is down: {why}; {outlook}\n"
+        );
+    }
+
+    /// Does what [`give_up`](Self::give_up) does, when the vring to send by broke.
+    #[cold]
+    fn tx_broken(&self, queue: &TxQueue<'_>, error: DriverRingError) {
+        queue.stop();
+        self.give_up(
+            queue.dev(),
+            Counter::TxRing,
+            fmt!("vring {}: {error}", Vring::Tx),
+        );
+    }
+
+    /// Completes transmissions.
+    fn poll_tx(&self, tx: &TxLock<'_, Tx<'bound>>) {
+        let mut tx = tx.lock();
+        let (queue, tx) = tx.parts();
+        if let Err(error) = tx.complete(queue).and_then(|()| tx.rearm(queue)) {
+            self.tx_broken(queue, error);
         }
     }
 }

@@ -14,7 +14,7 @@ use kernel::{
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
-pub enum Counter {
+pub(crate) enum Counter {
     /// A buffer to receive from is marked as one for us to write to.
     Write,
     /// A buffer has no room for a frame, or is larger than the MRU.
@@ -31,7 +31,7 @@ pub enum Counter {
     TxBroken,
     /// The vring to send by broke, which ends the use of the link.
     TxRing,
-    /// The modem stopped to take frames, which ends the use of the link.
+    /// The modem stopped taking frames, which ends the use of the link.
     TxTimeout,
     /// The rings were lost in hibernation, which ends the use of the link.
     Lost,
@@ -45,7 +45,7 @@ pub enum Counter {
 
 impl Counter {
     /// Names of the counters, in the order of their numbers, as `ethtool -S` shows them.
-    pub const NAMES: &'static [&'static CStr] = &[
+    pub(crate) const NAMES: &'static [&'static CStr] = &[
         c"rx_drop_write_flag",
         c"rx_drop_length",
         c"rx_drop_address",
@@ -61,8 +61,8 @@ impl Counter {
         c"polls",
     ];
 
-    /// Name of the counter.
-    pub fn name(self) -> &'static CStr {
+    /// Returns the name of the counter.
+    pub(crate) fn name(self) -> &'static CStr {
         Self::NAMES.get(self as usize).copied().unwrap_or_default()
     }
 }
@@ -73,7 +73,7 @@ const COUNT: usize = Counter::Poll as usize + 1;
 const _: () = assert!(Counter::NAMES.len() == COUNT);
 
 /// A counter for each kind.
-pub struct Counters([Atomic<u64>; COUNT]);
+pub(crate) struct Counters([Atomic<u64>; COUNT]);
 
 impl Default for Counters {
     fn default() -> Self {
@@ -84,19 +84,19 @@ impl Default for Counters {
 impl Counters {
     /// Counts one more. Any context.
     #[inline]
-    pub fn count(&self, counter: Counter) {
+    pub(crate) fn count(&self, counter: Counter) {
         if let Some(value) = self.0.get(counter as usize) {
             value.add(1, Relaxed);
         }
     }
 
-    /// The values, in the order of [`Counter::NAMES`].
-    pub fn values(&self) -> impl Iterator<Item = u64> + '_ {
+    /// Returns the values, in the order of [`Counter::NAMES`].
+    pub(crate) fn values(&self) -> impl Iterator<Item = u64> + '_ {
         self.0.iter().map(|value| value.load(Relaxed))
     }
 
     /// Adds the faults to the standard statistics. Any context.
-    pub fn add_to(&self, stats: &mut Stats64) {
+    pub(crate) fn add_to(&self, stats: &mut Stats64) {
         let get = |counter| self.values().nth(counter as usize).unwrap_or(0);
         let length = get(Counter::Length);
         let frame = get(Counter::Write) + get(Counter::Address);

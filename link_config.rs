@@ -47,26 +47,26 @@ impl fmt::Display for ConfigError {
 }
 
 impl Direction {
-    /// What holds where a device has no config space.
+    /// The buffers of a device without a config space.
     pub const DEFAULT: Self = Self {
         headroom: 32,
         tailroom: 32,
         mtu: 4096,
     };
 
-    /// Bytes around a frame.
+    /// Returns the bytes around a frame.
     pub const fn room(&self) -> u32 {
         self.headroom as u32 + self.tailroom as u32
     }
 
-    /// The largest frame.
+    /// Returns the bytes of the largest frame.
     pub const fn frame_max(&self) -> u32 {
         self.mtu.saturating_sub(self.room())
     }
 
-    /// What buffers may be.
+    /// Returns what buffers may be.
     pub const fn fit(&self) -> Fit {
-        // INVARIANT: As the sum is made of it.
+        // INVARIANT: The room is the sum of headroom and tailroom.
         Fit {
             headroom: self.headroom,
             room: self.room(),
@@ -93,7 +93,7 @@ impl Direction {
     }
 }
 
-/// Says where frames are in buffers of a direction, with all that is needed at hand.
+/// Which buffers of a direction can have a frame, and where.
 ///
 /// # Invariants
 ///
@@ -110,24 +110,24 @@ pub struct Fit {
 /// # Invariants
 ///
 /// The frame is inside the buffer: `headroom + len` is at most `total`.
-pub struct Place {
+pub struct FramePlace {
     total: u32,
     headroom: u16,
     len: u32,
 }
 
 impl Fit {
-    /// Where the frame is in a buffer of `total` bytes, if there can be one and the buffer is not
-    /// too large.
+    /// Returns where the frame is in a buffer of `total` bytes. `None` if the buffer has no room for
+    /// a frame, or is too large.
     #[inline(always)]
-    pub const fn place(&self, total: u32) -> Option<Place> {
+    pub const fn place(&self, total: u32) -> Option<FramePlace> {
         let len = total.wrapping_sub(self.room);
-        // One comparison for both ends: no bytes, or less than none, are more than there can be.
+        // One comparison for both: with `total <= room` the left side wraps to a large number.
         if len.wrapping_sub(1) >= self.max {
             return None;
         }
-        // INVARIANT: `len` did not wrap, so that `room + len` is `total`.
-        Some(Place {
+        // INVARIANT: `len` is from 1 to `max`, so that `room + len` is `total`.
+        Some(FramePlace {
             total,
             headroom: self.headroom,
             len,
@@ -135,20 +135,20 @@ impl Fit {
     }
 }
 
-impl Place {
-    /// Bytes of the buffer.
+impl FramePlace {
+    /// Returns the bytes of the buffer.
     #[inline(always)]
     pub const fn total(&self) -> u32 {
         self.total
     }
 
-    /// Bytes in front of the frame.
+    /// Returns the bytes in front of the frame.
     #[inline(always)]
     pub const fn headroom(&self) -> u16 {
         self.headroom
     }
 
-    /// Bytes of the frame.
+    /// Returns the bytes of the frame.
     #[inline(always)]
     pub const fn frame_len(&self) -> u32 {
         self.len
@@ -165,7 +165,7 @@ pub struct LinkConfig {
 }
 
 impl LinkConfig {
-    /// What holds where a device has no config space.
+    /// The config of a device without a config space.
     pub const DEFAULT: Self = Self {
         uplink: Direction::DEFAULT,
         downlink: Direction::DEFAULT,

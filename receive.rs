@@ -13,19 +13,23 @@ use crate::{
         Fit, //
     },
     remoteproc_glue::{
-        doorbell::Seen,
-        queues::Queues,
-        ring_mem::VringMem,
-        windows::Windows,
-        VRING_RX, //
+        frames,
+        trace,
+        LastSeen,
+        Queues,
+        Vring,
+        VringMem,
+        Windows, //
+    },
+    vring_chain::{
+        DeviceRingError,
+        Segment, //
     },
     vring_layout::Layout,
     vring_mem::Features,
     vring_reversed::{
         Chain,
-        Ring,
-        RingError,
-        Segment, //
+        DeviceRing, //
     }, //
 };
 use kernel::{
@@ -34,15 +38,14 @@ use kernel::{
 };
 
 /// State of reception.
-pub struct Rx<'bound> {
-    /// The reversed vring.
-    pub ring: Ring<VringMem<'bound>, KVec<bool>>,
+pub(crate) struct Rx<'bound> {
+    ring: DeviceRing<VringMem<'bound>, KVec<bool>>,
     /// The segments of the chain that was fetched last.
     segments: KVec<Segment>,
     /// A chain of which only some segments fitted into the budget, and the next one of them.
     current: Option<(Chain, usize)>,
     frames: Frames<'bound>,
-    seen: Arc<Seen>,
+    last_seen: Arc<LastSeen>,
 }
 
 /// Where frames are in the modem's buffers.
@@ -51,10 +54,18 @@ struct Frames<'bound> {
     fit: Fit,
 }
 
+/// What a run of [`Rx::poll`] came to.
+pub(crate) struct Received {
+    /// Buffers that were looked at, good or bad, at most the budget.
+    pub(crate) buffers: u32,
+    /// Whether the modem must be kicked to notice that its buffers came back.
+    pub(crate) need_kick: bool,
+}
+
 impl<'bound> Rx<'bound> {
     /// Takes the device side of the reversed vring, whose buffers are as `config` says and lie in
     /// `windows`.
-    pub fn new(
+    pub(crate) fn new(
         queues: &Queues<'bound>,
         layout: Layout,
         features: Features,
@@ -62,41 +73,52 @@ impl<'bound> Rx<'bound> {
         config: Direction,
     ) -> Result<Self> {
         let num = usize::from(layout.num());
-        let mem = queues.ring_mem(VRING_RX)?;
+        let mem = queues.ring_mem(Vring::Rx)?;
         let in_flight = KVec::from_elem(false, num, GFP_KERNEL)?;
         Ok(Self {
-            ring: Ring::new(mem, layout, features, in_flight).map_err(|_| EINVAL)?,
+            ring: DeviceRing::new(mem, layout, features, in_flight).map_err(|_| EINVAL)?,
             segments: KVec::from_elem(Segment::default(), num, GFP_KERNEL)?,
             current: None,
             frames: Frames {
                 windows,
                 fit: config.fit(),
             },
-            seen: queues.seen(),
+            last_seen: queues.last_seen(),
+        })
+    }
+
+    /// Receives frames, at most as many as the budget, and gives their buffers back. Asks for no
+    /// interrupts until [`rearm`](Self::rearm).
+    // There is one caller.
+    #[inline(always)]
+    pub(crate) fn poll(
+        &mut self,
+        cx: &napi::Context<'_>,
+        counters: &Counters,
+    ) -> Result<Received, DeviceRingError> {
+        self.last_seen.begin_poll();
+        self.ring.disable_notify();
+        let buffers = self.receive(cx, counters)?;
+        Ok(Received {
+            buffers,
+            need_kick: self.ring.publish(),
         })
     }
 
     /// Asks for an interrupt when there is more to receive. Returns whether there already is.
-    pub fn rearm(&mut self) -> bool {
-        self.seen.rx(self.ring.next());
+    pub(crate) fn rearm(&mut self) -> bool {
+        self.last_seen.rx(self.ring.next());
         self.ring.enable_notify()
     }
 
-    /// Begins to receive: asks for no more interrupts.
-    pub fn begin(&mut self) {
-        self.seen.begin_poll();
-        self.ring.disable_notify();
-    }
-
-    /// Receives frames, at most as many as the budget. Returns how many buffers were looked at,
-    /// good or bad. What was given back is not published yet.
+    /// Receives frames, at most as many as the budget. Returns how many buffers were looked at.
     // There is one caller.
     #[inline(always)]
-    pub fn receive(
+    fn receive(
         &mut self,
         cx: &napi::Context<'_>,
         counters: &Counters,
-    ) -> Result<u32, RingError> {
+    ) -> Result<u32, DeviceRingError> {
         let mut left = cx.budget() as usize;
         if self.current.is_some() {
             left -= self.resume(cx, counters, left)?;
@@ -106,47 +128,48 @@ impl<'bound> Rx<'bound> {
                 break;
             };
             if let Some(segment) = next.single() {
-                self.frames.buffer(cx, counters, segment);
+                self.frames.receive(cx, counters, segment);
                 next.give_back(0);
                 left -= 1;
             } else {
                 let chain = next.fetch(&mut self.segments)?;
-                left -= self.part(cx, counters, chain, 0, left)?;
+                left -= self.receive_part(cx, counters, chain, 0, left)?;
             }
         }
-        // At most the budget.
+        // At most the budget, which is 32 bits wide.
         Ok(cx.budget() - left as u32)
     }
 
-    /// As [`part`](Self::part), of the chain of which a part was received before.
+    /// Goes on with the chain of which a part was received before. Returns how many buffers were
+    /// looked at, at most `left`.
     #[cold]
     fn resume(
         &mut self,
         cx: &napi::Context<'_>,
         counters: &Counters,
         left: usize,
-    ) -> Result<usize, RingError> {
+    ) -> Result<usize, DeviceRingError> {
         match self.current.take() {
-            Some((chain, next)) => self.part(cx, counters, chain, next, left),
+            Some((chain, next)) => self.receive_part(cx, counters, chain, next, left),
             None => Ok(0),
         }
     }
 
-    /// Receives what the budget allows of a chain: at most `left` buffers, from the one with number
-    /// `next` on. Returns how many.
+    /// Receives at most `left` buffers of a chain, from the one with number `next` on, and gives the
+    /// chain back after its last. Returns how many buffers were looked at.
     // One of the two callers is cold.
     #[inline(always)]
-    fn part(
+    fn receive_part(
         &mut self,
         cx: &napi::Context<'_>,
         counters: &Counters,
         chain: Chain,
         next: usize,
         left: usize,
-    ) -> Result<usize, RingError> {
+    ) -> Result<usize, DeviceRingError> {
         let end = chain.len().min(next + left);
         for segment in self.segments.get(next..end).unwrap_or_default() {
-            self.frames.buffer(cx, counters, segment);
+            self.frames.receive(cx, counters, segment);
         }
         if end < chain.len() {
             self.current = Some((chain, end));
@@ -160,17 +183,16 @@ impl<'bound> Rx<'bound> {
 impl Frames<'_> {
     /// Receives the frame in a buffer, or counts why not.
     #[inline(always)]
-    fn buffer(&self, cx: &napi::Context<'_>, counters: &Counters, segment: &Segment) {
-        if let Err(fault) = self.frame(cx, segment) {
+    fn receive(&self, cx: &napi::Context<'_>, counters: &Counters, segment: &Segment) {
+        if let Err(fault) = self.try_receive(cx, segment) {
             counters.count(fault);
-            cx.dev()
-                .trace_drop(fault.name(), segment.addr(), segment.len());
+            trace::frame_dropped(cx.dev(), fault.name(), segment.addr(), segment.len());
         }
     }
 
-    /// Copies the frame out of a buffer, or says why not.
+    /// Copies the frame in a buffer to a packet for the stack, or returns why not.
     #[inline(always)]
-    fn frame(&self, cx: &napi::Context<'_>, segment: &Segment) -> Result<(), Counter> {
+    fn try_receive(&self, cx: &napi::Context<'_>, segment: &Segment) -> Result<(), Counter> {
         if segment.is_write() {
             return Err(Counter::Write);
         }
@@ -179,7 +201,7 @@ impl Frames<'_> {
             .windows
             .find(segment.addr(), &place)
             .ok_or(Counter::Address)?;
-        if frame.receive(cx) {
+        if frames::receive(cx, &frame) {
             Ok(())
         } else {
             Err(Counter::NoMemory)

@@ -1,22 +1,38 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! What the driver needs of remoteproc: the remote processor behind a virtio device, the
-//! geometry of its vrings, its config space, its memory, a kick, and a word when it went wrong.
+//! geometry of its vrings, its config space, its memory, kicks and interrupts, crash reports.
 //!
 //! C header: [`include/linux/remoteproc.h`](srctree/include/linux/remoteproc.h)
 
-pub mod doorbell;
+mod bindings;
+mod doorbell;
+pub(crate) mod frames;
 mod kick;
-pub mod queues;
-pub mod ring_mem;
-pub mod slots;
-pub mod windows;
+mod queues;
+mod ring_mem;
+mod slots;
+pub(crate) mod trace;
+mod vring;
+mod windows;
+
+pub(crate) use self::{
+    doorbell::LastSeen,
+    queues::Queues,
+    ring_mem::VringMem,
+    slots::Slots,
+    vring::{
+        PerVring,
+        Vring, //
+    },
+    windows::{
+        SharedFrame,
+        Windows, //
+    }, //
+};
 
 use crate::{
-    abstractions::{
-        bindings,
-        virtio, //
-    },
+    abstractions::virtio,
     vring_layout::{
         Layout,
         LayoutError, //
@@ -35,27 +51,22 @@ use kernel::{
     sync::rcu, //
 };
 
-/// Number of the reversed vring, by which frames arrive.
-pub const VRING_RX: usize = 0;
-/// Number of the vring by which frames are sent.
-pub const VRING_TX: usize = 1;
-/// Vrings of a link, as many as remoteproc has for a device.
-pub const VRINGS: usize = bindings::RVDEV_NUM_VRINGS as usize;
-
-/// The remote processor at the other end, and the part of it that is this virtio device.
+/// A virtio device of a remote processor.
 ///
 /// # Invariants
 ///
-/// `rproc` and `rvdev` are valid for `'bound`: a virtio device is removed before either ends.
+/// `rproc` and `rvdev` are valid for `'bound`: remoteproc removes its virtio devices before it frees
+/// either.
 #[derive(Clone, Copy)]
-pub struct Link<'bound> {
+pub(crate) struct Link<'bound> {
     vdev: &'bound virtio::Device<device::Bound>,
     rproc: NonNull<bindings::rproc>,
     rvdev: NonNull<bindings::rproc_vdev>,
 }
 
-// SAFETY: What `rproc` points to is used by functions that lock it, and for what does not change
-// while the virtio device exists; the same goes for `rvdev`.
+// SAFETY: Of what `rproc` and `rvdev` point to, the methods read fields that do not change while the
+// virtio device exists, or single fields by volatile loads, and call functions that lock by
+// themselves.
 unsafe impl Send for Link<'_> {}
 
 // SAFETY: As for `Send`.
@@ -63,7 +74,7 @@ unsafe impl Sync for Link<'_> {}
 
 impl<'bound> Link<'bound> {
     /// Finds the remote processor behind a virtio device. `ENODEV` if there is none.
-    pub fn new(vdev: &'bound virtio::Device<device::Bound>) -> Result<Self> {
+    pub(crate) fn new(vdev: &'bound virtio::Device<device::Bound>) -> Result<Self> {
         // SAFETY: The virtio device is valid.
         let dev = unsafe { &raw mut (*vdev.as_raw()).dev };
         // SAFETY: `dev` is a valid device.
@@ -75,50 +86,52 @@ impl<'bound> Link<'bound> {
         let grandparent = unsafe { (*parent).parent };
         // SAFETY: The remote processor is valid.
         if grandparent != unsafe { &raw mut (*rproc.as_ptr()).dev } {
-            // Something between the two that is not remoteproc's own.
+            // The virtio device belongs to another device between the two.
             return Err(ENODEV);
         }
         // SAFETY: The parent is the device by which remoteproc represents its virtio devices,
         // whose driver data is a `struct rproc_vdev`.
         let rvdev = unsafe { bindings::dev_get_drvdata(parent) };
         let rvdev = NonNull::new(rvdev.cast()).ok_or(ENODEV)?;
-        // INVARIANT: Both belong to ancestors of the virtio device.
+        // INVARIANT: Both belong to ancestors of the virtio device, which outlive it.
         Ok(Self { vdev, rproc, rvdev })
     }
 
-    /// The virtio device.
-    pub fn vdev(&self) -> &'bound virtio::Device<device::Bound> {
+    /// Returns the virtio device.
+    pub(crate) fn vdev(&self) -> &'bound virtio::Device<device::Bound> {
         self.vdev
     }
 
-    /// The device that memory shared with the remote processor is allocated for.
+    /// Returns the device that memory shared with the remote processor is allocated for.
     ///
     /// It is the parent of the virtio device, with which remoteproc associates the pool or the
     /// reserved memory.
-    pub fn dma_device(&self) -> &'bound device::Device<device::Bound> {
+    pub(crate) fn dma_device(&self) -> &'bound device::Device<device::Bound> {
         let dev: &device::Device<device::Bound> = self.vdev.as_ref();
         let raw: *mut bindings::device = core::ptr::from_ref(dev).cast_mut().cast();
         // SAFETY: A virtio device has a parent that outlives it.
         let parent = unsafe { (*raw).parent };
-        // SAFETY: By the type invariant, the parent is bound to remoteproc's driver for `'bound`.
+        // SAFETY: The parent is bound to remoteproc's driver for as long as it has virtio devices,
+        // hence for `'bound`.
         unsafe { device::Device::from_raw(parent) }
     }
 
-    /// The `struct rproc_vring` with number `index`, which is below [`VRINGS`].
-    fn vring(&self, index: usize) -> *mut bindings::rproc_vring {
+    /// Returns the `struct rproc_vring` of a vring.
+    fn vring(&self, vring: Vring) -> *mut bindings::rproc_vring {
         // SAFETY: By the type invariant, the device is valid.
         let vrings = unsafe { &raw mut (*self.rvdev.as_ptr()).vring };
+        // The array has one entry for each vring, in the order of their numbers.
         vrings
             .cast::<bindings::rproc_vring>()
-            .wrapping_add(index % VRINGS)
+            .wrapping_add(vring.number())
     }
 
-    /// Whether remoteproc finds vring `index` by its notify id, as it must for an interrupt.
+    /// Returns whether remoteproc finds a vring by its notify id, as it must for an interrupt.
     ///
     /// It drops the id when it has no memory for a virtqueue, and gives none until the remote
     /// processor is started the next time; a recovery is not enough.
-    pub fn has_notify_id(&self, index: usize) -> bool {
-        let vring = self.vring(index);
+    pub(crate) fn has_notify_id(&self, vring: Vring) -> bool {
+        let vring = self.vring(vring);
         // SAFETY: By the type invariant, the vring is valid.
         let id = unsafe { (*vring).notifyid };
         let Ok(id) = usize::try_from(id) else {
@@ -132,10 +145,10 @@ impl<'bound> Link<'bound> {
         found.cast() == vring
     }
 
-    /// Where the parts of vring `index` are, or why there cannot be one of such a geometry:
+    /// Returns where the parts of a vring are, or why there cannot be one of such a geometry:
     /// remoteproc accepts more than virtio does.
-    pub fn layout(&self, index: usize) -> Result<Layout, LayoutError> {
-        let vring = self.vring(index);
+    pub(crate) fn layout(&self, vring: Vring) -> Result<Layout, LayoutError> {
+        let vring = self.vring(vring);
         // SAFETY: By the type invariant, the vring is valid.
         let num = unsafe { (*vring).num };
         // SAFETY: As above.
@@ -143,9 +156,9 @@ impl<'bound> Link<'bound> {
         Layout::new(u32::try_from(num).unwrap_or(0), align)
     }
 
-    /// Copies the config space to `config`. `None` if the device has none, `EINVAL` if it has one
+    /// Returns a copy of the config space. `None` if the device has none, `EINVAL` if it has one
     /// of another size.
-    pub fn config<const N: usize>(&self) -> Result<Option<[u8; N]>> {
+    pub(crate) fn config<const N: usize>(&self) -> Result<Option<[u8; N]>> {
         type Vdev = bindings::fw_rsc_vdev;
 
         // SAFETY: By the type invariant, the device is valid.
@@ -176,7 +189,7 @@ impl<'bound> Link<'bound> {
         Ok(Some(config))
     }
 
-    /// Name of the driver of the platform that the remote processor is part of.
+    /// Returns the name of the driver of the platform that the remote processor is part of.
     fn platform_driver(&self) -> Option<&'bound CStr> {
         // SAFETY: By the type invariant, the remote processor is valid.
         let platform = unsafe { (*self.rproc.as_ptr()).dev.parent };
@@ -194,13 +207,13 @@ impl<'bound> Link<'bound> {
         (!name.is_null()).then(|| unsafe { CStr::from_char_ptr(name) })
     }
 
-    /// Whether remoteproc can start the remote processor again. It cannot if somebody else started
-    /// it and it cannot be attached to once more: for lack of firmware it would stay down.
-    fn survives_crash(&self) -> bool {
+    /// Returns whether remoteproc can start the remote processor again. It cannot if somebody else
+    /// started it and it cannot be attached to once more: for lack of firmware it would stay down.
+    fn can_restart(&self) -> bool {
         let rproc = self.rproc.as_ptr();
         // SAFETY: By the type invariant, the remote processor is valid.
         let state = unsafe { &raw const (*rproc).state };
-        // SAFETY: As above; the state can change at any time, and an old value will do.
+        // SAFETY: As above. The state can change at any time, so that the load is volatile.
         let state = unsafe { state.read_volatile() };
         // SAFETY: The features are set before the remote processor is registered.
         let features = unsafe { (*rproc).features };
@@ -211,16 +224,15 @@ impl<'bound> Link<'bound> {
 
     /// Reports to remoteproc that the remote processor went wrong. Returns whether remoteproc will
     /// try to recover it; if not, nothing was reported. Any context.
-    pub fn report_crash(&self) -> bool {
+    pub(crate) fn report_crash(&self) -> bool {
         let rproc = self.rproc.as_ptr();
         // SAFETY: By the type invariant, the remote processor is valid.
         let disabled = unsafe { &raw const (*rproc).recovery_disabled };
-        // SAFETY: As above. The setting can change at any time, so that an old value is as good
-        // as a new one.
+        // SAFETY: As above. The setting can change at any time, so that the load is volatile.
         if unsafe { disabled.read_volatile() } {
             return false;
         }
-        if !self.survives_crash() {
+        if !self.can_restart() {
             return false;
         }
         // SAFETY: By the type invariant, the remote processor is valid.

@@ -12,46 +12,48 @@ use crate::{
         Counters, //
     },
     link_config::Direction,
-    log,
+    log::log,
     remoteproc_glue::{
-        doorbell::Seen,
-        queues::Queues,
-        ring_mem::VringMem,
-        slots::Slots,
+        frames,
+        LastSeen,
         Link,
-        VRING_TX, //
+        Queues,
+        Slots,
+        Vring,
+        VringMem, //
     },
     vring_driver::{
-        Ring,
-        RingError,
-        Slot, //
+        DriverRing,
+        DriverRingError,
+        Slot,
+        SlotState, //
     },
     vring_layout::Layout,
     vring_mem::Features, //
 };
+use core::ops::Range;
 use kernel::{
     prelude::*,
     sync::Arc, //
 };
 
-/// Fewest slots to send from that are of use.
+/// The fewest slots to send from with which a link is set up.
 const SLOTS_MIN: u16 = 4;
 
 /// State of transmission.
-pub struct Tx<'bound> {
-    ring: Ring<VringMem<'bound>, KVec<u16>>,
-    /// The slots to send from.
-    pub slots: Slots,
+pub(crate) struct Tx<'bound> {
+    ring: DriverRing<VringMem<'bound>, KVec<SlotState>>,
+    slots: Slots,
     /// Bytes of the packet in each slot.
     lens: KVec<u32>,
-    seen: Arc<Seen>,
+    last_seen: Arc<LastSeen>,
     config: Direction,
 }
 
 impl<'bound> Tx<'bound> {
     /// Takes the driver side of the vring to send by, and allocates slots to send from: as many as
     /// it has descriptors, or as there is memory for.
-    pub fn new(
+    pub(crate) fn new(
         queues: &Queues<'bound>,
         link: &Link<'bound>,
         layout: Layout,
@@ -68,20 +70,30 @@ impl<'bound> Tx<'bound> {
                 "no shared memory for {least} slots of {size} bytes to send from\n"
             )
         })?;
-        let states = KVec::from_elem(0, slots.count().into(), GFP_KERNEL)?;
+        let states = KVec::from_elem(SlotState::Taken, slots.count().into(), GFP_KERNEL)?;
         let lens = KVec::from_elem(0, slots.count().into(), GFP_KERNEL)?;
-        let mem = queues.ring_mem(VRING_TX)?;
+        let mem = queues.ring_mem(Vring::Tx)?;
         Ok(Self {
-            ring: Ring::new(mem, layout, features, states).map_err(|_| EINVAL)?,
+            ring: DriverRing::new(mem, layout, features, states).map_err(|_| EINVAL)?,
             slots,
             lens,
-            seen: queues.seen(),
+            last_seen: queues.last_seen(),
             config,
         })
     }
 
-    /// Takes back the slots that the modem is done with, and wakes the queue when there are some.
-    pub fn complete(&mut self, queue: &TxQueue<'_>) -> Result<(), RingError> {
+    /// Returns the number of slots to send from.
+    pub(crate) fn slots(&self) -> u16 {
+        self.slots.count()
+    }
+
+    /// Returns the device addresses of the slots.
+    pub(crate) fn dma_range(&self) -> Range<u64> {
+        self.slots.dma_range()
+    }
+
+    /// Takes back the slots that the modem is done with, and wakes the queue when enough are free.
+    pub(crate) fn complete(&mut self, queue: &TxQueue<'_>) -> Result<(), DriverRingError> {
         let mut packets = 0;
         let mut bytes = 0;
         let result = loop {
@@ -95,7 +107,7 @@ impl<'bound> Tx<'bound> {
             }
         };
         if packets > 0 {
-            self.seen.tx(self.ring.next());
+            self.last_seen.tx(self.ring.next());
             queue.completed(packets, bytes);
             queue.progress();
         }
@@ -105,14 +117,15 @@ impl<'bound> Tx<'bound> {
         result
     }
 
-    /// Free slots that make it worth to wake the queue.
+    /// Returns how many slots must be free for a stopped queue to be woken.
     fn wake_at(&self) -> u16 {
         (self.slots.count() / 4).max(1)
     }
 
-    /// Asks for an interrupt, if the queue waits for slots, and for none otherwise. The modem may
-    /// have returned some before it knew; then they are taken back, and the queue may run again.
-    pub fn rearm(&mut self, queue: &TxQueue<'_>) -> Result<(), RingError> {
+    /// Asks for an interrupt, if the queue is stopped, and for none otherwise. Slots that the modem
+    /// returned before it was asked, and without an interrupt, are taken back, after which the queue
+    /// may run again.
+    pub(crate) fn rearm(&mut self, queue: &TxQueue<'_>) -> Result<(), DriverRingError> {
         while queue.is_halted() {
             if !self.ring.enable_notify() {
                 return Ok(());
@@ -120,7 +133,7 @@ impl<'bound> Tx<'bound> {
             let free = self.ring.free();
             self.complete(queue)?;
             if self.ring.free() == free {
-                // The modem took its word back. It does not get to keep us here.
+                // The modem moved `used.idx` back. Trying again could go on for ever.
                 return Ok(());
             }
         }
@@ -128,14 +141,14 @@ impl<'bound> Tx<'bound> {
         Ok(())
     }
 
-    /// A free slot, if there is one; otherwise the queue is stopped now.
-    pub fn take(&mut self, queue: &TxQueue<'_>) -> Result<Option<Slot>, RingError> {
+    /// Returns a free slot, if there is one; otherwise the queue is stopped now.
+    pub(crate) fn take(&mut self, queue: &TxQueue<'_>) -> Result<Option<Slot>, DriverRingError> {
         // Slots are taken back a few at a time, and before the last one is gone.
         if self.ring.free() <= self.slots.count() / 2 {
             self.complete(queue)?;
         }
         if self.ring.free() == 0 {
-            // Nobody stopped the queue: the interface came up while the modem had all slots.
+            // The interface came up, which starts the queue, while the modem had all slots.
             queue.stop();
             self.rearm(queue)?;
         }
@@ -144,27 +157,27 @@ impl<'bound> Tx<'bound> {
 
     /// Sends a packet from `slot`. Returns whether the modem must be kicked, which waits for the
     /// last packet of a burst.
-    pub fn send(
+    pub(crate) fn send(
         &mut self,
         queue: &TxQueue<'_>,
         slot: Slot,
         skb: SkBuff,
         counters: &Counters,
-    ) -> Result<bool, RingError> {
+    ) -> Result<bool, DriverRingError> {
         let more = queue.xmit_more();
         let config = &self.config;
         let filled = self
             .slots
             .fill(&slot, config.headroom, &skb, config.tailroom);
-        let (tell, halted) = match filled {
+        let (need_kick, stopped) = match filled {
             Ok(total) => {
                 if let Some(len) = self.lens.get_mut(usize::from(slot.index())) {
                     *len = skb.len();
                 }
                 let addr = self.slots.dma_address(&slot);
                 self.ring.add(slot, addr, total)?;
-                let sent = queue.sent(skb, more);
-                (sent.tell, sent.halted)
+                let sent = frames::sent(queue, skb, more);
+                (sent.need_kick, sent.stopped)
             }
             Err(_) => {
                 self.ring.put(slot);
@@ -176,7 +189,7 @@ impl<'bound> Tx<'bound> {
         if full {
             queue.stop();
         }
-        if !(tell || halted || full) {
+        if !(need_kick || stopped || full) {
             return Ok(false);
         }
         let kick = self.ring.publish();

@@ -6,16 +6,16 @@
 //! frame is one descriptor, and the modem only reads. Here "the modem" is the side that owns the
 //! used ring, and "we" are the side that owns descriptors and available ring.
 //!
-//! The modem can write to the whole ring at any time. So nothing but the used ring and what asks
-//! for notifications is ever read from it: which descriptors the modem has, and which are free,
-//! is kept in private memory, and a descriptor is written anew each time it is made available. What
-//! the modem writes where only we should is its own harm. The first violation of the rules of the
-//! used ring ends the use of the ring: the error is kept, every later call reports it, and the
-//! ring's memory is not touched again.
+//! The modem can write to the whole ring at any time. So only the used ring and what asks for
+//! notifications is ever read from it. Which descriptors the modem has, and which are free, is
+//! kept in private memory, and a descriptor is written anew each time it is made available; what
+//! the modem writes to descriptors or available ring has no effect on this side. The first
+//! violation of the rules of the used ring ends the use of the ring: the error is kept, every later
+//! call reports it, and the ring's memory is not touched again.
 //!
-//! [`Ring::take`] hands out a [`Slot`], the right to fill a buffer. [`Ring::add`] makes it
-//! available, [`Ring::publish`] tells the modem about all that were added since, and
-//! [`Ring::reclaim`] takes back what the modem is done with, in any order.
+//! [`DriverRing::take`] hands out a [`Slot`], the right to fill a buffer. [`DriverRing::add`] makes
+//! it available, [`DriverRing::publish`] tells the modem about all that were added since, and
+//! [`DriverRing::reclaim`] takes back what the modem is done with, in any order.
 //!
 //! Source: Virtio 1.2, sections 2.7.13 and 2.7.14;
 //! C header: [`include/uapi/linux/virtio_ring.h`](srctree/include/uapi/linux/virtio_ring.h).
@@ -43,9 +43,9 @@ use super::{
 /// Why a call was refused.
 ///
 /// All but [`Slots`](Self::Slots), which is found before the ring is touched, are kept by the
-/// [`Ring`] and end its use.
+/// [`DriverRing`] and end its use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RingError {
+pub enum DriverRingError {
     /// `used.idx` moved further than there are buffers that the modem has.
     UsedJump {
         /// Entries from the last one taken to the new index.
@@ -79,7 +79,7 @@ pub enum RingError {
     },
 }
 
-impl fmt::Display for RingError {
+impl fmt::Display for DriverRingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::UsedJump { delta, allowed } => write!(
@@ -114,30 +114,40 @@ impl Slot {
     }
 }
 
-/// State of a slot that the modem has. Smaller values are the successor in the list of free slots.
-const IN_FLIGHT: u16 = 0xffff;
-/// State of a slot that was handed out.
-const TAKEN: u16 = 0xfffe;
-/// End of the list of free slots.
-const END: u16 = 0xfffd;
+/// Who has a slot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SlotState {
+    /// The ring.
+    Free {
+        /// The slot behind this one in the list of free slots.
+        next: Option<u16>,
+    },
+    /// The sender, as a [`Slot`].
+    #[default]
+    Taken,
+    /// The modem, at the latest after the next [`DriverRing::publish`].
+    InFlight,
+}
 
 /// The driver side of a ring.
 ///
-/// `S` stores 16 bits for each slot: its successor in the list of free ones, or who has it. There
-/// are as many slots as that, at most as many as descriptors.
+/// `S` stores a state for each slot. There are as many slots as that, at most as many as
+/// descriptors.
 ///
 /// # Invariants
 ///
 /// - `next_used`, `known_used`, `published` and `next_avail` follow each other in this order, and
 ///   from the first to the last it is at most the number of slots.
-/// - Unless the ring is broken, exactly `next_avail - next_used` slots are [`IN_FLIGHT`]; `free`
-///   slots are in the list that starts at `first_free` and ends with [`END`].
-pub struct Ring<M: RingMem, S: BorrowMut<[u16]>> {
+/// - Unless the ring is broken, exactly `next_avail - next_used` slots are
+///   [`InFlight`](SlotState::InFlight).
+/// - The list that starts at `first_free` has `free` slots, all of which are
+///   [`Free`](SlotState::Free).
+pub struct DriverRing<M: RingMem, S: BorrowMut<[SlotState]>> {
     mem: M,
     layout: Layout,
     features: Features,
     slots: S,
-    first_free: u16,
+    first_free: Option<u16>,
     free: u16,
     /// Where the next buffer goes in the available ring.
     next_avail: Wrapping<u16>,
@@ -148,12 +158,12 @@ pub struct Ring<M: RingMem, S: BorrowMut<[u16]>> {
     /// The last `used.idx` that was read and found possible.
     known_used: Wrapping<u16>,
     /// Whether the modem was asked last not to interrupt.
-    quiet: bool,
+    notify_disabled: bool,
     /// The error that ended the use of the ring.
-    broken: Option<RingError>,
+    broken: Option<DriverRingError>,
 }
 
-impl<M: RingMem, S: BorrowMut<[u16]>> Ring<M, S> {
+impl<M: RingMem, S: BorrowMut<[SlotState]>> DriverRing<M, S> {
     /// Takes the driver side of a ring that is all zero and that nobody has used yet, with as many
     /// slots as `slots` is long; its content does not matter.
     pub fn new(
@@ -161,93 +171,98 @@ impl<M: RingMem, S: BorrowMut<[u16]>> Ring<M, S> {
         layout: Layout,
         features: Features,
         mut slots: S,
-    ) -> Result<Self, RingError> {
+    ) -> Result<Self, DriverRingError> {
         let num = layout.num();
         let states = slots.borrow_mut();
-        let free = u16::try_from(states.len()).unwrap_or(0);
-        if free == 0 || free > num {
-            return Err(RingError::Slots {
-                slots: u32::try_from(states.len()).unwrap_or(u32::MAX),
-                num,
-            });
-        }
+        let free = match u16::try_from(states.len()) {
+            Ok(count) if (1..=num).contains(&count) => count,
+            _ => {
+                return Err(DriverRingError::Slots {
+                    slots: u32::try_from(states.len()).unwrap_or(u32::MAX),
+                    num,
+                });
+            }
+        };
         for (state, next) in states.iter_mut().zip(1..) {
-            *state = if next < free { next } else { END };
+            *state = SlotState::Free {
+                next: (next < free).then_some(next),
+            };
         }
-        // INVARIANT: All indices are equal, and all slots are in the list.
+        // INVARIANT: All indices are equal, and all slots are free and in the list.
         Ok(Self {
             mem,
             layout,
             features,
             slots,
-            first_free: 0,
+            first_free: Some(0),
             free,
             next_avail: Wrapping(0),
             published: Wrapping(0),
             next_used: Wrapping(0),
             known_used: Wrapping(0),
-            quiet: false,
+            notify_disabled: false,
             broken: None,
         })
     }
 
-    /// The ring's geometry.
-    pub fn layout(&self) -> &Layout {
-        &self.layout
-    }
-
-    /// The error that ended the use of the ring, if there was one.
-    pub fn error(&self) -> Option<RingError> {
+    /// Returns the error that ended the use of the ring, if there was one.
+    #[inline]
+    pub fn error(&self) -> Option<DriverRingError> {
         self.broken
     }
 
-    /// Place in the used ring of the next buffer to reclaim, counted from the start.
+    /// Returns the place in the used ring of the next buffer to reclaim, counted from the start.
     pub fn next(&self) -> u16 {
         self.next_used.0
     }
 
-    /// Number of free slots.
+    /// Returns the number of free slots.
     #[inline]
     pub fn free(&self) -> u16 {
         self.free
     }
 
-    /// Number of slots that were added and not reclaimed.
-    pub fn in_flight(&self) -> u16 {
-        (self.next_avail - self.next_used).0
-    }
-
-    /// Takes a free slot, the one that was used last.
+    /// Takes a free slot, the one that was freed last.
     #[inline]
     pub fn take(&mut self) -> Option<Slot> {
-        let slot = self.first_free;
+        let slot = self.first_free?;
         let state = self.slots.borrow_mut().get_mut(usize::from(slot))?;
+        let SlotState::Free { next } = *state else {
+            return None;
+        };
         // INVARIANT: The slot was the first of the list and is not in it any more.
-        self.first_free = core::mem::replace(state, TAKEN);
+        *state = SlotState::Taken;
+        self.first_free = next;
         self.free = self.free.saturating_sub(1);
         Some(Slot(slot))
     }
 
-    /// Puts a slot back unused. That of another ring is dropped.
+    /// Puts a slot back unused. A slot of another ring is dropped.
     pub fn put(&mut self, slot: Slot) {
-        if self.state(slot.0) == Some(TAKEN) {
-            self.release(slot.0);
+        let Slot(slot) = slot;
+        let state = self.slots.borrow_mut().get_mut(usize::from(slot));
+        if let Some(state @ SlotState::Taken) = state {
+            // INVARIANT: The slot is free and the first of the list now.
+            *state = SlotState::Free {
+                next: self.first_free.replace(slot),
+            };
+            self.free = self.free.saturating_add(1);
         }
     }
 
     /// Makes a buffer of `len` bytes at the modem's address `addr` available for it to read. The
     /// modem does not know before [`publish`](Self::publish).
     #[inline]
-    pub fn add(&mut self, slot: Slot, addr: u64, len: u32) -> Result<(), RingError> {
+    pub fn add(&mut self, slot: Slot, addr: u64, len: u32) -> Result<(), DriverRingError> {
         const _: () = assert!(DESC_SIZE == 16);
 
-        if let Some(error) = self.broken {
+        if let Some(error) = self.error() {
             return Err(error);
         }
         let Slot(slot) = slot;
         match self.slots.borrow_mut().get_mut(usize::from(slot)) {
-            Some(state) if *state == TAKEN => *state = IN_FLIGHT,
-            _ => return Err(self.break_with(RingError::NotTaken { slot })),
+            Some(state @ SlotState::Taken) => *state = SlotState::InFlight,
+            _ => return Err(self.break_with(DriverRingError::NotTaken { slot })),
         }
         let desc = self.layout.desc(slot);
         let [l0, l1, l2, l3] = len.to_ne_bytes();
@@ -257,7 +272,7 @@ impl<M: RingMem, S: BorrowMut<[u16]>> Ring<M, S> {
         self.mem.store64(desc + 8, rest);
         self.mem
             .store16(self.layout.avail_ring(self.next_avail.0), slot);
-        // INVARIANT: A slot was not in flight and is now, so that there was room.
+        // INVARIANT: One slot more is in flight, and there are not more in flight than slots.
         self.next_avail += 1;
         Ok(())
     }
@@ -285,28 +300,33 @@ impl<M: RingMem, S: BorrowMut<[u16]>> Ring<M, S> {
     /// Takes back the next buffer that the modem is done with, if there is one, and returns the
     /// number of its slot, which is free now.
     ///
-    /// The bytes that the modem claims to have written are of no interest: none were asked for.
+    /// The bytes that the modem claims to have written are not read: its buffers are for it to
+    /// read.
     #[inline]
-    pub fn reclaim(&mut self) -> Result<Option<u16>, RingError> {
-        if let Some(error) = self.broken {
+    pub fn reclaim(&mut self) -> Result<Option<u16>, DriverRingError> {
+        if let Some(error) = self.error() {
             return Err(error);
         }
         if self.next_used == self.known_used && !self.read_used_idx()? {
             return Ok(None);
         }
         let id = self.mem.load32(self.layout.used_ring(self.next_used.0));
-        let slot = match u16::try_from(id) {
-            Ok(slot) if usize::from(slot) < self.slots.borrow_mut().len() => slot,
-            _ => {
-                let slots = u16::try_from(self.slots.borrow_mut().len()).unwrap_or(u16::MAX);
-                return Err(self.break_with(RingError::UsedId { id, slots }));
-            }
+        let states = self.slots.borrow_mut();
+        let found = u16::try_from(id)
+            .ok()
+            .and_then(|slot| Some((slot, states.get_mut(usize::from(slot))?)));
+        let Some((slot, state)) = found else {
+            return Err(self.break_by_id(id));
         };
-        if self.state(slot) != Some(IN_FLIGHT) {
-            return Err(self.break_with(RingError::NotInFlight { id: slot }));
+        if *state != SlotState::InFlight {
+            return Err(self.break_with(DriverRingError::NotInFlight { id: slot }));
         }
-        self.release(slot);
-        // INVARIANT: The index was not at `known_used`, and one slot less is in flight.
+        // INVARIANT: The slot is free and the first of the list now; one slot less is in flight,
+        // and `next_used` was not at `known_used`.
+        *state = SlotState::Free {
+            next: self.first_free.replace(slot),
+        };
+        self.free = self.free.saturating_add(1);
         self.next_used += 1;
         Ok(Some(slot))
     }
@@ -317,10 +337,10 @@ impl<M: RingMem, S: BorrowMut<[u16]>> Ring<M, S> {
     /// for last, it comes by it again only 65,536 buffers later.
     #[inline]
     pub fn disable_notify(&mut self) {
-        if self.quiet || self.broken.is_some() {
+        if self.notify_disabled || self.broken.is_some() {
             return;
         }
-        self.quiet = true;
+        self.notify_disabled = true;
         if !self.features.event_idx {
             self.mem
                 .store16(self.layout.avail_flags(), AVAIL_F_NO_INTERRUPT);
@@ -333,7 +353,7 @@ impl<M: RingMem, S: BorrowMut<[u16]>> Ring<M, S> {
         if self.broken.is_some() {
             return false;
         }
-        self.quiet = false;
+        self.notify_disabled = false;
         if self.features.event_idx {
             self.mem.store16(self.layout.used_event(), self.next_used.0);
         } else {
@@ -343,18 +363,18 @@ impl<M: RingMem, S: BorrowMut<[u16]>> Ring<M, S> {
         self.has_more()
     }
 
-    /// Whether there seems to be something to reclaim: one load, no barrier.
+    /// Returns whether there seems to be something to reclaim: one load, no barrier.
     pub fn has_more(&self) -> bool {
         self.broken.is_none() && self.mem.load16(self.layout.used_idx()) != self.next_used.0
     }
 
     /// Looks for buffers beyond the known ones. Returns whether there are any.
-    fn read_used_idx(&mut self) -> Result<bool, RingError> {
+    fn read_used_idx(&mut self) -> Result<bool, DriverRingError> {
         let idx = Wrapping(self.mem.load16(self.layout.used_idx()));
         let delta = (idx - self.next_used).0;
         let allowed = (self.published - self.next_used).0;
         if delta > allowed {
-            return Err(self.break_with(RingError::UsedJump { delta, allowed }));
+            return Err(self.break_with(DriverRingError::UsedJump { delta, allowed }));
         }
         // INVARIANT: At most at `published`.
         self.known_used = idx;
@@ -362,26 +382,16 @@ impl<M: RingMem, S: BorrowMut<[u16]>> Ring<M, S> {
         Ok(delta != 0)
     }
 
-    /// Who has a slot.
-    #[inline]
-    fn state(&mut self, slot: u16) -> Option<u16> {
-        self.slots.borrow_mut().get(usize::from(slot)).copied()
-    }
-
-    /// Enters a slot in the list of free ones.
-    #[inline]
-    fn release(&mut self, slot: u16) {
-        if let Some(state) = self.slots.borrow_mut().get_mut(usize::from(slot)) {
-            // INVARIANT: The slot is the first of the list now.
-            *state = self.first_free;
-            self.first_free = slot;
-            self.free = self.free.saturating_add(1);
-        }
+    /// Ends the use of the ring, because a descriptor was returned that has no slot.
+    #[cold]
+    fn break_by_id(&mut self, id: u32) -> DriverRingError {
+        let slots = u16::try_from(self.slots.borrow_mut().len()).unwrap_or(u16::MAX);
+        self.break_with(DriverRingError::UsedId { id, slots })
     }
 
     /// Ends the use of the ring.
     #[cold]
-    fn break_with(&mut self, error: RingError) -> RingError {
+    fn break_with(&mut self, error: DriverRingError) -> DriverRingError {
         self.broken = Some(error);
         error
     }

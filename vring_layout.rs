@@ -104,57 +104,57 @@ impl Layout {
         })
     }
 
-    /// Number of descriptors: a power of two, at most [`MAX_NUM`].
+    /// Returns the number of descriptors: a power of two, at most [`MAX_NUM`].
     pub const fn num(&self) -> u16 {
         self.num
     }
 
-    /// Bytes from the ring's start to the end of `avail_event`.
+    /// Returns the bytes from the ring's start to the end of `avail_event`.
     pub const fn size(&self) -> usize {
         self.size as usize
     }
 
-    /// Offset of descriptor `index`, which is taken modulo the number of descriptors.
+    /// Returns the offset of descriptor `index`, which is taken modulo the number of descriptors.
     pub const fn desc(&self, index: u16) -> usize {
         self.slot(index) * DESC_SIZE
     }
 
-    /// Offset of `avail.flags`, which follows the descriptors.
+    /// Returns the offset of `avail.flags`, which follows the descriptors.
     pub const fn avail_flags(&self) -> usize {
         self.num as usize * DESC_SIZE
     }
 
-    /// Offset of `avail.idx`.
+    /// Returns the offset of `avail.idx`.
     pub const fn avail_idx(&self) -> usize {
         self.avail_flags() + 2
     }
 
-    /// Offset of the entry of the available ring that the free-running `index` names.
+    /// Returns the offset of entry `index` of the available ring, modulo the number of entries.
     pub const fn avail_ring(&self, index: u16) -> usize {
         2 * (self.num as usize * (DESC_SIZE / 2) + 2 + self.slot(index))
     }
 
-    /// Offset of `used_event`, which the driver writes and the device reads.
+    /// Returns the offset of `used_event`, which the driver writes and the device reads.
     pub const fn used_event(&self) -> usize {
         self.avail_flags() + 4 + 2 * self.num as usize
     }
 
-    /// Offset of `used.flags`.
+    /// Returns the offset of `used.flags`.
     pub const fn used_flags(&self) -> usize {
         self.used_words as usize * 4
     }
 
-    /// Offset of `used.idx`.
+    /// Returns the offset of `used.idx`.
     pub const fn used_idx(&self) -> usize {
         self.used_flags() + 2
     }
 
-    /// Offset of the entry of the used ring that the free-running `index` names.
+    /// Returns the offset of entry `index` of the used ring, modulo the number of entries.
     pub const fn used_ring(&self, index: u16) -> usize {
         4 * (self.used_words as usize + 1 + USED_ELEM_SIZE / 4 * self.slot(index))
     }
 
-    /// Offset of `avail_event`, which the device writes and the driver reads.
+    /// Returns the offset of `avail_event`, which the device writes and the driver reads.
     pub const fn avail_event(&self) -> usize {
         self.used_flags() + 4 + USED_ELEM_SIZE * self.num as usize
     }
@@ -164,8 +164,8 @@ impl Layout {
     }
 }
 
-/// Whether moving an index from `old` to `new` passes the peer's event index, so that the peer
-/// asked to be notified (Virtio 1.2, section 2.7.7.2; `vring_need_event()`).
+/// Returns whether moving an index from `old` to `new` passes the peer's event index, so that the
+/// peer asked to be notified (Virtio 1.2, section 2.7.7.2; `vring_need_event()`).
 pub const fn need_event(event: u16, new: u16, old: u16) -> bool {
     new.wrapping_sub(event).wrapping_sub(1) < new.wrapping_sub(old)
 }

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! Tells an interrupt that brings news of the rings from one that does not.
+//! Decides whether an interrupt must be followed by a poll.
 //!
 //! Some platforms cannot tell which vring an interrupt is for and pass each on to all of them,
-//! and a modem can interrupt as often as it likes. So the interrupt handlers compare the indices
-//! in the rings with those that the poll function saw last, and ask for one poll, however many
-//! interrupts there are before it begins.
+//! and a modem can interrupt as often as it likes. So the interrupt handlers compare the modem's
+//! indices in the rings with those that the poll function saw last. If one moved, they ask for one
+//! poll, however many interrupts there are before it begins.
 //!
-//! No news is lost by that. An index that was seen last never comes again with news behind it, as
-//! 65,536 buffers are more than a ring has. And a handler that leaves its news to a poll which was
-//! asked for before left them to one that has not begun.
+//! No buffer is missed by that. An index that differs from the one seen last cannot come back to it
+//! before a poll, as 65,536 buffers are more than a ring has. And a handler that asks for no poll,
+//! because one is due, leaves its buffers to a poll that has not begun.
 
 /// A variable that the interrupt handlers and the poll function share: the kernel's `atomic_t`.
 pub trait Word {
-    /// The value; no ordering.
+    /// Returns the value; no ordering.
     fn load(&self) -> u32;
 
     /// Sets the value; no ordering.
@@ -32,45 +32,45 @@ pub struct Seen<W: Word> {
 }
 
 impl<W: Word> Seen<W> {
-    /// Nothing was seen yet, and all three words are 0.
+    /// Starts with no poll due and no buffer seen. All three words must be 0.
     pub fn new([rx, tx, due]: [W; 3]) -> Self {
         Self { rx, tx, due }
     }
 
-    /// The driver saw all chains before `index` of the reversed ring.
+    /// Stores that the driver saw all chains before `index` of the reversed ring.
     #[inline]
     pub fn rx(&self, index: u16) {
         self.rx.store(index.into());
     }
 
-    /// The driver took back all buffers before `index` of the ring to send by.
+    /// Stores that the driver took back all buffers before `index` of the ring to send by.
     #[inline]
     pub fn tx(&self, index: u16) {
         self.tx.store(index.into());
     }
 
-    /// Whether buffers were returned if this is the modem's index (`used.idx`) in the ring to send
-    /// by.
+    /// Returns whether buffers were returned that were not taken back, if `used` is the modem's
+    /// index (`used.idx`) in the ring to send by.
     #[inline]
     pub fn is_returned(&self, used: u16) -> bool {
         u32::from(used) != self.tx.load()
     }
 
-    /// The poll function is about to look at the rings: what an interrupt brings from now on, it
-    /// may not see.
+    /// Stores that the poll function is about to look at the rings: an interrupt from now on must
+    /// ask for another poll.
     #[inline]
     pub fn begin_poll(&self) {
-        // Not a mere store: whoever left its news to this poll must be seen to have done so, and
-        // the news with it.
+        // The swap orders: if it reads the 1 of a handler, the loads of the poll see what that
+        // handler saw.
         self.due.swap(0);
     }
 
-    /// Whether an interrupt handler that finds these indices, of the modem's in the reversed ring
-    /// (`avail.idx`) and the other one (`used.idx`), must ask for a poll. The second is not looked
-    /// at if the first is enough.
+    /// Returns whether an interrupt handler must ask for a poll, which finds the modem's index
+    /// `avail` in the reversed ring (`avail.idx`) and `used` in the other one (`used.idx`). `used`
+    /// is not called if the first is enough.
     #[inline]
     pub fn interrupt(&self, avail: u16, used: impl FnOnce() -> u16) -> bool {
-        let news = u32::from(avail) != self.rx.load() || self.is_returned(used());
-        news && self.due.swap(1) == 0
+        let moved = u32::from(avail) != self.rx.load() || self.is_returned(used());
+        moved && self.due.swap(1) == 0
     }
 }

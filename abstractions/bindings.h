@@ -11,7 +11,6 @@
 #include <linux/if_ether.h>
 #include <linux/io.h>
 #include <linux/netdevice.h>
-#include <linux/pci.h>
 #include <linux/platform_device.h>
 #include <linux/remoteproc.h>
 #include <linux/rtnetlink.h>
@@ -23,9 +22,6 @@
 #include <linux/workqueue.h>
 
 #include "helpers.h"
-#if IS_ENABLED(CONFIG_KUNIT)
-#include "../tests/kunit/helpers.h"
-#endif
 
 /* Exported to remoteproc drivers, but declared in none of the public headers. */
 irqreturn_t rproc_vq_interrupt(struct rproc *rproc, int vq_id);

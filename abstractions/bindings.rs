@@ -41,4 +41,7 @@ type __kernel_ptrdiff_t = isize;
 // SAFETY: The type is a newtype around `Storage`.
 unsafe impl<Storage: Zeroable> Zeroable for __BindgenBitfieldUnit<Storage> {}
 
-include!(env!("CAIF_BINDINGS_RS"));
+include!(concat!(
+    env!("CAIF_OBJ"),
+    "/abstractions/bindings_generated.rs"
+));

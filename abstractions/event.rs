@@ -12,44 +12,44 @@ use kernel::{
     time::msecs_to_jiffies, //
 };
 
-/// A [`Completion`] that can be waited for again, and not for ever.
+/// A [`Completion`] that can be reset, and waited for with a timeout.
 #[pin_data]
-pub struct Event {
+pub(crate) struct Event {
     #[pin]
     inner: Completion,
 }
 
 impl Event {
     /// Creates an initializer for an event that has not happened.
-    pub fn new() -> impl PinInit<Self> {
+    pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             inner <- Completion::new(),
         })
     }
 
-    /// The C structure.
+    /// Returns the C structure.
     fn as_raw(&self) -> *mut bindings::completion {
         // CAST: A `Completion` is an `Opaque` of the C structure and nothing else.
         from_ref(&self.inner).cast_mut().cast()
     }
 
-    /// Lets the event not have happened. May be called in any context.
-    pub fn reset(&self) {
+    /// Marks the event as not happened. Any context.
+    pub(crate) fn reset(&self) {
         // SAFETY: The completion is valid; only the address of a part of it is taken.
         let done = unsafe { &raw mut (*self.as_raw()).done };
-        // SAFETY: As `reinit_completion()` does; whoever sets the event at the same time may as
-        // well have done so before.
+        // SAFETY: The pointer is to a part of a valid completion. `reinit_completion()` writes it
+        // in the same way, without its lock.
         unsafe { done.write_volatile(0) };
     }
 
-    /// Lets the event have happened, and wakes who waits for it. May be called in any context.
-    pub fn set(&self) {
+    /// Marks the event as happened, and wakes its waiters. Any context.
+    pub(crate) fn set(&self) {
         self.inner.complete_all();
     }
 
-    /// Waits until the event has happened, at most for `ms` milliseconds, and returns whether it
-    /// has. May sleep.
-    pub fn wait(&self, ms: u32) -> bool {
+    /// Waits until the event has happened, at most for `ms` milliseconds. Returns whether it has.
+    /// Process context: sleeps.
+    pub(crate) fn wait(&self, ms: u32) -> bool {
         // SAFETY: The completion is valid.
         unsafe { bindings::wait_for_completion_timeout(self.as_raw(), msecs_to_jiffies(ms)) != 0 }
     }

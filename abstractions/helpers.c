@@ -13,13 +13,13 @@ static struct netdev_queue *txq(const struct net_device *dev)
 	return netdev_get_tx_queue(dev, 0);
 }
 
-void caif_helper_netif_napi_add(struct net_device *dev, struct napi_struct *napi,
-				int (*poll)(struct napi_struct *napi, int budget))
+void helper_netif_napi_add(struct net_device *dev, struct napi_struct *napi,
+			   int (*poll)(struct napi_struct *napi, int budget))
 {
 	netif_napi_add(dev, napi, poll);
 }
 
-void caif_helper_napi_schedule(struct napi_struct *napi)
+void helper_napi_schedule(struct napi_struct *napi)
 {
 	/*
 	 * In a task with interrupts on, nothing would run the softirq before
@@ -34,104 +34,94 @@ void caif_helper_napi_schedule(struct napi_struct *napi)
 		local_bh_enable();
 }
 
-void caif_helper_netif_tx_lock(struct net_device *dev)
+void helper_netif_tx_lock(struct net_device *dev)
 {
 	__netif_tx_lock(txq(dev), smp_processor_id());
 }
 
-void caif_helper_netif_tx_unlock(struct net_device *dev)
+void helper_netif_tx_unlock(struct net_device *dev)
 {
 	__netif_tx_unlock(txq(dev));
 }
 
-void caif_helper_netif_stop_queue(struct net_device *dev)
+void helper_netif_stop_queue(struct net_device *dev)
 {
 	netif_tx_stop_queue(txq(dev));
 }
 
-void caif_helper_netif_wake_queue(struct net_device *dev)
+void helper_netif_wake_queue(struct net_device *dev)
 {
 	netif_tx_wake_queue(txq(dev));
 }
 
-bool caif_helper_netif_running(const struct net_device *dev)
+bool helper_netif_running(const struct net_device *dev)
 {
 	return netif_running(dev);
 }
 
-bool caif_helper_netif_queue_stopped(const struct net_device *dev)
+bool helper_netif_queue_stopped(const struct net_device *dev)
 {
 	return netif_tx_queue_stopped(txq(dev));
 }
 
-bool caif_helper_netif_xmit_stopped(const struct net_device *dev)
+bool helper_netif_xmit_stopped(const struct net_device *dev)
 {
 	return netif_xmit_stopped(txq(dev));
 }
 
-void caif_helper_netdev_completed_queue(struct net_device *dev, unsigned int pkts,
-					unsigned int bytes)
+void helper_netdev_completed_queue(struct net_device *dev, unsigned int pkts,
+				   unsigned int bytes)
 {
 	netdev_tx_completed_queue(txq(dev), pkts, bytes);
 }
 
-void caif_helper_netdev_reset_queue(struct net_device *dev)
-{
-	netdev_tx_reset_queue(txq(dev));
-}
-
-void caif_helper_txq_trans_cond_update(struct net_device *dev)
+void helper_txq_trans_cond_update(struct net_device *dev)
 {
 	txq_trans_cond_update(txq(dev));
 }
 
-bool caif_helper_netdev_xmit_more(void)
+bool helper_netdev_xmit_more(void)
 {
 	return netdev_xmit_more();
 }
 
-void caif_helper_dev_consume_skb_any(struct sk_buff *skb)
-{
-	dev_consume_skb_any(skb);
-}
-
-void caif_helper_dev_kfree_skb_any(struct sk_buff *skb)
+void helper_dev_kfree_skb_any(struct sk_buff *skb)
 {
 	dev_kfree_skb_any(skb);
 }
 
-int caif_helper_virtio_find_vqs(struct virtio_device *vdev, unsigned int nvqs,
-				struct virtqueue *vqs[], struct virtqueue_info infos[])
+int helper_virtio_find_vqs(struct virtio_device *vdev, unsigned int nvqs,
+			   struct virtqueue *vqs[], struct virtqueue_info infos[])
 {
 	return virtio_find_vqs(vdev, nvqs, vqs, infos, NULL);
 }
 
-void caif_helper_virtio_del_vqs(struct virtio_device *vdev)
+void helper_virtio_del_vqs(struct virtio_device *vdev)
 {
 	vdev->config->del_vqs(vdev);
 }
 
-void caif_helper_virtio_set_status(struct virtio_device *vdev, u8 status)
+void helper_virtio_set_status(struct virtio_device *vdev, u8 status)
 {
 	vdev->config->set_status(vdev, status);
 }
 
-void caif_helper_virtio_clear_bit(struct virtio_device *vdev, unsigned int bit)
+void helper_virtio_clear_bit(struct virtio_device *vdev, unsigned int bit)
 {
 	__virtio_clear_bit(vdev, bit);
 }
 
-bool caif_helper_virtio_has_feature(const struct virtio_device *vdev, unsigned int bit)
+bool helper_virtio_has_feature(const struct virtio_device *vdev, unsigned int bit)
 {
 	return virtio_has_feature(vdev, bit);
 }
 
-void caif_helper_init_work(struct work_struct *work, void (*func)(struct work_struct *work))
+void helper_init_work(struct work_struct *work, void (*func)(struct work_struct *work))
 {
 	INIT_WORK(work, func);
 }
 
-void caif_helper_schedule_work(struct work_struct *work)
+void helper_schedule_work(struct work_struct *work)
 {
 	queue_work(system_highpri_wq, work);
 }

@@ -5,16 +5,16 @@
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
 mod device;
-pub mod ethtool;
-pub mod napi;
-pub mod registration;
+pub(crate) mod ethtool;
+pub(crate) mod napi;
+pub(crate) mod registration;
 mod skbuff;
 
-pub use self::{
+pub(crate) use self::{
     device::{
         may_log,
         Device,
-        Operations,
+        NetdevOperations,
         Parts,
         Settings,
         Stats64,

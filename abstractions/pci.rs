@@ -4,9 +4,10 @@
 //!
 //! C header: [`include/linux/pci.h`](srctree/include/linux/pci.h)
 
+mod msix;
 mod region;
 
-pub use self::region::{
-    MsiX,
-    Region, //
+pub(crate) use self::{
+    msix::MsiX,
+    region::Region, //
 };

@@ -10,7 +10,7 @@ mod ops;
 mod registration;
 mod table;
 
-pub use self::{
+pub(crate) use self::{
     carveout::{
         Carveout,
         DeviceRange, //
@@ -22,8 +22,8 @@ pub use self::{
     },
     registration::{
         Operations,
-        Options,
         Registration,
+        RprocOptions,
         Unregistered, //
     }, //
 };

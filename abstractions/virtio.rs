@@ -5,10 +5,10 @@
 //! C header: [`include/linux/virtio.h`](srctree/include/linux/virtio.h)
 
 mod device;
-pub mod netdev;
+pub(crate) mod netdev;
 mod pm;
 
-pub use self::device::{
+pub(crate) use self::device::{
     Device,
     DeviceId,
     IdTable, //

@@ -2,34 +2,42 @@
 
 //! The test board: a modem behind QEMU's `ivshmem-doorbell` as a remote processor.
 //!
-//! BAR 2 is memory that the modem, a process beside QEMU, has mapped as well; BAR 0 rings its
-//! doorbells, and MSI-X vectors are ours. `Documentation/board-ivshmem.md` is the contract with
-//! the modem.
+//! BAR 2 is memory that the modem, a process beside QEMU, has mapped as well. Registers in BAR 0
+//! interrupt the modem; the modem's interrupts arrive as MSI-X vectors.
+//! `Documentation/board-ivshmem.md` is the contract with the modem.
 
 #![deny(unsafe_code)]
 
 #[expect(unsafe_code)]
 #[path = "../abstractions"]
-pub mod abstractions {
+mod abstractions {
     //! Safe wrappers that the kernel crate lacks.
 
-    pub mod bindings;
-    pub mod event;
-    pub mod memory;
-    pub mod pci;
-    pub mod remoteproc;
+    pub(crate) mod bindings;
+    pub(crate) mod event;
+    pub(crate) mod memory;
+    pub(crate) mod pci;
+    pub(crate) mod remoteproc;
 }
-pub mod ivshmem {
-    //! The parts of the board that are of no interest to remoteproc.
+mod ivshmem {
+    //! The parts of the board that do not use remoteproc.
 
-    pub mod firmware;
-    pub mod layout;
-    pub mod map;
-    pub mod table;
-    pub mod watchdog;
+    #[expect(unreachable_pub, reason = "the host's tests build this file as well")]
+    pub(super) mod firmware;
+    pub(super) mod layout;
+    #[expect(unreachable_pub, reason = "the modem builds this file as well")]
+    pub(super) mod map;
+    #[expect(unreachable_pub, reason = "the host's tests build this file as well")]
+    mod table;
+    pub(super) mod watchdog;
 }
 #[path = "../vring_layout.rs"]
-pub mod vring_layout;
+#[expect(
+    dead_code,
+    unreachable_pub,
+    reason = "the board only checks whether a vring can have such a layout"
+)]
+mod vring_layout;
 
 use crate::{
     abstractions::{
@@ -40,9 +48,9 @@ use crate::{
         remoteproc::{
             DeviceRange,
             Operations,
-            Options,
             Registration,
             Rproc,
+            RprocOptions,
             State,
             Unregistered, //
         }, //
@@ -81,7 +89,7 @@ use kernel::{
     }, //
 };
 
-/// Lets the kernel's printing take the error of a file that does not know the kernel.
+/// Implements the kernel's `Display` for the error of a file that does not use the kernel crate.
 impl fmt::Display for firmware::Unfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         core::fmt::Display::fmt(self, f)
@@ -90,7 +98,7 @@ impl fmt::Display for firmware::Unfit {
 
 /// Name of the driver and of what it claims.
 const NAME: &CStr = c"ivshmem-rproc";
-/// The revision of the device that has the registers below.
+/// The revision of the PCI device that has the registers below.
 const REVISION: u8 = 1;
 /// How long the modem may take to leave a boot, in milliseconds.
 const STOP_MS: u32 = 1000;
@@ -111,7 +119,7 @@ register! {
 /// BAR 0 up to the last register in use.
 type Registers = pci::DevresBar<0x10>;
 
-/// What the board and the modem tell each other, besides vrings, through doorbells.
+/// Vector by which each side tells the other that the control page changed.
 const CONTROL: u16 = 2;
 
 /// The remote processor's driver.
@@ -125,7 +133,7 @@ struct Board {
 }
 
 impl Board {
-    /// Rings a doorbell of the modem. A modem without a valid peer id is not there to hear it.
+    /// Interrupts the modem. Does nothing if the modem has no valid peer id.
     fn ring(&self, vector: u16) {
         let Ok(peer) = self.watchdog.control().modem_peer() else {
             return;
@@ -136,7 +144,7 @@ impl Board {
         }
     }
 
-    /// Tells the modem to leave its boot, and waits for that unless it crashed.
+    /// Tells the modem to leave its boot, and waits until it has, unless it crashed.
     fn end_boot(&self, rproc: &Rproc) -> Result {
         let control = self.watchdog.control();
         self.watchdog.expect_leave();
@@ -155,7 +163,7 @@ impl Board {
 #[vtable]
 impl Operations for Board {
     fn prepare(&self, rproc: &Rproc) -> Result {
-        // The modem may still be in a boot of a Linux that went without a word.
+        // The modem may still be in a boot of an earlier kernel that did not end it.
         self.end_boot(rproc)
     }
 
@@ -203,7 +211,7 @@ impl Handler for Vector {
     fn handle(&self) -> IrqReturn {
         match self {
             Self::Vring(rproc, number) => {
-                // The vector is this vring's alone, and the modem may well ring in vain.
+                // `IRQ_HANDLED` even without news: no other device shares the vector.
                 rproc.vq_interrupt(*number);
             }
             Self::Control(watchdog) => watchdog.look(false),
@@ -212,7 +220,7 @@ impl Handler for Vector {
     }
 }
 
-/// A bound PCI function. What is torn down first comes first.
+/// A bound PCI function. The order of the fields is the order of the teardown.
 struct Function<'bound> {
     _registration: Registration<Board>,
     _vectors: MsiX<'bound, Vector>,
@@ -232,10 +240,10 @@ kernel::pci_device_table!(
 struct IvshmemRproc;
 
 impl IvshmemRproc {
-    /// Claims the shared memory and checks that it is a modem's.
+    /// Claims the shared memory, and checks its size.
     fn memory(pdev: &pci::Device<Core<'_>>) -> Result<Region> {
         let memory = Region::claim(pdev, 2, NAME)
-            .inspect_err(|e| dev_err!(pdev, "BAR 2 is not to be had ({e:?})\n"))?;
+            .inspect_err(|e| dev_err!(pdev, "BAR 2 cannot be claimed ({e:?})\n"))?;
         let len = memory.physical().len();
         if !len.is_power_of_two() || !(map::MIN_SIZE..=map::MAX_SIZE).contains(&len) {
             dev_err!(
@@ -256,7 +264,7 @@ impl IvshmemRproc {
         let peer = u16::try_from(u32::from(position)).map_err(|_| {
             dev_err!(
                 pdev,
-                "peer id {position:#x} is not one of 0 to 0xffff, is there a server?\n"
+                "peer id {position:#x}, must be from 0 to 0xffff: is the ivshmem server running?\n"
             );
             ENODEV
         })?;
@@ -297,7 +305,7 @@ impl pci::Driver for IvshmemRproc {
 
         let unregistered = Unregistered::new(
             pdev.as_ref(),
-            Options {
+            RprocOptions {
                 name: c"caif-modem",
                 firmware: Some(c"caif-modem.elf"),
                 auto_boot: true,
@@ -321,7 +329,7 @@ impl pci::Driver for IvshmemRproc {
         let vectors = MsiX::new(pdev, NAME, vectors).inspect_err(|e| {
             dev_err!(
                 pdev,
-                "has not the three MSI-X vectors of an ivshmem-doorbell ({e:?})\n"
+                "does not have the three MSI-X vectors of an ivshmem-doorbell ({e:?})\n"
             );
         })?;
         Ok(Function {

@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The doorbell that the remote processor rings.
+//! The doorbell: a virtqueue that receives the remote processor's interrupts.
 //!
 //! remoteproc passes an interrupt on to the virtqueue that is entered for the vring, by way of
-//! `vring_interrupt()`, which does nothing unless the used ring has news for that virtqueue. The
-//! doorbell is a virtqueue to be entered there: in private memory, never used for buffers, and
-//! with a used ring that has news until it is muted.
+//! `vring_interrupt()`, which calls the virtqueue's callback if the virtqueue has used buffers. The
+//! doorbell is a virtqueue to be entered there. It is in private memory and never used for buffers;
+//! its `used.idx` says that there are used buffers until it is muted.
 //!
-//! Before it asks for a poll, the doorbell looks whether there are news, see `vring_news.rs`.
+//! The callback asks for a poll if an index of one of the vrings moved, see `vring_news.rs`.
 
 use super::{
-    ring_mem::VringMem,
-    VRINGS, //
+    bindings,
+    PerVring,
+    Vring,
+    VringMem, //
 };
 use crate::{
     abstractions::{
-        bindings,
         net::napi::Napi,
         virtio::netdev::Setup, //
     },
@@ -39,10 +40,10 @@ use kernel::{
     }, //
 };
 
-/// A word for [`Seen`].
-pub struct Word(Atomic<u32>);
+/// A word for [`LastSeen`].
+pub(crate) struct AtomicWord(Atomic<u32>);
 
-impl vring_news::Word for Word {
+impl vring_news::Word for AtomicWord {
     #[inline]
     fn load(&self) -> u32 {
         self.0.load(Relaxed)
@@ -60,24 +61,23 @@ impl vring_news::Word for Word {
 }
 
 /// How far the driver saw the rings of a link, and whether a poll is due.
-pub type Seen = vring_news::Seen<Word>;
+pub(crate) type LastSeen = vring_news::Seen<AtomicWord>;
 
 /// What the callback of the doorbell works with.
 struct State<'bound> {
     napi: &'bound Napi,
-    rx: (VringMem<'bound>, Layout),
-    tx: (VringMem<'bound>, Layout),
-    seen: Arc<Seen>,
+    vrings: PerVring<(VringMem<'bound>, Layout)>,
+    last_seen: Arc<LastSeen>,
 }
 
 impl State<'_> {
-    /// Whether an interrupt must be followed by a poll.
+    /// Returns whether an interrupt must be followed by a poll.
     #[inline]
     fn has_news(&self) -> bool {
-        let (rx, rx_layout) = &self.rx;
-        let (tx, tx_layout) = &self.tx;
+        let (rx, rx_layout) = &self.vrings.rx;
+        let (tx, tx_layout) = &self.vrings.tx;
         let avail = rx.load16(rx_layout.avail_idx());
-        self.seen
+        self.last_seen
             .interrupt(avail, || tx.load16(tx_layout.used_idx()))
     }
 }
@@ -96,28 +96,27 @@ impl<'bound> Doorbell<'bound> {
     /// Makes a doorbell, muted. Process context: may sleep.
     pub(super) fn new(
         setup: &Setup<'bound, '_>,
-        rx: (VringMem<'bound>, Layout),
-        tx: (VringMem<'bound>, Layout),
+        vrings: PerVring<(VringMem<'bound>, Layout)>,
     ) -> Result<Self> {
         /// Descriptors of the virtqueue, none of which is ever used.
         const NUM: c_uint = 2;
         /// Alignment of its used ring.
         const ALIGN: c_uint = 64;
 
-        let seen = Seen::new([const { Word(Atomic::new(0)) }; 3]);
+        let seen = LastSeen::new([const { AtomicWord(Atomic::new(0)) }; 3]);
         let state = KBox::new(
             State {
                 napi: setup.napi(),
-                rx,
-                tx,
-                seen: Arc::new(seen, GFP_KERNEL)?,
+                vrings,
+                last_seen: Arc::new(seen, GFP_KERNEL)?,
             },
             GFP_KERNEL,
         )?;
         // SAFETY: The device is valid.
         let vq = unsafe {
             bindings::vring_create_virtqueue(
-                VRINGS as c_uint,
+                // A number behind those of the vrings.
+                Vring::ALL.len() as c_uint,
                 NUM,
                 ALIGN,
                 setup.vdev().as_raw(),
@@ -125,7 +124,7 @@ impl<'bound> Doorbell<'bound> {
                 false,
                 false,
                 Some(no_notify),
-                Some(rung),
+                Some(interrupt),
                 c"doorbell".as_char_ptr(),
             )
         };
@@ -136,27 +135,39 @@ impl<'bound> Doorbell<'bound> {
         Ok(Self { vq, state })
     }
 
-    /// The virtqueue, to be entered for the vrings.
+    /// Returns the virtqueue, to be entered for the vrings.
     pub(super) fn vq(&self) -> *mut bindings::virtqueue {
         self.vq.as_ptr()
     }
 
-    /// How far the driver saw the rings.
-    pub(super) fn seen(&self) -> Arc<Seen> {
-        self.state.seen.clone()
+    /// Returns how far the driver saw the rings.
+    pub(super) fn last_seen(&self) -> Arc<LastSeen> {
+        self.state.last_seen.clone()
     }
 
-    /// Whether the modem returned buffers of the vring to send by that the driver did not see yet:
-    /// two loads, no barrier. Any context.
+    /// Returns whether the modem returned buffers of the vring to send by that the driver did not
+    /// see yet: two loads, no barrier. Any context.
     #[inline]
     pub(super) fn has_returned(&self) -> bool {
-        let (tx, layout) = &self.state.tx;
-        self.state.seen.is_returned(tx.load16(layout.used_idx()))
+        let (tx, layout) = &self.state.vrings.tx;
+        self.state
+            .last_seen
+            .is_returned(tx.load16(layout.used_idx()))
     }
 
-    /// Lets interrupts through, which are passed on while the used ring has news, or keeps them
-    /// from it. Any context.
-    pub(super) fn set(&self, rings: bool) {
+    /// Lets interrupts reach the callback. Any context.
+    pub(super) fn unmute(&self) {
+        self.set_used_idx(1);
+    }
+
+    /// Keeps interrupts from the callback. Any context.
+    pub(super) fn mute(&self) {
+        self.set_used_idx(0);
+    }
+
+    /// Sets how many used buffers virtio takes the virtqueue to have, of which none is ever taken
+    /// back.
+    fn set_used_idx(&self, value: u16) {
         // SAFETY: The virtqueue is valid.
         let vring = unsafe { bindings::virtqueue_get_vring(self.vq()) };
         // SAFETY: The vring is valid.
@@ -164,12 +175,13 @@ impl<'bound> Doorbell<'bound> {
         // SAFETY: The vring of a split virtqueue has a used ring.
         let idx = unsafe { &raw mut (*used).idx };
         // SAFETY: The used ring is in private memory, and only this function writes to it.
-        unsafe { idx.write_volatile(rings.into()) };
+        unsafe { idx.write_volatile(value) };
     }
 }
 
 impl Drop for Doorbell<'_> {
-    /// Nobody finds the virtqueue any more, see [`Found`](super::queues).
+    /// Deletes the virtqueue, which remoteproc does not find any more, see
+    /// [`Queues`](super::Queues).
     fn drop(&mut self) {
         // SAFETY: The virtqueue is valid, and nobody else uses it.
         unsafe { bindings::vring_del_virtqueue(self.vq()) }
@@ -181,7 +193,7 @@ impl Drop for Doorbell<'_> {
 /// # Safety
 ///
 /// For the virtio core to call with the virtqueue of a [`Doorbell`].
-unsafe extern "C" fn rung(vq: *mut bindings::virtqueue) {
+unsafe extern "C" fn interrupt(vq: *mut bindings::virtqueue) {
     // SAFETY: The virtio core calls with a valid virtqueue.
     let state = unsafe { (*vq).priv_ }.cast::<State<'_>>();
     // SAFETY: By the invariant of `Doorbell`; only shared references to it are ever made.
@@ -192,7 +204,7 @@ unsafe extern "C" fn rung(vq: *mut bindings::virtqueue) {
     }
 }
 
-/// Kicks nobody.
+/// The virtqueue's function to kick, which there is nobody to use for.
 extern "C" fn no_notify(_vq: *mut bindings::virtqueue) -> bool {
     true
 }

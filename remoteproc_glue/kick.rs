@@ -2,16 +2,16 @@
 
 //! Kicks: telling the remote processor to look at a vring.
 //!
-//! Frames are sent and buffers returned where nobody may sleep, but how a platform kicks is its own
-//! matter, and some wait for the last kick to be heard. So kicks go through a work item, unless
-//! the platform's driver is known to kick without sleeping.
+//! Frames are sent and buffers returned in atomic context, but the `kick` of some platforms sleeps
+//! until the last kick was received. So kicks go through a work item, unless the platform's driver
+//! is known to kick without sleeping.
 
 use super::{
+    bindings,
     Link,
-    VRINGS,
-    VRING_TX, //
+    PerVring,
+    Vring, //
 };
-use crate::abstractions::bindings;
 use core::{
     pin::Pin,
     ptr::NonNull, //
@@ -21,7 +21,8 @@ use kernel::{
     str::CStr,
     sync::atomic::{
         AtomicFlag,
-        Full, //
+        Full,
+        Relaxed, //
     },
     types::Opaque, //
 };
@@ -43,7 +44,7 @@ const ATOMIC: &[&CStr] = &[
 ];
 
 /// The virtqueues that remoteproc made for the vrings, by which to kick.
-type Virtqueues = [NonNull<bindings::virtqueue>; VRINGS];
+type Virtqueues = PerVring<NonNull<bindings::virtqueue>>;
 
 /// Kicks of the vrings of a link.
 ///
@@ -65,7 +66,7 @@ pub(super) struct Kicker {
 #[repr(C)]
 struct Deferred {
     work: Opaque<bindings::work_struct>,
-    due: [AtomicFlag; VRINGS],
+    due: PerVring<AtomicFlag>,
     vqs: Virtqueues,
 }
 
@@ -85,51 +86,50 @@ impl Kicker {
             let deferred = KBox::pin(
                 Deferred {
                     work: Opaque::zeroed(),
-                    due: [AtomicFlag::new(false), AtomicFlag::new(false)],
+                    due: PerVring {
+                        rx: AtomicFlag::new(false),
+                        tx: AtomicFlag::new(false),
+                    },
                     vqs,
                 },
                 GFP_KERNEL,
             )?;
             // SAFETY: The work item is not in use yet, and stays where it is.
             // INVARIANT: It is initialized here; `drop()` cancels it.
-            unsafe { bindings::caif_helper_init_work(deferred.work.get(), Some(run)) };
+            unsafe { bindings::helper_init_work(deferred.work.get(), Some(run)) };
             Some(deferred)
         };
         // INVARIANT: By the safety requirements.
         Ok(Self { vqs, deferred })
     }
 
-    /// Tells the remote processor to look at vring `index`, which is below [`VRINGS`]. Any context.
+    /// Tells the remote processor to look at a vring. Any context.
     #[inline]
-    pub(super) fn kick(&self, index: usize) {
+    pub(super) fn kick(&self, vring: Vring) {
         match &self.deferred {
-            None => self.kick_now(index),
+            None => self.kick_now(vring),
             Some(deferred) => {
-                if let Some(due) = deferred.due.get(index) {
-                    due.store(true, kernel::sync::atomic::Relaxed);
-                }
-                // What was said before becomes visible with this to the work that runs for it.
+                deferred.due.get(vring).store(true, Relaxed);
+                // This orders the store before the work that runs for it.
                 // SAFETY: By the invariant of `Deferred`, the work item is initialized.
-                unsafe { bindings::caif_helper_schedule_work(deferred.work.get()) };
+                unsafe { bindings::helper_schedule_work(deferred.work.get()) };
             }
         }
     }
 
     /// As [`kick`](Self::kick), at once. Process context, unless it is known not to sleep.
     #[inline]
-    pub(super) fn kick_now(&self, index: usize) {
-        let [rx, tx] = self.vqs;
-        let vq = if index == VRING_TX { tx } else { rx };
+    pub(super) fn kick_now(&self, vring: Vring) {
         // SAFETY: By the type invariant, the virtqueue is valid.
-        unsafe { bindings::caif_helper_kick(vq.as_ptr()) };
+        unsafe { bindings::caif_virtio_kick(self.vqs.get(vring).as_ptr()) };
     }
 }
 
 impl Drop for Kicker {
     fn drop(&mut self) {
         if let Some(deferred) = &self.deferred {
-            // SAFETY: The work item is initialized. Nobody kicks any more, so that it is not
-            // scheduled again.
+            // SAFETY: The work item is initialized. `kick()` borrows the kicker, so that the work is
+            // not scheduled again.
             unsafe { bindings::cancel_work_sync(deferred.work.get()) };
         }
     }
@@ -144,10 +144,11 @@ unsafe extern "C" fn run(work: *mut bindings::work_struct) {
     // SAFETY: The work item is the first member of a `Deferred`, which is valid while the work runs
     // and to which there are only shared references.
     let deferred = unsafe { &*work.cast::<Deferred>() };
-    for (due, vq) in deferred.due.iter().zip(&deferred.vqs) {
-        if due.xchg(false, Full) {
-            // SAFETY: By the invariant of `Kicker`, whose drop cancels the work first.
-            unsafe { bindings::caif_helper_kick(vq.as_ptr()) };
+    for vring in Vring::ALL {
+        if deferred.due.get(vring).xchg(false, Full) {
+            // SAFETY: By the invariant of `Kicker`, the virtqueue is valid until its drop, which
+            // cancels the work first.
+            unsafe { bindings::caif_virtio_kick(deferred.vqs.get(vring).as_ptr()) };
         }
     }
 }

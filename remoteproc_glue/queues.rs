@@ -7,20 +7,19 @@
 //! accessed by the ring files, and the virtqueues that remoteproc makes for them serve to kick.
 
 use super::{
+    bindings,
     doorbell::{
         Doorbell,
-        Seen, //
+        LastSeen, //
     },
     kick::Kicker,
     ring_mem::VringMem,
     Link,
-    VRINGS,
-    VRING_RX,
-    VRING_TX, //
+    PerVring,
+    Vring, //
 };
 use crate::{
     abstractions::{
-        bindings,
         virtio::netdev::Setup, //
     },
     vring_layout::Layout, //
@@ -43,14 +42,15 @@ use kernel::{
 ///
 /// When it is dropped, the doorbell is muted, the device reset, the modem kicked so that it
 /// notices, interrupts cut off, and the virtqueues deleted.
-pub struct Queues<'bound> {
+pub(crate) struct Queues<'bound> {
     // Both of these use what is deleted with the last one.
     kicker: Kicker,
-    bell: Doorbell<'bound>,
+    doorbell: Doorbell<'bound>,
     found: Found<'bound>,
 }
 
-// SAFETY: The methods use the virtqueues in ways that need no lock.
+// SAFETY: Virtqueues have no ties to a thread. The methods for shared references kick, which any
+// context may do at any time, and do single volatile accesses.
 unsafe impl Send for Queues<'_> {}
 
 // SAFETY: As for `Send`.
@@ -65,13 +65,13 @@ unsafe impl Sync for Queues<'_> {}
 /// this is dropped are all in the device's list.
 struct Found<'bound> {
     link: Link<'bound>,
-    vrings: [(NonNull<bindings::virtqueue>, Layout); VRINGS],
-    cut_off: bool,
+    vrings: PerVring<(NonNull<bindings::virtqueue>, Layout)>,
+    is_cut_off: bool,
 }
 
 impl<'bound> Found<'bound> {
-    /// Makes remoteproc find the virtqueues.
-    fn new(link: Link<'bound>, layouts: [Layout; VRINGS]) -> Result<Self> {
+    /// Makes remoteproc make the virtqueues.
+    fn new(link: Link<'bound>, layouts: PerVring<Layout>) -> Result<Self> {
         let info = |name: &'static CStr| bindings::virtqueue_info {
             name: name.as_char_ptr(),
             // With NULL for a callback, virtio would write to the vring.
@@ -79,31 +79,35 @@ impl<'bound> Found<'bound> {
             ctx: false,
         };
         let mut infos = [info(c"input"), info(c"output")];
-        let mut vqs = [core::ptr::null_mut(); VRINGS];
+        let mut vqs = [core::ptr::null_mut(); Vring::ALL.len()];
         let vdev = link.vdev().as_raw();
         // SAFETY: The device is valid, and the arrays have as many entries as is said.
         to_result(unsafe {
-            bindings::caif_helper_virtio_find_vqs(
+            bindings::helper_virtio_find_vqs(
                 vdev,
-                VRINGS as c_uint,
+                Vring::ALL.len() as c_uint,
                 vqs.as_mut_ptr(),
                 infos.as_mut_ptr(),
             )
         })?;
-        let ([rx, tx], [rx_layout, tx_layout]) = (vqs, layouts);
+        let [rx, tx] = vqs;
         let (Some(rx), Some(tx)) = (NonNull::new(rx), NonNull::new(tx)) else {
-            // The names given, remoteproc leaves none out.
+            // Not reached: remoteproc leaves out those without a name only.
             return Err(ENODEV);
         };
         // INVARIANT: The virtqueues were just made. The layouts are checked before they are used.
         let found = Self {
             link,
-            vrings: [(rx, rx_layout), (tx, tx_layout)],
-            cut_off: false,
+            vrings: PerVring {
+                rx: (rx, layouts.rx),
+                tx: (tx, layouts.tx),
+            },
+            is_cut_off: false,
         };
-        for (index, (vq, layout)) in found.vrings.iter().enumerate() {
+        for vring in Vring::ALL {
+            let (vq, layout) = found.vrings.get(vring);
             // SAFETY: The virtqueue was just found and is valid.
-            if unsafe { (*vq.as_ptr()).priv_ } != link.vring(index).cast() {
+            if unsafe { (*vq.as_ptr()).priv_ } != link.vring(vring).cast() {
                 return Err(ENODEV);
             }
             check_layout(*vq, layout)?;
@@ -111,20 +115,9 @@ impl<'bound> Found<'bound> {
         Ok(found)
     }
 
-    /// The virtqueue and the layout of vring `index`, which is below [`VRINGS`].
-    #[inline]
-    fn vring(&self, index: usize) -> &(NonNull<bindings::virtqueue>, Layout) {
-        let [rx, tx] = &self.vrings;
-        if index == VRING_TX {
-            tx
-        } else {
-            rx
-        }
-    }
-
-    /// The memory of vring `index`.
-    fn mem(&self, index: usize) -> Result<VringMem<'bound>> {
-        let (vq, layout) = self.vring(index);
+    /// Returns the memory of a vring.
+    fn mem(&self, vring: Vring) -> Result<VringMem<'bound>> {
+        let (vq, layout) = self.vrings.get(vring);
         // SAFETY: The virtqueue is valid.
         let vring = unsafe { bindings::virtqueue_get_vring(vq.as_ptr()) };
         // SAFETY: A split virtqueue has a vring.
@@ -135,44 +128,46 @@ impl<'bound> Found<'bound> {
         unsafe { VringMem::new(base, layout.size()) }.ok_or(EINVAL)
     }
 
-    /// Enters `vq` for vring `index`, to get its interrupts.
-    fn enter(&self, index: usize, vq: *mut bindings::virtqueue) {
+    /// Enters `vq` for a vring, to get its interrupts.
+    fn enter(&self, vring: Vring, vq: *mut bindings::virtqueue) {
         // SAFETY: The vring is valid.
-        let place = unsafe { &raw mut (*self.link.vring(index)).vq };
-        // SAFETY: The place is valid; who reads it takes an old value or a new one.
+        let place = unsafe { &raw mut (*self.link.vring(vring)).vq };
+        // SAFETY: The place is valid. Interrupt handlers load the pointer at once, so that the
+        // store is volatile.
         unsafe { place.write_volatile(vq) };
     }
 
-    /// Resets the device, and sees to it that nobody finds a virtqueue any more. Process context:
-    /// sleeps.
+    /// Resets the device and takes the virtqueues out of where interrupt handlers look for them.
+    /// Process context: sleeps.
     fn cut_off(&mut self) {
-        if self.cut_off {
+        if self.is_cut_off {
             return;
         }
         // SAFETY: The device is valid, and this is process context.
         unsafe { bindings::virtio_reset_device(self.link.vdev().as_raw()) };
-        for index in [VRING_RX, VRING_TX] {
-            self.enter(index, core::ptr::null_mut());
+        for vring in Vring::ALL {
+            self.enter(vring, core::ptr::null_mut());
         }
         // Interrupt handlers that found a virtqueue before are done with it after this, since
         // they run with preemption disabled. A platform that calls `rproc_vq_interrupt()` with
         // preemption enabled must end its calls before it takes its virtio devices away, as
         // remoteproc offers no lock for that.
         rcu::synchronize_rcu();
-        self.cut_off = true;
+        self.is_cut_off = true;
     }
 }
 
 impl Drop for Found<'_> {
     fn drop(&mut self) {
         self.cut_off();
-        // SAFETY: The device is valid and was reset, and nobody uses its virtqueues any more.
-        unsafe { bindings::caif_helper_virtio_del_vqs(self.link.vdev().as_raw()) }
+        // SAFETY: The device is valid and was reset; interrupt handlers do not find its virtqueues,
+        // and `Queues` drops the kicker before this.
+        unsafe { bindings::helper_virtio_del_vqs(self.link.vdev().as_raw()) }
     }
 }
 
-/// Whether virtio put the parts of a vring where `layout` has them. It aligns the used ring by its
-/// address, so that they differ if the vring itself is not aligned as much.
+/// Checks that virtio put the parts of a vring where `layout` has them. It aligns the used ring by
+/// its address, so that they differ if the vring itself is not aligned as much.
 fn check_layout(vq: NonNull<bindings::virtqueue>, layout: &Layout) -> Result {
     // SAFETY: The virtqueue is valid.
     let vring = unsafe { bindings::virtqueue_get_vring(vq.as_ptr()) };
@@ -182,70 +177,75 @@ fn check_layout(vq: NonNull<bindings::virtqueue>, layout: &Layout) -> Result {
     let desc = unsafe { (*vring).desc }.addr();
     // SAFETY: As above.
     let used = unsafe { (*vring).used }.addr();
-    if num != u32::from(layout.num()) || used.wrapping_sub(desc) != layout.used_flags() {
+    if num != u32::from(layout.num()) || used.checked_sub(desc) != Some(layout.used_flags()) {
         return Err(EINVAL);
     }
     Ok(())
 }
 
 impl<'bound> Queues<'bound> {
-    /// Finds the virtqueues and makes the doorbell. The remote processor cannot ring it before
+    /// Makes the virtqueues and the doorbell, which gets no interrupts before
     /// [`listen`](Self::listen). Process context: may sleep.
-    pub fn new(
+    pub(crate) fn new(
         setup: Setup<'bound, '_>,
         link: Link<'bound>,
-        layouts: [Layout; VRINGS],
+        layouts: PerVring<Layout>,
     ) -> Result<Self> {
         let found = Found::new(link, layouts)?;
-        let ring = |index| -> Result<_> { Ok((found.mem(index)?, found.vring(index).1)) };
-        let bell = Doorbell::new(&setup, ring(VRING_RX)?, ring(VRING_TX)?)?;
-        let [(rx, _), (tx, _)] = found.vrings;
+        let doorbell = Doorbell::new(
+            &setup,
+            PerVring::try_from_fn(|vring| Ok((found.mem(vring)?, *layouts.get(vring))))?,
+        )?;
+        let vqs = PerVring {
+            rx: found.vrings.rx.0,
+            tx: found.vrings.tx.0,
+        };
         // SAFETY: The virtqueues are deleted when `found` is dropped, which is after the kicker.
-        let kicker = unsafe { Kicker::new(&link, [rx, tx]) }?;
+        let kicker = unsafe { Kicker::new(&link, vqs) }?;
         Ok(Self {
             kicker,
-            bell,
+            doorbell,
             found,
         })
     }
 
-    /// How far the driver saw the rings, for it to tell.
-    pub fn seen(&self) -> Arc<Seen> {
-        self.bell.seen()
+    /// Returns how far the driver saw the rings, for it to update.
+    pub(crate) fn last_seen(&self) -> Arc<LastSeen> {
+        self.doorbell.last_seen()
     }
 
-    /// Lets the remote processor ring the doorbell. From now on, the NAPI instance is scheduled
-    /// when it does.
-    pub fn listen(&self) {
-        self.bell.set(true);
+    /// Lets interrupts of the remote processor reach the doorbell, which schedules the NAPI
+    /// instance.
+    pub(crate) fn listen(&self) {
+        self.doorbell.unmute();
         // The virtqueue must be complete before it can be found.
         mb(Full);
-        for index in [VRING_RX, VRING_TX] {
-            self.found.enter(index, self.bell.vq());
+        for vring in Vring::ALL {
+            self.found.enter(vring, self.doorbell.vq());
         }
     }
 
-    /// Keeps the doorbell from ringing. An interrupt that is under way may still get through.
-    pub fn mute(&self) {
-        self.bell.set(false);
+    /// Keeps interrupts from the doorbell. An interrupt that is under way may still reach it.
+    pub(crate) fn mute(&self) {
+        self.doorbell.mute();
     }
 
-    /// The memory of vring `index`, which is below [`VRINGS`].
-    pub fn ring_mem(&self, index: usize) -> Result<VringMem<'bound>> {
-        self.found.mem(index)
+    /// Returns the memory of a vring.
+    pub(crate) fn ring_mem(&self, vring: Vring) -> Result<VringMem<'bound>> {
+        self.found.mem(vring)
     }
 
-    /// Whether the remote processor returned buffers of the vring to send by that were not taken
-    /// back yet. Any context.
+    /// Returns whether the remote processor returned buffers of the vring to send by that were not
+    /// taken back yet. Any context.
     #[inline]
-    pub fn has_returned(&self) -> bool {
-        self.bell.has_returned()
+    pub(crate) fn has_returned(&self) -> bool {
+        self.doorbell.has_returned()
     }
 
-    /// Tells the remote processor to look at vring `index`, which is below [`VRINGS`]. Any context.
+    /// Tells the remote processor to look at a vring. Any context.
     #[inline]
-    pub fn kick(&self, index: usize) {
-        self.kicker.kick(index);
+    pub(crate) fn kick(&self, vring: Vring) {
+        self.kicker.kick(vring);
     }
 }
 
@@ -254,13 +254,13 @@ impl Drop for Queues<'_> {
         self.mute();
         // SAFETY: The device is valid, and this is process context.
         unsafe { bindings::virtio_reset_device(self.found.link.vdev().as_raw()) };
-        // Nothing else tells the modem to look at the status: it may forget its buffers now.
-        self.kicker.kick_now(VRING_RX);
+        // Only a kick makes the modem look at the status, by which it may reuse its buffers.
+        self.kicker.kick_now(Vring::Rx);
         // The doorbell goes before the rest does: remoteproc takes every virtqueue in the device's
         // list for one of its own.
         self.found.cut_off();
     }
 }
 
-/// The callback of a virtqueue that nobody has to be told about.
+/// The callback of the virtqueues for the vrings, whose interrupts go to the doorbell.
 extern "C" fn ignore(_vq: *mut bindings::virtqueue) {}

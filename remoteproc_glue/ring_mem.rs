@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The memory of a vring, as the ring core wants to access it.
+//! The memory of a vring, for the rings to access.
 
 use crate::vring_mem::RingMem;
 use core::{
@@ -16,13 +16,13 @@ use kernel::sync::barrier::{
 
 /// Memory of a vring that the remote processor can write to at any time.
 ///
-/// An access outside of it, which the ring core does not make, reads as 0 or has no effect.
+/// An access outside of it, which the rings do not make, reads as 0 or has no effect.
 ///
 /// # Invariants
 ///
 /// The `size` bytes from `base` on are valid for volatile reads and writes for `'bound`, and
 /// `base` is aligned to 16 bytes.
-pub struct VringMem<'bound> {
+pub(crate) struct VringMem<'bound> {
     base: NonNull<u8>,
     size: usize,
     _phantom: PhantomData<&'bound ()>,
@@ -37,7 +37,7 @@ impl VringMem<'_> {
     /// # Safety
     ///
     /// The `size` bytes from `base` on must be valid for volatile reads and writes for `'bound`.
-    pub unsafe fn new(base: NonNull<u8>, size: usize) -> Option<Self> {
+    pub(super) unsafe fn new(base: NonNull<u8>, size: usize) -> Option<Self> {
         if !base.addr().get().is_multiple_of(16) {
             return None;
         }
@@ -49,18 +49,18 @@ impl VringMem<'_> {
         })
     }
 
-    /// The place of a `T` at `off`, if it is inside the memory and aligned.
-    #[inline(always)]
+    /// Returns the place of a `T` at `off`, if it is inside the memory and aligned.
+    #[inline]
     fn at<T>(&self, off: usize) -> Option<*mut T> {
-        // The compiler sees that the sum does not overflow and how the offset is aligned, so that
-        // of all this one comparison remains.
+        // By the form of `Layout`, the compiler leaves out the check of the sum and that of the
+        // alignment.
         if off.checked_add(size_of::<T>())? > self.size || off % align_of::<T>() != 0 {
             return None;
         }
         Some(self.base.as_ptr().wrapping_add(off).cast())
     }
 
-    #[inline(always)]
+    #[inline]
     fn load<T: Default>(&self, off: usize) -> T {
         match self.at::<T>(off) {
             // SAFETY: `at()` returns places inside the memory, which is valid by the invariant,
@@ -70,7 +70,7 @@ impl VringMem<'_> {
         }
     }
 
-    #[inline(always)]
+    #[inline]
     fn store<T>(&self, off: usize, value: T) {
         if let Some(ptr) = self.at::<T>(off) {
             // SAFETY: `at()` returns places inside the memory, which is valid by the invariant,
@@ -81,37 +81,37 @@ impl VringMem<'_> {
 }
 
 impl RingMem for VringMem<'_> {
-    #[inline(always)]
+    #[inline]
     fn load16(&self, off: usize) -> u16 {
         self.load(off)
     }
 
-    #[inline(always)]
+    #[inline]
     fn load32(&self, off: usize) -> u32 {
         self.load(off)
     }
 
-    #[inline(always)]
+    #[inline]
     fn load64(&self, off: usize) -> u64 {
         self.load(off)
     }
 
-    #[inline(always)]
+    #[inline]
     fn store16(&self, off: usize, value: u16) {
         self.store(off, value)
     }
 
-    #[inline(always)]
+    #[inline]
     fn store32(&self, off: usize, value: u32) {
         self.store(off, value)
     }
 
-    #[inline(always)]
+    #[inline]
     fn store64(&self, off: usize, value: u64) {
         self.store(off, value)
     }
 
-    #[inline(always)]
+    #[inline]
     fn load64x2(&self, off: usize) -> [u64; 2] {
         let Some(ptr) = self.at::<[u64; 2]>(off) else {
             return [0; 2];
@@ -125,7 +125,7 @@ impl RingMem for VringMem<'_> {
         [first, second]
     }
 
-    #[inline(always)]
+    #[inline]
     fn store32x2(&self, off: usize, [first, second]: [u32; 2]) {
         let Some(ptr) = self.at::<[u32; 2]>(off) else {
             return;
@@ -138,17 +138,17 @@ impl RingMem for VringMem<'_> {
         unsafe { ptr.wrapping_add(1).write_volatile(second) };
     }
 
-    #[inline(always)]
+    #[inline]
     fn rmb(&self) {
         dma_mb(Read)
     }
 
-    #[inline(always)]
+    #[inline]
     fn wmb(&self) {
         dma_mb(Full)
     }
 
-    #[inline(always)]
+    #[inline]
     fn mb(&self) {
         mb(Full)
     }

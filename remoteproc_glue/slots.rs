@@ -21,7 +21,7 @@ use kernel::{
 /// # Invariants
 ///
 /// `count * stride` is at most the size of `mem`, and `size` at most `stride`.
-pub struct Slots {
+pub(crate) struct Slots {
     mem: dma::Coherent<[u8]>,
     size: usize,
     stride: usize,
@@ -31,7 +31,7 @@ pub struct Slots {
 impl Slots {
     /// Allocates up to `want` slots of `size` bytes, but at least `least`, for `dev` to send
     /// from. `ENOMEM` if there is no room for as many. Process context: may sleep.
-    pub fn new(
+    pub(crate) fn new(
         dev: &device::Device<device::Bound>,
         size: usize,
         want: u16,
@@ -54,7 +54,7 @@ impl Slots {
                 Err(_) => count /= 2,
             }
         };
-        // INVARIANT: The memory is for as many, and the stride is the size rounded up.
+        // INVARIANT: `stride * count` bytes were allocated, and the stride is the size rounded up.
         Ok(Self {
             mem,
             size,
@@ -63,27 +63,27 @@ impl Slots {
         })
     }
 
-    /// Number of slots.
-    pub fn count(&self) -> u16 {
+    /// Returns the number of slots.
+    pub(crate) fn count(&self) -> u16 {
         self.count
     }
 
-    /// The device addresses of all slots.
-    pub fn dma_range(&self) -> Range<u64> {
+    /// Returns the device addresses of all slots.
+    pub(crate) fn dma_range(&self) -> Range<u64> {
         let start = self.mem.dma_address();
         start..start.saturating_add(self.mem.size() as u64)
     }
 
-    /// The device address of a slot.
+    /// Returns the device address of a slot.
     #[inline]
-    pub fn dma_address(&self, slot: &Slot) -> DmaAddress {
+    pub(crate) fn dma_address(&self, slot: &Slot) -> DmaAddress {
         self.mem.dma_address() + (usize::from(slot.index()) * self.stride) as DmaAddress
     }
 
     /// Writes a packet to a slot, behind `head` bytes that stay as they are and with `tail`
     /// zeroes behind it. Returns the bytes of it all, or `EMSGSIZE` if it does not fit.
     #[inline]
-    pub fn fill(&mut self, slot: &Slot, head: u16, skb: &SkBuff, tail: u16) -> Result<u32> {
+    pub(crate) fn fill(&mut self, slot: &Slot, head: u16, skb: &SkBuff, tail: u16) -> Result<u32> {
         let len = skb.len();
         let total = u32::from(head)
             .checked_add(len)
@@ -96,13 +96,13 @@ impl Slots {
         // what is written is inside the slot. No reference to it exists.
         unsafe { skb.copy_bits(frame, len) }?;
         let end = frame.wrapping_add(len as usize);
-        // SAFETY: As above.
+        // SAFETY: `head + len + tail` is at most the size of the slot. No reference to it exists.
         unsafe { end.write_bytes(0, tail.into()) };
         Ok(total)
     }
 }
 
-/// More memory than this is not taken, whatever the firmware says of MTU and vring.
+/// The most memory that slots take, in bytes, whatever the firmware says of MTU and vring.
 const BYTES_MAX: usize = 4 << 20;
 
 /// Slots begin at multiples of this, in bytes, so that no two share a cache line.

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The remote processor's memory, as far as its frames may lie in it.
+//! Windows: the memory of the remote processor where its frames may be.
 
-use super::Link;
+use super::{
+    bindings,
+    Link, //
+};
 use crate::{
-    abstractions::{
-        bindings,
-        net::napi, //
-    },
-    link_config::Place, //
+    link_config::FramePlace, //
 };
 use core::{
     marker::PhantomData,
@@ -24,12 +23,12 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// `da` is not empty, and the bytes at `base` plus each address in it are mapped for as long as the
-/// virtio device exists.
+/// `da` is not empty, and as many bytes from `va` on are mapped for as long as the virtio device
+/// exists.
 struct Window {
     da: Range<u64>,
-    /// Where the CPU would have device address 0. The addition wraps.
-    base: *const u8,
+    /// Where the CPU has the first of the addresses.
+    va: *const u8,
     is_iomem: bool,
 }
 
@@ -39,20 +38,20 @@ struct Window {
 /// # Invariants
 ///
 /// The windows do not overlap in `da` with what was left out.
-pub struct Windows<'bound> {
+pub(crate) struct Windows<'bound> {
     /// The largest, where most frames are.
     first: Window,
     rest: KVec<Window>,
     _phantom: PhantomData<&'bound ()>,
 }
 
-// SAFETY: The mappings have no ties to a thread.
+// SAFETY: The pointers are to mappings, which have no ties to a thread.
 unsafe impl Send for Windows<'_> {}
 
 impl<'bound> Windows<'bound> {
     /// Makes windows of the carveouts of the remote processor, without the device addresses
     /// `reserved`. `ENOENT` if nothing remains. Process context: may sleep.
-    pub fn new(link: &Link<'bound>, reserved: Range<u64>) -> Result<Self> {
+    pub(crate) fn new(link: &Link<'bound>, reserved: Range<u64>) -> Result<Self> {
         let mut windows = KVec::new();
         let mut excluded = KVec::new();
         excluded.push(reserved, GFP_KERNEL)?;
@@ -60,9 +59,9 @@ impl<'bound> Windows<'bound> {
             if is_virtio_memory(name) {
                 excluded.push(da, GFP_KERNEL)?;
             } else if let Some(va) = va {
+                let va = va.as_ptr().cast_const();
                 // INVARIANT: remoteproc keeps carveouts mapped while there are virtio devices.
-                let base = va.as_ptr().wrapping_sub(da.start as usize);
-                windows.push(Window { da, base, is_iomem }, GFP_KERNEL)?;
+                windows.push(Window { da, va, is_iomem }, GFP_KERNEL)?;
             }
             Ok(())
         })?;
@@ -78,23 +77,21 @@ impl<'bound> Windows<'bound> {
         })
     }
 
-    /// The frame in the buffer at device address `da`, if all of the buffer is in one window.
+    /// Returns the frame in the buffer at device address `da`, if all of the buffer is in one window.
     #[inline(always)]
-    pub fn find(&self, da: u64, place: &Place) -> Option<Memory<'_>> {
+    pub(crate) fn find(&self, da: u64, place: &FramePlace) -> Option<SharedFrame<'_>> {
         let end = da.checked_add(place.total().into())?;
-        let window = if self.first.has(da, end) {
-            &self.first
-        } else {
-            self.rest.iter().find(|window| window.has(da, end))?
+        let (window, va) = match self.first.translate(da, end) {
+            Some(va) => (&self.first, va),
+            None => self
+                .rest
+                .iter()
+                .find_map(|window| Some((window, window.translate(da, end)?)))?,
         };
-        let va = window
-            .base
-            .wrapping_add(da as usize)
-            .wrapping_add(place.headroom().into());
         // INVARIANT: The buffer is in the window, and the frame in the buffer by the invariant of
-        // `Place`.
-        Some(Memory {
-            va,
+        // `FramePlace`.
+        Some(SharedFrame {
+            va: va.wrapping_add(place.headroom().into()),
             len: place.frame_len(),
             is_iomem: window.is_iomem,
             _phantom: PhantomData,
@@ -121,42 +118,54 @@ fn exclude(windows: KVec<Window>, range: &Range<u64>) -> Result<KVec<Window>> {
 }
 
 impl Window {
-    /// Whether all from `da` up to `end` is inside.
+    /// Returns where the CPU has device address `da`, if all from there up to `end` is inside.
     #[inline]
-    fn has(&self, da: u64, end: u64) -> bool {
-        self.da.start <= da && end <= self.da.end
+    fn translate(&self, da: u64, end: u64) -> Option<*const u8> {
+        let offset = da.checked_sub(self.da.start)?;
+        (end <= self.da.end).then(|| self.va.wrapping_add(offset as usize))
     }
 
-    /// The part of the window that has the device addresses `da`, which are inside it.
+    /// Returns the part of the window that has the device addresses `da`, which are inside it.
     fn part(&self, da: Range<u64>) -> Self {
+        let va = self.va.wrapping_add((da.start - self.da.start) as usize);
         // INVARIANT: A part of a mapping is mapped as long as all of it.
-        Self { da, ..*self }
+        Self { da, va, ..*self }
     }
 }
 
-/// Memory that the remote processor can write to at any time.
+/// A frame in memory that the remote processor can write to at any time.
 ///
 /// # Invariants
 ///
 /// The `len` bytes from `va` on are mapped for `'a`.
-pub struct Memory<'a> {
+pub(crate) struct SharedFrame<'a> {
     va: *const u8,
     len: u32,
     is_iomem: bool,
     _phantom: PhantomData<&'a ()>,
 }
 
-impl Memory<'_> {
-    /// Copies the memory, once, to a new packet of CAIF and hands that to the stack. Returns
-    /// whether there was memory for it.
+impl SharedFrame<'_> {
+    /// Returns where the CPU has the frame.
     #[inline]
-    pub fn receive(&self, cx: &napi::Context<'_>) -> bool {
-        // SAFETY: By the type invariant, the memory is mapped.
-        unsafe { cx.receive(self.va, self.is_iomem, self.len) }
+    pub(super) fn as_ptr(&self) -> *const u8 {
+        self.va
+    }
+
+    /// Returns the bytes of the frame.
+    #[inline]
+    pub(super) fn len(&self) -> u32 {
+        self.len
+    }
+
+    /// Returns whether the frame is in I/O memory.
+    #[inline]
+    pub(super) fn is_iomem(&self) -> bool {
+        self.is_iomem
     }
 }
 
-/// Whether a carveout of that name is for vrings, or for what they carry from Linux to the remote
+/// Returns whether a carveout of that name is for vrings, or for what they carry from Linux to the remote
 /// processor.
 fn is_virtio_memory(name: &[u8]) -> bool {
     let Some(rest) = name.strip_prefix(b"vdev") else {

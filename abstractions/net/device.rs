@@ -32,10 +32,10 @@ use kernel::{
 };
 
 /// Standard statistics of a network device.
-pub type Stats64 = bindings::rtnl_link_stats64;
+pub(crate) type Stats64 = bindings::rtnl_link_stats64;
 
-/// What became of a packet to transmit.
-pub enum Xmit {
+/// Result of [`NetdevOperations::start_xmit`].
+pub(crate) enum Xmit {
     /// Sent or dropped; it is ours no longer.
     Ok,
     /// Not taken: the queue was started although there was no room, which is a fault of the
@@ -44,7 +44,7 @@ pub enum Xmit {
 }
 
 /// The callbacks of a network device.
-pub trait Operations: Send + Sync + Sized {
+pub(crate) trait NetdevOperations: Send + Sync + Sized {
     /// Hardware type, `ARPHRD_*`.
     const HW_TYPE: u16;
     /// `IFF_*`.
@@ -60,13 +60,6 @@ pub trait Operations: Send + Sync + Sized {
     type Tx: Send;
     /// State of reception, protected by NAPI.
     type Rx: Send;
-
-    /// The interface goes up; polling starts when it returned. Process context with RTNL: may
-    /// sleep.
-    fn open(&self, dev: &Device) -> Result;
-
-    /// The interface went down; polling has ended. Process context with RTNL: may sleep.
-    fn stop(&self, dev: &Device);
 
     /// Sends a packet. Bottom halves are off: must not sleep.
     fn start_xmit(&self, queue: &TxQueue<'_>, tx: &mut Self::Tx, skb: SkBuff) -> Xmit;
@@ -88,14 +81,14 @@ pub trait Operations: Send + Sync + Sized {
     fn counters(&self, f: &mut dyn FnMut(usize, u64));
 }
 
-/// What is said of a network device before it is registered.
-pub struct Settings {
+/// Settings of a network device before it is registered.
+pub(crate) struct Settings {
     /// MTU to begin with, in bytes.
-    pub mtu: u32,
+    pub(crate) mtu: u32,
     /// Smallest MTU that may be set.
-    pub min_mtu: u32,
+    pub(crate) min_mtu: u32,
     /// Largest MTU that may be set.
-    pub max_mtu: u32,
+    pub(crate) max_mtu: u32,
 }
 
 /// A network device.
@@ -106,7 +99,7 @@ pub struct Settings {
 ///
 /// An instance represents an allocated `struct net_device`.
 #[repr(transparent)]
-pub struct Device(Opaque<bindings::net_device>);
+pub(crate) struct Device(Opaque<bindings::net_device>);
 
 // SAFETY: The methods are synchronized by the network core.
 unsafe impl Sync for Device {}
@@ -123,109 +116,87 @@ impl Device {
         unsafe { &*ptr.cast() }
     }
 
-    /// The C object.
+    /// Returns the C object.
     pub(crate) fn as_raw(&self) -> *mut bindings::net_device {
         self.0.get()
     }
 
-    /// There is a carrier. Any context.
-    pub fn carrier_on(&self) {
+    /// Sets the carrier on. Any context.
+    pub(crate) fn carrier_on(&self) {
         // SAFETY: By the type invariant, the device is valid.
         unsafe { bindings::netif_carrier_on(self.as_raw()) }
     }
 
-    /// There is no carrier. Any context.
-    pub fn carrier_off(&self) {
+    /// Sets the carrier off. Any context.
+    pub(crate) fn carrier_off(&self) {
         // SAFETY: By the type invariant, the device is valid.
         unsafe { bindings::netif_carrier_off(self.as_raw()) }
     }
 }
 
-/// What is to be done after a packet was handed over.
-pub struct Sent {
-    /// The hardware must be told now.
-    pub tell: bool,
-    /// The queue is stopped, by the driver or by the byte queue limits.
-    pub halted: bool,
-}
-
 /// The transmit queue, with its lock held.
-pub struct TxQueue<'a>(&'a Device);
+pub(crate) struct TxQueue<'a>(&'a Device);
 
 impl TxQueue<'_> {
-    /// The network device.
+    /// Returns the network device.
     #[inline]
-    pub fn dev(&self) -> &Device {
+    pub(crate) fn dev(&self) -> &Device {
         self.0
     }
 
-    /// Lets no more packets come.
+    /// Stops the queue: the stack sends no more packets.
     #[inline]
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         // SAFETY: The device is valid and has a transmit queue.
-        unsafe { bindings::caif_helper_netif_stop_queue(self.0.as_raw()) }
+        unsafe { bindings::helper_netif_stop_queue(self.0.as_raw()) }
     }
 
-    /// Lets packets come again.
+    /// Wakes the queue: the stack sends packets again.
     #[inline]
-    pub fn wake(&self) {
+    pub(crate) fn wake(&self) {
         // SAFETY: The device is valid and has a transmit queue.
-        unsafe { bindings::caif_helper_netif_wake_queue(self.0.as_raw()) }
+        unsafe { bindings::helper_netif_wake_queue(self.0.as_raw()) }
     }
 
-    /// Whether the driver stopped the queue.
+    /// Returns whether the driver stopped the queue.
     #[inline]
-    pub fn is_stopped(&self) -> bool {
+    pub(crate) fn is_stopped(&self) -> bool {
         // SAFETY: The device is valid and has a transmit queue.
-        unsafe { bindings::caif_helper_netif_queue_stopped(self.0.as_raw()) }
+        unsafe { bindings::helper_netif_queue_stopped(self.0.as_raw()) }
     }
 
-    /// Whether the driver or the byte queue limits stopped the queue.
+    /// Returns whether the driver or the byte queue limits stopped the queue.
     #[inline]
-    pub fn is_halted(&self) -> bool {
+    pub(crate) fn is_halted(&self) -> bool {
         // SAFETY: The device is valid and has a transmit queue.
-        unsafe { bindings::caif_helper_netif_xmit_stopped(self.0.as_raw()) }
+        unsafe { bindings::helper_netif_xmit_stopped(self.0.as_raw()) }
     }
 
-    /// Whether another packet will follow at once. Only of use in `start_xmit`.
+    /// Returns whether another packet follows at once. Only of use in `start_xmit`.
     #[inline]
-    pub fn xmit_more(&self) -> bool {
+    pub(crate) fn xmit_more(&self) -> bool {
         // SAFETY: Bottom halves are off while the lock is held.
-        unsafe { bindings::caif_helper_netdev_xmit_more() }
+        unsafe { bindings::helper_netdev_xmit_more() }
     }
 
-    /// Counts a packet whose copy was handed to the hardware, which may stop the queue (byte queue
-    /// limits), and frees it. `more` is what [`xmit_more`](Self::xmit_more) said.
+    /// Restarts the time after which the watchdog reports a stopped queue.
     #[inline]
-    pub fn sent(&self, skb: SkBuff, more: bool) -> Sent {
-        // SAFETY: The device is valid and has per-CPU statistics of this kind; bottom halves are
-        // off and the lock of its transmit queue is held. `into_raw()` gives up our reference.
-        let sent = unsafe { bindings::caif_helper_tx_sent(self.0.as_raw(), skb.into_raw(), more) };
-        Sent {
-            tell: sent & bindings::CAIF_HELPER_TX_TELL != 0,
-            halted: sent & bindings::CAIF_HELPER_TX_HALTED != 0,
-        }
-    }
-
-    /// Tells that the hardware gets on with packets, so that the watchdog does not bite while the
-    /// queue is stopped.
-    #[inline]
-    pub fn progress(&self) {
+    pub(crate) fn progress(&self) {
         // SAFETY: The device is valid and has a transmit queue.
-        unsafe { bindings::caif_helper_txq_trans_cond_update(self.0.as_raw()) }
+        unsafe { bindings::helper_txq_trans_cond_update(self.0.as_raw()) }
     }
 
-    /// Tells that the hardware is done with packets of `bytes` bytes together, as many in number
-    /// and size as were [`sent`](Self::sent).
+    /// Counts packets of `bytes` bytes in total as completed, for the byte queue limits. They must
+    /// have been counted as sent before.
     #[inline]
-    pub fn completed(&self, packets: u32, bytes: u32) {
+    pub(crate) fn completed(&self, packets: u32, bytes: u32) {
         // SAFETY: The device is valid, and the lock of its transmit queue is held.
-        unsafe { bindings::caif_helper_netdev_completed_queue(self.0.as_raw(), packets, bytes) }
+        unsafe { bindings::helper_netdev_completed_queue(self.0.as_raw(), packets, bytes) }
     }
 }
 
-/// The state of transmission, to be locked.
-pub struct TxLock<'a, T> {
+/// The state of transmission, not locked.
+pub(crate) struct TxLock<'a, T> {
     dev: &'a Device,
     tx: &'a UnsafeCell<T>,
 }
@@ -233,9 +204,9 @@ pub struct TxLock<'a, T> {
 impl<'a, T> TxLock<'a, T> {
     /// Takes the lock of the transmit queue. Softirq context, as the lifetime of `self` proves.
     #[inline]
-    pub fn lock(&self) -> TxGuard<'a, T> {
+    pub(crate) fn lock(&self) -> TxGuard<'a, T> {
         // SAFETY: The device is valid and has a transmit queue, and this is softirq context.
-        unsafe { bindings::caif_helper_netif_tx_lock(self.dev.as_raw()) };
+        unsafe { bindings::helper_netif_tx_lock(self.dev.as_raw()) };
         // SAFETY: The lock of the transmit queue protects the state and is held now.
         let tx = unsafe { &mut *self.tx.get() };
         TxGuard {
@@ -246,15 +217,15 @@ impl<'a, T> TxLock<'a, T> {
 }
 
 /// The state of transmission, locked.
-pub struct TxGuard<'a, T> {
+pub(crate) struct TxGuard<'a, T> {
     queue: TxQueue<'a>,
     tx: &'a mut T,
 }
 
 impl<'a, T> TxGuard<'a, T> {
-    /// The queue and the state of transmission.
+    /// Returns the queue and the state of transmission.
     #[inline]
-    pub fn parts(&mut self) -> (&TxQueue<'a>, &mut T) {
+    pub(crate) fn parts(&mut self) -> (&TxQueue<'a>, &mut T) {
         (&self.queue, self.tx)
     }
 }
@@ -276,33 +247,33 @@ impl<T> DerefMut for TxGuard<'_, T> {
 impl<T> Drop for TxGuard<'_, T> {
     fn drop(&mut self) {
         // SAFETY: The guard holds the lock.
-        unsafe { bindings::caif_helper_netif_tx_unlock(self.queue.0.as_raw()) }
+        unsafe { bindings::helper_netif_tx_unlock(self.queue.0.as_raw()) }
     }
 }
 
 /// The state of a driver.
-pub struct Parts<O: Operations> {
+pub(crate) struct Parts<O: NetdevOperations> {
     /// Shared by everyone.
-    pub ops: O,
-    /// See [`Operations::Rx`].
-    pub rx: UnsafeCell<O::Rx>,
-    /// See [`Operations::Tx`].
-    pub tx: UnsafeCell<O::Tx>,
+    pub(crate) ops: O,
+    /// See [`NetdevOperations::Rx`].
+    pub(crate) rx: UnsafeCell<O::Rx>,
+    /// See [`NetdevOperations::Tx`].
+    pub(crate) tx: UnsafeCell<O::Tx>,
 }
 
 /// The private data of a network device.
 #[repr(C)]
-pub(super) struct Private<O: Operations> {
+pub(super) struct Private<O: NetdevOperations> {
     prefix: O::Prefix,
     pub(super) napi: Opaque<bindings::napi_struct>,
     pub(super) parts: core::mem::MaybeUninit<Parts<O>>,
 }
 
-impl<O: Operations> Private<O> {
-    /// Where `dev` has its private data, if that is of this type.
+impl<O: NetdevOperations> Private<O> {
+    /// Returns where `dev` has its private data, if that is of this type.
     #[inline]
     pub(super) const fn of(dev: *mut bindings::net_device) -> *mut Self {
-        dev.wrapping_byte_add(bindings::CAIF_HELPER_NETDEV_PRIV as usize)
+        dev.wrapping_byte_add(bindings::HELPER_NETDEV_PRIV as usize)
             .cast()
     }
 }
@@ -311,9 +282,9 @@ impl<O: Operations> Private<O> {
 ///
 /// All of them are called with a device whose private data is a `Private<O>` with its parts
 /// initialized, since a device is registered last and unregistered first.
-pub(super) struct Callbacks<O: Operations>(PhantomData<O>);
+pub(super) struct Callbacks<O: NetdevOperations>(PhantomData<O>);
 
-impl<O: Operations> Callbacks<O> {
+impl<O: NetdevOperations> Callbacks<O> {
     pub(super) const OPS: bindings::net_device_ops = bindings::net_device_ops {
         ndo_open: Some(Self::open),
         ndo_stop: Some(Self::stop),
@@ -345,21 +316,17 @@ impl<O: Operations> Callbacks<O> {
 
     extern "C" fn open(dev: *mut bindings::net_device) -> c_int {
         // SAFETY: See `Callbacks`.
-        let (dev, napi, parts) = unsafe { Self::borrow(dev) };
-        kernel::error::from_result(|| {
-            parts.ops.open(dev)?;
-            napi.enable();
-            // What came while the interface was down waits to be looked at.
-            napi.schedule();
-            Ok(0)
-        })
+        let (_, napi, _) = unsafe { Self::borrow(dev) };
+        napi.enable();
+        // What arrived while the interface was down scheduled nothing.
+        napi.schedule();
+        0
     }
 
     extern "C" fn stop(dev: *mut bindings::net_device) -> c_int {
         // SAFETY: See `Callbacks`.
-        let (dev, napi, parts) = unsafe { Self::borrow(dev) };
+        let (_, napi, _) = unsafe { Self::borrow(dev) };
         napi.disable();
-        parts.ops.stop(dev);
         0
     }
 
@@ -394,7 +361,7 @@ impl<O: Operations> Callbacks<O> {
         let (dev, instance, parts) = unsafe { Self::borrow(dev) };
         let budget = u32::try_from(budget).unwrap_or(0);
         // SAFETY: This is the poll function of `instance`. The device has the statistics, see
-        // `Allocated::new()`.
+        // `AllocatedNetdev::new()`.
         let cx = unsafe { napi::Context::new(instance, dev, budget) };
         // SAFETY: No other run of the poll function is under way, and only it uses this state.
         let rx = unsafe { &mut *parts.rx.get() };
@@ -404,7 +371,7 @@ impl<O: Operations> Callbacks<O> {
             Polled::Done(done) if done < budget => {
                 let done = done as c_int;
                 // SAFETY: We are in the poll function of `napi`, which ends without a further
-                // use of the state. A wish to run again that came meanwhile is heeded in there.
+                // use of the state. If it was scheduled meanwhile, it runs again.
                 unsafe { bindings::napi_complete_done(napi, done) };
                 done
             }
@@ -433,8 +400,8 @@ impl<O: Operations> Callbacks<O> {
     }
 }
 
-/// Whether a line that a peer can cause may be logged now (`net_ratelimit()`). Any context.
-pub fn may_log() -> bool {
+/// Returns whether a line that a peer can cause may be logged now (`net_ratelimit()`). Any context.
+pub(crate) fn may_log() -> bool {
     // SAFETY: `net_ratelimit()` can be called from any context.
     unsafe { bindings::net_ratelimit() != 0 }
 }

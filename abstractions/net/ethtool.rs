@@ -7,7 +7,7 @@
 
 use super::device::{
     Callbacks,
-    Operations, //
+    NetdevOperations, //
 };
 use crate::abstractions::bindings;
 use core::marker::PhantomData;
@@ -15,18 +15,18 @@ use kernel::prelude::*;
 
 /// Sizes of the rings, in frames.
 #[derive(Clone, Copy)]
-pub struct Rings {
+pub(crate) struct Rings {
     /// Frames that can be on their way to us.
-    pub rx: u32,
+    pub(crate) rx: u32,
     /// Frames that can be on their way from us.
-    pub tx: u32,
+    pub(crate) tx: u32,
 }
 
 /// The callbacks that the network core calls with RTNL held, for devices whose callbacks are those
 /// of [`Callbacks`].
-pub(super) struct EthtoolCallbacks<O: Operations>(PhantomData<O>);
+pub(super) struct EthtoolCallbacks<O: NetdevOperations>(PhantomData<O>);
 
-impl<O: Operations> EthtoolCallbacks<O> {
+impl<O: NetdevOperations> EthtoolCallbacks<O> {
     pub(super) const OPS: bindings::ethtool_ops = bindings::ethtool_ops {
         get_link: Some(bindings::ethtool_op_get_link),
         get_ts_info: Some(bindings::ethtool_op_get_ts_info),

@@ -14,7 +14,7 @@ use kernel::types::Opaque;
 ///
 /// The `struct napi_struct` was added to a network device, which outlives it.
 #[repr(transparent)]
-pub struct Napi(Opaque<bindings::napi_struct>);
+pub(crate) struct Napi(Opaque<bindings::napi_struct>);
 
 // SAFETY: The methods are those that NAPI synchronizes by itself.
 unsafe impl Sync for Napi {}
@@ -31,35 +31,37 @@ impl Napi {
         unsafe { &*ptr.cast() }
     }
 
-    /// The C object.
+    /// Returns the C object.
     pub(super) fn as_raw(&self) -> *mut bindings::napi_struct {
         self.0.get()
     }
 
-    /// Makes the poll function run soon. Any context, hardirq and process context included; does
+    /// Schedules the poll function. Any context, hardirq and process context included; does
     /// nothing while the instance is disabled.
     #[inline]
-    pub fn schedule(&self) {
+    pub(crate) fn schedule(&self) {
         // SAFETY: By the type invariant, the instance was added to a network device.
-        unsafe { bindings::caif_helper_napi_schedule(self.as_raw()) }
+        unsafe { bindings::helper_napi_schedule(self.as_raw()) }
     }
 
-    /// Lets the poll function run. Process context: may sleep.
+    /// Enables the instance. Process context: may sleep.
     pub(super) fn enable(&self) {
-        // SAFETY: The instance was added to a network device. The caller enables it once.
+        // SAFETY: By the type invariant, the instance was added to a network device, which adds it
+        // disabled. The callers enable and disable it in turn, with RTNL held.
         unsafe { bindings::napi_enable(self.as_raw()) }
     }
 
-    /// Waits for the poll function to end and keeps it from running. Process context: sleeps.
+    /// Waits for the poll function to end and disables the instance. Process context: sleeps.
     pub(super) fn disable(&self) {
-        // SAFETY: The instance was added to a network device and is enabled.
+        // SAFETY: By the type invariant, the instance was added to a network device. The callers
+        // enable and disable it in turn, with RTNL held.
         unsafe { bindings::napi_disable(self.as_raw()) }
     }
 }
 
 /// One run of the poll function: the proof that it is running, in softirq context, and that no
 /// other run is.
-pub struct Context<'a> {
+pub(crate) struct Context<'a> {
     napi: &'a Napi,
     dev: &'a Device,
     budget: u32,
@@ -76,42 +78,28 @@ impl<'a> Context<'a> {
         Self { napi, dev, budget }
     }
 
-    /// The network device.
+    /// Returns the network device.
     #[inline]
-    pub fn dev(&self) -> &'a Device {
+    pub(crate) fn dev(&self) -> &'a Device {
         self.dev
     }
 
-    /// How many packets this run may receive. With 0 it may only complete transmissions.
+    /// Returns how many packets this run may receive. With 0 it may only complete transmissions.
     #[inline]
-    pub fn budget(&self) -> u32 {
+    pub(crate) fn budget(&self) -> u32 {
         self.budget
     }
 
-    /// Copies `len` bytes at `from`, which may be I/O memory, to a new packet of the protocol
-    /// `ETH_P_CAIF`, counts it and hands it to the stack. Returns whether there was memory for it.
-    ///
-    /// # Safety
-    ///
-    /// `from` must be valid for reads of `len` bytes, in whatever state they are.
+    /// The NAPI instance as a C object.
     #[inline]
-    pub unsafe fn receive(&self, from: *const u8, is_iomem: bool, len: u32) -> bool {
-        let napi = self.napi.as_raw();
-        if is_iomem {
-            // SAFETY: By the safety requirements of `new()` we are in the poll function of the
-            // instance, hence in softirq context, and its device has the statistics. The rest is by
-            // the safety requirements.
-            unsafe { bindings::caif_helper_receive_io(napi, from.cast(), len) }
-        } else {
-            // SAFETY: As above.
-            unsafe { bindings::caif_helper_receive(napi, from.cast(), len) }
-        }
+    pub(crate) fn as_raw(&self) -> *mut bindings::napi_struct {
+        self.napi.as_raw()
     }
 }
 
-/// What a run of the poll function came to.
+/// Result of a run of the poll function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Polled {
+pub(crate) enum Polled {
     /// There may be more to do: run again.
     More,
     /// That many packets were received, less than the budget, and there were no more when

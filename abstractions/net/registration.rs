@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Who owns a network device, from its allocation to its end.
+//! Ownership of a network device, from its allocation until it is freed.
 //!
-//! [`Allocated`] becomes a [`Registration`] when the driver's state is complete, that becomes
-//! [`Unregistered`] when the stack must not come any more, and its end frees the state first and
-//! the device last.
+//! An [`AllocatedNetdev`] becomes a [`NetdevRegistration`] when the driver's state is complete, and
+//! that an [`UnregisteredNetdev`] when it is unregistered. Dropping the last frees the driver's
+//! state first and the device last.
 //!
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
@@ -12,7 +12,7 @@ use super::{
     device::{
         Callbacks,
         Device,
-        Operations,
+        NetdevOperations,
         Parts,
         Private,
         Settings, //
@@ -39,20 +39,24 @@ use kernel::{
 /// Alignment of private data (`NETDEV_ALIGN`).
 const NETDEV_ALIGN: usize = 32;
 
-/// A network device that the stack does not know yet, with a NAPI instance and without state.
+/// A network device that is not registered yet, with a NAPI instance and without the driver's
+/// state.
 ///
 /// # Invariants
 ///
 /// `dev` is an allocated and unregistered device whose private data is a `Private<O>` with a NAPI
 /// instance that was added to it.
-pub struct Allocated<O: Operations> {
+pub(crate) struct AllocatedNetdev<O: NetdevOperations> {
     dev: NonNull<bindings::net_device>,
     _phantom: PhantomData<O>,
 }
 
-impl<O: Operations> Allocated<O> {
-    /// Allocates a network device whose name comes of `format`, below `parent`.
-    pub fn new(format: &'static CStr, parent: &device::Device<device::Bound>) -> Result<Self> {
+impl<O: NetdevOperations> AllocatedNetdev<O> {
+    /// Allocates a network device of the device `parent`, with a name after `format`.
+    pub(crate) fn new(
+        format: &'static CStr,
+        parent: &device::Device<device::Bound>,
+    ) -> Result<Self> {
         const {
             assert!(core::mem::align_of::<Private<O>>() <= NETDEV_ALIGN);
             assert!(!core::mem::needs_drop::<O::Prefix>());
@@ -75,12 +79,10 @@ impl<O: Operations> Allocated<O> {
         // SAFETY: The device was just allocated, with private data of this type.
         let napi = unsafe { (*private).napi.get() };
         // SAFETY: The device is not registered yet, and the instance lives as long as it does.
-        unsafe {
-            bindings::caif_helper_netif_napi_add(dev.as_ptr(), napi, Some(Callbacks::<O>::poll))
-        };
+        unsafe { bindings::helper_netif_napi_add(dev.as_ptr(), napi, Some(Callbacks::<O>::poll)) };
         // CAST: `device::Device` is a transparent wrapper of `struct device`.
         let parent = core::ptr::from_ref(parent).cast_mut().cast();
-        // SAFETY: Nobody else knows the device yet.
+        // SAFETY: The device is not registered, so that nothing else accesses it.
         unsafe { (*dev.as_ptr()).dev.parent = parent };
         // INVARIANT: As was just arranged.
         Ok(Self {
@@ -94,19 +96,19 @@ impl<O: Operations> Allocated<O> {
         // knows.
         let dev = unsafe { &mut *dev };
         dev.set_pcpu_stat_type(bindings::netdev_stat_type_NETDEV_PCPU_STAT_TSTATS);
-        // The queues, which are made next, take after these: the class of their lock after the
-        // type, and whether there is a queueing discipline at all after the length.
+        // `alloc_netdev_mqs()` makes the queues next: the type decides on the class of their lock,
+        // the length on whether they have a queueing discipline.
         dev.type_ = O::HW_TYPE;
         dev.flags = O::FLAGS;
         dev.tx_queue_len = O::TX_QUEUE_LEN;
     }
 
-    /// The NAPI instance. It is disabled, so that scheduling it has no effect yet.
+    /// Returns the NAPI instance. It is disabled, so that scheduling it has no effect yet.
     ///
     /// # Safety
     ///
     /// The device must live for `'a`.
-    pub unsafe fn napi<'a>(&self) -> &'a Napi {
+    pub(crate) unsafe fn napi<'a>(&self) -> &'a Napi {
         let private = Private::<O>::of(self.dev.as_ptr());
         // SAFETY: By the type invariant, the private data is of this type.
         let napi = unsafe { (*private).napi.get() };
@@ -116,19 +118,19 @@ impl<O: Operations> Allocated<O> {
 
     /// Adds the driver's state and registers the device, without a carrier. `ready` runs before
     /// the interface can go up. Process context without RTNL: sleeps.
-    pub fn register(
+    pub(crate) fn register(
         self,
         settings: Settings,
         parts: Parts<O>,
         ready: impl FnOnce(),
-    ) -> Result<Registration<O>> {
+    ) -> Result<NetdevRegistration<O>> {
         let dev = self.dev.as_ptr();
         let private = Private::<O>::of(dev);
         // SAFETY: By the type invariant, the private data is of this type. Nobody looks at the
         // parts before the device is registered.
         unsafe { (*private).parts.write(parts) };
         // INVARIANT: The parts are initialized now.
-        let unregistered = Unregistered {
+        let unregistered = UnregisteredNetdev {
             dev: ManuallyDrop::new(self).dev,
             _phantom: PhantomData,
         };
@@ -152,31 +154,31 @@ impl<O: Operations> Allocated<O> {
         unsafe { bindings::rtnl_unlock() };
         result?;
         // INVARIANT: The device is registered.
-        Ok(Registration {
+        Ok(NetdevRegistration {
             dev: ManuallyDrop::new(unregistered),
             paused: AtomicFlag::new(false),
         })
     }
 }
 
-impl<O: Operations> Drop for Allocated<O> {
+impl<O: NetdevOperations> Drop for AllocatedNetdev<O> {
     fn drop(&mut self) {
         // SAFETY: By the type invariant, the device is not registered and ours.
         unsafe { bindings::free_netdev(self.dev.as_ptr()) }
     }
 }
 
-/// A network device that the stack does not know, with the driver's state.
+/// A network device that is not registered, with the driver's state.
 ///
 /// # Invariants
 ///
-/// As for [`Allocated`], and the parts of the private data are initialized.
-pub struct Unregistered<O: Operations> {
+/// As for [`AllocatedNetdev`], and the parts of the private data are initialized.
+pub(crate) struct UnregisteredNetdev<O: NetdevOperations> {
     dev: NonNull<bindings::net_device>,
     _phantom: PhantomData<O>,
 }
 
-impl<O: Operations> Unregistered<O> {
+impl<O: NetdevOperations> UnregisteredNetdev<O> {
     fn device(&self) -> &Device {
         // SAFETY: By the type invariant, the device is valid for as long as `self`.
         unsafe { Device::from_raw(self.dev.as_ptr()) }
@@ -191,7 +193,7 @@ impl<O: Operations> Unregistered<O> {
     }
 }
 
-impl<O: Operations> Drop for Unregistered<O> {
+impl<O: NetdevOperations> Drop for UnregisteredNetdev<O> {
     fn drop(&mut self) {
         // SAFETY: By the type invariant, the parts are initialized, and no callback can come to
         // use them again.
@@ -207,29 +209,29 @@ impl<O: Operations> Drop for Unregistered<O> {
 ///
 /// The device is registered. If `paused`, its NAPI instance is disabled although the interface is
 /// up.
-pub struct Registration<O: Operations> {
-    dev: ManuallyDrop<Unregistered<O>>,
+pub(crate) struct NetdevRegistration<O: NetdevOperations> {
+    dev: ManuallyDrop<UnregisteredNetdev<O>>,
     /// Changed with RTNL held.
     paused: AtomicFlag,
 }
 
 // SAFETY: Registering and unregistering can happen on different threads, and the state is `Send`.
-unsafe impl<O: Operations> Send for Registration<O> {}
+unsafe impl<O: NetdevOperations> Send for NetdevRegistration<O> {}
 
 // SAFETY: Only `ops`, which is `Sync`, can be reached by a shared reference.
-unsafe impl<O: Operations> Sync for Registration<O> {}
+unsafe impl<O: NetdevOperations> Sync for NetdevRegistration<O> {}
 
 // The state is pinned, but in the private data of the network device.
-impl<O: Operations> Unpin for Registration<O> {}
+impl<O: NetdevOperations> Unpin for NetdevRegistration<O> {}
 
-impl<O: Operations> Registration<O> {
-    /// The network device.
-    pub fn device(&self) -> &Device {
+impl<O: NetdevOperations> NetdevRegistration<O> {
+    /// Returns the network device.
+    pub(crate) fn device(&self) -> &Device {
         self.dev.device()
     }
 
-    /// The shared part of the driver's state.
-    pub fn ops(&self) -> &O {
+    /// Returns the shared part of the driver's state.
+    pub(crate) fn ops(&self) -> &O {
         // SAFETY: The parts are initialized and live as long as `self`.
         unsafe { &self.dev.parts().as_ref().ops }
     }
@@ -243,9 +245,9 @@ impl<O: Operations> Registration<O> {
         unsafe { bindings::rtnl_unlock() };
     }
 
-    /// Takes the interface down for good, for a machine that shuts down. Process context without
+    /// Detaches and closes the interface, for a machine that shuts down. Process context without
     /// RTNL: sleeps.
-    pub fn shut(&self) {
+    pub(crate) fn shut(&self) {
         self.unpause();
         self.with_rtnl(|dev| {
             // SAFETY: By the type invariant, the device is registered; RTNL is held.
@@ -255,14 +257,14 @@ impl<O: Operations> Registration<O> {
         });
     }
 
-    /// Keeps the stack from sending and the poll function from running, without the interface going
-    /// down. Process context without RTNL: sleeps.
-    pub fn pause(&self) {
+    /// Keeps the stack from sending and disables the NAPI instance; the interface stays up. Process
+    /// context without RTNL: sleeps.
+    pub(crate) fn pause(&self) {
         self.with_rtnl(|dev| {
             // SAFETY: By the type invariant, the device is registered; RTNL is held.
             unsafe { bindings::netif_device_detach(dev) };
             // SAFETY: As above.
-            let up = unsafe { bindings::caif_helper_netif_running(dev) };
+            let up = unsafe { bindings::helper_netif_running(dev) };
             if up && !self.paused.xchg(true, Relaxed) {
                 // INVARIANT: Disabled here, once.
                 self.napi().disable();
@@ -271,12 +273,12 @@ impl<O: Operations> Registration<O> {
     }
 
     /// Undoes [`pause`](Self::pause), if that was done. Process context without RTNL: sleeps.
-    pub fn unpause(&self) {
+    pub(crate) fn unpause(&self) {
         self.with_rtnl(|dev| {
             if self.paused.xchg(false, Relaxed) {
                 // INVARIANT: Enabled again, once.
                 self.napi().enable();
-                // What came meanwhile waits to be looked at.
+                // What arrived meanwhile scheduled nothing.
                 self.napi().schedule();
             }
             // SAFETY: By the type invariant, the device is registered; RTNL is held.
@@ -292,18 +294,20 @@ impl<O: Operations> Registration<O> {
         unsafe { Napi::from_raw(napi.cast()) }
     }
 
-    /// Takes the device away from the stack: the interface goes down, and no callback is under
-    /// way any more. Process context without RTNL: sleeps.
-    pub fn unregister(self) -> Unregistered<O> {
+    /// Unregisters the device: the interface goes down, and no callback runs any more. Process
+    /// context without RTNL: sleeps.
+    pub(crate) fn unregister(self) -> UnregisteredNetdev<O> {
         let mut this = ManuallyDrop::new(self);
         // SAFETY: By the type invariant, the device is registered, and `self` is not used again.
         unsafe { this.stop() }
     }
 
+    /// Unregisters the device.
+    ///
     /// # Safety
     ///
     /// `self` must not be used again.
-    unsafe fn stop(&mut self) -> Unregistered<O> {
+    unsafe fn stop(&mut self) -> UnregisteredNetdev<O> {
         // The interface disables the NAPI instance when it goes down.
         self.unpause();
         // SAFETY: By the type invariant, the device is registered.
@@ -313,9 +317,9 @@ impl<O: Operations> Registration<O> {
     }
 }
 
-impl<O: Operations> Drop for Registration<O> {
+impl<O: NetdevOperations> Drop for NetdevRegistration<O> {
     fn drop(&mut self) {
-        // SAFETY: `self` is at its end.
+        // SAFETY: `self` is being dropped and is not used again.
         drop(unsafe { self.stop() });
     }
 }

@@ -15,13 +15,13 @@ use kernel::{
 };
 
 /// A socket buffer that we own. Dropping it counts as a drop of the packet; one that was
-/// sent goes to [`TxQueue::sent`](super::TxQueue::sent).
+/// sent is given up by `into_raw()`.
 ///
 /// # Invariants
 ///
 /// `0` is a valid `struct sk_buff`, and we own a reference to it.
 #[repr(transparent)]
-pub struct SkBuff(NonNull<bindings::sk_buff>);
+pub(crate) struct SkBuff(NonNull<bindings::sk_buff>);
 
 // SAFETY: A socket buffer has no ties to the thread or CPU that allocated it.
 unsafe impl Send for SkBuff {}
@@ -37,27 +37,21 @@ impl SkBuff {
         Self(ptr)
     }
 
-    /// Gives the socket buffer up to the caller.
-    pub(super) fn into_raw(self) -> *mut bindings::sk_buff {
+    /// Passes our reference to the caller.
+    pub(crate) fn into_raw(self) -> *mut bindings::sk_buff {
         ManuallyDrop::new(self).0.as_ptr()
     }
 
-    /// The C object.
+    /// Returns the C object.
     pub(super) fn as_raw(&self) -> *mut bindings::sk_buff {
         self.0.as_ptr()
     }
 
-    /// Bytes of the packet, fragments included.
+    /// Returns the number of bytes of the packet, fragments included.
     #[inline]
-    pub fn len(&self) -> u32 {
+    pub(crate) fn len(&self) -> u32 {
         // SAFETY: By the type invariant, the socket buffer is valid.
         unsafe { (*self.as_raw()).len }
-    }
-
-    /// Whether the packet has no bytes.
-    #[inline]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// Copies the first `len` bytes of the packet, which may be in fragments, to `dst`.
@@ -65,7 +59,7 @@ impl SkBuff {
     /// # Safety
     ///
     /// `dst` must be valid for writes of `len` bytes.
-    pub unsafe fn copy_bits(&self, dst: *mut u8, len: u32) -> Result {
+    pub(crate) unsafe fn copy_bits(&self, dst: *mut u8, len: u32) -> Result {
         let len = c_int::try_from(len)?;
         // SAFETY: The socket buffer is valid, `skb_copy_bits()` checks `len` against its length,
         // and `dst` is valid for writes of `len` bytes by the safety requirements.
@@ -76,6 +70,6 @@ impl SkBuff {
 impl Drop for SkBuff {
     fn drop(&mut self) {
         // SAFETY: By the type invariant we own a reference, which passes to the callee.
-        unsafe { bindings::caif_helper_dev_kfree_skb_any(self.as_raw()) }
+        unsafe { bindings::helper_dev_kfree_skb_any(self.as_raw()) }
     }
 }

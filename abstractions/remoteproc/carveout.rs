@@ -24,21 +24,21 @@ const NAME_LEN: usize = 32;
 
 /// A range of addresses as the remote processor sees them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DeviceRange {
+pub(crate) struct DeviceRange {
     /// The first device address.
-    pub da: u32,
+    pub(crate) da: u32,
     /// Number of bytes.
-    pub len: usize,
+    pub(crate) len: usize,
 }
 
 impl DeviceRange {
-    /// The device address behind the range.
+    /// Returns the device address behind the range.
     fn end(&self) -> u64 {
         u64::from(self.da).saturating_add(self.len as u64)
     }
 
-    /// Whether all of `other` lies in this range.
-    pub fn contains(&self, other: &Self) -> bool {
+    /// Returns whether all of `other` lies in this range.
+    pub(crate) fn contains(&self, other: &Self) -> bool {
         other.da >= self.da && other.end() <= self.end()
     }
 }
@@ -60,14 +60,14 @@ enum Backing {
 ///
 /// The device addresses fit into 32 bits, mapped carveouts lie inside of their memory, and the
 /// name is shorter than [`NAME_LEN`].
-pub struct Carveout {
+pub(crate) struct Carveout {
     name: &'static CStr,
     range: DeviceRange,
     backing: Backing,
 }
 
 impl Carveout {
-    /// Checks what both kinds have in common.
+    /// Creates a carveout, after the checks that both kinds have in common.
     fn new(name: &'static CStr, range: DeviceRange, backing: Backing) -> Result<Self> {
         let name_len = name.to_bytes_with_nul().len();
         if name_len > NAME_LEN || range.end() > 1 << 32 || range.len > i32::MAX as usize {
@@ -81,9 +81,9 @@ impl Carveout {
         })
     }
 
-    /// A carveout of the bytes of `memory` that begin at `offset`, known to the remote processor
-    /// by the addresses of `range`.
-    pub fn mapped(
+    /// Creates a carveout of the bytes of `memory` at `offset`, which have the device addresses
+    /// `range`.
+    pub(crate) fn mapped(
         name: &'static CStr,
         memory: Arc<Memory>,
         offset: usize,
@@ -98,9 +98,9 @@ impl Carveout {
         Self::new(name, range, Backing::Mapped(memory, offset))
     }
 
-    /// A carveout that Linux has not mapped, as it must be for a `vdev<i>buffer`, which the DMA
-    /// layer maps by itself.
-    pub fn unmapped(name: &'static CStr, memory: Physical, da: u32) -> Result<Self> {
+    /// Creates a carveout that is not mapped, as a `vdev<i>buffer` must be: the DMA layer maps it
+    /// itself.
+    pub(crate) fn unmapped(name: &'static CStr, memory: Physical, da: u32) -> Result<Self> {
         let range = DeviceRange {
             da,
             len: memory.len(),
@@ -108,7 +108,7 @@ impl Carveout {
         Self::new(name, range, Backing::Unmapped(memory))
     }
 
-    /// The first byte, if it is mapped.
+    /// Returns the first byte, if it is mapped.
     fn va(&self) -> Option<*mut u8> {
         match &self.backing {
             // SAFETY: By the type invariant, the offset is inside of the memory.
@@ -117,8 +117,8 @@ impl Carveout {
         }
     }
 
-    /// The physical address, which is also what remoteproc calls the DMA address. 0 if the
-    /// memory has none, which nobody uses of a mapped carveout.
+    /// Returns the physical address, which remoteproc calls the DMA address as well. 0 if the
+    /// memory has none: it is not used of a mapped carveout.
     fn pa(&self) -> u64 {
         match &self.backing {
             Backing::Mapped(memory, offset) => memory
@@ -137,7 +137,7 @@ impl Carveout {
 pub(super) struct Carveouts(KVec<Carveout>);
 
 impl Carveouts {
-    /// Checks that they do not overlap.
+    /// Checks that no two of `carveouts` overlap. `EINVAL` if two do.
     pub(super) fn new(carveouts: KVec<Carveout>) -> Result<Self> {
         for (i, a) in carveouts.iter().enumerate() {
             let apart = |b: &Carveout| {
@@ -151,7 +151,7 @@ impl Carveouts {
         Ok(Self(carveouts))
     }
 
-    /// Hands all of them to remoteproc.
+    /// Registers all of them with remoteproc.
     ///
     /// # Safety
     ///
@@ -186,7 +186,7 @@ impl Carveouts {
         Ok(())
     }
 
-    /// Where a range of device addresses is mapped.
+    /// Returns where a range of device addresses is mapped.
     pub(super) fn to_va(&self, range: DeviceRange) -> Option<*mut u8> {
         self.0.iter().find_map(|carveout| {
             if !carveout.range.contains(&range) {
@@ -198,7 +198,7 @@ impl Carveouts {
         })
     }
 
-    /// The device address of what is mapped at `va`.
+    /// Returns the device address of what is mapped at `va`.
     pub(super) fn to_da(&self, va: *const u8) -> Option<u32> {
         self.0.iter().find_map(|carveout| {
             let offset = va.addr().checked_sub(carveout.va()?.addr())?;

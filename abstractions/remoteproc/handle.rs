@@ -26,7 +26,7 @@ use kernel::{
 
 /// State of a remote processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub(crate) enum State {
     /// It is switched off.
     Offline,
     /// It is suspended.
@@ -43,18 +43,16 @@ pub enum State {
 
 /// Kind of a crash, for the message.
 #[derive(Clone, Copy, Debug)]
-pub enum Crash {
-    /// A fault of its IOMMU.
-    MmuFault,
-    /// It gave no sign of life.
+pub(crate) enum Crash {
+    /// Its watchdog expired.
     Watchdog,
     /// It reported an error that it cannot survive.
     Fatal,
 }
 
 /// What [`Unregistered`](super::Unregistered) keeps beside the C structure, in its private data.
-pub(crate) struct Private {
-    /// The [`Context`](super::registration::Context) of the driver, for the callbacks.
+pub(crate) struct RprocPrivate {
+    /// The [`CallbackData`](super::registration::CallbackData) of the driver, for the callbacks.
     pub(crate) context: *const c_void,
     /// Whether interrupts for virtqueues are let through.
     pub(crate) interrupts: Atomic<bool>,
@@ -65,7 +63,7 @@ pub(crate) struct Private {
 }
 
 // `rproc_alloc()` puts the private data behind the structure.
-const _: () = assert!(align_of::<Private>() <= align_of::<bindings::rproc>());
+const _: () = assert!(align_of::<RprocPrivate>() <= align_of::<bindings::rproc>());
 
 /// Type of the `sanity_check` operation.
 type FirmwareCheck = unsafe extern "C" fn(*mut bindings::rproc, *const bindings::firmware) -> c_int;
@@ -74,10 +72,10 @@ type FirmwareCheck = unsafe extern "C" fn(*mut bindings::rproc, *const bindings:
 ///
 /// # Invariants
 ///
-/// The structure was made by `Unregistered::new`, so that its private data is a [`Private`],
+/// The structure was made by `Unregistered::new`, so that its private data is a [`RprocPrivate`],
 /// which lives as long as the structure itself.
 #[repr(transparent)]
-pub struct Rproc(Opaque<bindings::rproc>);
+pub(crate) struct Rproc(Opaque<bindings::rproc>);
 
 // SAFETY: A remote processor may be released from any thread.
 unsafe impl Send for Rproc {}
@@ -116,31 +114,32 @@ impl Rproc {
         unsafe { &*ptr.cast() }
     }
 
-    /// The C structure.
-    pub fn as_raw(&self) -> *mut bindings::rproc {
+    /// Returns the C structure.
+    pub(crate) fn as_raw(&self) -> *mut bindings::rproc {
         self.0.get()
     }
 
-    /// The embedded device.
+    /// Returns the embedded device.
     fn device(&self) -> *mut bindings::device {
         // SAFETY: The structure is valid; only the address of a part of it is taken.
         unsafe { &raw mut (*self.as_raw()).dev }.cast()
     }
 
-    /// What belongs to this abstraction.
-    pub(crate) fn private(&self) -> &Private {
+    /// Returns the private data.
+    pub(crate) fn private(&self) -> &RprocPrivate {
         // SAFETY: The structure is valid, and `priv` does not change after `rproc_alloc()`.
         let private = unsafe { (*self.as_raw()).priv_ };
-        // SAFETY: By the type invariant, this is a `Private`, which is not written any more
+        // SAFETY: By the type invariant, this is an `RprocPrivate`, which is not written any more
         // except by its atomic.
-        unsafe { &*private.cast::<Private>() }
+        unsafe { &*private.cast::<RprocPrivate>() }
     }
 
-    /// The present state. Unless in one of the operations, it may change at any time.
-    pub fn state(&self) -> State {
+    /// Returns the present state. Unless in one of the operations, it may change at any time.
+    pub(crate) fn state(&self) -> State {
         // SAFETY: The structure is valid.
         let state = unsafe { &raw const (*self.as_raw()).state };
-        // SAFETY: As above; the field is changed under a lock that is not ours.
+        // SAFETY: The pointer is to a part of a valid structure. Writers hold the lock of the
+        // processor; an old value is as good as a new one.
         match unsafe { state.read_volatile() } {
             bindings::rproc_state_RPROC_SUSPENDED => State::Suspended,
             bindings::rproc_state_RPROC_RUNNING => State::Running,
@@ -151,15 +150,15 @@ impl Rproc {
         }
     }
 
-    /// Hands an interrupt of the processor to the virtqueue of this number, and returns whether
-    /// it had something to do. Does nothing unless the processor runs.
+    /// Passes an interrupt of the processor to the virtqueue of this number. Returns whether the
+    /// virtqueue had something to do. Does nothing unless the processor runs.
     ///
     /// May be called in any context, and at any time after `Unregistered::new`.
-    pub fn vq_interrupt(&self, notifyid: u32) -> bool {
+    pub(crate) fn vq_interrupt(&self, notifyid: u32) -> bool {
         let Ok(notifyid) = c_int::try_from(notifyid) else {
             return false;
         };
-        // `close_interrupts` waits for us, so that no virtqueue goes away under our feet.
+        // `close_interrupts` waits for the end of this section, and virtqueues are freed after it.
         let _guard = rcu::read_lock();
         if !self.private().interrupts.load(Acquire) {
             return false;
@@ -186,9 +185,8 @@ impl Rproc {
     ///
     /// May be called in any context, and at any time after `Unregistered::new`; it does
     /// nothing once the processor is being unregistered, or while it is offline.
-    pub fn report_crash(&self, crash: Crash) {
+    pub(crate) fn report_crash(&self, crash: Crash) {
         let crash = match crash {
-            Crash::MmuFault => bindings::rproc_crash_type_RPROC_MMUFAULT,
             Crash::Watchdog => bindings::rproc_crash_type_RPROC_WATCHDOG,
             Crash::Fatal => bindings::rproc_crash_type_RPROC_FATAL_ERROR,
         };
@@ -208,7 +206,7 @@ impl Rproc {
         ret
     }
 
-    /// Whether the processor is down, once whoever holds its lock has finished.
+    /// Takes the lock of the processor and returns whether the processor is down.
     pub(crate) fn is_down(&self) -> bool {
         matches!(
             self.locked(|| self.state()),

@@ -8,7 +8,7 @@ use super::{
     carveout::DeviceRange,
     handle::Rproc,
     registration::{
-        Context,
+        CallbackData,
         Operations, //
     }, //
 };
@@ -21,7 +21,7 @@ use kernel::{
     prelude::*, //
 };
 
-/// The operations of remoteproc for those of a driver.
+/// Returns the operations of remoteproc that call those of a driver.
 pub(super) fn table<T: Operations>() -> bindings::rproc_ops {
     bindings::rproc_ops {
         prepare: Some(prepare::<T>),
@@ -39,15 +39,17 @@ pub(super) fn table<T: Operations>() -> bindings::rproc_ops {
     }
 }
 
-/// The remote processor and its driver.
+/// Returns the remote processor and the data of its callbacks.
 ///
 /// # Safety
 ///
 /// `rproc` must have been made by `Unregistered::<T>::new`, whose context must live for `'a`.
-unsafe fn context<'a, T: Operations>(rproc: *mut bindings::rproc) -> (&'a Rproc, &'a Context<T>) {
+unsafe fn context<'a, T: Operations>(
+    rproc: *mut bindings::rproc,
+) -> (&'a Rproc, &'a CallbackData<T>) {
     // SAFETY: By the safety requirements.
     let rproc = unsafe { Rproc::from_raw(rproc) };
-    let context = rproc.private().context.cast::<Context<T>>();
+    let context = rproc.private().context.cast::<CallbackData<T>>();
     // SAFETY: By the safety requirements; only shared references to it are made while there are
     // callbacks.
     (rproc, unsafe { &*context })
@@ -62,7 +64,7 @@ pub(super) fn call_unprepare<T: Operations>(rproc: &Rproc, ops: &T) -> Result {
     }
 }
 
-/// Also where the carveouts are handed to remoteproc.
+/// Prepares the processor, and registers its carveouts with remoteproc.
 extern "C" fn prepare<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
     // SAFETY: The operation is only set for such processors, and the context outlives them.
     let (this, context) = unsafe { context::<T>(rproc) };
@@ -90,7 +92,7 @@ extern "C" fn unprepare<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
     from_result(|| call_unprepare(this, &context.ops).map(|()| 0))
 }
 
-/// Runs `f`, which starts the processor, with its interrupts let through unless it fails.
+/// Runs `f`, which starts the processor, with its interrupts open; closes them if it fails.
 fn go_up(rproc: &Rproc, f: impl FnOnce() -> Result) -> c_int {
     rproc.open_interrupts();
     from_result(|| {
@@ -125,7 +127,7 @@ extern "C" fn start<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
     })
 }
 
-/// Finds the table of a firmware, and keeps that from remoteproc.
+/// Finds the table of a firmware and stores its place, but returns none to remoteproc.
 pub(super) extern "C" fn find_loaded_table(
     rproc: *mut bindings::rproc,
     fw: *const bindings::firmware,

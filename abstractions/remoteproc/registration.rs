@@ -2,7 +2,7 @@
 
 //! Abstractions for drivers of remote processors (remoteproc platform drivers).
 //!
-//! A driver implements [`Operations`], describes the processor by [`Options`], makes it
+//! A driver implements [`Operations`], describes the processor by [`RprocOptions`], makes it
 //! [`Unregistered`], so that its interrupt handlers can have an [`Rproc`] to report to, and
 //! last makes a [`Registration`] of it.
 //!
@@ -15,8 +15,8 @@ use super::{
         DeviceRange, //
     },
     handle::{
-        Private,
         Rproc,
+        RprocPrivate,
         State, //
     },
     ops,
@@ -43,11 +43,10 @@ use kernel::{
 /// What a remoteproc platform driver does for its remote processor.
 ///
 /// All methods but [`kick`](Operations::kick) are called in process context with the lock of
-/// the remote processor held, so that no two of them run at a time; they must not call
-/// [`Registration::boot`], [`shutdown`](Registration::shutdown) or
-/// [`detach`](Registration::detach), which take that lock.
+/// the remote processor held, so that no two of them run at a time; they must not boot it, shut it
+/// down or detach from it, which takes that lock.
 #[vtable]
-pub trait Operations: Send + Sync + 'static {
+pub(crate) trait Operations: Send + Sync + 'static {
     /// Prepares the hardware, before any memory of the processor is touched.
     fn prepare(&self, _rproc: &Rproc) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
@@ -100,24 +99,24 @@ pub trait Operations: Send + Sync + 'static {
 }
 
 /// Description of a remote processor.
-pub struct Options<'a> {
+pub(crate) struct RprocOptions<'a> {
     /// The name that shows in sysfs and in messages.
-    pub name: &'a CStr,
+    pub(crate) name: &'a CStr,
     /// The firmware file. If `None`, it is `rproc-<name>-fw`.
-    pub firmware: Option<&'a CStr>,
+    pub(crate) firmware: Option<&'a CStr>,
     /// Whether to boot, or to attach, as soon as the processor is registered.
-    pub auto_boot: bool,
+    pub(crate) auto_boot: bool,
     /// Whether the processor runs already, so that it is to be attached to.
-    pub detached: bool,
+    pub(crate) detached: bool,
     /// Whether a crashed processor is recovered by attaching to it again, not by a boot.
-    pub attach_on_recovery: bool,
+    pub(crate) attach_on_recovery: bool,
     /// The memory that the processor shares with Linux.
-    pub carveouts: KVec<Carveout>,
+    pub(crate) carveouts: KVec<Carveout>,
 }
 
 /// What the callbacks of a remote processor work with.
 #[pin_data]
-pub(super) struct Context<T> {
+pub(super) struct CallbackData<T> {
     /// The driver's data.
     #[pin]
     pub(super) ops: T,
@@ -126,27 +125,27 @@ pub(super) struct Context<T> {
 }
 
 /// A remote processor that is not registered yet.
-pub struct Unregistered<T: Operations> {
+pub(crate) struct Unregistered<T: Operations> {
     rproc: ARef<Rproc>,
     /// `None` only while it is being dropped.
-    context: Option<Pin<KBox<Context<T>>>>,
+    context: Option<Pin<KBox<CallbackData<T>>>>,
     _parent: ARef<device::Device>,
 }
 
 impl<T: Operations> Unregistered<T> {
-    /// Makes a remote processor of the device `parent`.
-    pub fn new(
+    /// Allocates a remote processor of the device `parent`.
+    pub(crate) fn new(
         parent: &device::Device<device::Bound>,
-        options: Options<'_>,
+        options: RprocOptions<'_>,
         ops: impl PinInit<T, Error>,
     ) -> Result<Self> {
-        // remoteproc itself only sees operations that there always are.
+        // remoteproc cannot check this: `start` is set in its operations always.
         if !options.detached && !T::HAS_START {
             return Err(EINVAL);
         }
         let carveouts = Carveouts::new(options.carveouts)?;
         let context = KBox::try_pin_init(
-            try_pin_init!(Context {
+            try_pin_init!(CallbackData {
                 ops <- ops,
                 carveouts,
             }? Error),
@@ -163,35 +162,36 @@ impl<T: Operations> Unregistered<T> {
                 options.name.as_char_ptr(),
                 &table,
                 firmware,
-                size_of::<Private>() as c_int,
+                size_of::<RprocPrivate>() as c_int,
             )
         };
         let rproc = NonNull::new(rproc).ok_or(ENOMEM)?;
         let raw = rproc.as_ptr();
 
-        // SAFETY: The processor was allocated above, and nobody else knows it.
+        // SAFETY: The processor was allocated above and is not registered, so that nothing else
+        // accesses it.
         let ops = unsafe { (*raw).ops };
         // SAFETY: As above; `ops` is a copy of its own.
         let elf_check = unsafe { (*ops).sanity_check };
         // SAFETY: As above.
         let elf_find = unsafe { (*ops).find_loaded_rsc_table };
         // SAFETY: As above.
-        let private = unsafe { (*raw).priv_ }.cast::<Private>();
-        let value = Private {
+        let private = unsafe { (*raw).priv_ }.cast::<RprocPrivate>();
+        let value = RprocPrivate {
             context: from_ref(&*context).cast(),
             interrupts: Atomic::new(false),
             elf_check,
             shown: Shown::new(elf_find),
         };
-        // SAFETY: As above; the private data was allocated with the size of a `Private`, and its
+        // SAFETY: As above; the private data was allocated with the size of `RprocPrivate`, whose
         // alignment is checked at its definition.
         unsafe { private.write(value) };
-        // INVARIANT: The private data is a `Private` from here on.
+        // INVARIANT: The private data is an `RprocPrivate` from here on.
         // SAFETY: `rproc_alloc()` gave a reference to us.
         let rproc = unsafe { ARef::from_raw(rproc.cast::<Rproc>()) };
 
         if T::HAS_CHECK_FIRMWARE {
-            // SAFETY: As above, nobody else knows the processor yet.
+            // SAFETY: As above, the processor is not registered.
             unsafe { (*ops).sanity_check = Some(ops::check_firmware::<T>) };
         }
         // SAFETY: As above.
@@ -214,8 +214,8 @@ impl<T: Operations> Unregistered<T> {
         })
     }
 
-    /// The remote processor, for the interrupt handlers.
-    pub fn rproc(&self) -> &ARef<Rproc> {
+    /// Returns the remote processor, for the interrupt handlers.
+    pub(crate) fn rproc(&self) -> &ARef<Rproc> {
         &self.rproc
     }
 
@@ -249,9 +249,9 @@ impl<T: Operations> Unregistered<T> {
         });
     }
 
-    /// Shuts down the processor, which nobody can boot again, so that its operations are not
-    /// called any more.
-    fn put_down(&mut self) {
+    /// Shuts the processor down, whatever its number of users. It cannot be booted again, so that
+    /// its operations are not called any more.
+    fn shut_down_all(&mut self) {
         // A shutdown takes one user of the processor away. A signal makes remoteproc give up its
         // wait for the lock; `is_down` waits all the same.
         while !self.rproc.is_down() {
@@ -262,7 +262,7 @@ impl<T: Operations> Unregistered<T> {
                     self.rproc,
                     "cannot be stopped ({ret}), its memory is not freed\n"
                 );
-                // Whoever has its character device open can still reach the operations.
+                // Its character device, if open, can still call the operations.
                 core::mem::forget(self.context.take());
                 return;
             }
@@ -277,44 +277,20 @@ impl<T: Operations> Unregistered<T> {
 /// must not happen in one of the [`Operations`]. An [`Rproc`] may outlive it.
 ///
 /// The driver drops it before the interrupt handlers and mappings that the operations need.
-pub struct Registration<T: Operations>(Unregistered<T>);
+pub(crate) struct Registration<T: Operations>(Unregistered<T>);
 
 impl<T: Operations> Registration<T> {
     /// Registers the remote processor. With `auto_boot`, it is booted or attached to soon, maybe
     /// before this returns.
-    pub fn new(mut unregistered: Unregistered<T>) -> Result<Self> {
+    pub(crate) fn new(mut unregistered: Unregistered<T>) -> Result<Self> {
         // SAFETY: The processor is not registered, since an `Unregistered` is used up here.
         let ret = to_result(unsafe { bindings::rproc_add(unregistered.rproc.as_raw()) });
         if let Err(e) = ret {
-            // It was in sysfs for a moment, where a user might have started it.
-            unregistered.put_down();
+            // A user might have started it by sysfs before it failed.
+            unregistered.shut_down_all();
             return Err(e);
         }
         Ok(Self(unregistered))
-    }
-
-    /// The remote processor.
-    pub fn rproc(&self) -> &ARef<Rproc> {
-        &self.0.rproc
-    }
-
-    /// Boots the processor, or attaches to it if it is detached, unless it is up already. May
-    /// sleep. To be paired with a [`shutdown`](Self::shutdown) or [`detach`](Self::detach).
-    pub fn boot(&self) -> Result {
-        // SAFETY: The processor is registered.
-        to_result(unsafe { bindings::rproc_boot(self.0.rproc.as_raw()) })
-    }
-
-    /// Shuts the processor down once nobody else needs it. May sleep.
-    pub fn shutdown(&self) -> Result {
-        // SAFETY: The processor is registered.
-        to_result(unsafe { bindings::rproc_shutdown(self.0.rproc.as_raw()) })
-    }
-
-    /// Leaves a processor that was attached to alone once nobody else needs it. May sleep.
-    pub fn detach(&self) -> Result {
-        // SAFETY: The processor is registered.
-        to_result(unsafe { bindings::rproc_detach(self.0.rproc.as_raw()) })
     }
 }
 
@@ -323,11 +299,11 @@ impl<T: Operations> Drop for Registration<T> {
         let raw = self.0.rproc.as_raw();
         // SAFETY: The structure is valid; only the address of a part of it is taken.
         let deleting = unsafe { &raw mut (*raw).deleting };
-        // Nobody can boot it from here on, and no recovery begins.
+        // From here on it cannot be booted, and no recovery begins.
         // SAFETY: As above; `rproc_del()` writes the same.
         unsafe { deleting.write_volatile(true) };
         // `rproc_del()` would do so as well, but not if a signal is pending.
-        self.0.put_down();
+        self.0.shut_down_all();
         self.0.release_failed();
         // SAFETY: The processor is registered, and this is the only place that ends that.
         unsafe { bindings::rproc_del(raw) };

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The resource table of a booted processor: Linux has one of its own and shows a copy of it.
+//! The resource table of a booted processor, which sees a copy of Linux's own table.
 //!
-//! Left to itself, remoteproc would use the table in the processor's memory from the start on.
-//! The processor could change it at any time, and virtio, which keeps the status of its device
-//! there, would believe what it reads. So remoteproc is not told of that place. What Linux enters
-//! in its own table is copied there when the processor starts, and with every kick that follows
-//! upon a change of status: virtio drivers kick when they are ready and when they are done.
+//! By default, remoteproc uses the table in the processor's memory after the start. The processor
+//! could change it at any time, and virtio, which keeps the status of its device there, would
+//! trust what it reads. So remoteproc is not told of that place: it uses its own table, which is
+//! copied there when the processor starts, and with every kick after a change of status. Virtio
+//! drivers kick when they are ready and when they are done.
 //!
 //! C header: [`include/linux/remoteproc.h`](srctree/include/linux/remoteproc.h)
 
@@ -38,7 +38,7 @@ pub(super) type Find = unsafe extern "C" fn(
     *const bindings::firmware,
 ) -> *mut bindings::resource_table;
 
-/// Where a processor sees the table, and what it sees.
+/// The copy of the table that a processor sees.
 ///
 /// # Invariants
 ///
@@ -56,12 +56,12 @@ pub(crate) struct Shown {
     status: Atomic<usize>,
     /// The status that the processor sees.
     seen: Atomic<u32>,
-    /// Whether somebody is copying.
+    /// Whether a CPU is copying.
     busy: Atomic<bool>,
 }
 
 impl Shown {
-    /// Nothing is shown yet.
+    /// Creates the state without a copy.
     pub(super) fn new(find: Option<Find>) -> Self {
         Self {
             find,
@@ -74,17 +74,17 @@ impl Shown {
         }
     }
 
-    /// Remembers where a firmware has its table.
+    /// Stores where a firmware has its table.
     pub(super) fn found(&self, copy: *mut bindings::resource_table) {
         self.copy.store(copy.addr(), Relaxed);
     }
 
-    /// Where the table is that was found last, or null.
+    /// Returns where the table is that was found last, or null.
     pub(super) fn place(&self) -> *mut u8 {
         core::ptr::with_exposed_provenance_mut(self.copy.load(Relaxed))
     }
 
-    /// Shows the table `own`, of `len` bytes, from now on.
+    /// Copies the table `own`, of `len` bytes, to the processor's, now and at each refresh.
     ///
     /// # Safety
     ///
@@ -100,17 +100,17 @@ impl Shown {
         self.copy();
     }
 
-    /// Shows nothing from now on. Nobody kicks any more.
+    /// Ends the copying. No kick may be under way any more.
     pub(super) fn hide(&self) {
         self.len.store(0, Relaxed);
         self.copy.store(0, Relaxed);
     }
 
-    /// Shows what changed, if the status of the virtio device did. Any context.
+    /// Copies the table if the status of the virtio device changed. Any context.
     #[inline]
     pub(super) fn refresh(&self) {
         while self.len.load(Relaxed) != 0 && self.status() != self.seen.load(Relaxed) {
-            // Whoever is at it looks again afterwards.
+            // Another CPU copies, and compares the status again afterwards.
             if self.busy.xchg(true, Acquire) {
                 return;
             }
@@ -120,7 +120,7 @@ impl Shown {
         }
     }
 
-    /// The status that virtio entered.
+    /// Returns the status that virtio entered.
     fn status(&self) -> u32 {
         let own: *const u8 = core::ptr::with_exposed_provenance(self.own.load(Relaxed));
         let status = own.wrapping_add(self.status.load(Relaxed));
@@ -148,7 +148,8 @@ impl Shown {
     }
 }
 
-/// Where the status of the first virtio device is in a table, or `None` if it has no such device.
+/// Returns where the status of the first virtio device is in a table. `None` if it has no such
+/// device.
 ///
 /// # Safety
 ///

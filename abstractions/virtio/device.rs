@@ -12,19 +12,19 @@ use kernel::{
     types::Opaque, //
 };
 
-// Queues would stay closed, since `Device::ready()` does not open them. The option depends on
-// BROKEN.
+// With this option, which depends on BROKEN, callbacks of queues stay off until
+// `virtio_device_ready()`, which `Device::ready()` does not call.
 #[cfg(CONFIG_VIRTIO_HARDEN_NOTIFICATION)]
 compile_error!("CONFIG_VIRTIO_HARDEN_NOTIFICATION is not supported");
 
 /// Abstraction for [`struct virtio_device_id`](srctree/include/linux/device-id/virtio.h).
 #[repr(transparent)]
 #[derive(Clone, Copy)]
-pub struct DeviceId(bindings::virtio_device_id);
+pub(crate) struct DeviceId(bindings::virtio_device_id);
 
 impl DeviceId {
     /// Matches devices of type `device` from any vendor.
-    pub const fn new(device: u32) -> Self {
+    pub(crate) const fn new(device: u32) -> Self {
         Self(bindings::virtio_device_id {
             device,
             vendor: bindings::VIRTIO_DEV_ANY_ID,
@@ -39,7 +39,7 @@ unsafe impl RawDeviceId for DeviceId {
 }
 
 /// [`IdTable`](kernel::device_id::IdTable) type for virtio.
-pub type IdTable = &'static dyn kernel::device_id::IdTable<DeviceId, ()>;
+pub(crate) type IdTable = &'static dyn kernel::device_id::IdTable<DeviceId, ()>;
 
 /// A virtio device.
 ///
@@ -48,7 +48,7 @@ pub type IdTable = &'static dyn kernel::device_id::IdTable<DeviceId, ()>;
 /// An instance represents a valid [`struct virtio_device`](srctree/include/linux/virtio.h) that
 /// is registered on the virtio bus.
 #[repr(transparent)]
-pub struct Device<Ctx: device::DeviceContext = device::Normal>(
+pub(crate) struct Device<Ctx: device::DeviceContext = device::Normal>(
     Opaque<bindings::virtio_device>,
     PhantomData<Ctx>,
 );
@@ -59,21 +59,21 @@ impl<Ctx: device::DeviceContext> Device<Ctx> {
     /// # Safety
     ///
     /// `ptr` must be a registered virtio device that is in the context `Ctx` for all of `'a`.
-    pub unsafe fn from_raw<'a>(ptr: *mut bindings::virtio_device) -> &'a Self {
+    pub(crate) unsafe fn from_raw<'a>(ptr: *mut bindings::virtio_device) -> &'a Self {
         // SAFETY: By the safety requirements; the type is a transparent wrapper.
         // INVARIANT: By the safety requirements.
         unsafe { &*ptr.cast() }
     }
 
-    /// The C device.
-    pub fn as_raw(&self) -> *mut bindings::virtio_device {
+    /// Returns the C object.
+    pub(crate) fn as_raw(&self) -> *mut bindings::virtio_device {
         self.0.get()
     }
 
-    /// Whether the feature with number `bit` was negotiated.
-    pub fn has_feature(&self, bit: u32) -> bool {
+    /// Returns whether the feature with number `bit` was negotiated.
+    pub(crate) fn has_feature(&self, bit: u32) -> bool {
         // SAFETY: `self` is a valid virtio device.
-        unsafe { bindings::caif_helper_virtio_has_feature(self.as_raw(), bit) }
+        unsafe { bindings::helper_virtio_has_feature(self.as_raw(), bit) }
     }
 }
 
@@ -81,10 +81,10 @@ impl Device<device::Core<'_>> {
     /// Withdraws the feature with number `bit`. Only of use in [`validate`].
     ///
     /// [`validate`]: super::netdev::Driver::validate
-    pub fn clear_feature(&self, bit: u32) {
+    pub(crate) fn clear_feature(&self, bit: u32) {
         // SAFETY: `self` is a valid virtio device, and the core context means that the device's
         // lock is held, which protects the features.
-        unsafe { bindings::caif_helper_virtio_clear_bit(self.as_raw(), bit) }
+        unsafe { bindings::helper_virtio_clear_bit(self.as_raw(), bit) }
     }
 
     /// Tells the device that its driver is ready (`virtio_device_ready()`).
@@ -96,7 +96,7 @@ impl Device<device::Core<'_>> {
             | bindings::VIRTIO_CONFIG_S_DRIVER
             | bindings::VIRTIO_CONFIG_S_DRIVER_OK;
         // SAFETY: `self` is a valid virtio device in the course of its probe.
-        unsafe { bindings::caif_helper_virtio_set_status(self.as_raw(), status as u8) }
+        unsafe { bindings::helper_virtio_set_status(self.as_raw(), status as u8) }
     }
 
     /// Resets the device: it stops using its queues.

@@ -22,11 +22,11 @@ use crate::abstractions::{
     net::{
         napi::Napi,
         registration::{
-            Allocated,
-            Registration, //
+            AllocatedNetdev,
+            NetdevRegistration, //
         },
         Device,
-        Operations,
+        NetdevOperations,
         Parts,
         Settings, //
     },
@@ -51,9 +51,9 @@ use kernel::{
 };
 
 /// A driver for virtio devices that are network devices.
-pub trait Driver {
+pub(crate) trait Driver {
     /// The callbacks and the shared state of a network device.
-    type Netdev<'bound>: Operations + 'bound;
+    type Netdev<'bound>: NetdevOperations + 'bound;
 
     /// The device types of the driver.
     const ID_TABLE: virtio::IdTable;
@@ -65,57 +65,57 @@ pub trait Driver {
     /// Withdraws features that the device offers and the driver does not want. Process context.
     fn validate(vdev: &virtio::Device<device::Core<'_>>) -> Result;
 
-    /// Makes the state of a device. Process context: may sleep.
+    /// Creates the state of a device. Process context: may sleep.
     ///
     /// The state owns the queues of the device and must not leak them (`mem::forget()`): the NAPI
     /// instance that their callbacks use is freed after it.
     fn probe<'bound>(setup: Setup<'bound, '_>) -> Result<(Settings, Parts<Self::Netdev<'bound>>)>;
 
-    /// The device is ready and its network device registered: lets the traffic begin. Process
-    /// context: may sleep.
+    /// Starts the traffic: the device is ready, and its network device registered. Process context:
+    /// may sleep.
     fn start(netdev: &Self::Netdev<'_>, dev: &Device);
 
-    /// The device is about to go, or the machine to sleep: keeps interrupts from arriving. Process
-    /// context: may sleep.
+    /// Mutes interrupts, before the device is removed or the machine sleeps. Process context: may
+    /// sleep.
     fn quiesce(netdev: &Self::Netdev<'_>);
 
-    /// The machine woke up: lets interrupts arrive again. Process context: may sleep.
+    /// Unmutes interrupts, after the machine woke up. Process context: may sleep.
     fn wake(netdev: &Self::Netdev<'_>);
 
-    /// The machine comes back from hibernation, and what was in the queues is gone. Process
-    /// context: may sleep.
+    /// Gives the queues up, whose contents are lost after hibernation. Process context: may sleep.
     fn lost(netdev: &Self::Netdev<'_>, dev: &Device);
 }
 
 /// A virtio device in the course of its probe.
-pub struct Setup<'bound, 'core> {
+pub(crate) struct Setup<'bound, 'core> {
     vdev: &'bound virtio::Device<device::Core<'core>>,
     napi: &'bound Napi,
 }
 
 impl<'bound, 'core> Setup<'bound, 'core> {
-    /// The device.
-    pub fn vdev(&self) -> &'bound virtio::Device<device::Core<'core>> {
+    /// Returns the device.
+    pub(crate) fn vdev(&self) -> &'bound virtio::Device<device::Core<'core>> {
         self.vdev
     }
 
-    /// What callbacks of its queues schedule. Until the interface is up, that has no effect.
-    pub fn napi(&self) -> &'bound Napi {
+    /// Returns the NAPI instance, for callbacks of the device's queues to schedule. Until the
+    /// interface is up, that has no effect.
+    pub(crate) fn napi(&self) -> &'bound Napi {
         self.napi
     }
 }
 
 /// An adapter for the registration of virtio network drivers.
-pub struct Adapter<T: Driver>(PhantomData<T>);
+pub(crate) struct Adapter<T: Driver>(PhantomData<T>);
 
 // SAFETY:
 // - `bindings::virtio_driver` is a C type declared as `repr(C)`.
-// - `Registration<T::Netdev>` is the type of the driver's device private data.
+// - `NetdevRegistration<T::Netdev>` is the type of the driver's device private data.
 // - `struct virtio_driver` embeds a `struct device_driver`.
 // - `DEVICE_DRIVER_OFFSET` is the correct byte offset to the embedded `struct device_driver`.
 unsafe impl<T: Driver> driver::DriverLayout for Adapter<T> {
     type DriverType = bindings::virtio_driver;
-    type DriverData<'bound> = Registration<T::Netdev<'bound>>;
+    type DriverData<'bound> = NetdevRegistration<T::Netdev<'bound>>;
     const DEVICE_DRIVER_OFFSET: usize = offset_of!(Self::DriverType, driver);
 }
 
@@ -164,7 +164,7 @@ impl<T: Driver> Adapter<T> {
 
     fn probe<'bound>(vdev: &'bound virtio::Device<device::CoreInternal<'_>>) -> Result {
         let dev: &device::Device<device::CoreInternal<'_>> = vdev.as_ref();
-        let netdev = Allocated::<T::Netdev<'bound>>::new(T::NETDEV_NAME, dev)?;
+        let netdev = AllocatedNetdev::<T::Netdev<'bound>>::new(T::NETDEV_NAME, dev)?;
         // SAFETY: The network device, and the instance in it, are freed only after the queues
         // whose callbacks use the instance: the driver's state owns those and is dropped first.
         let napi: &'bound Napi = unsafe { netdev.napi() };
@@ -180,7 +180,7 @@ impl<T: Driver> Adapter<T> {
         let dev: &device::Device<device::CoreInternal<'_>> = vdev.as_ref();
         // SAFETY: The device is bound, so that the probe was successful and stored the data by
         // `set_drvdata()`.
-        let data = unsafe { dev.drvdata_borrow::<Registration<T::Netdev<'_>>>() };
+        let data = unsafe { dev.drvdata_borrow::<NetdevRegistration<T::Netdev<'_>>>() };
         T::quiesce(data.ops());
         data.shut();
         vdev.reset();
@@ -200,7 +200,8 @@ impl<T: Driver> Adapter<T> {
             return;
         }
         // SAFETY: The probe was successful and stored the data by `set_drvdata()`.
-        let data = unsafe { Pin::<KBox<Registration<T::Netdev<'_>>>>::from_foreign(data.cast()) };
+        let data =
+            unsafe { Pin::<KBox<NetdevRegistration<T::Netdev<'_>>>>::from_foreign(data.cast()) };
         T::quiesce(data.ops());
         let unregistered = KBox::into_inner(Pin::into_inner(data)).unregister();
         vdev.reset();

@@ -18,7 +18,7 @@ use super::netdev::{
 };
 use crate::abstractions::{
     bindings,
-    net::registration::Registration,
+    net::registration::NetdevRegistration,
     virtio, //
 };
 use kernel::{
@@ -46,7 +46,7 @@ impl<T: Driver> Adapter<T> {
     /// For the device core to call with a device of this driver, whose lock is held.
     unsafe fn with_data(
         dev: *mut bindings::device,
-        f: impl FnOnce(&Registration<T::Netdev<'_>>),
+        f: impl FnOnce(&NetdevRegistration<T::Netdev<'_>>),
     ) -> c_int {
         // SAFETY: A device of this driver is part of a virtio device.
         let vdev = unsafe { container_of!(dev, bindings::virtio_device, dev) };
@@ -55,13 +55,13 @@ impl<T: Driver> Adapter<T> {
         let dev: &device::Device<device::CoreInternal<'_>> = vdev.as_ref();
         // SAFETY: The device is bound, so that the probe was successful and stored the data by
         // `set_drvdata()`.
-        let data = unsafe { dev.drvdata_borrow::<Registration<T::Netdev<'_>>>() };
+        let data = unsafe { dev.drvdata_borrow::<NetdevRegistration<T::Netdev<'_>>>() };
         f(&data);
         0
     }
 
     extern "C" fn suspend_callback(dev: *mut bindings::device) -> c_int {
-        let suspend = |data: &Registration<T::Netdev<'_>>| {
+        let suspend = |data: &NetdevRegistration<T::Netdev<'_>>| {
             T::quiesce(data.ops());
             data.pause();
         };
@@ -70,7 +70,7 @@ impl<T: Driver> Adapter<T> {
     }
 
     extern "C" fn resume_callback(dev: *mut bindings::device) -> c_int {
-        let resume = |data: &Registration<T::Netdev<'_>>| {
+        let resume = |data: &NetdevRegistration<T::Netdev<'_>>| {
             T::wake(data.ops());
             data.unpause();
         };
@@ -79,7 +79,7 @@ impl<T: Driver> Adapter<T> {
     }
 
     extern "C" fn restore_callback(dev: *mut bindings::device) -> c_int {
-        let restore = |data: &Registration<T::Netdev<'_>>| {
+        let restore = |data: &NetdevRegistration<T::Netdev<'_>>| {
             T::lost(data.ops(), data.device());
             data.unpause();
         };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The memory that Linux and the modem share: BAR 2 of the board. All values are little-endian.
+//! The memory that Linux and the modem share, BAR 2 of the board: its carveouts and its control
+//! page. All values are little-endian.
 
 use super::map::{
     page,
@@ -35,7 +36,7 @@ use kernel::{
     }, //
 };
 
-/// Device address of an offset in the memory, which is smaller than
+/// Returns the device address of an offset in the memory, which is smaller than
 /// [`MAX_SIZE`](super::map::MAX_SIZE).
 const fn da((offset, len): (usize, usize)) -> DeviceRange {
     DeviceRange {
@@ -44,8 +45,8 @@ const fn da((offset, len): (usize, usize)) -> DeviceRange {
     }
 }
 
-/// The shared memory as the remote processor's carveouts, and the control page in front of them.
-pub fn map(bar: &Physical) -> Result<(ControlPage, KVec<Carveout>)> {
+/// Maps the shared memory. Returns the control page at its start, and the carveouts behind it.
+pub(crate) fn map(bar: &Physical) -> Result<(ControlPage, KVec<Carveout>)> {
     // In two parts: the DMA layer maps the pool between them, with attributes of its own.
     let low = Arc::new(bar.part(0, BUFFER.0)?.map()?, GFP_KERNEL)?;
     let heap_len = bar.len().checked_sub(HEAP).ok_or(ERANGE)?;
@@ -68,46 +69,47 @@ pub fn map(bar: &Physical) -> Result<(ControlPage, KVec<Carveout>)> {
     Ok((ControlPage(low), carveouts))
 }
 
-/// What the modem says of itself in `modem_state`.
+/// The modem's state, as it writes it to `modem_state`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ModemState {
-    /// There is none.
+pub(crate) enum ModemState {
+    /// No modem is connected.
     Absent,
     /// It waits for a boot.
     Waiting,
     /// It runs the boot of `modem_boot_id`.
     Running,
-    /// It met an error that it cannot survive.
+    /// It met an error and needs another boot.
     Crashed,
 }
 
 /// What the modem writes to the control page, each value read once.
 #[derive(Clone, Copy, Debug)]
-pub struct Modem {
+pub(crate) struct Modem {
     /// `modem_state`.
-    pub state: ModemState,
+    pub(crate) state: ModemState,
     /// `modem_boot_id`.
-    pub boot_id: u32,
+    pub(crate) boot_id: u32,
     /// `heartbeat`.
-    pub heartbeat: u32,
+    pub(crate) heartbeat: u32,
 }
 
-/// The first page, by which Linux, the modem and the server tell each other of their states.
-pub struct ControlPage(Arc<Memory>);
+/// The control page, the first of the memory: Linux, the modem and the server publish their states
+/// there.
+pub(crate) struct ControlPage(Arc<Memory>);
 
 impl ControlPage {
-    /// Reads a value. Those that others write can be anything.
+    /// Reads a field. Any value may be in a field that another side writes.
     fn get(&self, offset: usize) -> Result<u32> {
         self.0.read(offset).map(u32::from_le)
     }
 
-    /// Writes a value.
+    /// Writes a field.
     fn set(&self, offset: usize, value: u32) -> Result {
         self.0.write(offset, value.to_le())
     }
 
-    /// Whether the memory is a modem's at all: its `magic` and `version`, if not.
-    pub fn check(&self) -> Result<Result<(), (u32, u32)>> {
+    /// Checks `magic` and `version`. Returns those found if they are others than a modem's.
+    pub(crate) fn check(&self) -> Result<Result<(), (u32, u32)>> {
         let found = (self.get(page::MAGIC)?, self.get(page::VERSION)?);
         Ok(if found == (MAGIC, VERSION) {
             Ok(())
@@ -117,26 +119,26 @@ impl ControlPage {
     }
 
     /// Tells the modem of a new boot, and returns its number.
-    pub fn start(&self, table: DeviceRange, host_peer: u16) -> Result<u32> {
+    pub(crate) fn start(&self, table: DeviceRange, host_peer: u16) -> Result<u32> {
         self.set(page::RSC_TABLE_DA, table.da)?;
         self.set(page::RSC_TABLE_LEN, u32::try_from(table.len)?)?;
         self.set(page::HOST_PEER, host_peer.into())?;
-        // 0 is no boot. A modem that changes the number of its boots harms but itself.
+        // No boot has number 0. The modem can overwrite the number, which only ends its own boot.
         let boot_id = self.get(page::BOOT_ID)?.wrapping_add(1).max(1);
         self.set(page::BOOT_ID, boot_id)?;
-        // The modem reads the rest once it has seen the state.
+        // The modem reads the other fields after the state.
         dma_mb(Write);
         self.set(page::HOST_STATE, 1)?;
         Ok(boot_id)
     }
 
     /// Tells the modem to leave the boot.
-    pub fn stop(&self) -> Result {
+    pub(crate) fn stop(&self) -> Result {
         self.set(page::HOST_STATE, 0)
     }
 
-    /// What the modem says of itself. A state that the contract does not know is a crash.
-    pub fn modem(&self) -> Result<Modem> {
+    /// Reads what the modem wrote. A state that the contract does not have counts as a crash.
+    pub(crate) fn modem(&self) -> Result<Modem> {
         let state = match self.get(page::MODEM_STATE)? {
             0 => ModemState::Absent,
             1 => ModemState::Waiting,
@@ -152,8 +154,8 @@ impl ControlPage {
         })
     }
 
-    /// The modem's peer id, if it has a valid one.
-    pub fn modem_peer(&self) -> Result<u16> {
+    /// Returns the modem's peer id, if it has a valid one.
+    pub(crate) fn modem_peer(&self) -> Result<u16> {
         u16::try_from(self.get(page::MODEM_PEER)?).map_err(|_| ERANGE)
     }
 }

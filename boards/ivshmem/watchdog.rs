@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Notices a dead modem.
+//! Reports a modem that crashed or stands still.
 //!
-//! The modem's interrupt for the control page and a timer both lead to a look at the page, so
-//! that a modem that can still say so is reported dead at once, and one that cannot after two
-//! seconds.
+//! The control page is examined at each interrupt of its vector and at each tick of a timer. So a
+//! crash that the modem or the server announces is reported at once, and a heartbeat that stands
+//! still after two seconds.
 
 use super::layout::{
     ControlPage,
@@ -43,36 +43,35 @@ use kernel::{
     }, //
 };
 
-/// Time between two looks.
+/// Period of the timer.
 const TICK: Delta = Delta::from_millis(250);
-/// Looks at an unchanged heartbeat before the modem is taken for dead: two seconds. Looks are
-/// counted, not time, so that a guest that was paused does not blame its modem.
+/// Ticks with an unchanged heartbeat after which the modem counts as dead: two seconds. Ticks are
+/// counted instead of time, so that a pause of the guest is not taken for a dead modem.
 const STILL_TICKS: u32 = 8;
-/// Looks before a crash is reported: one second, lest a modem that crashes in each boot keeps
-/// Linux busy with nothing but recoveries.
+/// Ticks from the start of a boot to the first report: one second, which limits the recoveries of
+/// a modem that crashes in each boot.
 const EARLIEST_TICKS: u32 = 4;
 
 /// A boot that is watched.
 struct Boot {
-    /// Whom to report to.
+    /// The remote processor whose crash is reported.
     rproc: ARef<Rproc>,
     /// Its number.
     id: u32,
-    /// Looks of the timer since it began.
+    /// Ticks since the boot began.
     age: u32,
-    /// The heartbeat at the last look of the timer.
+    /// The heartbeat at the last tick.
     heartbeat: u32,
-    /// Looks of the timer since it changed, or since the modem took the boot.
+    /// Ticks since the heartbeat changed, or since the modem took the boot.
     still: u32,
-    /// The modem has been in the state of a crash since before the boot: it has not noticed the
-    /// boot yet, or it is dead and will not.
+    /// Whether the modem's state was "crashed" before the boot and has not changed since.
     stale_crash: bool,
     /// Whether a crash was reported already.
     reported: bool,
 }
 
 impl Boot {
-    /// What is wrong with the modem, if anything.
+    /// Returns the crash to report, if there is one.
     fn verdict(&self, modem: &Modem) -> Option<(Crash, &'static str)> {
         let taken = modem.boot_id == self.id;
         match modem.state {
@@ -88,7 +87,7 @@ impl Boot {
 
 /// The watchdog of a board's modem.
 #[pin_data]
-pub struct Watchdog {
+pub(crate) struct Watchdog {
     control: ControlPage,
     /// The boot that is watched, if there is one.
     #[pin]
@@ -101,11 +100,11 @@ pub struct Watchdog {
 }
 
 /// A running timer of a watchdog; it is stopped when this is dropped.
-pub type Armed = ArcHrTimerHandle<Watchdog>;
+pub(crate) type Armed = ArcHrTimerHandle<Watchdog>;
 
 impl Watchdog {
-    /// A watchdog that watches nothing yet.
-    pub fn new(control: ControlPage) -> Result<Arc<Self>> {
+    /// Makes a watchdog that is not armed.
+    pub(crate) fn new(control: ControlPage) -> Result<Arc<Self>> {
         Arc::pin_init(
             pin_init!(Self {
                 control,
@@ -117,13 +116,13 @@ impl Watchdog {
         )
     }
 
-    /// The page that is watched.
-    pub fn control(&self) -> &ControlPage {
+    /// Returns the control page.
+    pub(crate) fn control(&self) -> &ControlPage {
         &self.control
     }
 
-    /// Begins to watch the boot `id`; `before` is what the modem was like before it.
-    pub fn arm(self: &Arc<Self>, rproc: &Rproc, id: u32, before: &Modem) -> Armed {
+    /// Begins to watch the boot `id`; `before` is what the modem had written before that boot.
+    pub(crate) fn arm(self: &Arc<Self>, rproc: &Rproc, id: u32, before: &Modem) -> Armed {
         *self.boot.lock() = Some(Boot {
             rproc: rproc.into(),
             id,
@@ -136,27 +135,27 @@ impl Watchdog {
         self.clone().start(TICK)
     }
 
-    /// Ends the watch; nothing is reported once this returns.
-    pub fn disarm(&self, armed: Option<Armed>) {
+    /// Stops watching; no crash is reported once this returns.
+    pub(crate) fn disarm(&self, armed: Option<Armed>) {
         drop(armed);
         let boot = self.boot.lock().take();
         drop(boot);
     }
 
-    /// Forgets that the modem was seen not running.
-    pub fn expect_leave(&self) {
+    /// Prepares a [`wait_leave`](Self::wait_leave).
+    pub(crate) fn expect_leave(&self) {
         self.left.reset();
     }
 
-    /// Waits until the modem is seen not running, at most for `ms` milliseconds, and returns
-    /// whether it was.
-    pub fn wait_leave(&self, ms: u32) -> bool {
+    /// Waits until the modem does not run, at most for `ms` milliseconds. Returns whether it was
+    /// seen not running.
+    pub(crate) fn wait_leave(&self, ms: u32) -> bool {
         self.left.wait(ms)
     }
 
-    /// Looks at the control page, because the modem asked to or because the timer ticked. May be
-    /// called in any context.
-    pub fn look(&self, tick: bool) {
+    /// Examines the control page after an interrupt, or after a tick of the timer if `tick` is set.
+    /// May be called in any context.
+    pub(crate) fn look(&self, tick: bool) {
         let Ok(modem) = self.control.modem() else {
             return;
         };

@@ -4,6 +4,7 @@
 //!
 //! KUnit's own assertions stop the test's thread where it is, and leave a fake modem behind.
 
+use crate::modem_ring::Violation;
 use kernel::{
     fmt,
     prelude::*, //
@@ -11,9 +12,15 @@ use kernel::{
 
 /// Reports a failed check.
 #[cold]
-pub fn failed(module: &str, line: u32, what: fmt::Arguments<'_>) -> Error {
+pub(crate) fn failed(module: &str, line: u32, what: fmt::Arguments<'_>) -> Error {
     pr_err!("    # check failed in {module}, line {line}: {what}\n");
     EINVAL
+}
+
+/// Reports a rule of a ring that the driver broke.
+#[cold]
+pub(crate) fn violated(violation: Violation) -> Error {
+    failed(module_path!(), line!(), fmt!("{violation:?}"))
 }
 
 /// Ends the function with an error, unless the condition holds.

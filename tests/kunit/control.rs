@@ -3,7 +3,7 @@
 //! What a test does to the machine: contexts to run in, binding of drivers, recovery.
 
 use crate::{
-    abstractions::bindings,
+    bindings,
     fake::{
         Fake,
         TIMEOUT_MS, //
@@ -17,7 +17,7 @@ use kernel::{
 };
 
 /// Runs `f` with interrupts off, as in the handler of one. `f` must not sleep.
-pub fn with_irqs_off<R>(f: impl FnOnce() -> R) -> R {
+pub(crate) fn with_irqs_off<R>(f: impl FnOnce() -> R) -> R {
     // SAFETY: They are restored below, on the same CPU.
     let flags = unsafe { bindings::caif_kunit_irq_save() };
     let ret = f();
@@ -27,7 +27,7 @@ pub fn with_irqs_off<R>(f: impl FnOnce() -> R) -> R {
 }
 
 /// Runs `f` with bottom halves off. `f` must not sleep.
-pub fn with_bh_off<R>(f: impl FnOnce() -> R) -> R {
+pub(crate) fn with_bh_off<R>(f: impl FnOnce() -> R) -> R {
     // SAFETY: They are switched on again below.
     unsafe { bindings::caif_kunit_bh_disable() };
     let ret = f();
@@ -37,14 +37,14 @@ pub fn with_bh_off<R>(f: impl FnOnce() -> R) -> R {
 }
 
 /// Lets others have the CPU, in a task that goes on for long. May sleep.
-pub fn relax() {
+pub(crate) fn relax() {
     // SAFETY: Only called where a task may sleep.
     unsafe { bindings::caif_kunit_cond_resched() }
 }
 
 /// Waits until the condition holds, busily, for contexts that cannot sleep. Returns whether it
 /// does. On a machine with one CPU, where nobody could make it hold, nothing is waited for.
-pub fn spin_until(condition: impl Fn() -> bool) -> bool {
+pub(crate) fn spin_until(condition: impl Fn() -> bool) -> bool {
     // SAFETY: The function may be called in any context.
     let now = || unsafe { bindings::caif_kunit_milliseconds() };
     // SAFETY: As above.
@@ -67,29 +67,33 @@ fn device(fake: &Fake) -> *mut bindings::device {
     from_ref(device).cast_mut().cast()
 }
 
+/// Attaches to the processor of a modem.
+pub(crate) fn boot(fake: &Fake) -> Result {
+    // SAFETY: A `Fake` has a registered remote processor.
+    to_result(unsafe { bindings::rproc_boot(fake.rproc().as_raw()) })
+}
+
+/// Detaches from the processor of a modem.
+pub(crate) fn detach(fake: &Fake) -> Result {
+    // SAFETY: A `Fake` has a registered remote processor.
+    to_result(unsafe { bindings::rproc_detach(fake.rproc().as_raw()) })
+}
+
 /// Takes the driver off the virtio device of a modem.
-pub fn unbind(fake: &Fake) -> Result {
+pub(crate) fn unbind(fake: &Fake) -> Result {
     // SAFETY: The device is valid.
     to_result(unsafe { bindings::caif_kunit_unbind(device(fake)) })
 }
 
-/// Lets the driver have the virtio device of a modem. Returns whether it took it.
-pub fn bind(fake: &Fake) -> Result<bool> {
-    // SAFETY: The device is valid.
-    let ret = unsafe { bindings::caif_kunit_bind(device(fake)) };
-    to_result(ret)?;
-    Ok(ret == 1)
-}
-
-/// Lets the driver have the virtio device of a modem, or says what its probe says.
-pub fn probe(fake: &Fake) -> Result {
+/// Lets the driver have the virtio device of a modem. Returns the error of its probe, if it fails.
+pub(crate) fn bind(fake: &Fake) -> Result {
     let name = c"caif_virtio";
     // SAFETY: The device is valid, and the name is a string.
-    to_result(unsafe { bindings::caif_kunit_bind_to(device(fake), name.as_char_ptr()) })
+    to_result(unsafe { bindings::caif_kunit_bind(device(fake), name.as_char_ptr()) })
 }
 
-/// Runs `f` while remoteproc does not find a vring by its notify id.
-pub fn without_notify_id(fake: &Fake, id: i32, f: impl FnOnce() -> Result) -> Result {
+/// Runs `f` while remoteproc finds no vring by this notify id.
+pub(crate) fn without_notify_id(fake: &Fake, id: i32, f: impl FnOnce() -> Result) -> Result {
     let rproc = fake.rproc().as_raw();
     // SAFETY: The remote processor is valid.
     let vring = unsafe { bindings::caif_kunit_take_notify_id(rproc, id) };
@@ -101,7 +105,7 @@ pub fn without_notify_id(fake: &Fake, id: i32, f: impl FnOnce() -> Result) -> Re
 }
 
 /// Sets whether the modem is recovered when it is reported to have crashed.
-pub fn set_recovery(fake: &Fake, enabled: bool) {
+pub(crate) fn set_recovery(fake: &Fake, enabled: bool) {
     let rproc = fake.rproc().as_raw();
     // SAFETY: The structure is valid; only the address of a part of it is taken.
     let disabled = unsafe { &raw mut (*rproc).recovery_disabled };
@@ -110,7 +114,7 @@ pub fn set_recovery(fake: &Fake, enabled: bool) {
 }
 
 /// How many crashes remoteproc has handled.
-pub fn crashes(fake: &Fake) -> u32 {
+pub(crate) fn crashes(fake: &Fake) -> u32 {
     let rproc = fake.rproc().as_raw();
     // SAFETY: The structure is valid; only the address of a part of it is taken.
     let count = unsafe { &raw const (*rproc).crash_cnt };

@@ -19,6 +19,8 @@ use crate::{
             Unregistered, //
         }, //
     },
+    control,
+    modem_ring::Fields,
     netdev::Netdev,
     platform::{
         self,
@@ -26,7 +28,12 @@ use crate::{
     },
     scope::Point,
     table,
-    vring_layout::Layout, //
+    vring::VringMem,
+    vring_layout::{
+        Layout,
+        F_EVENT_IDX, //
+    },
+    vring_mem::Features, //
 };
 use kernel::{
     device,
@@ -45,35 +52,34 @@ use kernel::{
 
 /// How long something may take that happens at once, in milliseconds. Generous, for a machine
 /// that is emulated and shared.
-pub const TIMEOUT_MS: u32 = 20_000;
+pub(crate) const TIMEOUT_MS: u32 = 20_000;
 /// Device address of the first vring; everything else follows.
 const DA: u32 = 0x4000_0000;
 /// Alignment of the parts of the memory, large enough for every ring alignment used.
 const PAGE: usize = 4096;
 
+/// Bytes of the memory for frames.
+const HEAP: usize = 1 << 20;
+
 /// What kind of modem to make.
-pub struct Options {
+pub(crate) struct FakeOptions {
     /// Descriptors of both vrings.
-    pub num: [u32; 2],
+    pub(crate) num: [u32; 2],
     /// Alignment of both vrings.
-    pub align: u32,
+    pub(crate) align: u32,
     /// Features offered.
-    pub features: u32,
+    pub(crate) features: u32,
     /// The config space, if there is one.
-    pub config: Option<KVec<u8>>,
+    pub(crate) config: Option<KVec<u8>>,
     /// Type of the virtio device.
-    pub virtio_id: u32,
-    /// Bytes of the memory for frames.
-    pub heap: usize,
+    pub(crate) virtio_id: u32,
     /// Whether a crash is recovered from by attaching again.
-    pub recovers: bool,
-    /// Whether the modem interrupts for both vrings whenever it is kicked.
-    pub answers_kicks: bool,
+    pub(crate) recovers: bool,
     /// Whether a kick may sleep, as it does on a platform of such a name.
-    pub sleepy_kicks: bool,
+    pub(crate) sleepy_kicks: bool,
 }
 
-impl Default for Options {
+impl Default for FakeOptions {
     fn default() -> Self {
         Self {
             num: [16, 16],
@@ -81,23 +87,23 @@ impl Default for Options {
             features: 0,
             config: None,
             virtio_id: VIRTIO_ID_CAIF,
-            heap: 1 << 20,
             recovers: false,
-            answers_kicks: false,
             sleepy_kicks: false,
         }
     }
 }
 
+/// The features of each way to ask for interrupts and kicks: by flags, and by indices.
+pub(crate) const NOTIFICATIONS: [u32; 2] = [0, 1 << F_EVENT_IDX];
 /// A CAIF link, of `include/uapi/linux/virtio_ids.h`.
-pub const VIRTIO_ID_CAIF: u32 = 12;
+pub(crate) const VIRTIO_ID_CAIF: u32 = 12;
 
 /// Number of the next modem, for a name of its own.
 static NUMBER: Atomic<u32> = Atomic::new(0);
 
 /// What the operations of the remote processor record.
 #[pin_data]
-pub struct Record {
+pub(crate) struct Record {
     /// Kicks of each vring.
     kicks: [Atomic<u32>; 2],
     /// Kicks of vrings that there are not.
@@ -106,11 +112,8 @@ pub struct Record {
     attaches: Atomic<u32>,
     /// Kicks of the reversed vring before it attached last.
     kicks_before: Atomic<u32>,
-    /// How often it let go, by detach or stop.
-    releases: Atomic<u32>,
     /// Where each vring is kicked.
     points: [Point; 2],
-    answers_kicks: bool,
     sleepy_kicks: bool,
     /// Set by each of the above.
     #[pin]
@@ -119,13 +122,13 @@ pub struct Record {
 
 impl Record {
     /// Kicks of a vring so far.
-    pub fn kicks(&self, vring: usize) -> u32 {
+    pub(crate) fn kicks(&self, vring: usize) -> u32 {
         self.kicks.get(vring).map_or(0, |kicks| kicks.load(Relaxed))
     }
 
     /// Where a vring, the reversed one (0) or the other (1), is kicked. What runs there runs before
     /// the kick is recorded.
-    pub fn kick_of(&self, vring: usize) -> &Point {
+    pub(crate) fn kick_of(&self, vring: usize) -> &Point {
         let [rx, tx] = &self.points;
         if vring == 0 {
             rx
@@ -135,28 +138,23 @@ impl Record {
     }
 
     /// Kicks of vrings that do not exist.
-    pub fn stray_kicks(&self) -> u32 {
+    pub(crate) fn stray_kicks(&self) -> u32 {
         self.stray_kicks.load(Relaxed)
     }
 
     /// How often Linux attached so far.
-    pub fn attaches(&self) -> u32 {
+    pub(crate) fn attaches(&self) -> u32 {
         self.attaches.load(Relaxed)
     }
 
     /// Whether the driver said that it is there, by a kick of the reversed vring, since Linux
     /// attached for the `times`th time.
-    pub fn is_up(&self, times: u32) -> bool {
+    pub(crate) fn is_up(&self, times: u32) -> bool {
         self.attaches() >= times && self.kicks(0) != self.kicks_before.load(Relaxed)
     }
 
-    /// How often Linux let go so far.
-    pub fn releases(&self) -> u32 {
-        self.releases.load(Relaxed)
-    }
-
     /// Waits until the condition holds, which is looked at whenever something is recorded.
-    pub fn wait(&self, condition: impl Fn(&Self) -> bool) -> bool {
+    pub(crate) fn wait(&self, condition: impl Fn(&Self) -> bool) -> bool {
         loop {
             self.event.reset();
             if condition(self) {
@@ -183,7 +181,6 @@ struct Ops {
 #[vtable]
 impl Operations for Ops {
     fn stop(&self, _rproc: &Rproc) -> Result {
-        self.record.count(&self.record.releases);
         Ok(())
     }
 
@@ -199,11 +196,10 @@ impl Operations for Ops {
     }
 
     fn detach(&self, _rproc: &Rproc) -> Result {
-        self.record.count(&self.record.releases);
         Ok(())
     }
 
-    fn kick(&self, rproc: &Rproc, vqid: u32) {
+    fn kick(&self, _rproc: &Rproc, vqid: u32) {
         if self.record.sleepy_kicks {
             platform::sleeps();
         }
@@ -214,10 +210,6 @@ impl Operations for Ops {
         let counter = vring.and_then(|vring| self.record.kicks.get(vring));
         self.record
             .count(counter.unwrap_or(&self.record.stray_kicks));
-        if self.record.answers_kicks {
-            rproc.vq_interrupt(0);
-            rproc.vq_interrupt(1);
-        }
     }
 
     fn loaded_table(&self, _rproc: &Rproc) -> Result<Option<DeviceRange>> {
@@ -235,9 +227,10 @@ struct Parts {
 }
 
 /// A modem, attached to or not.
-pub struct Fake {
+pub(crate) struct Fake {
     // Dropped in this order.
-    registration: Registration<Ops>,
+    _registration: Registration<Ops>,
+    rproc: ARef<Rproc>,
     record: Arc<Record>,
     memory: Arc<Memory>,
     parts: Parts,
@@ -255,7 +248,7 @@ enum Parent {
 
 impl Fake {
     /// Makes a modem that Linux is not attached to.
-    pub fn new(options: &Options) -> Result<Self> {
+    pub(crate) fn new(options: &FakeOptions) -> Result<Self> {
         // As `vring_size()` has it, for whatever geometry, with room to spare.
         let room = |num: u32| (num as usize * 32 + 2 * PAGE).next_multiple_of(PAGE);
         let [rx, tx] = options.num;
@@ -264,7 +257,7 @@ impl Fake {
             vrings: [0, room(rx)],
             table,
             heap: table + PAGE,
-            end: table + PAGE + options.heap.next_multiple_of(PAGE),
+            end: table + PAGE + HEAP,
         };
         let memory = Arc::new(Memory::alloc(parts.end)?, GFP_KERNEL)?;
         let table_len = table::write(&memory, parts.table, options)?;
@@ -290,9 +283,7 @@ impl Fake {
                 stray_kicks: Atomic::new(0),
                 attaches: Atomic::new(0),
                 kicks_before: Atomic::new(0),
-                releases: Atomic::new(0),
                 points: [Point::unused(), Point::unused()],
-                answers_kicks: options.answers_kicks,
                 sleepy_kicks: options.sleepy_kicks,
                 event <- Event::new(),
             }),
@@ -314,7 +305,7 @@ impl Fake {
         };
         let unregistered = Unregistered::new(
             parent.device(),
-            remoteproc::Options {
+            remoteproc::RprocOptions {
                 name: &name,
                 firmware: None,
                 auto_boot: false,
@@ -326,7 +317,8 @@ impl Fake {
         )?;
         let layout = |num| Layout::new(num, options.align).ok();
         Ok(Self {
-            registration: Registration::new(unregistered)?,
+            rproc: unregistered.rproc().clone(),
+            _registration: Registration::new(unregistered)?,
             record,
             memory,
             parts,
@@ -336,88 +328,100 @@ impl Fake {
     }
 
     /// Makes a modem and lets Linux attach to it, whether the driver likes it or not.
-    pub fn attached(options: &Options) -> Result<Self> {
+    pub(crate) fn attached(options: &FakeOptions) -> Result<Self> {
         let this = Self::new(options)?;
         this.attach()?;
         Ok(this)
     }
 
     /// Lets Linux attach. The driver's probe is over afterwards.
-    pub fn attach(&self) -> Result {
-        self.registration.boot()
+    pub(crate) fn attach(&self) -> Result {
+        control::boot(self)
     }
 
     /// Lets Linux detach.
-    pub fn detach(&self) -> Result {
-        self.registration.detach()
+    pub(crate) fn detach(&self) -> Result {
+        control::detach(self)
     }
 
     /// What happened so far.
-    pub fn record(&self) -> &Record {
+    pub(crate) fn record(&self) -> &Record {
         &self.record
     }
 
     /// The remote processor.
-    pub fn rproc(&self) -> &ARef<Rproc> {
-        self.registration.rproc()
+    pub(crate) fn rproc(&self) -> &ARef<Rproc> {
+        &self.rproc
     }
 
     /// The network device of the link, if there is one.
-    pub fn find_netdev(&self) -> Option<Netdev<'_>> {
+    pub(crate) fn find_netdev(&self) -> Option<Netdev<'_>> {
         let rproc: &Rproc = self.rproc();
         Netdev::find_below(rproc.as_ref())
     }
 
     /// The network device of the link.
-    pub fn netdev(&self) -> Result<Netdev<'_>> {
+    pub(crate) fn netdev(&self) -> Result<Netdev<'_>> {
         let netdev = self.find_netdev();
         check!(netdev.is_some(), "there is no network device");
         netdev.ok_or(ENODEV)
     }
 
     /// Interrupts for a vring. Returns whether there was a virtqueue that wanted it.
-    pub fn interrupt(&self, vring: u32) -> bool {
+    pub(crate) fn interrupt(&self, vring: u32) -> bool {
         self.rproc().vq_interrupt(vring)
     }
 
     /// The shared memory.
-    pub fn memory(&self) -> &Memory {
+    pub(crate) fn memory(&self) -> &Memory {
         &self.memory
     }
 
     /// The layout of a vring of a geometry that is possible.
-    pub fn layout(&self, vring: usize) -> Result<Layout> {
+    pub(crate) fn layout(&self, vring: usize) -> Result<Layout> {
         let layouts = self.layouts.ok_or(EINVAL)?;
         layouts.get(vring).copied().ok_or(EINVAL)
     }
 
-    /// Where a vring starts in the memory.
-    pub fn vring(&self, vring: usize) -> Result<usize> {
-        self.parts.vrings.get(vring).copied().ok_or(EINVAL)
+    /// The memory of a vring.
+    pub(crate) fn vring_mem(&self, vring: usize) -> Result<VringMem<'_>> {
+        let base = self.parts.vrings.get(vring).copied().ok_or(EINVAL)?;
+        Ok(VringMem::new(&self.memory, base))
+    }
+
+    /// The fields of a vring, for a modem that keeps to no rules.
+    pub(crate) fn vring(&self, vring: usize) -> Result<Fields<VringMem<'_>>> {
+        Ok(Fields::new(self.vring_mem(vring)?, self.layout(vring)?))
+    }
+
+    /// What was negotiated for both vrings.
+    pub(crate) fn ring_features(&self) -> Result<Features> {
+        let event_idx = self.features()? & 1 << F_EVENT_IDX != 0;
+        Ok(Features { event_idx })
     }
 
     /// Where the heap starts in the memory.
-    pub fn heap(&self) -> usize {
+    pub(crate) fn heap(&self) -> usize {
         self.parts.heap
     }
 
     /// Bytes of the heap.
-    pub fn heap_len(&self) -> usize {
-        self.parts.end - self.parts.heap
+    pub(crate) fn heap_len(&self) -> usize {
+        HEAP
     }
 
     /// The device address of a place in the memory.
-    pub fn da(&self, offset: usize) -> u64 {
+    pub(crate) fn da(&self, offset: usize) -> u64 {
         u64::from(DA) + offset as u64
     }
 
     /// The features that were negotiated.
-    pub fn features(&self) -> Result<u32> {
+    pub(crate) fn features(&self) -> Result<u32> {
         table::features(&self.memory, self.parts.table)
     }
 
     /// The status of the virtio device.
-    pub fn status(&self) -> Result<u8> {
+    pub(crate) fn status(&self) -> Result<u8> {
         table::status(&self.memory, self.parts.table)
     }
 }

@@ -2,11 +2,12 @@
 
 //! Frames and config spaces to test with.
 
+use crate::link_config::Direction;
 use kernel::prelude::*;
 
 /// A frame of `len` bytes that differs from all others with another seed, as far as its length
 /// allows, and whose bytes tell if some are shifted or missing.
-pub fn frame(seed: u32, len: usize) -> Result<KVec<u8>> {
+pub(crate) fn frame(seed: u32, len: usize) -> Result<KVec<u8>> {
     let mut bytes = KVec::with_capacity(len, GFP_KERNEL)?;
     let mut state = seed.wrapping_mul(0x9e37_79b9) | 1;
     for i in 0..len {
@@ -22,19 +23,8 @@ pub fn frame(seed: u32, len: usize) -> Result<KVec<u8>> {
     Ok(bytes)
 }
 
-/// What a config space says of one direction.
-#[derive(Clone, Copy)]
-pub struct Direction {
-    /// Bytes before a frame.
-    pub headroom: u16,
-    /// Bytes behind a frame.
-    pub tailroom: u16,
-    /// Bytes of a buffer.
-    pub mtu: u32,
-}
-
 /// A config space.
-pub fn config(uplink: Direction, downlink: Direction) -> Result<KVec<u8>> {
+pub(crate) fn config(uplink: Direction, downlink: Direction) -> Result<KVec<u8>> {
     let mut bytes = KVec::new();
     for direction in [uplink, downlink] {
         bytes.extend_from_slice(&direction.headroom.to_ne_bytes(), GFP_KERNEL)?;

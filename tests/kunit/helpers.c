@@ -95,6 +95,16 @@ bool caif_kunit_carrier_ok(const struct net_device *dev)
 	return netif_carrier_ok(dev);
 }
 
+bool caif_kunit_is_running(const struct net_device *dev)
+{
+	return netif_running(dev);
+}
+
+bool caif_kunit_is_stopped(const struct net_device *dev)
+{
+	return netif_tx_queue_stopped(netdev_get_tx_queue(dev, 0));
+}
+
 void caif_kunit_no_bql(struct net_device *dev)
 {
 	netdev_queue_set_dql_min_limit(netdev_get_tx_queue(dev, 0), 1 << 24);
@@ -126,6 +136,11 @@ void caif_kunit_time_out(struct net_device *dev)
 	netif_tx_lock_bh(dev);
 	dev->netdev_ops->ndo_tx_timeout(dev, 0);
 	netif_tx_unlock_bh(dev);
+}
+
+void caif_kunit_consume_skb(struct sk_buff *skb)
+{
+	dev_consume_skb_any(skb);
 }
 
 void caif_kunit_skb_queue_head_init(struct sk_buff_head *list)
@@ -190,11 +205,19 @@ static int match_virtio(struct device *dev, void *data)
 	return device_for_each_child(dev, data, match_virtio);
 }
 
-int caif_kunit_unbind(struct device *ancestor)
+/* The virtio device below @ancestor, with a reference, or NULL. */
+static struct device *find_virtio(struct device *ancestor)
 {
 	struct device *dev = NULL;
 
 	device_for_each_child(ancestor, &dev, match_virtio);
+	return dev;
+}
+
+int caif_kunit_unbind(struct device *ancestor)
+{
+	struct device *dev = find_virtio(ancestor);
+
 	if (!dev)
 		return -ENODEV;
 	device_release_driver(dev);
@@ -202,26 +225,12 @@ int caif_kunit_unbind(struct device *ancestor)
 	return 0;
 }
 
-int caif_kunit_bind(struct device *ancestor)
+int caif_kunit_bind(struct device *ancestor, const char *name)
 {
-	struct device *dev = NULL;
-	int ret;
-
-	device_for_each_child(ancestor, &dev, match_virtio);
-	if (!dev)
-		return -ENODEV;
-	ret = device_attach(dev);
-	put_device(dev);
-	return ret;
-}
-
-int caif_kunit_bind_to(struct device *ancestor, const char *name)
-{
+	struct device *dev = find_virtio(ancestor);
 	struct device_driver *drv;
-	struct device *dev = NULL;
 	int ret = -ENODEV;
 
-	device_for_each_child(ancestor, &dev, match_virtio);
 	if (!dev)
 		return -ENODEV;
 	drv = driver_find(name, dev->bus);
@@ -318,11 +327,10 @@ void caif_kunit_might_sleep(void)
 
 int caif_kunit_sleep(struct device *ancestor, int which)
 {
-	struct device *dev = NULL;
+	struct device *dev = find_virtio(ancestor);
 	const struct dev_pm_ops *pm;
 	int ret = -ENODEV;
 
-	device_for_each_child(ancestor, &dev, match_virtio);
 	if (!dev)
 		return -ENODEV;
 	device_lock(dev);

@@ -23,6 +23,8 @@ void caif_kunit_settle(struct net_device *dev);
 /* Polls as netpoll does, which is to complete transmissions only. */
 void caif_kunit_poll_without_budget(struct net_device *dev);
 bool caif_kunit_carrier_ok(const struct net_device *dev);
+bool caif_kunit_is_running(const struct net_device *dev);
+bool caif_kunit_is_stopped(const struct net_device *dev);
 /* Keeps the byte queue limits from stopping the queue before the driver does. */
 void caif_kunit_no_bql(struct net_device *dev);
 /* Sends a copy of a frame through the queueing discipline. */
@@ -33,6 +35,7 @@ int caif_kunit_send_watched(struct net_device *dev, const void *frame, unsigned 
 /* What the watchdog does when it bites. */
 void caif_kunit_time_out(struct net_device *dev);
 
+void caif_kunit_consume_skb(struct sk_buff *skb);
 void caif_kunit_skb_queue_head_init(struct sk_buff_head *list);
 /* Queues a private skb, or drops it if there is no memory to make it one. */
 void caif_kunit_skb_keep(struct sk_buff_head *list, struct sk_buff *skb);
@@ -45,11 +48,10 @@ void caif_kunit_cond_resched(void);
 u64 caif_kunit_milliseconds(void);
 unsigned int caif_kunit_cpus(void);
 
-/* Binds or unbinds the driver of the virtio device below @ancestor. */
+/* Unbinds the driver of the virtio device below @ancestor. */
 int caif_kunit_unbind(struct device *ancestor);
-int caif_kunit_bind(struct device *ancestor);
-/* As above, by the driver @name: returns what its probe does. */
-int caif_kunit_bind_to(struct device *ancestor, const char *name);
+/* Binds the driver @name to it: returns what its probe does. */
+int caif_kunit_bind(struct device *ancestor, const char *name);
 /* What remoteproc finds an interrupt's vring by: taken away, and put back. */
 void *caif_kunit_take_notify_id(struct rproc *rproc, int id);
 int caif_kunit_put_notify_id(struct rproc *rproc, int id, void *vring);

@@ -5,7 +5,7 @@
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
 use crate::{
-    abstractions::bindings,
+    bindings,
     scope::Point, //
 };
 use core::{
@@ -23,7 +23,7 @@ use kernel::{
 
 /// Where a frame that was sent by [`Netdev::send_watched`] is freed, which is once its copy is in
 /// the vring and before the modem is told of it.
-pub static FREED: Point = Point::unused();
+pub(crate) static FREED: Point = Point::unused();
 
 /// Called when such a frame is freed.
 extern "C" fn freed(_skb: *mut bindings::sk_buff) {
@@ -37,7 +37,7 @@ extern "C" fn freed(_skb: *mut bindings::sk_buff) {
 ///
 /// The device is registered for as long as the value is used.
 #[derive(Clone, Copy)]
-pub struct Netdev<'a> {
+pub(crate) struct Netdev<'a> {
     dev: NonNull<bindings::net_device>,
     _phantom: PhantomData<&'a ()>,
 }
@@ -50,45 +50,45 @@ unsafe impl Sync for Netdev<'_> {}
 
 /// What a network device says of itself.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Properties {
+pub(crate) struct Properties {
     /// `ARPHRD_*`.
-    pub hw_type: u16,
+    pub(crate) hw_type: u16,
     /// Largest packet now, the smallest that it can be set to, and the largest.
-    pub mtu: [u32; 3],
+    pub(crate) mtu: [u32; 3],
     /// Whether it is point to point, without address resolution.
-    pub is_p2p_noarp: bool,
+    pub(crate) is_p2p_noarp: bool,
 }
 
 /// Counts of a network device.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Stats {
+pub(crate) struct Stats {
     /// Packets received.
-    pub rx_packets: u64,
+    pub(crate) rx_packets: u64,
     /// Bytes received.
-    pub rx_bytes: u64,
+    pub(crate) rx_bytes: u64,
     /// Everything that was wrong with reception.
-    pub rx_errors: u64,
+    pub(crate) rx_errors: u64,
     /// Buffers of a wrong length.
-    pub rx_length_errors: u64,
+    pub(crate) rx_length_errors: u64,
     /// Buffers of a wrong address or kind.
-    pub rx_frame_errors: u64,
+    pub(crate) rx_frame_errors: u64,
     /// Broken rings.
-    pub rx_fifo_errors: u64,
+    pub(crate) rx_fifo_errors: u64,
     /// Packets sent.
-    pub tx_packets: u64,
+    pub(crate) tx_packets: u64,
     /// Broken rings.
-    pub tx_fifo_errors: u64,
+    pub(crate) tx_fifo_errors: u64,
     /// Bytes sent.
-    pub tx_bytes: u64,
+    pub(crate) tx_bytes: u64,
     /// Packets that could not be sent.
-    pub tx_errors: u64,
+    pub(crate) tx_errors: u64,
     /// Packets that were not sent because the link was broken.
-    pub tx_dropped: u64,
+    pub(crate) tx_dropped: u64,
 }
 
 impl<'a> Netdev<'a> {
     /// Finds the network device below another device.
-    pub fn find_below(ancestor: &'a device::Device) -> Option<Self> {
+    pub(crate) fn find_below(ancestor: &'a device::Device) -> Option<Self> {
         let ancestor = from_ref(ancestor).cast();
         // SAFETY: The device is valid, and the lock of the network devices is not held.
         let dev = unsafe { bindings::caif_kunit_find_netdev(ancestor) };
@@ -100,12 +100,12 @@ impl<'a> Netdev<'a> {
     }
 
     /// The C structure.
-    pub fn as_raw(&self) -> *mut bindings::net_device {
+    pub(crate) fn as_raw(&self) -> *mut bindings::net_device {
         self.dev.as_ptr()
     }
 
     /// Whether the name is this prefix and a number.
-    pub fn is_named(&self, prefix: &[u8]) -> bool {
+    pub(crate) fn is_named(&self, prefix: &[u8]) -> bool {
         // SAFETY: The device is registered, hence nobody renames it behind the test's back.
         let name = unsafe { (*self.as_raw()).name };
         let mut bytes = name.iter().copied().take_while(|b| *b != 0);
@@ -115,7 +115,7 @@ impl<'a> Netdev<'a> {
     }
 
     /// What it says of itself.
-    pub fn properties(&self) -> Properties {
+    pub(crate) fn properties(&self) -> Properties {
         let wanted =
             bindings::net_device_flags_IFF_POINTOPOINT | bindings::net_device_flags_IFF_NOARP;
         // SAFETY: The device is registered.
@@ -128,63 +128,63 @@ impl<'a> Netdev<'a> {
     }
 
     /// Sets it up. May sleep.
-    pub fn open(&self) -> Result {
+    pub(crate) fn open(&self) -> Result {
         // SAFETY: The device is registered, and its lock not held.
         to_result(unsafe { bindings::caif_kunit_open(self.as_raw()) })
     }
 
     /// Sets it down. May sleep.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         // SAFETY: The device is registered, and its lock not held.
         unsafe { bindings::caif_kunit_close(self.as_raw()) }
     }
 
     /// Whether it is up, or on its way there.
-    pub fn is_running(&self) -> bool {
+    pub(crate) fn is_running(&self) -> bool {
         // SAFETY: The device is registered.
-        unsafe { bindings::caif_helper_netif_running(self.as_raw()) }
+        unsafe { bindings::caif_kunit_is_running(self.as_raw()) }
     }
 
     /// Waits until no run of the poll function is due or under way. May sleep.
-    pub fn settle(&self) {
+    pub(crate) fn settle(&self) {
         // SAFETY: The device is registered.
         unsafe { bindings::caif_kunit_settle(self.as_raw()) }
     }
 
     /// Polls with a budget of 0, as netpoll does.
-    pub fn poll_without_budget(&self) {
+    pub(crate) fn poll_without_budget(&self) {
         // SAFETY: The device is registered.
         unsafe { bindings::caif_kunit_poll_without_budget(self.as_raw()) }
     }
 
     /// Whether the link is there.
-    pub fn carrier(&self) -> bool {
+    pub(crate) fn carrier(&self) -> bool {
         // SAFETY: The device is registered.
         unsafe { bindings::caif_kunit_carrier_ok(self.as_raw()) }
     }
 
     /// Whether the driver stopped the transmit queue.
-    pub fn is_stopped(&self) -> bool {
+    pub(crate) fn is_stopped(&self) -> bool {
         // SAFETY: The device is registered.
-        unsafe { bindings::caif_helper_netif_queue_stopped(self.as_raw()) }
+        unsafe { bindings::caif_kunit_is_stopped(self.as_raw()) }
     }
 
     /// Keeps the byte queue limits, which begin at a single packet, from stopping the queue. Has an
     /// effect from the next completion on.
-    pub fn lift_byte_limits(&self) {
+    pub(crate) fn lift_byte_limits(&self) {
         // SAFETY: The device is registered.
         unsafe { bindings::caif_kunit_no_bql(self.as_raw()) }
     }
 
     /// Sends a frame. What the network stack says is returned: 0, or a code of its own.
-    pub fn send(&self, frame: &[u8]) -> c_int {
+    pub(crate) fn send(&self, frame: &[u8]) -> c_int {
         let data = frame.as_ptr().cast();
         // SAFETY: The device is registered, and the function copies the frame.
         unsafe { bindings::caif_kunit_send(self.as_raw(), data, frame.len() as c_uint) }
     }
 
     /// As [`send`](Self::send); when the driver frees the frame, [`FREED`] is reached.
-    pub fn send_watched(&self, frame: &[u8]) -> c_int {
+    pub(crate) fn send_watched(&self, frame: &[u8]) -> c_int {
         let data = frame.as_ptr().cast();
         let len = frame.len() as c_uint;
         // SAFETY: As above; `freed()` can be called in any context.
@@ -192,13 +192,13 @@ impl<'a> Netdev<'a> {
     }
 
     /// Lets the watchdog say that the transmit queue is stopped for too long.
-    pub fn time_out(&self) {
+    pub(crate) fn time_out(&self) {
         // SAFETY: The device is registered.
         unsafe { bindings::caif_kunit_time_out(self.as_raw()) }
     }
 
     /// The counts.
-    pub fn stats(&self) -> Stats {
+    pub(crate) fn stats(&self) -> Stats {
         let mut raw = bindings::rtnl_link_stats64::default();
         // SAFETY: The device is registered.
         unsafe { bindings::dev_get_stats(self.as_raw(), &mut raw) };

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What platforms do that the fake does not by itself: kick by a function that sleeps, send the
-//! machine to sleep; and the driver's own counters, which tell how often it was bothered.
+//! What the platform does: kicks by a function that sleeps, suspend and resume; and the driver's
+//! own counters, which tell how often it polled.
 
 use crate::{
-    abstractions::bindings,
+    bindings,
     fake::Fake,
     netdev::Netdev, //
 };
@@ -23,7 +23,7 @@ use kernel::{
 /// # Invariants
 ///
 /// The device is registered and bound until the value is dropped.
-pub struct SleepyPlatform(NonNull<bindings::device>);
+pub(crate) struct SleepyPlatform(NonNull<bindings::device>);
 
 // SAFETY: A device has no ties to a thread.
 unsafe impl Send for SleepyPlatform {}
@@ -33,7 +33,7 @@ unsafe impl Sync for SleepyPlatform {}
 
 impl SleepyPlatform {
     /// Makes the device and its driver. May sleep.
-    pub fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         // SAFETY: The function may be called in process context.
         let dev = unsafe { bindings::caif_kunit_sleepy_platform() };
         // INVARIANT: It is registered and bound, unless NULL is returned.
@@ -41,7 +41,7 @@ impl SleepyPlatform {
     }
 
     /// The device.
-    pub fn device(&self) -> &device::Device<device::Bound> {
+    pub(crate) fn device(&self) -> &device::Device<device::Bound> {
         // SAFETY: By the type invariant.
         unsafe { device::Device::from_raw(self.0.as_ptr()) }
     }
@@ -55,14 +55,14 @@ impl Drop for SleepyPlatform {
 }
 
 /// Warns, as a function does that may sleep, unless it may do so here.
-pub fn sleeps() {
+pub(crate) fn sleeps() {
     // SAFETY: The function only checks.
     unsafe { bindings::caif_kunit_might_sleep() }
 }
 
 /// What the device core tells the driver of a device.
 #[derive(Clone, Copy, Debug)]
-pub enum Sleep {
+pub(crate) enum Sleep {
     /// The machine falls asleep.
     Suspend,
     /// It wakes up.
@@ -72,7 +72,7 @@ pub enum Sleep {
 }
 
 /// Tells the driver of the virtio device of a modem.
-pub fn sleep(fake: &Fake, sleep: Sleep) -> Result {
+pub(crate) fn sleep(fake: &Fake, sleep: Sleep) -> Result {
     let device: &device::Device = (**fake.rproc()).as_ref();
     let which = match sleep {
         Sleep::Suspend => 0,
@@ -84,7 +84,7 @@ pub fn sleep(fake: &Fake, sleep: Sleep) -> Result {
 }
 
 /// The driver's own counter of that name.
-pub fn counter(netdev: Netdev<'_>, name: &CStr) -> Result<u64> {
+pub(crate) fn counter(netdev: Netdev<'_>, name: &CStr) -> Result<u64> {
     let mut value = 0;
     // SAFETY: The device is registered, the name a string, and there is room for the value.
     to_result(unsafe {

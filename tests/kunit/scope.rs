@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Code of a test that runs at a point of somebody else's: in a kick, when a packet arrives, when
-//! one that was sent is freed.
+//! Points at which code of a test can run: in a kick, when a packet arrives, when one that was sent
+//! is freed.
 //!
-//! It may use what the test has on its stack, since it is there for no longer than a call.
+//! The code may use what the test has on its stack, as it is set for no longer than a call.
 
 use crate::{
     abstractions::event::Event,
@@ -37,13 +37,13 @@ type Call = &'static (dyn Fn() + Sync);
 /// # Invariants
 ///
 /// `call` is null, or points to what is valid until it is null and an RCU grace period is over.
-pub struct Point {
+pub(crate) struct Point {
     call: Atomic<*const Call>,
 }
 
 impl Point {
     /// A point where nothing runs.
-    pub const fn unused() -> Self {
+    pub(crate) const fn unused() -> Self {
         // INVARIANT: It is null.
         Self {
             call: Atomic::new(null()),
@@ -51,7 +51,7 @@ impl Point {
     }
 
     /// The point is reached. Any context.
-    pub fn run(&self) {
+    pub(crate) fn run(&self) {
         let _guard = rcu::read_lock();
         let call = self.call.load(Acquire);
         if call.is_null() {
@@ -64,7 +64,7 @@ impl Point {
 
     /// Runs `f` each time that the point is reached while `body` runs. `f` must not sleep; it runs
     /// in whatever context the point is in, perhaps several times at once. May sleep.
-    pub fn during<R>(&self, f: &(dyn Fn() + Sync), body: impl FnOnce() -> R) -> R {
+    pub(crate) fn during<R>(&self, f: &(dyn Fn() + Sync), body: impl FnOnce() -> R) -> R {
         // INVARIANT: `f` and the reference to it live until the grace period below is over; code
         // of the kernel does not unwind.
         self.call.store(from_ref(&f).cast(), Release);
@@ -76,7 +76,7 @@ impl Point {
 
     /// Runs `f`, which must not sleep, the first time that the point is reached from the begin of
     /// `body` on, and returns what it returns. May sleep.
-    pub fn once<T: Send + Unpin>(
+    pub(crate) fn once<T: Send + Unpin>(
         &self,
         f: impl FnOnce() -> Result<T> + Send + Unpin,
         body: impl FnOnce() -> Result,

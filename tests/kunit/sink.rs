@@ -5,10 +5,8 @@
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
 use crate::{
-    abstractions::{
-        bindings,
-        event::Event, //
-    },
+    abstractions::event::Event,
+    bindings,
     fake::{
         Fake,
         TIMEOUT_MS, //
@@ -28,7 +26,7 @@ use kernel::{
 
 /// Packets that arrived from a modem, by whatever network device it has at that time.
 #[pin_data(PinnedDrop)]
-pub struct Sink<'a> {
+pub(crate) struct Sink<'a> {
     #[pin]
     protocol: Opaque<bindings::packet_type>,
     #[pin]
@@ -42,7 +40,7 @@ pub struct Sink<'a> {
 
 impl<'a> Sink<'a> {
     /// Keeps what arrives from the modem from now on.
-    pub fn new(fake: &'a Fake) -> Result<Pin<KBox<Self>>> {
+    pub(crate) fn new(fake: &'a Fake) -> Result<Pin<KBox<Self>>> {
         let rproc: &device::Device = (**fake.rproc()).as_ref();
         let this = KBox::pin_init(
             pin_init!(Self {
@@ -69,12 +67,12 @@ impl<'a> Sink<'a> {
     }
 
     /// Where a packet arrives. What runs there runs before the packet can be taken.
-    pub fn arrival(&self) -> &Point {
+    pub(crate) fn arrival(&self) -> &Point {
         &self.arrival
     }
 
     /// Number of packets that were not taken yet.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         // SAFETY: The list is initialized; only the address of a part of it is taken.
         let len = unsafe { &raw const (*self.queue.get()).qlen };
         // SAFETY: As above; the count changes at any time.
@@ -82,12 +80,12 @@ impl<'a> Sink<'a> {
     }
 
     /// Whether there are no packets.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Waits until there are as many packets. Returns whether there are.
-    pub fn wait(&self, packets: usize) -> bool {
+    pub(crate) fn wait(&self, packets: usize) -> bool {
         loop {
             self.event.reset();
             if self.len() >= packets {
@@ -100,7 +98,7 @@ impl<'a> Sink<'a> {
     }
 
     /// Takes the oldest packet.
-    pub fn take(&self) -> Result<KVec<u8>> {
+    fn take(&self) -> Result<KVec<u8>> {
         // SAFETY: The list is initialized.
         let skb = unsafe { bindings::skb_dequeue(self.queue.get()) };
         check!(!skb.is_null(), "a packet is missing");
@@ -114,19 +112,27 @@ impl<'a> Sink<'a> {
             Ok(bytes)
         });
         // SAFETY: The socket buffer is ours.
-        unsafe { bindings::caif_helper_dev_consume_skb_any(skb) };
+        unsafe { bindings::caif_kunit_consume_skb(skb) };
         bytes
     }
 
-    /// Takes the oldest packet and checks that it is this one.
-    pub fn expect(&self, frame: &[u8]) -> Result {
-        let packet = self.take()?;
-        check_eq!(packet.len(), frame.len(), "length of a packet");
-        for (i, (found, wanted)) in packet.iter().zip(frame).enumerate() {
-            check!(
-                found == wanted,
-                "byte {i} of a packet: found {found:#x}, wanted {wanted:#x}"
-            );
+    /// Waits for packets and checks that these frames are the oldest.
+    pub(crate) fn expect(&self, frames: &[KVec<u8>]) -> Result {
+        check!(
+            self.wait(frames.len()),
+            "{} of {} frames arrived",
+            self.len(),
+            frames.len()
+        );
+        for frame in frames {
+            let packet = self.take()?;
+            check_eq!(packet.len(), frame.len(), "length of a packet");
+            for (i, (found, wanted)) in packet.iter().zip(frame).enumerate() {
+                check!(
+                    found == wanted,
+                    "byte {i} of a packet: found {found:#x}, wanted {wanted:#x}"
+                );
+            }
         }
         Ok(())
     }
@@ -144,7 +150,7 @@ impl PinnedDrop for Sink<'_> {
                 break;
             }
             // SAFETY: The socket buffer was in the list, and now is ours.
-            unsafe { bindings::caif_helper_dev_consume_skb_any(skb) };
+            unsafe { bindings::caif_kunit_consume_skb(skb) };
         }
     }
 }
@@ -166,7 +172,7 @@ extern "C" fn receive(
     // SAFETY: Both are valid devices, and the first one's ancestors are, too.
     if !unsafe { bindings::caif_kunit_is_below(parent, sink.ancestor) } {
         // SAFETY: The socket buffer is handed over to us.
-        unsafe { bindings::caif_helper_dev_consume_skb_any(skb) };
+        unsafe { bindings::caif_kunit_consume_skb(skb) };
         return 0;
     }
     sink.arrival.run();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Interrupts for both vrings that do not end, from another task.
+//! Interrupts without end, from a task that can be preempted in the middle of one.
 
 use crate::{
     abstractions::remoteproc::Rproc,
@@ -28,11 +28,12 @@ use kernel::{
 };
 
 /// A storm; it ends when this is dropped.
-pub struct Storm(Arc<Task>);
+pub(crate) struct Storm(Arc<Task>);
 
 #[pin_data]
 struct Task {
     rproc: ARef<Rproc>,
+    vrings: &'static [u32],
     ends: Atomic<bool>,
     /// Interrupts that found a virtqueue with something to do.
     hits: Atomic<u64>,
@@ -54,8 +55,8 @@ impl WorkItem for Task {
     fn run(this: Arc<Task>) {
         this.begun.complete_all();
         while !this.ends.load(Relaxed) {
-            for vring in 0..2 {
-                if this.rproc.vq_interrupt(vring) {
+            for vring in this.vrings {
+                if this.rproc.vq_interrupt(*vring) {
                     this.hits.add(1, Relaxed);
                 }
             }
@@ -66,11 +67,12 @@ impl WorkItem for Task {
 }
 
 impl Storm {
-    /// Begins. Interrupts are under way when this returns.
-    pub fn begin(fake: &Fake) -> Result<Self> {
+    /// Begins to interrupt for these vrings. The task runs when this returns.
+    pub(crate) fn begin(fake: &Fake, vrings: &'static [u32]) -> Result<Self> {
         let task = Arc::pin_init(
             pin_init!(Task {
                 rproc: fake.rproc().clone(),
+                vrings,
                 ends: Atomic::new(false),
                 hits: Atomic::new(0),
                 begun <- Completion::new(),
@@ -86,7 +88,7 @@ impl Storm {
     }
 
     /// Interrupts that found a virtqueue with something to do.
-    pub fn hits(&self) -> u64 {
+    pub(crate) fn hits(&self) -> u64 {
         self.0.hits.load(Relaxed)
     }
 }

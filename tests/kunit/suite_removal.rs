@@ -3,69 +3,102 @@
 //! Suite: a driver or a modem that comes, goes or crashes at the worst moment.
 
 use crate::{
-    abstractions::remoteproc::Crash,
+    abstractions::{
+        event::Event,
+        remoteproc::Crash, //
+    },
     control,
     fake::{
         Fake,
-        Options, //
+        FakeOptions,
+        TIMEOUT_MS, //
     },
     frames::frame,
-    modem_rx::{
-        ModemRx,
-        DEFAULT_ROOM, //
-    },
-    rival,
+    link_config::Direction,
+    modem_rx::ModemRx,
     sink::Sink,
+    storm::Storm,
     traffic::{
         comes_back,
         passes,
-        post_long,
+        Link,
         LONG, //
     }, //
 };
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+
+/// How often to go and come in a storm of interrupts.
+const CYCLES: u32 = 20;
 
 /// A modem that is recovered when it crashes.
 fn modem() -> Result<Fake> {
-    let fake = Fake::attached(&Options {
+    Fake::attached(&FakeOptions {
         num: [128, 16],
         recovers: true,
-        ..Options::default()
-    })?;
-    fake.netdev()?.open()?;
-    Ok(fake)
+        ..FakeOptions::default()
+    })
 }
 
-/// Posts a long chain and does something as soon as the first of its frames arrive, of which the
-/// poll that delivers them learns by `begun` before it gets on. Returns the head of the chain.
+/// An event, for a test that waits for what another context does.
+fn event() -> Result<Arc<Event>> {
+    Arc::pin_init(Event::new(), GFP_KERNEL)
+}
+
+/// Posts a long chain and does something as soon as the first of its frames arrive. The poll that
+/// delivers them, in another task, goes on when `begun` holds. Returns the head of the chain.
 fn in_a_poll(
     fake: &Fake,
     begun: impl Fn() -> bool + Send + Unpin,
     go: impl FnOnce() -> Result,
 ) -> Result<u16> {
-    let sink = Sink::new(fake)?;
-    let mut rx = ModemRx::new(fake, DEFAULT_ROOM)?;
-    let (_, head) = post_long(&mut rx)?;
-    let polls = rival::Signal::new()?;
-    let interrupt = || {
-        fake.interrupt(0);
-    };
-    sink.arrival().once(
+    let mut link = Link::new(fake)?;
+    let (_, head) = link.post_long()?;
+    let polls = event()?;
+    link.sink.arrival().once(
         || {
             polls.set();
             check!(control::spin_until(begun), "it does not begin");
             Ok(())
         },
-        // The poll runs in the other task.
         || {
-            rival::beside(&interrupt, || {
-                check!(polls.wait(), "no packet arrived");
-                go()
-            })
+            let _storm = Storm::begin(fake, &[0])?;
+            check!(polls.wait(TIMEOUT_MS), "no packet arrived");
+            go()
         },
     )?;
-    check!(sink.len() <= LONG, "{} frames arrived", sink.len());
+    check!(
+        link.sink.len() <= LONG,
+        "{} frames arrived",
+        link.sink.len()
+    );
     Ok(head)
+}
+
+/// Lets something go and come while another task interrupts for both vrings without end. In each
+/// cycle frames pass each way, and some of each kind are left under way.
+fn in_a_storm(cycle: impl Fn(&Fake) -> Result) -> Result {
+    let fake = modem()?;
+    let storm = Storm::begin(&fake, &[0, 1])?;
+    for seed in 0..CYCLES {
+        let mut link = Link::new(&fake)?;
+        link.pass(seed)?;
+        link.post_long()?;
+        for number in 0..5 {
+            link.netdev.send(&frame(number, 60)?);
+        }
+        drop(link);
+        cycle(&fake)?;
+    }
+    check!(storm.hits() > 0, "no interrupt of the storm was heard");
+    drop(storm);
+    passes(&fake)?;
+    control::unbind(&fake)?;
+    check!(!fake.interrupt(0), "vring 0 has a virtqueue");
+    check!(!fake.interrupt(1), "vring 1 has a virtqueue");
+    Ok(())
 }
 
 #[kernel::macros::kunit_tests(caif_virtio_removal)]
@@ -74,15 +107,15 @@ mod tests {
 
     #[test]
     fn interrupts_and_chains_before_the_probe_ends() -> Result {
-        let fake = Fake::new(&Options::default())?;
-        let early = frame(1, 60)?;
-        let mut rx = ModemRx::new(&fake, DEFAULT_ROOM)?;
-        let buffer = rx.buffer(&early)?;
+        let fake = Fake::new(&FakeOptions::default())?;
+        let early = [frame(1, 60)?];
+        let mut rx = ModemRx::new(&fake, Direction::DEFAULT)?;
+        let buffer = rx.buffer(&early[0])?;
         let head = fake.record().kick_of(0).once(
             || {
                 // The driver says that it is there, and its probe has not returned.
                 let head = rx.post(&[buffer])?;
-                rx.publish()?;
+                rx.ring.publish();
                 for vring in [0, 1, 2, 1, 0] {
                     fake.interrupt(vring);
                 }
@@ -91,18 +124,21 @@ mod tests {
             || fake.attach(),
         )?;
         let sink = Sink::new(&fake)?;
-        check_eq!(rx.used_idx()?, 0, "used.idx before the interface is up");
+        check_eq!(
+            rx.ring.fields().used_idx(),
+            0,
+            "used.idx before the interface is up"
+        );
         fake.netdev()?.open()?;
-        check!(sink.wait(1), "no frame arrived");
         sink.expect(&early)?;
         rx.expect_used(&[head])
     }
 
     #[test]
     fn crash_before_the_probe_ends() -> Result {
-        let fake = Fake::new(&Options {
+        let fake = Fake::new(&FakeOptions {
             recovers: true,
-            ..Options::default()
+            ..FakeOptions::default()
         })?;
         fake.record().kick_of(0).once(
             || {
@@ -116,14 +152,14 @@ mod tests {
 
     #[test]
     fn ring_that_is_broken_before_the_probe_ends() -> Result {
-        let fake = Fake::new(&Options {
+        let fake = Fake::new(&FakeOptions {
             recovers: true,
-            ..Options::default()
+            ..FakeOptions::default()
         })?;
-        let rx = ModemRx::new(&fake, DEFAULT_ROOM)?;
+        let rx = ModemRx::new(&fake, Direction::DEFAULT)?;
         fake.record().kick_of(0).once(
             || {
-                rx.write_avail_idx(0x4000)?;
+                rx.ring.fields().write_avail_idx(0x4000);
                 fake.interrupt(0);
                 Ok(())
             },
@@ -142,13 +178,13 @@ mod tests {
     fn driver_that_goes_while_a_kick_is_under_way() -> Result {
         for _ in 0..5 {
             // Kicks that may sleep are the business of another task.
-            let fake = Fake::attached(&Options {
+            let fake = Fake::attached(&FakeOptions {
                 sleepy_kicks: true,
-                ..Options::default()
+                ..FakeOptions::default()
             })?;
             let netdev = fake.netdev()?;
             netdev.open()?;
-            let kicks = rival::Signal::new()?;
+            let kicks = event()?;
             fake.record().kick_of(1).once(
                 || {
                     kicks.set();
@@ -160,12 +196,12 @@ mod tests {
                 },
                 || {
                     check_eq!(netdev.send(&frame(1, 60)?), 0, "result of sending");
-                    check!(kicks.wait(), "the modem was not kicked");
+                    check!(kicks.wait(TIMEOUT_MS), "the modem was not kicked");
                     control::unbind(&fake)
                 },
             )?;
             check!(fake.find_netdev().is_none(), "the network device stayed");
-            check!(control::bind(&fake)?, "the driver does not bind again");
+            control::bind(&fake)?;
             passes(&fake)?;
         }
         Ok(())
@@ -176,13 +212,13 @@ mod tests {
         let fake = modem()?;
         for _ in 0..5 {
             passes(&fake)?;
-            let mut rx = ModemRx::new(&fake, DEFAULT_ROOM)?;
+            let mut rx = ModemRx::new(&fake, Direction::DEFAULT)?;
             // The last kick tells the modem that the device was reset.
             let heard = fake.record().kick_of(0).once(
                 || {
-                    rx.write_avail_idx(7)?;
+                    rx.ring.fields().write_avail_idx(7);
                     let heard = [fake.interrupt(0), fake.interrupt(1)];
-                    rx.write_avail(rx.num())?;
+                    rx.ring.put(u16::MAX);
                     Ok(heard)
                 },
                 || control::unbind(&fake),
@@ -193,7 +229,7 @@ mod tests {
                 check!(!fake.interrupt(0), "vring 0 has a virtqueue");
                 check!(!fake.interrupt(1), "vring 1 has a virtqueue");
             }
-            check!(control::bind(&fake)?, "the driver does not bind again");
+            control::bind(&fake)?;
         }
         check_eq!(control::crashes(&fake), 0, "crashes reported");
         passes(&fake)
@@ -205,7 +241,7 @@ mod tests {
             let fake = modem()?;
             in_a_poll(&fake, || !fake.interrupt(0), || control::unbind(&fake))?;
             check!(fake.find_netdev().is_none(), "the network device stayed");
-            check!(control::bind(&fake)?, "the driver does not bind again");
+            control::bind(&fake)?;
             passes(&fake)?;
         }
         Ok(())
@@ -239,8 +275,12 @@ mod tests {
             netdev.settle();
             check_eq!(netdev.stats().rx_packets, LONG as u64, "rx_packets");
             check!(sink.len() < LONG, "frames arrived twice");
-            let vring = ModemRx::new(&fake, DEFAULT_ROOM)?.take_used()?;
-            check_eq!(vring, Some((head, 0)), "returned chain");
+            let used = ModemRx::new(&fake, Direction::DEFAULT)?.ring.take_used();
+            check_eq!(
+                used.map(|used| used.id),
+                Some(head.into()),
+                "returned chain"
+            );
         }
         Ok(())
     }
@@ -249,10 +289,9 @@ mod tests {
     fn crash_while_the_driver_polls() -> Result {
         for _ in 0..3 {
             let fake = modem()?;
-            let sink = Sink::new(&fake)?;
-            let mut rx = ModemRx::new(&fake, DEFAULT_ROOM)?;
-            post_long(&mut rx)?;
-            sink.arrival().once(
+            let mut link = Link::new(&fake)?;
+            link.post_long()?;
+            link.sink.arrival().once(
                 || {
                     fake.rproc().report_crash(Crash::Fatal);
                     Ok(())
@@ -262,9 +301,44 @@ mod tests {
                     Ok(())
                 },
             )?;
-            drop(sink);
+            drop(link);
             comes_back(&fake, 1)?;
         }
+        Ok(())
+    }
+
+    #[test]
+    fn driver_that_goes_and_comes_in_a_storm() -> Result {
+        in_a_storm(|fake| {
+            control::unbind(fake)?;
+            check!(fake.find_netdev().is_none(), "the network device stayed");
+            control::bind(fake)
+        })
+    }
+
+    #[test]
+    fn modem_that_goes_and_comes_in_a_storm() -> Result {
+        in_a_storm(|fake| {
+            fake.detach()?;
+            check!(fake.find_netdev().is_none(), "the network device stayed");
+            fake.attach()
+        })
+    }
+
+    #[test]
+    fn interface_that_goes_down_and_up_in_a_storm() -> Result {
+        let fake = modem()?;
+        let mut link = Link::new(&fake)?;
+        let storm = Storm::begin(&fake, &[0, 1])?;
+        for seed in 0..5 * CYCLES {
+            let frames = [frame(seed, 64)?];
+            let heads = link.post(&frames)?;
+            link.netdev.close();
+            link.rx.ring.publish();
+            link.netdev.open()?;
+            link.arrive(&frames, &heads)?;
+        }
+        check!(storm.hits() > 0, "no interrupt of the storm was heard");
         Ok(())
     }
 }

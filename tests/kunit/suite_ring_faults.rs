@@ -1,88 +1,68 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Suite: a broken ring ends the link, and recovery brings it back.
+//! Suite: a broken ring ends the link of a modem that is not recovered.
 
 use crate::{
     abstractions::remoteproc::State,
     control,
     fake::{
         Fake,
-        Options, //
+        FakeOptions, //
     },
     frames::frame,
-    modem_rx::{
-        Buffer,
-        ModemRx,
-        DEFAULT_ROOM, //
-    },
-    modem_tx::ModemTx,
-    sink::Sink,
-    vring_layout::{
-        DESC_F_INDIRECT,
-        DESC_F_NEXT, //
-    },
-    watch::Watch, //
+    traffic::{
+        passes,
+        Link, //
+    }, //
 };
 use kernel::prelude::*;
 
-/// Breaks a ring; the modem has done nothing before but one chain.
-type Break = fn(&Fake, &mut ModemRx<'_>, &mut ModemTx<'_>) -> Result;
-
-/// Passes a frame each way.
-fn passes(fake: &Fake, rx: &mut ModemRx<'_>, tx: &mut ModemTx<'_>) -> Result {
-    let netdev = fake.netdev()?;
-    netdev.open()?;
-    let sink = Sink::new(fake)?;
-    let frame = frame(7, 99)?;
-    let buffer = rx.buffer(&frame)?;
-    let head = rx.send(&[buffer])?;
-    check!(sink.wait(1), "no frame arrived");
-    sink.expect(&frame)?;
-    rx.expect_used(&[head])?;
-    check_eq!(netdev.send(&frame), 0, "result of sending");
-    tx.wait(1)?;
-    let sent = tx.expect(&frame, 32, 32)?;
-    tx.complete(&sent)?;
+/// Breaks a vring by a chain or a slot that does not exist.
+fn break_ring(fake: &Fake, link: &mut Link<'_>, vring: u32) -> Result {
+    if vring == 0 {
+        let num = link.rx.ring.fields().num();
+        link.rx.ring.put(num);
+        link.rx.ring.publish();
+    } else {
+        link.tx.ring.put_used(999, 0);
+        link.tx.flush();
+    }
+    fake.interrupt(vring);
+    link.netdev.settle();
     Ok(())
 }
 
-/// Checks that a broken ring ends the link of a modem that is not to be recovered, and that
-/// binding the driver anew is what it takes to use it again.
-fn stays_down(fake: &Fake, break_ring: Break) -> Result {
-    let mut rx = ModemRx::new(fake, DEFAULT_ROOM)?;
-    let mut tx = ModemTx::new(fake)?;
-    passes(fake, &mut rx, &mut tx)?;
-    let netdev = fake.netdev()?;
+/// Checks that a broken vring ends the link of a modem, and binds the driver anew, which is what it
+/// takes to use it again.
+fn stays_down(fake: &Fake, vring: u32) -> Result {
+    let mut link = Link::new(fake)?;
+    link.pass(1)?;
+    let netdev = link.netdev;
     let before = netdev.stats();
-    let used = rx.used_idx()?;
+    let used = link.rx.ring.fields().used_idx();
+    break_ring(fake, &mut link, vring)?;
 
-    let watch = Watch::new()?;
-    break_ring(fake, &mut rx, &mut tx)?;
-    check!(watch.wait(|| !netdev.carrier()), "the carrier is still on");
-    drop(watch);
-    netdev.settle();
-    // The statistics show it, by the direction that broke.
-    let broken = netdev.stats();
-    let [rx_broken, tx_broken] = [
-        broken.rx_fifo_errors - before.rx_fifo_errors,
-        broken.tx_fifo_errors - before.tx_fifo_errors,
-    ];
-    check_eq!(rx_broken + tx_broken, 1, "broken rings in the statistics");
-    check_eq!(broken.rx_errors - before.rx_errors, rx_broken, "rx_errors");
-    check_eq!(broken.tx_errors - before.tx_errors, tx_broken, "tx_errors");
-    // The modem can interrupt as it likes, the driver is not bothered any more.
+    check!(!netdev.carrier(), "the carrier is still on");
+    let [rx, tx] = [(vring == 0).into(), (vring == 1).into()];
+    let stats = netdev.stats();
+    check_eq!(
+        [stats.rx_fifo_errors, stats.rx_errors],
+        [rx; 2],
+        "receive errors"
+    );
+    check_eq!(
+        [stats.tx_fifo_errors, stats.tx_errors],
+        [tx; 2],
+        "transmit errors"
+    );
     check!(!fake.interrupt(0), "an interrupt for vring 0 was heard");
     check!(!fake.interrupt(1), "an interrupt for vring 1 was heard");
 
-    // Whatever the modem does now, nobody looks.
-    let sink = Sink::new(fake)?;
-    let kicks = fake.record().kicks(0) + fake.record().kicks(1);
-    let waiting = tx.waiting()?;
-    let good = rx.buffer(&frame(1, 50)?)?;
-    rx.post(&[good])?;
-    rx.publish()?;
-    fake.interrupt(0);
-    fake.interrupt(1);
+    // Nothing that the modem does from now on is looked at.
+    let kicks = [fake.record().kicks(0), fake.record().kicks(1)];
+    let waiting = link.tx.ring.waiting();
+    link.post(&[frame(1, 50)?])?;
+    link.rx.ring.publish();
     netdev.send(&frame(2, 50)?);
     netdev.close();
     netdev.open()?;
@@ -90,78 +70,19 @@ fn stays_down(fake: &Fake, break_ring: Break) -> Result {
     fake.interrupt(1);
     netdev.close();
     check!(!netdev.carrier(), "the carrier came back");
-    check!(sink.is_empty(), "frames arrive by a broken ring");
-    check_eq!(rx.used_idx()?, used, "used.idx");
-    check_eq!(tx.waiting()?, waiting, "frames sent");
-    let kicks_now = fake.record().kicks(0) + fake.record().kicks(1);
+    check!(link.sink.is_empty(), "frames arrive by a broken ring");
+    check_eq!(link.rx.ring.fields().used_idx(), used, "used.idx");
+    check_eq!(link.tx.ring.waiting(), waiting, "frames sent");
+    let kicks_now = [fake.record().kicks(0), fake.record().kicks(1)];
     check_eq!(kicks_now, kicks, "kicks");
-    let stats = netdev.stats();
-    check_eq!(stats.rx_packets, before.rx_packets, "rx_packets");
+    check_eq!(netdev.stats().rx_packets, before.rx_packets, "rx_packets");
     check_eq!(control::crashes(fake), 0, "crashes reported");
     check_eq!(fake.rproc().state(), State::Attached, "state");
 
+    drop(link);
     control::unbind(fake)?;
-    check!(
-        fake.find_netdev().is_none(),
-        "there is a device after unbind"
-    );
-    check!(control::bind(fake)?, "the driver does not bind again");
+    control::bind(fake)?;
     check!(fake.netdev()?.carrier(), "the carrier is off");
-    passes(
-        fake,
-        &mut ModemRx::new(fake, DEFAULT_ROOM)?,
-        &mut ModemTx::new(fake)?,
-    )
-}
-
-/// Checks that a broken ring is reported, and that the link is there again after recovery.
-fn comes_back(break_ring: Break) -> Result {
-    let fake = Fake::attached(&Options {
-        recovers: true,
-        ..Options::default()
-    })?;
-    for round in 1..=2 {
-        let mut rx = ModemRx::new(&fake, DEFAULT_ROOM)?;
-        let mut tx = ModemTx::new(&fake)?;
-        passes(&fake, &mut rx, &mut tx)?;
-        break_ring(&fake, &mut rx, &mut tx)?;
-        check!(
-            fake.record().wait(|record| record.is_up(round + 1)),
-            "not recovered, attached {} times",
-            fake.record().attaches()
-        );
-        check_eq!(fake.record().releases(), round, "detaches");
-        check_eq!(control::crashes(&fake), round, "crashes reported");
-    }
-    passes(
-        &fake,
-        &mut ModemRx::new(&fake, DEFAULT_ROOM)?,
-        &mut ModemTx::new(&fake)?,
-    )
-}
-
-/// Both of the above.
-fn breaks(break_ring: Break) -> Result {
-    let fake = Fake::attached(&Options {
-        recovers: true,
-        ..Options::default()
-    })?;
-    control::set_recovery(&fake, false);
-    stays_down(&fake, break_ring)?;
-    drop(fake);
-    comes_back(break_ring)
-}
-
-/// A buffer that is sound by itself.
-fn good(rx: &mut ModemRx<'_>) -> Result<Buffer> {
-    let frame = frame(3, 60)?;
-    rx.buffer(&frame)
-}
-
-/// Makes the last chain visible, however it is, and interrupts.
-fn go(fake: &Fake, rx: &mut ModemRx<'_>) -> Result {
-    rx.publish()?;
-    fake.interrupt(0);
     Ok(())
 }
 
@@ -170,127 +91,41 @@ mod tests {
     use super::*;
 
     #[test]
-    fn head_out_of_range() -> Result {
-        breaks(|fake, rx, _| {
-            rx.write_avail(rx.num())?;
-            go(fake, rx)
-        })
-    }
-
-    #[test]
-    fn next_out_of_range() -> Result {
-        breaks(|fake, rx, _| {
-            let buffer = Buffer {
-                flags: DESC_F_NEXT,
-                ..good(rx)?
-            };
-            rx.write_desc(0, &buffer, rx.num())?;
-            rx.write_avail(0)?;
-            go(fake, rx)
-        })
-    }
-
-    #[test]
-    fn loop_of_descriptors() -> Result {
-        breaks(|fake, rx, _| {
-            let buffer = Buffer {
-                flags: DESC_F_NEXT,
-                ..good(rx)?
-            };
-            rx.write_desc(3, &buffer, 4)?;
-            rx.write_desc(4, &buffer, 3)?;
-            rx.write_avail(3)?;
-            go(fake, rx)
-        })
-    }
-
-    #[test]
-    fn descriptor_that_continues_at_itself() -> Result {
-        breaks(|fake, rx, _| {
-            let buffer = Buffer {
-                flags: DESC_F_NEXT,
-                ..good(rx)?
-            };
-            rx.write_desc(0, &buffer, 0)?;
-            rx.write_avail(0)?;
-            go(fake, rx)
-        })
-    }
-
-    #[test]
-    fn available_index_jumps() -> Result {
-        breaks(|fake, rx, _| {
-            rx.write_avail_idx(rx.avail_idx().wrapping_add(rx.num() + 1))?;
-            fake.interrupt(0);
-            Ok(())
-        })
-    }
-
-    #[test]
-    fn available_index_goes_back() -> Result {
-        breaks(|fake, rx, _| {
-            rx.write_avail_idx(rx.avail_idx().wrapping_sub(1))?;
-            fake.interrupt(0);
-            Ok(())
-        })
-    }
-
-    #[test]
-    fn indirect_descriptor() -> Result {
-        breaks(|fake, rx, _| {
-            let buffer = Buffer {
-                flags: DESC_F_INDIRECT,
-                len: 32,
-                ..good(rx)?
-            };
-            rx.write_desc(0, &buffer, 0)?;
-            rx.write_avail(0)?;
-            go(fake, rx)
-        })
-    }
-
-    #[test]
-    fn returned_slot_out_of_range() -> Result {
-        breaks(|fake, _, tx| {
-            tx.put_used(999)?;
-            tx.flush()?;
-            fake.interrupt(1);
-            Ok(())
-        })
-    }
-
-    #[test]
-    fn returned_slot_that_was_not_sent() -> Result {
-        breaks(|fake, _, tx| {
-            tx.put_used(2)?;
-            tx.flush()?;
-            fake.interrupt(1);
-            Ok(())
-        })
+    fn modem_whose_recovery_is_disabled() -> Result {
+        let fake = Fake::attached(&FakeOptions {
+            recovers: true,
+            ..FakeOptions::default()
+        })?;
+        control::set_recovery(&fake, false);
+        stays_down(&fake, 0)?;
+        stays_down(&fake, 1)?;
+        passes(&fake)
     }
 
     #[test]
     fn modem_that_cannot_be_recovered() -> Result {
-        // Neither attached to again nor booted: there is no firmware. A report would take it down
-        // for good.
-        let fake = Fake::attached(&Options::default())?;
-        stays_down(&fake, |fake, rx, _| {
-            rx.write_avail(rx.num())?;
-            go(fake, rx)
-        })
+        // It cannot be attached to again nor booted, as there is no firmware: a report would take
+        // it down for good.
+        let fake = Fake::attached(&FakeOptions::default())?;
+        stays_down(&fake, 0)?;
+        stays_down(&fake, 1)?;
+        passes(&fake)
     }
 
     #[test]
     fn binding_anew_while_recovery_is_under_way() -> Result {
-        let fake = Fake::attached(&Options {
+        let fake = Fake::attached(&FakeOptions {
             recovers: true,
-            ..Options::default()
+            ..FakeOptions::default()
         })?;
         for round in 1..=10 {
-            let mut rx = ModemRx::new(&fake, DEFAULT_ROOM)?;
-            passes(&fake, &mut rx, &mut ModemTx::new(&fake)?)?;
-            rx.write_avail(rx.num())?;
-            go(&fake, &mut rx)?;
+            let mut link = Link::new(&fake)?;
+            link.pass(round)?;
+            let num = link.rx.ring.fields().num();
+            link.rx.ring.put(num);
+            link.rx.ring.publish();
+            fake.interrupt(0);
+            drop(link);
             // There may be no virtio device at this moment; whoever binds it, it comes up.
             let _ = control::unbind(&fake);
             let _ = control::bind(&fake);

@@ -8,26 +8,22 @@ use crate::{
     control,
     fake::{
         Fake,
-        Options, //
+        FakeOptions, //
     },
     frames::frame,
-    modem_rx::{
-        ModemRx,
-        DEFAULT_ROOM, //
+    modem_ring::{
+        Desc,
+        Fields,
+        Used, //
     },
-    sink::Sink,
     traffic::{
         comes_back,
-        without_limits,
-        ROOM, //
+        Link, //
     },
-    trap::{
-        touching,
-        Place, //
-    },
-    vring::Vring,
+    trap::touching,
+    vring::VringMem,
     vring_layout::{
-        DESC_FLAGS,
+        Layout,
         DESC_F_INDIRECT,
         DESC_LEN, //
     }, //
@@ -39,41 +35,36 @@ const SLOTS: u16 = 16;
 
 /// A modem that is recovered when it crashes.
 fn modem() -> Result<Fake> {
-    let fake = Fake::attached(&Options {
+    Fake::attached(&FakeOptions {
         recovers: true,
-        ..Options::default()
-    })?;
-    fake.netdev()?.open()?;
-    Ok(fake)
+        ..FakeOptions::default()
+    })
 }
 
-/// Receives one frame, whose reading `spoil` disturbs right after the driver touched the place that
-/// `place` names, given the first descriptor. The frame must arrive as it was before.
+/// Receives frames. Right after the driver touched the bytes that `bytes` names, by their offset
+/// and number, `spoil` writes to the vring; both know the place in the available ring and the head
+/// of the frame's chain. The frames must arrive as they were before.
 fn unharmed(
-    place: impl Fn(&Vring<'_>, u16) -> Place,
-    spoil: impl Fn(&Vring<'_>, u16) + Sync,
+    bytes: impl Fn(&Layout, u16, u16) -> (usize, u32),
+    spoil: impl Fn(&Fields<VringMem<'_>>, u16, u16) + Sync,
 ) -> Result {
     let fake = modem()?;
-    let sink = Sink::new(&fake)?;
-    let vring = Vring::new(&fake, 0)?;
-    let mut rx = ModemRx::new(&fake, DEFAULT_ROOM)?;
+    let mut link = Link::new(&fake)?;
+    let vring = fake.vring(0)?;
     for number in 0..20 {
-        let frame = frame(number, 200)?;
-        let buffer = rx.buffer(&frame)?;
-        let head = rx.post(&[buffer])?;
-        let interrupt = || {
-            rx.publish()?;
+        let frames = [frame(number.into(), 200)?];
+        let heads = link.post(&frames)?;
+        let (at, len) = bytes(vring.layout(), number, heads[0]);
+        let spoil = || spoil(&vring, number, heads[0]);
+        touching(&fake, vring.mem().location(at, len), 1, &spoil, || {
+            link.rx.ring.publish();
             fake.interrupt(0);
-            check!(sink.wait(1), "no frame arrived");
+            check!(link.sink.wait(1), "no frame arrived");
             Ok(())
-        };
-        let spoil = || spoil(&vring, head);
-        touching(fake.memory(), place(&vring, head), 1, &spoil, interrupt)?;
-        sink.expect(&frame)?;
-        rx.expect_used(&[head])?;
-        rx.free_buffers();
+        })?;
+        link.arrive(&frames, &heads)?;
     }
-    check_eq!(fake.netdev()?.stats().rx_errors, 0, "rx_errors");
+    check_eq!(link.netdev.stats().rx_errors, 0, "rx_errors");
     check_eq!(control::crashes(&fake), 0, "crashes reported");
     Ok(())
 }
@@ -85,147 +76,104 @@ mod tests {
     #[test]
     fn length_grows_behind_its_reading() -> Result {
         unharmed(
-            |vring, desc| vring.place(vring.layout.desc(desc) + DESC_LEN, 8),
-            |vring, desc| vring.store32(vring.layout.desc(desc) + DESC_LEN, u32::MAX),
+            |layout, _, head| (layout.desc(head) + DESC_LEN, 8),
+            |vring, _, head| {
+                let len = u32::MAX;
+                let desc = vring.desc(head);
+                vring.write_desc(head, Desc { len, ..desc });
+            },
         )
     }
 
     #[test]
     fn address_changes_behind_its_reading() -> Result {
         unharmed(
-            |vring, desc| vring.place(vring.layout.desc(desc), 8),
-            |vring, desc| vring.store64(vring.layout.desc(desc), u64::MAX - 3),
+            |layout, _, head| (layout.desc(head), 8),
+            |vring, _, head| {
+                let addr = u64::MAX - 3;
+                let desc = vring.desc(head);
+                vring.write_desc(head, Desc { addr, ..desc });
+            },
         )
     }
 
     #[test]
     fn flags_change_behind_their_reading() -> Result {
         unharmed(
-            |vring, desc| vring.place(vring.layout.desc(desc) + DESC_LEN, 8),
-            |vring, desc| vring.store16(vring.layout.desc(desc) + DESC_FLAGS, DESC_F_INDIRECT),
+            |layout, _, head| (layout.desc(head) + DESC_LEN, 8),
+            |vring, _, head| {
+                let flags = DESC_F_INDIRECT;
+                let desc = vring.desc(head);
+                vring.write_desc(head, Desc { flags, ..desc });
+            },
         )
     }
 
+    /// The chain that returns is the one that was read.
     #[test]
     fn head_changes_behind_its_reading() -> Result {
-        let fake = modem()?;
-        let sink = Sink::new(&fake)?;
-        let vring = Vring::new(&fake, 0)?;
-        let mut rx = ModemRx::new(&fake, DEFAULT_ROOM)?;
-        let frame = frame(1, 200)?;
-        let buffer = rx.buffer(&frame)?;
-        let head = rx.post(&[buffer])?;
-        rx.publish()?;
-        let entry = vring.layout.avail_ring(0);
-        touching(
-            fake.memory(),
-            vring.place(entry, 2),
-            1,
-            &|| vring.store16(entry, SLOTS),
-            || {
-                fake.interrupt(0);
-                check!(sink.wait(1), "no frame arrived");
-                Ok(())
-            },
-        )?;
-        sink.expect(&frame)?;
-        // The chain that comes back is the one that was read.
-        rx.expect_used(&[head])?;
-        check_eq!(control::crashes(&fake), 0, "crashes reported");
-        Ok(())
+        unharmed(
+            |layout, number, _| (layout.avail_ring(number), 2),
+            |vring, number, _| vring.write_avail(number, SLOTS),
+        )
     }
 
     #[test]
     fn available_index_goes_back_behind_its_reading() -> Result {
         let fake = modem()?;
-        let sink = Sink::new(&fake)?;
-        let vring = Vring::new(&fake, 0)?;
-        let mut rx = ModemRx::new(&fake, DEFAULT_ROOM)?;
+        let mut link = Link::new(&fake)?;
+        let vring = fake.vring(0)?;
         let frames = [frame(1, 200)?, frame(2, 100)?];
-        for frame in &frames {
-            let buffer = rx.buffer(frame)?;
-            rx.post(&[buffer])?;
-        }
-        rx.publish()?;
+        link.post(&frames)?;
+        link.rx.ring.publish();
         // Both chains were seen when the first one's head is read.
-        let entry = vring.layout.avail_ring(0);
-        touching(
-            fake.memory(),
-            vring.place(entry, 2),
-            1,
-            &|| vring.store16(vring.layout.avail_idx(), 0),
-            || {
-                fake.interrupt(0);
-                check!(sink.wait(2), "{} of 2 frames arrived", sink.len());
-                Ok(())
-            },
-        )?;
-        for frame in &frames {
-            sink.expect(frame)?;
-        }
-        drop(sink);
+        let entry = vring.mem().location(vring.layout().avail_ring(0), 2);
+        touching(&fake, entry, 1, &|| vring.write_avail_idx(0), || {
+            fake.interrupt(0);
+            link.sink.expect(&frames)
+        })?;
+        drop(link);
         comes_back(&fake, 1)
     }
 
     #[test]
     fn used_index_goes_back_in_the_middle_of_taking_back() -> Result {
         let fake = modem()?;
-        let netdev = fake.netdev()?;
-        let vring = Vring::new(&fake, 1)?;
-        let mut tx = without_limits(&fake)?;
-        for number in 0..SLOTS {
-            check_eq!(netdev.send(&frame(number.into(), 60)?), 0, "result");
-        }
-        tx.wait(SLOTS)?;
-        let entry = vring.layout.used_ring(tx.used_idx());
-        for _ in 0..3 {
-            let head = tx.take_head()?;
-            tx.put_used(head.into())?;
-        }
-        touching(
-            fake.memory(),
-            vring.place(entry, 4),
-            // The first time it is read it is by the driver: the modem has written it before.
-            1,
-            &|| vring.store16(vring.layout.used_idx(), 0),
-            || {
-                tx.flush()?;
-                comes_back(&fake, 1)
-            },
-        )
+        let mut link = Link::new(&fake)?;
+        let vring = fake.vring(1)?;
+        link.lift_byte_limits()?;
+        let entry = vring.layout().used_ring(link.tx.ring.next_used());
+        let entry = vring.mem().location(entry, 4);
+        link.fill_and_return(SLOTS)?;
+        // The driver is the first who reads the entry from here on.
+        touching(&fake, entry, 1, &|| vring.write_used_idx(0), || {
+            link.tx.flush();
+            drop(link);
+            comes_back(&fake, 1)
+        })
     }
 
     #[test]
     fn used_id_changes_behind_its_reading() -> Result {
         let fake = modem()?;
-        let netdev = fake.netdev()?;
-        let vring = Vring::new(&fake, 1)?;
-        let mut tx = without_limits(&fake)?;
-        for number in 0..SLOTS {
-            check_eq!(netdev.send(&frame(number.into(), 60)?), 0, "result");
-        }
-        tx.wait(SLOTS)?;
-        let entry = vring.layout.used_ring(tx.used_idx());
-        for _ in 0..SLOTS {
-            let head = tx.take_head()?;
-            tx.put_used(head.into())?;
-        }
-        touching(
-            fake.memory(),
-            vring.place(entry, 4),
-            1,
-            &|| vring.store32(entry, u32::MAX),
-            || {
-                tx.flush()?;
-                netdev.settle();
-                Ok(())
-            },
-        )?;
-        check!(!netdev.is_stopped(), "the queue is stopped");
+        let mut link = Link::new(&fake)?;
+        let vring = fake.vring(1)?;
+        link.lift_byte_limits()?;
+        let number = link.tx.ring.next_used();
+        let entry = vring.mem().location(vring.layout().used_ring(number), 4);
+        let bad = Used {
+            id: u32::MAX,
+            len: 0,
+        };
+        link.fill_and_return(SLOTS)?;
+        touching(&fake, entry, 1, &|| vring.write_used(number, bad), || {
+            link.tx.flush();
+            link.netdev.settle();
+            Ok(())
+        })?;
+        check!(!link.netdev.is_stopped(), "the queue is stopped");
         check_eq!(control::crashes(&fake), 0, "crashes reported");
-        check_eq!(netdev.send(&frame(99, 60)?), 0, "result of sending");
-        tx.wait(1)?;
-        tx.expect(&frame(99, 60)?, ROOM, ROOM)?;
+        link.send(&frame(99, 60)?)?;
         Ok(())
     }
 }

@@ -4,12 +4,12 @@
 
 use crate::{
     abstractions::memory::Memory,
-    fake::Options, //
+    fake::FakeOptions, //
 };
 use kernel::prelude::*;
 
 /// Room for the table.
-pub const SIZE: usize = 256;
+pub(crate) const SIZE: usize = 256;
 /// Offset of the device's entry, behind the header with its single offset and the entry's type.
 const ENTRY: usize = 20 + 4;
 /// Offset of the first vring.
@@ -17,14 +17,14 @@ const VRINGS: usize = ENTRY + 24;
 /// Bytes of a vring.
 const VRING: usize = 20;
 /// Offset of the config space.
-pub const CONFIG: usize = VRINGS + 2 * VRING;
+pub(crate) const CONFIG: usize = VRINGS + 2 * VRING;
 /// `RSC_VDEV`.
 const TYPE_VDEV: u32 = 3;
 /// An address that is for Linux to choose (`FW_RSC_ADDR_ANY`).
 const ANYWHERE: u32 = u32::MAX;
 
 /// Writes the table to `at`, and returns its length.
-pub fn write(memory: &Memory, at: usize, options: &Options) -> Result<usize> {
+pub(crate) fn write(memory: &Memory, at: usize, options: &FakeOptions) -> Result<usize> {
     let config = options.config.as_deref().unwrap_or_default();
     let len = CONFIG + config.len();
     if len > SIZE {
@@ -63,11 +63,11 @@ pub fn write(memory: &Memory, at: usize, options: &Options) -> Result<usize> {
 }
 
 /// The features that were negotiated.
-pub fn features(memory: &Memory, at: usize) -> Result<u32> {
+pub(crate) fn features(memory: &Memory, at: usize) -> Result<u32> {
     memory.read(at + ENTRY + 12)
 }
 
 /// The status of the virtio device.
-pub fn status(memory: &Memory, at: usize) -> Result<u8> {
+pub(crate) fn status(memory: &Memory, at: usize) -> Result<u8> {
     memory.read(at + ENTRY + 20)
 }

@@ -6,42 +6,136 @@ use crate::{
     control,
     fake::Fake,
     frames::frame,
-    modem_rx::{
-        ModemRx,
-        DEFAULT_ROOM, //
-    },
+    link_config::Direction,
+    modem_rx::ModemRx,
     modem_tx::ModemTx,
+    netdev::Netdev,
     sink::Sink, //
 };
 use kernel::prelude::*;
 
-/// Room on both sides of a frame without a config space.
-pub const ROOM: usize = 32;
 /// Segments of a chain that takes two polls.
-pub const LONG: usize = 100;
+pub(crate) const LONG: usize = 100;
 
-/// Passes a frame each way, by vrings that nobody has used yet.
-pub fn passes(fake: &Fake) -> Result {
-    let netdev = fake.netdev()?;
-    netdev.open()?;
-    let sink = Sink::new(fake)?;
-    let mut rx = ModemRx::new(fake, DEFAULT_ROOM)?;
-    let mut tx = ModemTx::new(fake)?;
-    let frame = frame(7, 99)?;
-    let buffer = rx.buffer(&frame)?;
-    let head = rx.send(&[buffer])?;
-    check!(sink.wait(1), "no frame arrived");
-    sink.expect(&frame)?;
-    rx.expect_used(&[head])?;
-    check_eq!(netdev.send(&frame), 0, "result of sending");
-    tx.wait(1)?;
-    let sent = tx.expect(&frame, ROOM, ROOM)?;
-    tx.complete(&sent)?;
-    Ok(())
+/// A link in use, seen from both of its ends.
+pub(crate) struct Link<'a> {
+    pub(crate) netdev: Netdev<'a>,
+    pub(crate) sink: Pin<KBox<Sink<'a>>>,
+    pub(crate) rx: ModemRx<'a>,
+    pub(crate) tx: ModemTx<'a>,
 }
 
-/// Waits until the modem was recovered for the `times`th time, and passes a frame each way.
-pub fn comes_back(fake: &Fake, times: u32) -> Result {
+impl<'a> Link<'a> {
+    /// Sets the network device of a modem up, whose vrings nobody has used since Linux set them up.
+    pub(crate) fn new(fake: &'a Fake) -> Result<Self> {
+        Self::with_config(fake, Direction::DEFAULT, Direction::DEFAULT)
+    }
+
+    /// Does the same with buffers of this config.
+    pub(crate) fn with_config(
+        fake: &'a Fake,
+        uplink: Direction,
+        downlink: Direction,
+    ) -> Result<Self> {
+        let netdev = fake.netdev()?;
+        netdev.open()?;
+        Ok(Self {
+            netdev,
+            sink: Sink::new(fake)?,
+            rx: ModemRx::new(fake, downlink)?,
+            tx: ModemTx::new(fake, uplink)?,
+        })
+    }
+
+    /// Makes a chain of each frame available without publishing it, and returns their heads.
+    pub(crate) fn post(&mut self, frames: &[KVec<u8>]) -> Result<KVec<u16>> {
+        let mut heads = KVec::new();
+        for frame in frames {
+            let buffer = self.rx.buffer(frame)?;
+            heads.push(self.rx.post(&[buffer])?, GFP_KERNEL)?;
+        }
+        Ok(heads)
+    }
+
+    /// Checks that these frames arrive next, and that the chains with these heads return.
+    pub(crate) fn arrive(&mut self, frames: &[KVec<u8>], heads: &[u16]) -> Result {
+        self.sink.expect(frames)?;
+        self.rx.expect_used(heads)?;
+        self.rx.free_buffers();
+        Ok(())
+    }
+
+    /// Passes a frame to Linux.
+    pub(crate) fn receive(&mut self, frame: KVec<u8>) -> Result {
+        let frames = [frame];
+        let heads = self.post(&frames)?;
+        self.rx.flush()?;
+        self.arrive(&frames, &heads)
+    }
+
+    /// Sends a frame, and takes it from the vring.
+    pub(crate) fn send(&mut self, frame: &[u8]) -> Result<u16> {
+        check_eq!(self.netdev.send(frame), 0, "result of sending");
+        self.tx.wait(1)?;
+        Ok(self.tx.expect(frame)?.head)
+    }
+
+    /// Passes some frames each way.
+    pub(crate) fn pass(&mut self, seed: u32) -> Result {
+        for seed in (seed..).take(3) {
+            let frame = frame(seed, 99)?;
+            let head = self.send(&frame)?;
+            self.tx.complete(head);
+            self.receive(frame)?;
+        }
+        Ok(())
+    }
+
+    /// Sends as many frames as there are slots, and takes and returns them without publishing that.
+    pub(crate) fn fill_and_return(&mut self, slots: u16) -> Result {
+        for number in 0..slots {
+            let frame = frame(number.into(), 60)?;
+            check_eq!(self.netdev.send(&frame), 0, "result of sending");
+        }
+        self.tx.wait(slots)?;
+        self.tx.put_back(slots)
+    }
+
+    /// Keeps the byte queue limits, which begin at a single packet, from stopping the queue.
+    pub(crate) fn lift_byte_limits(&mut self) -> Result {
+        self.netdev.lift_byte_limits();
+        // The limits go by a first completion.
+        let head = self.send(&frame(0, 60)?)?;
+        check!(
+            self.tx.complete(head),
+            "no interrupt is wanted at the limit"
+        );
+        self.netdev.settle();
+        Ok(())
+    }
+
+    /// Posts a chain that takes two polls, and returns its frames and its head.
+    pub(crate) fn post_long(&mut self) -> Result<(KVec<KVec<u8>>, u16)> {
+        let mut frames = KVec::new();
+        let mut buffers = KVec::new();
+        for i in 0..LONG {
+            let frame = frame(i as u32, 40)?;
+            buffers.push(self.rx.buffer(&frame)?, GFP_KERNEL)?;
+            frames.push(frame, GFP_KERNEL)?;
+        }
+        let head = self.rx.post(&buffers)?;
+        self.rx.ring.publish();
+        Ok((frames, head))
+    }
+}
+
+/// Passes frames each way, by vrings that nobody has used yet.
+pub(crate) fn passes(fake: &Fake) -> Result {
+    Link::new(fake)?.pass(7)
+}
+
+/// Waits until the modem was recovered for the `times`th time, and passes frames each way.
+pub(crate) fn comes_back(fake: &Fake, times: u32) -> Result {
     check!(
         fake.record().wait(|record| record.is_up(times + 1)),
         "not recovered, attached {} times",
@@ -49,32 +143,4 @@ pub fn comes_back(fake: &Fake, times: u32) -> Result {
     );
     check_eq!(control::crashes(fake), times, "crashes reported");
     passes(fake)
-}
-
-/// The modem's side of the vring to send by, with the byte queue limits out of the way.
-pub fn without_limits(fake: &Fake) -> Result<ModemTx<'_>> {
-    let netdev = fake.netdev()?;
-    netdev.lift_byte_limits();
-    let mut tx = ModemTx::new(fake)?;
-    // The limits go by a first completion.
-    let frame = frame(0, 60)?;
-    check_eq!(netdev.send(&frame), 0, "result of sending");
-    let sent = tx.expect(&frame, ROOM, ROOM)?;
-    check!(tx.complete(&sent)?, "no interrupt is wanted at the limit");
-    netdev.settle();
-    Ok(tx)
-}
-
-/// Posts a chain that takes two polls, and returns its frames and its head.
-pub fn post_long(rx: &mut ModemRx<'_>) -> Result<(KVec<KVec<u8>>, u16)> {
-    let mut frames = KVec::new();
-    let mut buffers = KVec::new();
-    for i in 0..LONG {
-        let frame = frame(i as u32, 40)?;
-        buffers.push(rx.buffer(&frame)?, GFP_KERNEL)?;
-        frames.push(frame, GFP_KERNEL)?;
-    }
-    let head = rx.post(&buffers)?;
-    rx.publish()?;
-    Ok((frames, head))
 }

@@ -6,11 +6,10 @@
 //! C header: [`include/linux/hw_breakpoint.h`](srctree/include/linux/hw_breakpoint.h)
 
 use crate::{
-    abstractions::{
-        bindings,
-        memory::Memory, //
-    },
-    scope::Point, //
+    bindings,
+    fake::Fake,
+    scope::Point,
+    vring::Location, //
 };
 use kernel::{
     error::to_result,
@@ -21,33 +20,25 @@ use kernel::{
     }, //
 };
 
-/// Where the one place is touched that is being looked at.
+/// Where the one location is touched that is being watched.
 static TOUCHED: Point = Point::unused();
 
-/// Called when the place was touched, as if by an NMI.
+/// Called when the location was touched, as if by an NMI.
 extern "C" fn touched() {
     TOUCHED.run();
 }
 
-/// A place in shared memory.
-#[derive(Clone, Copy)]
-pub struct Place {
-    /// Offset in the memory.
-    pub at: usize,
-    /// Bytes: 2, 4 or 8. The offset is a multiple of it.
-    pub len: u32,
-}
-
-/// Runs `f` the first `times` times that a CPU has read or written the place while `body` runs.
+/// Runs `f` the first `times` times that a CPU has read or written the location while `body` runs.
 /// `f` may do no more than read and write memory. May sleep.
-pub fn touching<R>(
-    memory: &Memory,
-    place: Place,
+pub(crate) fn touching<R>(
+    fake: &Fake,
+    location: Location,
     times: u32,
     f: &(dyn Fn() + Sync),
     body: impl FnOnce() -> Result<R>,
 ) -> Result<R> {
-    let Place { at, len } = place;
+    let Location { at, len } = location;
+    let memory = fake.memory();
     let fits = at
         .checked_add(len as usize)
         .is_some_and(|end| end <= memory.len());
@@ -60,7 +51,7 @@ pub fn touching<R>(
         }
     };
     let ret = TOUCHED.during(&first, || {
-        // SAFETY: The place is memory of the kernel, and the function may be called as if by an
+        // SAFETY: The location is memory of the kernel, and the function may be called as if by an
         // NMI, where `f` is good for.
         to_result(unsafe { bindings::caif_kunit_trap(address, len, Some(touched)) })?;
         let ret = body();
@@ -68,6 +59,6 @@ pub fn touching<R>(
         unsafe { bindings::caif_kunit_untrap() };
         ret
     })?;
-    check!(touches.load(Relaxed) > 0, "nobody touched the place");
+    check!(touches.load(Relaxed) > 0, "nobody touched the location");
     Ok(ret)
 }

@@ -1,15 +1,45 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Copies of many bytes to and from memory that modem and driver share.
+//! Memory that modem and driver share, and copies of many bytes to and from it.
 
-use crate::abstractions::{
-    bindings,
-    memory::Memory, //
+use crate::{
+    abstractions::memory::Memory,
+    bindings, //
 };
-use kernel::prelude::*;
+use core::ptr::NonNull;
+use kernel::{
+    alloc::flags,
+    prelude::*, //
+};
+
+/// A page, for its alignment.
+#[derive(Clone, Copy)]
+#[repr(C, align(4096))]
+struct Page([u8; 4096]);
+
+impl Memory {
+    /// Allocates zeroed memory of the kernel, rounded up to whole pages of 4096 bytes.
+    pub(crate) fn alloc(len: usize) -> Result<Self> {
+        let pages = len.div_ceil(size_of::<Page>());
+        let pages = VVec::<Page>::with_capacity(pages, GFP_KERNEL | flags::__GFP_ZERO)?;
+        let (base, _, capacity) = pages.into_raw_parts();
+        let base = NonNull::new(base.cast()).ok_or(ENOMEM)?;
+        let len = capacity * size_of::<Page>();
+        // SAFETY: The vector was taken apart, so that the memory is ours until `free`.
+        Ok(unsafe { Self::from_raw(base, None, len, free) })
+    }
+}
+
+/// Releases memory of [`Memory::alloc`].
+fn free(base: NonNull<u8>, len: usize) {
+    let pages = len / size_of::<Page>();
+    // SAFETY: Only called when a `Memory` is dropped that `Memory::alloc` has made, once: the
+    // parts are those of the vector that it took apart.
+    drop(unsafe { VVec::<Page>::from_raw_parts(base.as_ptr().cast(), 0, pages) });
+}
 
 /// Copies `bytes` to `offset` of the memory.
-pub fn write(memory: &Memory, offset: usize, bytes: &[u8]) -> Result {
+pub(crate) fn write(memory: &Memory, offset: usize, bytes: &[u8]) -> Result {
     if offset
         .checked_add(bytes.len())
         .is_none_or(|end| end > memory.len())
@@ -23,7 +53,7 @@ pub fn write(memory: &Memory, offset: usize, bytes: &[u8]) -> Result {
 }
 
 /// Fills `len` bytes at `offset` of the memory with `value`.
-pub fn fill(memory: &Memory, offset: usize, len: usize, value: u8) -> Result {
+pub(crate) fn fill(memory: &Memory, offset: usize, len: usize, value: u8) -> Result {
     if offset.checked_add(len).is_none_or(|end| end > memory.len()) {
         return Err(ERANGE);
     }
@@ -33,18 +63,9 @@ pub fn fill(memory: &Memory, offset: usize, len: usize, value: u8) -> Result {
     Ok(())
 }
 
-/// A copy of `len` bytes at `offset` of the memory.
-pub fn read(memory: &Memory, offset: usize, len: usize) -> Result<KVec<u8>> {
-    if offset.checked_add(len).is_none_or(|end| end > memory.len()) {
-        return Err(ERANGE);
-    }
-    // SAFETY: It was just checked that the bytes are inside of the memory.
-    unsafe { copy(memory.as_ptr().wrapping_add(offset), len) }
-}
-
 /// A copy of `len` bytes at a DMA address of the machine's RAM, which is the physical address
 /// where there is no IOMMU.
-pub fn read_dma(address: u64, len: usize) -> Result<KVec<u8>> {
+pub(crate) fn read_dma(address: u64, len: usize) -> Result<KVec<u8>> {
     let last = address.checked_add(len as u64).ok_or(EFAULT)?;
     // SAFETY: The function only computes.
     let from = unsafe { bindings::caif_kunit_phys_to_virt(address) };
@@ -53,21 +74,11 @@ pub fn read_dma(address: u64, len: usize) -> Result<KVec<u8>> {
     if from.is_null() || end.is_null() {
         return Err(EFAULT);
     }
-    // SAFETY: Both ends are RAM, which is mapped.
-    unsafe { copy(from.cast(), len) }
-}
-
-/// A copy of `len` bytes.
-///
-/// # Safety
-///
-/// They must be valid for reads.
-unsafe fn copy(from: *const u8, len: usize) -> Result<KVec<u8>> {
-    let mut bytes = KVec::with_capacity(len, GFP_KERNEL)?;
-    let to: *mut u8 = bytes.spare_capacity_mut().as_mut_ptr().cast();
-    // SAFETY: By the safety requirements; the vector has room for as many bytes.
-    unsafe { from.copy_to_nonoverlapping(to, len) };
-    // SAFETY: They were just written.
-    unsafe { bytes.inc_len(len) };
+    let mut bytes = KVec::from_elem(0, len, GFP_KERNEL)?;
+    // SAFETY: Both ends are RAM, which is mapped, and the vector has room for as many bytes.
+    unsafe {
+        from.cast::<u8>()
+            .copy_to_nonoverlapping(bytes.as_mut_ptr(), len)
+    };
     Ok(bytes)
 }

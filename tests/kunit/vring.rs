@@ -1,63 +1,83 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A vring as a modem sees it that keeps to no rules: loads and stores at offsets of its layout.
+//! The memory of a vring, as the model of the modem's side uses it.
 
 use crate::{
-    fake::Fake,
-    trap::Place,
-    vring_layout::Layout, //
+    abstractions::memory::Memory,
+    vring_mem::RingMem, //
 };
-use kernel::prelude::*;
+use kernel::sync::barrier::{
+    dma_mb,
+    mb,
+    Full,
+    Read, //
+};
 
-/// A vring, as the modem sees it.
-pub struct Vring<'a> {
-    fake: &'a Fake,
-    base: usize,
-    /// Where its parts are.
-    pub layout: Layout,
+/// Some bytes of the shared memory.
+#[derive(Clone, Copy)]
+pub(crate) struct Location {
+    /// Offset in the memory, a multiple of `len`.
+    pub(crate) at: usize,
+    /// Number of bytes: 2, 4 or 8.
+    pub(crate) len: u32,
 }
 
-// By the layout, all accesses are inside of the memory.
-impl<'a> Vring<'a> {
-    /// Vring 0 or 1 of a modem.
-    pub fn new(fake: &'a Fake, vring: usize) -> Result<Self> {
-        Ok(Self {
-            fake,
-            base: fake.vring(vring)?,
-            layout: fake.layout(vring)?,
-        })
+/// The memory of a vring.
+///
+/// By the layout of the vring, no access is outside of the memory.
+pub(crate) struct VringMem<'a> {
+    memory: &'a Memory,
+    /// Where the vring begins.
+    base: usize,
+}
+
+impl<'a> VringMem<'a> {
+    /// The vring that begins at `base`.
+    pub(crate) fn new(memory: &'a Memory, base: usize) -> Self {
+        Self { memory, base }
     }
 
-    /// The place of `len` bytes at an offset of the layout.
-    pub fn place(&self, offset: usize, len: u32) -> Place {
-        Place {
-            at: self.base + offset,
-            len,
-        }
+    /// The location of `len` bytes at `off` of the vring.
+    pub(crate) fn location(&self, off: usize, len: u32) -> Location {
+        let at = self.base + off;
+        Location { at, len }
+    }
+}
+
+impl RingMem for VringMem<'_> {
+    fn load16(&self, off: usize) -> u16 {
+        self.memory.read(self.base + off).unwrap_or(u16::MAX)
     }
 
-    /// Loads 16 bits.
-    pub fn load16(&self, offset: usize) -> Result<u16> {
-        self.fake.memory().read(self.base + offset)
+    fn load32(&self, off: usize) -> u32 {
+        self.memory.read(self.base + off).unwrap_or(u32::MAX)
     }
 
-    /// Loads 32 bits.
-    pub fn load32(&self, offset: usize) -> Result<u32> {
-        self.fake.memory().read(self.base + offset)
+    fn load64(&self, off: usize) -> u64 {
+        self.memory.read(self.base + off).unwrap_or(u64::MAX)
     }
 
-    /// Stores 16 bits.
-    pub fn store16(&self, offset: usize, value: u16) {
-        let _ = self.fake.memory().write(self.base + offset, value);
+    fn store16(&self, off: usize, value: u16) {
+        let _ = self.memory.write(self.base + off, value);
     }
 
-    /// Stores 32 bits.
-    pub fn store32(&self, offset: usize, value: u32) {
-        let _ = self.fake.memory().write(self.base + offset, value);
+    fn store32(&self, off: usize, value: u32) {
+        let _ = self.memory.write(self.base + off, value);
     }
 
-    /// Stores 64 bits.
-    pub fn store64(&self, offset: usize, value: u64) {
-        let _ = self.fake.memory().write(self.base + offset, value);
+    fn store64(&self, off: usize, value: u64) {
+        let _ = self.memory.write(self.base + off, value);
+    }
+
+    fn rmb(&self) {
+        dma_mb(Read)
+    }
+
+    fn wmb(&self) {
+        dma_mb(Full)
+    }
+
+    fn mb(&self) {
+        mb(Full)
     }
 }

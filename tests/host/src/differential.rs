@@ -15,9 +15,10 @@ use virtio_queue::{Queue, QueueT};
 use vm_memory::{Bytes, GuestMemoryMmap};
 
 use crate::memory::{Memory, View};
+use crate::vring_chain::Segment;
 use crate::vring_layout::{Layout, AVAIL_F_NO_INTERRUPT, DESC_F_WRITE, USED_ELEM_SIZE};
 use crate::vring_mem::{Features, RingMem};
-use crate::vring_reversed::{Chain, Ring, Segment};
+use crate::vring_reversed::{Chain, DeviceRing};
 
 /// Chains of one ring, after which a new one of another size begins. More than 65,536, so that
 /// the indices of every ring wrap.
@@ -95,7 +96,7 @@ struct Pair<'a> {
     view: View<'a>,
     map: &'a GuestMemoryMmap,
     driver: Driver<View<'a>, Vec<Place>>,
-    ours: Ring<View<'a>, Vec<bool>>,
+    ours: DeviceRing<View<'a>, Vec<bool>>,
     theirs: Queue,
     segments: Vec<Segment>,
     buffers: Vec<Desc>,
@@ -125,7 +126,7 @@ impl<'a> Pair<'a> {
             layout,
             event_idx,
             driver,
-            ours: Ring::new(view.clone(), layout, features, storage)
+            ours: DeviceRing::new(view.clone(), layout, features, storage)
                 .expect("the storage is large enough"),
             theirs,
             rng,

@@ -19,9 +19,10 @@
 //!
 //! ```compile_fail,E0382
 //! use vring_host_tests::vring_mem::RingMem;
-//! use vring_host_tests::vring_reversed::{Chain, Ring, RingError};
+//! use vring_host_tests::vring_chain::DeviceRingError;
+//! use vring_host_tests::vring_reversed::{Chain, DeviceRing};
 //!
-//! fn twice<M: RingMem>(ring: &mut Ring<M, Vec<bool>>, chain: Chain) -> Result<(), RingError> {
+//! fn twice<M: RingMem>(ring: &mut DeviceRing<M, Vec<bool>>, chain: Chain) -> Result<(), DeviceRingError> {
 //!     ring.give_back(chain, 0)?;
 //!     ring.give_back(chain, 0)
 //! }
@@ -54,7 +55,9 @@
 
 #![forbid(unsafe_code)]
 
-pub use kernel_pure::{vring_driver, vring_layout, vring_mem, vring_news, vring_reversed};
+pub use kernel_pure::{
+    vring_chain, vring_driver, vring_layout, vring_mem, vring_news, vring_reversed,
+};
 
 pub mod differential;
 pub mod memory;

@@ -8,9 +8,9 @@ mod common;
 use common::{buffer, Bench, BOTH};
 use modem_ring::{Desc, Fields};
 use vring_host_tests::memory::View;
-use vring_host_tests::vring_driver::RingError as DriverError;
+use vring_host_tests::vring_chain::{DeviceRingError, Segment};
+use vring_host_tests::vring_driver::DriverRingError;
 use vring_host_tests::vring_layout::{Layout, LayoutError, DESC_F_INDIRECT, DESC_F_NEXT};
-use vring_host_tests::vring_reversed::{RingError, Segment};
 
 type Spoil = fn(&Fields<View<'_>>);
 
@@ -151,11 +151,11 @@ fn of_a_ring_to_send_by() {
 #[test]
 fn of_our_own() {
     let texts = [
-        RingError::NotInFlight { head: 2 }.to_string(),
-        RingError::Storage { len: 1, num: 64 }.to_string(),
-        RingError::Segments { len: 7, num: 8 }.to_string(),
-        DriverError::NotTaken { slot: 4 }.to_string(),
-        DriverError::Slots { slots: 9, num: 8 }.to_string(),
+        DeviceRingError::NotInFlight { head: 2 }.to_string(),
+        DeviceRingError::Storage { len: 1, num: 64 }.to_string(),
+        DeviceRingError::Segments { len: 7, num: 8 }.to_string(),
+        DriverRingError::NotTaken { slot: 4 }.to_string(),
+        DriverRingError::Slots { slots: 9, num: 8 }.to_string(),
     ];
     let expected = [
         "chain 2 given back to a ring that did not hand it out",

@@ -6,8 +6,8 @@ mod common;
 
 use common::{buffer, Bench, BOTH};
 use modem_ring::Used;
+use vring_host_tests::vring_chain::Segment;
 use vring_host_tests::vring_layout::{DESC_F_NEXT, DESC_F_WRITE};
-use vring_host_tests::vring_reversed::Segment;
 
 #[test]
 fn chains_come_out_as_they_were_posted_and_go_back_in_any_order() {
@@ -28,7 +28,7 @@ fn chains_come_out_as_they_were_posted_and_go_back_in_any_order() {
             assert_eq!((segment.addr(), segment.len()), (sent.addr, sent.len));
             let next = if i < 2 { DESC_F_NEXT } else { 0 };
             assert_eq!(segment.flags(), sent.flags | next);
-            assert_eq!((segment.is_write(), segment.is_empty()), (i == 1, i == 2));
+            assert_eq!((segment.is_write(), segment.len() == 0), (i == 1, i == 2));
         }
         // A chain that was looked at is the next one again, or goes back at once.
         for _ in 0..2 {
@@ -73,7 +73,7 @@ fn frames_are_sent_by_slots_that_come_back_in_any_order() {
         assert!(ring.take().is_none());
         assert_eq!(modem.fetch(), Ok(None), "nothing is published");
         assert!(ring.publish() && !ring.publish());
-        assert_eq!((ring.free(), ring.in_flight()), (0, 3));
+        assert_eq!(ring.free(), 0);
         for number in 0..3 {
             let mut sent = buffer(number);
             sent.next = 0;
@@ -87,7 +87,7 @@ fn frames_are_sent_by_slots_that_come_back_in_any_order() {
         for id in [1, 2, 0] {
             assert_eq!(ring.reclaim(), Ok(Some(id)));
         }
-        assert_eq!((ring.free(), ring.in_flight()), (3, 0));
+        assert_eq!(ring.free(), 3);
         let last = ring.take().map(|slot| slot.index());
         assert_eq!(last, Some(0), "the one that came back last");
     }

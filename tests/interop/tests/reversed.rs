@@ -6,8 +6,9 @@ use std::thread;
 
 use fastrand::Rng;
 use vring_host_tests::memory::View;
+use vring_host_tests::vring_chain::Segment;
 use vring_host_tests::vring_mem::Features;
-use vring_host_tests::vring_reversed::{Chain, Ring, Segment};
+use vring_host_tests::vring_reversed::{Chain, DeviceRing};
 use vring_interop::arena::{Arena, BUFFER};
 use vring_interop::bell::{bell, Bell, Sleeper};
 use vring_interop::kernel::{Buffer, Driver};
@@ -94,7 +95,7 @@ impl<'a> Kernel<'a> {
 /// Our side.
 struct Ours<'a> {
     arena: &'a Arena,
-    ring: Ring<View<'a>, Vec<bool>>,
+    ring: DeviceRing<View<'a>, Vec<bool>>,
     segments: Vec<Segment>,
     served: usize,
 }
@@ -106,7 +107,7 @@ impl<'a> Ours<'a> {
         let storage = vec![false; num];
         Self {
             arena,
-            ring: Ring::new(arena.view(), arena.layout(), features, storage)
+            ring: DeviceRing::new(arena.view(), arena.layout(), features, storage)
                 .expect("the storage is large enough"),
             segments: vec![Segment::default(); num],
             served: 0,

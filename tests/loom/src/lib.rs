@@ -20,7 +20,9 @@
 //!
 //! How to run: `cargo test -p vring-loom`, or `tests/host/run`, which counts these tests too.
 
-pub use kernel_pure::{vring_driver, vring_layout, vring_mem, vring_news, vring_reversed};
+pub use kernel_pure::{
+    vring_chain, vring_driver, vring_layout, vring_mem, vring_news, vring_reversed,
+};
 
 pub mod memory;
 pub mod models;

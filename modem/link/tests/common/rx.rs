@@ -4,14 +4,17 @@
 
 use super::Host;
 use ivshmem::memory::SharedMemory;
-use kernel_pure::vring_reversed::{Chain, Ring, RingError, Segment};
+use kernel_pure::{
+    vring_chain::{DeviceRingError, Segment},
+    vring_reversed::{Chain, DeviceRing},
+};
 use link::view::View;
 use rand::{Rng, rngs::SmallRng, seq::SliceRandom};
 
 /// The host's end of the downlink.
 pub struct Rx {
     memory: SharedMemory,
-    ring: Ring<View, Vec<bool>>,
+    ring: DeviceRing<View, Vec<bool>>,
     segments: Vec<Segment>,
     headroom: u64,
     room: u64,
@@ -29,7 +32,7 @@ impl Rx {
         let config = host.table.config.unwrap().downlink;
         Self {
             memory: host.memory.clone(),
-            ring: Ring::new(host.view(0), layout, host.features(), places).unwrap(),
+            ring: DeviceRing::new(host.view(0), layout, host.features(), places).unwrap(),
             segments: vec![Segment::default(); num],
             headroom: config.headroom.into(),
             room: u64::from(config.headroom) + u64::from(config.tailroom),
@@ -40,7 +43,7 @@ impl Rx {
     }
 
     /// Takes the next chain, and keeps its buffers. Returns whether there was one.
-    pub fn fetch_one(&mut self, take: &mut impl FnMut(&[u8])) -> Result<bool, RingError> {
+    pub fn fetch_one(&mut self, take: &mut impl FnMut(&[u8])) -> Result<bool, DeviceRingError> {
         let Some(chain) = self.ring.fetch(&mut self.segments)? else {
             return Ok(false);
         };
@@ -59,7 +62,7 @@ impl Rx {
     }
 
     /// Takes all chains.
-    pub fn fetch(&mut self, mut take: impl FnMut(&[u8])) -> Result<(), RingError> {
+    pub fn fetch(&mut self, mut take: impl FnMut(&[u8])) -> Result<(), DeviceRingError> {
         while self.fetch_one(&mut take)? {}
         Ok(())
     }

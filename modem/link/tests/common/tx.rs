@@ -4,7 +4,10 @@
 
 use super::{Host, POOL, POOL_SIZE};
 use ivshmem::memory::SharedMemory;
-use kernel_pure::{vring_driver::Ring, vring_layout::AVAIL_F_NO_INTERRUPT};
+use kernel_pure::{
+    vring_driver::{DriverRing, SlotState},
+    vring_layout::AVAIL_F_NO_INTERRUPT,
+};
 use link::view::View;
 use modem_ring::{Desc, Fields};
 
@@ -13,7 +16,8 @@ pub struct Tx {
     pub memory: SharedMemory,
     /// For what the ring does not do by itself.
     pub fields: Fields<View>,
-    ring: Ring<View, Vec<u16>>,
+    ring: DriverRing<View, Vec<SlotState>>,
+    slots: u16,
     event_idx: bool,
     headroom: u16,
     tailroom: u16,
@@ -26,11 +30,13 @@ impl Tx {
         let (layout, features) = (host.layout(1), host.features());
         let config = host.table.config.unwrap().uplink;
         let slots = u16::try_from(POOL_SIZE / u64::from(config.mtu)).unwrap_or(u16::MAX);
-        let slots = vec![0; layout.num().min(slots).into()];
+        let slots = layout.num().min(slots);
+        let states = vec![SlotState::Taken; slots.into()];
         let this = Self {
             memory: host.memory.clone(),
             fields: host.fields(1),
-            ring: Ring::new(host.view(1), layout, features, slots).unwrap(),
+            ring: DriverRing::new(host.view(1), layout, features, states).unwrap(),
+            slots,
             event_idx: features.event_idx,
             headroom: config.headroom,
             tailroom: config.tailroom,
@@ -77,7 +83,7 @@ impl Tx {
 
     /// Slots that the modem has.
     pub fn in_flight(&self) -> usize {
-        self.ring.in_flight().into()
+        (self.slots - self.ring.free()).into()
     }
 
     /// Asks to be interrupted when the modem returns a slot, or not to.

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use super::input::Input;
 use super::memory::{Access, Memory, View};
 use super::trace::{passes, Places, Trace};
-use crate::vring_driver::{Ring, RingError, Slot};
+use crate::vring_driver::{DriverRing, DriverRingError, Slot, SlotState};
 use crate::vring_layout::Layout;
 use crate::vring_mem::Features;
 
@@ -31,16 +31,22 @@ struct Reference {
     next_used: u16,
     known_used: u16,
     quiet: bool,
-    broken: Option<RingError>,
+    broken: Option<DriverRingError>,
 }
 
 impl Reference {
-    fn add(&mut self, trace: &mut Trace, slot: u16, addr: u64, len: u32) -> Result<(), RingError> {
+    fn add(
+        &mut self,
+        trace: &mut Trace,
+        slot: u16,
+        addr: u64,
+        len: u32,
+    ) -> Result<(), DriverRingError> {
         if let Some(error) = self.broken {
             return Err(error);
         }
         if !self.taken.remove(&slot) {
-            return Err(*self.broken.insert(RingError::NotTaken { slot }));
+            return Err(*self.broken.insert(DriverRingError::NotTaken { slot }));
         }
         self.in_flight.insert(slot);
         let [l0, l1, l2, l3] = len.to_ne_bytes();
@@ -68,7 +74,7 @@ impl Reference {
         }
     }
 
-    fn reclaim(&mut self, trace: &mut Trace) -> Result<Option<u16>, RingError> {
+    fn reclaim(&mut self, trace: &mut Trace) -> Result<Option<u16>, DriverRingError> {
         if let Some(error) = self.broken {
             return Err(error);
         }
@@ -77,13 +83,13 @@ impl Reference {
         result
     }
 
-    fn next_used(&mut self, trace: &mut Trace) -> Result<Option<u16>, RingError> {
+    fn next_used(&mut self, trace: &mut Trace) -> Result<Option<u16>, DriverRingError> {
         if self.known_used == self.next_used {
             let idx = trace.load16(self.places.used_idx());
             let delta = idx.wrapping_sub(self.next_used);
             let allowed = self.published.wrapping_sub(self.next_used);
             if delta > allowed {
-                return Err(RingError::UsedJump { delta, allowed });
+                return Err(DriverRingError::UsedJump { delta, allowed });
             }
             trace.barrier(Access::Rmb);
             if delta == 0 {
@@ -94,11 +100,11 @@ impl Reference {
         let id = trace.load32(self.places.used_ring(self.next_used));
         if id >= self.slots.into() {
             let slots = self.slots;
-            return Err(RingError::UsedId { id, slots });
+            return Err(DriverRingError::UsedId { id, slots });
         }
         let slot = id as u16;
         if !self.in_flight.remove(&slot) {
-            return Err(RingError::NotInFlight { id: slot });
+            return Err(DriverRingError::NotInFlight { id: slot });
         }
         self.free.insert(slot);
         self.next_used = self.next_used.wrapping_add(1);
@@ -135,7 +141,8 @@ impl Reference {
 /// The ring under test, the reference, and what was taken.
 struct Bench<'a> {
     memory: &'a Memory,
-    ring: Ring<View<'a>, Vec<u16>>,
+    ring: DriverRing<View<'a>, Vec<SlotState>>,
+    layout: Layout,
     reference: Reference,
     held: Vec<Slot>,
     /// Where the modem reads the available ring next.
@@ -187,10 +194,10 @@ impl Bench<'_> {
 
     /// A slot of another ring, which may have more of them.
     fn foreign(&self, index: u16) -> Slot {
-        let layout = *self.ring.layout();
+        let layout = self.layout;
         let memory = Memory::new(layout.size());
-        let slots = vec![0; usize::from(layout.num())];
-        let mut ring = Ring::new(memory.view(), layout, Features::default(), slots)
+        let slots = vec![SlotState::Taken; usize::from(layout.num())];
+        let mut ring = DriverRing::new(memory.view(), layout, Features::default(), slots)
             .expect("as many slots as descriptors");
         let slots: Vec<_> = std::iter::from_fn(|| ring.take()).collect();
         assert_eq!(slots.len(), usize::from(layout.num()));
@@ -266,7 +273,7 @@ impl Bench<'_> {
             }
             12 => {
                 let (off, value) = (input.u16(), input.u16());
-                let off = usize::from(off) % (self.ring.layout().size() - 1);
+                let off = usize::from(off) % (self.layout.size() - 1);
                 self.memory.poke(off, 2, value.into());
             }
             13 => self.memory.poke_later(input.u8(), input.u16(), input.u16()),
@@ -285,14 +292,13 @@ impl Bench<'_> {
             assert!(!error.to_string().is_empty());
             self.memory.close();
         } else {
-            assert_eq!(usize::from(self.ring.in_flight()), in_flight);
             assert_eq!(all, usize::from(reference.slots), "a slot was lost");
         }
     }
 }
 
 /// Eats a ring and calls. Returns how many buffers came back, and the error that broke the ring.
-pub fn fuzz(input: &[u8]) -> (u16, Option<RingError>) {
+pub fn fuzz(input: &[u8]) -> (u16, Option<DriverRingError>) {
     let mut input = Input::new(input);
     let head = input.u8();
     let num = 1u16 << (head & 7);
@@ -303,13 +309,13 @@ pub fn fuzz(input: &[u8]) -> (u16, Option<RingError>) {
     let memory = Memory::new(layout.size());
     let features = Features { event_idx };
     // The content of the storage must not matter.
-    let storage = vec![u16::MAX; slots.into()];
-    let ring = match Ring::new(memory.view(), layout, features, storage) {
+    let storage = vec![SlotState::InFlight; slots.into()];
+    let ring = match DriverRing::new(memory.view(), layout, features, storage) {
         Ok(ring) => ring,
         Err(error) => {
             assert!(slots == 0 || slots > num);
             let slots = slots.into();
-            assert_eq!(error, RingError::Slots { slots, num });
+            assert_eq!(error, DriverRingError::Slots { slots, num });
             return (0, Some(error));
         }
     };
@@ -317,6 +323,7 @@ pub fn fuzz(input: &[u8]) -> (u16, Option<RingError>) {
     let mut bench = Bench {
         memory: &memory,
         ring,
+        layout,
         reference: Reference {
             places,
             slots,

@@ -5,9 +5,10 @@
 
 use modem_ring::{Desc, Device, Driver, Fields, Place};
 use vring_host_tests::memory::{Memory, View};
+use vring_host_tests::vring_driver::{DriverRing, SlotState};
 use vring_host_tests::vring_layout::Layout;
 use vring_host_tests::vring_mem::Features;
-use vring_host_tests::{vring_driver, vring_reversed};
+use vring_host_tests::vring_reversed::DeviceRing;
 
 /// Both features, for tests that hold for each.
 pub const BOTH: [Features; 2] = [Features { event_idx: false }, Features { event_idx: true }];
@@ -51,16 +52,15 @@ impl Bench {
     }
 
     /// The reversed ring under test.
-    pub fn reversed(&self) -> vring_reversed::Ring<View<'_>, Vec<bool>> {
+    pub fn reversed(&self) -> DeviceRing<View<'_>, Vec<bool>> {
         let places = vec![true; self.layout.num().into()];
-        vring_reversed::Ring::new(self.view(), self.layout, self.features, places)
-            .expect("enough places")
+        DeviceRing::new(self.view(), self.layout, self.features, places).expect("enough places")
     }
 
     /// The ring to send by under test, with so many slots.
-    pub fn driver(&self, slots: u16) -> vring_driver::Ring<View<'_>, Vec<u16>> {
-        let slots = vec![u16::MAX; slots.into()];
-        vring_driver::Ring::new(self.view(), self.layout, self.features, slots)
+    pub fn driver(&self, slots: u16) -> DriverRing<View<'_>, Vec<SlotState>> {
+        let slots = vec![SlotState::Taken; slots.into()];
+        DriverRing::new(self.view(), self.layout, self.features, slots)
             .expect("as many slots are possible")
     }
 }

@@ -8,14 +8,14 @@ use loom::thread;
 use super::{woken, BUFFERS};
 use crate::memory::{Memory, Plan, Probe, Shared};
 use crate::modem::{buffer, Device};
-use crate::vring_driver::Ring;
+use crate::vring_driver::{DriverRing, SlotState};
 use crate::vring_mem::Features;
 
 /// The ring under test, and what it needs.
 struct Side {
     shared: Arc<Shared>,
     probe: Probe,
-    ring: Ring<Memory, Vec<u16>>,
+    ring: DriverRing<Memory, Vec<SlotState>>,
     added: u16,
     reclaimed: u16,
     kicks: Vec<bool>,
@@ -25,11 +25,11 @@ impl Side {
     fn new(shared: &Arc<Shared>, plan: &Plan, features: Features) -> Self {
         let probe = Probe::default();
         let mem = Memory::tested(shared, plan, &probe);
-        let slots = vec![0; usize::from(shared.layout.num())];
+        let slots = vec![SlotState::Taken; usize::from(shared.layout.num())];
         Self {
             shared: shared.clone(),
             probe,
-            ring: Ring::new(mem, shared.layout, features, slots).expect("there are slots"),
+            ring: DriverRing::new(mem, shared.layout, features, slots).expect("there are slots"),
             added: 0,
             reclaimed: 0,
             kicks: Vec::new(),

@@ -8,14 +8,15 @@ use loom::thread;
 use super::{woken, BUFFERS};
 use crate::memory::{Memory, Plan, Probe, Shared};
 use crate::modem::{buffer, Driver};
+use crate::vring_chain::Segment;
 use crate::vring_mem::Features;
-use crate::vring_reversed::{Chain, Ring, Segment};
+use crate::vring_reversed::{Chain, DeviceRing};
 
 /// The ring under test, and what it needs.
 struct Side {
     shared: Arc<Shared>,
     probe: Probe,
-    ring: Ring<Memory, Vec<bool>>,
+    ring: DeviceRing<Memory, Vec<bool>>,
     segments: Vec<Segment>,
     fetched: u16,
     kicks: Vec<bool>,
@@ -29,7 +30,7 @@ impl Side {
         Self {
             shared: shared.clone(),
             probe,
-            ring: Ring::new(mem, shared.layout, features, storage).expect("enough storage"),
+            ring: DeviceRing::new(mem, shared.layout, features, storage).expect("enough storage"),
             segments: vec![Segment::default(); usize::from(shared.layout.num())],
             fetched: 0,
             kicks: Vec::new(),

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0
+
+/* What moves frames and kicks, with the tracepoints of both. */
+
+#include <linux/if_ether.h>
+#include <linux/netdevice.h>
+#include <linux/skbuff.h>
+#include <linux/virtio.h>
+
+#include "frames.h"
+
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
+unsigned int caif_virtio_sent(struct net_device *dev, struct sk_buff *skb, bool more)
+{
+	struct netdev_queue *queue = netdev_get_tx_queue(dev, 0);
+	unsigned int len = skb->len;
+	unsigned int ret = 0;
+
+	trace_caif_virtio_transmit(dev, len);
+	skb_tx_timestamp(skb);
+	dev_consume_skb_any(skb);
+	dev_sw_netstats_tx_add(dev, 1, len);
+	if (__netdev_tx_sent_queue(queue, len, more))
+		ret |= CAIF_VIRTIO_NEED_KICK;
+	if (netif_xmit_stopped(queue))
+		ret |= CAIF_VIRTIO_STOPPED;
+	return ret;
+}
+
+/*
+ * At once and by itself: netif_receive_skb_list() takes more instructions and is
+ * of no use to a protocol that does not receive lists, and the allocator has the
+ * memory of a packet back for the next one.
+ */
+static void deliver(struct sk_buff *skb, unsigned int len)
+{
+	skb->protocol = htons(ETH_P_CAIF);
+	skb_reset_mac_header(skb);
+	trace_caif_virtio_receive(skb->dev, len);
+	dev_sw_netstats_rx_add(skb->dev, len);
+	netif_receive_skb(skb);
+}
+
+bool caif_virtio_receive(struct napi_struct *napi, const void *from, unsigned int len)
+{
+	struct sk_buff *skb = napi_alloc_skb(napi, len);
+
+	if (unlikely(!skb))
+		return false;
+	memcpy(__skb_put(skb, len), from, len);
+	deliver(skb, len);
+	return true;
+}
+
+bool caif_virtio_receive_io(struct napi_struct *napi, const void *from, unsigned int len)
+{
+	struct sk_buff *skb = napi_alloc_skb(napi, len);
+
+	if (unlikely(!skb))
+		return false;
+	memcpy_fromio(__skb_put(skb, len), (const void __iomem *)from, len);
+	deliver(skb, len);
+	return true;
+}
+
+void caif_virtio_kick(struct virtqueue *vq)
+{
+	trace_caif_virtio_kick(vq);
+	virtqueue_notify(vq);
+}
+
+void caif_virtio_trace_drop(const struct net_device *dev, const char *why, u64 da, u32 len)
+{
+	trace_caif_virtio_drop(dev, why, da, len);
+}
+
+void caif_virtio_trace_fault(const struct net_device *dev, const char *why)
+{
+	trace_caif_virtio_fault(dev, why);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The driver's functions in C, for callers in Rust: those that move frames and
+ * kick, each with its tracepoint, and the tracepoints of what goes wrong.
+ */
+#ifndef CAIF_VIRTIO_FRAMES_H
+#define CAIF_VIRTIO_FRAMES_H
+
+#include <linux/netdevice.h>
+#include <linux/virtio.h>
+
+/*
+ * Both copy a frame to a new packet, count it and hand it to the stack. They
+ * return whether there was memory for the packet. To be called by the poll
+ * function of napi, whose device has statistics of NETDEV_PCPU_STAT_TSTATS.
+ */
+bool caif_virtio_receive(struct napi_struct *napi, const void *from, unsigned int len);
+bool caif_virtio_receive_io(struct napi_struct *napi, const void *from, unsigned int len);
+
+/* What is to be done after a packet was handed over. */
+#define CAIF_VIRTIO_NEED_KICK	1	/* The modem must be told now. */
+#define CAIF_VIRTIO_STOPPED	2	/* The queue is stopped, by whomever. */
+
+/*
+ * Counts a packet whose frame is in a slot, which may stop the queue by its
+ * byte limits, and frees it. The lock of the transmit queue must be held.
+ */
+unsigned int caif_virtio_sent(struct net_device *dev, struct sk_buff *skb, bool more);
+
+/* Kicks the modem for a vring, as its platform's driver does it. */
+void caif_virtio_kick(struct virtqueue *vq);
+
+void caif_virtio_trace_drop(const struct net_device *dev, const char *why, u64 da, u32 len);
+void caif_virtio_trace_fault(const struct net_device *dev, const char *why);
+
+#endif
