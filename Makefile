@@ -42,21 +42,28 @@ help: ## print this
 		$(firstword $(MAKEFILE_LIST))
 
 ## Tests
-test: setup ## all tests, on the host and in QEMU; with ARCH=arm64 KUnit and VM tests on a machine of arm64
+test: setup ## each case once, on the host and in QEMU; with ARCH=arm64 KUnit and VM tests on a machine of arm64
 	@tests/run
 
-## test-PART: one part of the tests, as tests/run --help names them
+test-all: setup ## everything there is, for a release: hours; interrupted, it goes on from there
+	@ARCH=arm64 scripts/toolchain --quiet
+	@tests/run --all --resume
+
+## test-PART: one part of the tests, as tests/run --list names them
 $(PARTS:%=test-%): test-%: setup
 	@tests/run $*
 
 test-intree: setup ## the driver as part of the kernel, with its own KUnit tool; with ARCH=arm64 that tool on a machine of arm64
-	@tests/intree/run
+	@tests/intree/run --full
 
 soak: setup ## a thousand crashes, rebinds and so on, with the modem process
 	@tests/soak/run
 
 fuzz: setup ## ten minutes of fuzzing for each target
 	@tests/fuzz/run --long
+
+mutants: setup ## put faults into driver and rings, name the test that catches each
+	@tests/mutants/run
 
 ## Benches
 bench: setup ## instructions per frame, beside those of the original C driver

@@ -240,15 +240,13 @@ impl<M: RingMem, S: BorrowMut<[SlotState]>> DriverRing<M, S> {
     /// Puts a slot back unused. A slot of another ring is dropped.
     pub fn put(&mut self, slot: Slot) {
         let Slot(slot) = slot;
-        match self.slots.borrow_mut().get_mut(usize::from(slot)) {
-            Some(state @ SlotState::Taken) => {
-                // INVARIANT: The slot is free and the first of the list now.
-                *state = SlotState::Free {
-                    next: self.first_free.replace(slot),
-                };
-                self.free = self.free.saturating_add(1);
-            }
-            _ => {}
+        let state = self.slots.borrow_mut().get_mut(usize::from(slot));
+        if let Some(state @ SlotState::Taken) = state {
+            // INVARIANT: The slot is free and the first of the list now.
+            *state = SlotState::Free {
+                next: self.first_free.replace(slot),
+            };
+            self.free = self.free.saturating_add(1);
         }
     }
 

@@ -14,7 +14,7 @@ static struct netdev_queue *txq(const struct net_device *dev)
 }
 
 void helper_netif_napi_add(struct net_device *dev, struct napi_struct *napi,
-				int (*poll)(struct napi_struct *napi, int budget))
+			   int (*poll)(struct napi_struct *napi, int budget))
 {
 	netif_napi_add(dev, napi, poll);
 }
@@ -70,7 +70,7 @@ bool helper_netif_xmit_stopped(const struct net_device *dev)
 }
 
 void helper_netdev_completed_queue(struct net_device *dev, unsigned int pkts,
-					unsigned int bytes)
+				   unsigned int bytes)
 {
 	netdev_tx_completed_queue(txq(dev), pkts, bytes);
 }
@@ -91,7 +91,7 @@ void helper_dev_kfree_skb_any(struct sk_buff *skb)
 }
 
 int helper_virtio_find_vqs(struct virtio_device *vdev, unsigned int nvqs,
-				struct virtqueue *vqs[], struct virtqueue_info infos[])
+			   struct virtqueue *vqs[], struct virtqueue_info infos[])
 {
 	return virtio_find_vqs(vdev, nvqs, vqs, infos, NULL);
 }

@@ -14,7 +14,7 @@
 enum { HELPER_NETDEV_PRIV = offsetof(struct net_device, priv) };
 
 void helper_netif_napi_add(struct net_device *dev, struct napi_struct *napi,
-				int (*poll)(struct napi_struct *napi, int budget));
+			   int (*poll)(struct napi_struct *napi, int budget));
 void helper_napi_schedule(struct napi_struct *napi);
 
 void helper_netif_tx_lock(struct net_device *dev);
@@ -25,14 +25,14 @@ bool helper_netif_running(const struct net_device *dev);
 bool helper_netif_queue_stopped(const struct net_device *dev);
 bool helper_netif_xmit_stopped(const struct net_device *dev);
 void helper_netdev_completed_queue(struct net_device *dev, unsigned int pkts,
-					unsigned int bytes);
+				   unsigned int bytes);
 bool helper_netdev_xmit_more(void);
 void helper_txq_trans_cond_update(struct net_device *dev);
 
 void helper_dev_kfree_skb_any(struct sk_buff *skb);
 
 int helper_virtio_find_vqs(struct virtio_device *vdev, unsigned int nvqs,
-				struct virtqueue *vqs[], struct virtqueue_info infos[]);
+			   struct virtqueue *vqs[], struct virtqueue_info infos[]);
 void helper_virtio_del_vqs(struct virtio_device *vdev);
 void helper_virtio_set_status(struct virtio_device *vdev, u8 status);
 void helper_virtio_clear_bit(struct virtio_device *vdev, unsigned int bit);

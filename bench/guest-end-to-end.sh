@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # Measures the modem's services over CAIF with this driver and with the original one, and the same
-# services over virtio-net, by turns. Runs in the test machine.
+# services over virtio-net, in turn. Runs in the test machine.
 set -eu
 drivers=/sys/bus/virtio/drivers
-# bind DRIVER: gives it the modem, and waits until it is of use.
+# bind DRIVER: binds it to the modem's device, and waits until traffic passes.
 bind() {
 	echo "$device" >"$drivers/$1/bind"
 	link=$(guest-tool wait-netdev 'cfvrt*')
@@ -24,7 +24,8 @@ measure() {
 	taskset 1 guest-tool measure "$2" --pings 1000 --datagrams 4000 --bytes 20000000 --name "$1" >/tmp/measured
 	if [ "$round" != warm ]; then grep '^{' /tmp/measured; fi
 }
-# Interrupts on one CPU and what measures on the other: left to chance, that is most of what differs.
+# Interrupts on one CPU and the measuring program on the other. Unpinned, their placement causes most
+# of the variance.
 echo 2 >/proc/irq/default_smp_affinity
 modprobe ivshmem_rproc
 modprobe chnl_net

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Executes single interrupts of one driver after the other, each when it is told to. Runs in the
-# test machine.
+# Executes single interrupts of one driver after the other, each on a command from the host. Runs in
+# the test machine.
 set -eu
 bench=/sys/kernel/debug/caif_bench
 modprobe vringh
@@ -9,10 +9,10 @@ modprobe caif_bench
 for driver in caif_virtio caif_virtio_c; do
 	modprobe "$driver"
 	cat $bench/reset
-	# With the names of what is in modules, by which the host knows the addresses.
+	# The host needs the addresses of the modules' functions.
 	grep '\[' /proc/kallsyms
 	for payload in 64 1500; do
-		# Frames, and how many are on a chain.
+		# Frames per interrupt, and frames per chain.
 		for shape in 1,1 8,1 32,1 8,8; do
 			echo "$shape,$payload" >/sys/module/caif_bench/parameters/one
 			cat $bench/one

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Measures one driver after the other, on the same modem, and what becomes of this driver's cost when
-# there is more of all. Runs in the test machine.
+# Measures one driver after the other, with the same modem, and this driver's cost with more
+# descriptors, modems and channels. Runs in the test machine.
 set -eu
 bench=/sys/kernel/debug/caif_bench
 modprobe vringh
@@ -16,7 +16,7 @@ for event_idx in 0 1; do
 	rmmod caif_bench
 done
 
-# KiB of memory that are free.
+# Prints the free memory in KiB.
 free_memory() {
 	sync
 	echo 3 >/proc/sys/vm/drop_caches

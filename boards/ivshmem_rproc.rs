@@ -2,9 +2,9 @@
 
 //! The test board: a modem behind QEMU's `ivshmem-doorbell` as a remote processor.
 //!
-//! BAR 2 is memory that the modem, a process beside QEMU, has mapped as well; BAR 0 rings its
-//! doorbells, and MSI-X vectors are ours. `Documentation/board-ivshmem.md` is the contract with
-//! the modem.
+//! BAR 2 is memory that the modem, a process beside QEMU, has mapped as well. Registers in BAR 0
+//! interrupt the modem; the modem's interrupts arrive as MSI-X vectors.
+//! `Documentation/board-ivshmem.md` is the contract with the modem.
 
 #![deny(unsafe_code)]
 
@@ -20,12 +20,14 @@ mod abstractions {
     pub(crate) mod remoteproc;
 }
 mod ivshmem {
-    //! The board's memory and control page, its firmware, and the watchdog of its modem.
+    //! The parts of the board that do not use remoteproc.
 
+    #[expect(unreachable_pub, reason = "the host's tests build this file as well")]
     pub(super) mod firmware;
     pub(super) mod layout;
     #[expect(unreachable_pub, reason = "the modem builds this file as well")]
     pub(super) mod map;
+    #[expect(unreachable_pub, reason = "the host's tests build this file as well")]
     mod table;
     pub(super) mod watchdog;
 }
@@ -87,7 +89,7 @@ use kernel::{
     }, //
 };
 
-/// Lets the kernel's printing take the error of a file that does not know the kernel.
+/// Implements the kernel's `Display` for the error of a file that does not use the kernel crate.
 impl fmt::Display for firmware::Unfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         core::fmt::Display::fmt(self, f)
@@ -96,7 +98,7 @@ impl fmt::Display for firmware::Unfit {
 
 /// Name of the driver and of what it claims.
 const NAME: &CStr = c"ivshmem-rproc";
-/// The revision of the device that has the registers below.
+/// The revision of the PCI device that has the registers below.
 const REVISION: u8 = 1;
 /// How long the modem may take to leave a boot, in milliseconds.
 const STOP_MS: u32 = 1000;
@@ -117,7 +119,7 @@ register! {
 /// BAR 0 up to the last register in use.
 type Registers = pci::DevresBar<0x10>;
 
-/// Vector of the doorbells by which board and modem report a change of the control page.
+/// Vector by which each side tells the other that the control page changed.
 const CONTROL: u16 = 2;
 
 /// The remote processor's driver.
@@ -131,7 +133,7 @@ struct Board {
 }
 
 impl Board {
-    /// Rings a doorbell of the modem. Does nothing while the modem has no valid peer id.
+    /// Interrupts the modem. Does nothing if the modem has no valid peer id.
     fn ring(&self, vector: u16) {
         let Ok(peer) = self.watchdog.control().modem_peer() else {
             return;
@@ -142,7 +144,7 @@ impl Board {
         }
     }
 
-    /// Tells the modem to leave its boot, and waits for that unless it crashed.
+    /// Tells the modem to leave its boot, and waits until it has, unless it crashed.
     fn end_boot(&self, rproc: &Rproc) -> Result {
         let control = self.watchdog.control();
         self.watchdog.expect_leave();
@@ -161,7 +163,7 @@ impl Board {
 #[vtable]
 impl Operations for Board {
     fn prepare(&self, rproc: &Rproc) -> Result {
-        // The modem may still be in a boot of an earlier Linux, which did not stop it.
+        // The modem may still be in a boot of an earlier kernel that did not end it.
         self.end_boot(rproc)
     }
 
@@ -209,7 +211,7 @@ impl Handler for Vector {
     fn handle(&self) -> IrqReturn {
         match self {
             Self::Vring(rproc, number) => {
-                // The vector is this vring's alone: it is handled even if the vring has no news.
+                // `IRQ_HANDLED` even without news: no other device shares the vector.
                 rproc.vq_interrupt(*number);
             }
             Self::Control(watchdog) => watchdog.look(false),
@@ -218,7 +220,7 @@ impl Handler for Vector {
     }
 }
 
-/// A bound PCI function. Fields are dropped in this order.
+/// A bound PCI function. The order of the fields is the order of the teardown.
 struct Function<'bound> {
     _registration: Registration<Board>,
     _vectors: MsiX<'bound, Vector>,
@@ -238,10 +240,10 @@ kernel::pci_device_table!(
 struct IvshmemRproc;
 
 impl IvshmemRproc {
-    /// Claims the shared memory and checks that it is a modem's.
+    /// Claims the shared memory, and checks its size.
     fn memory(pdev: &pci::Device<Core<'_>>) -> Result<Region> {
         let memory = Region::claim(pdev, 2, NAME)
-            .inspect_err(|e| dev_err!(pdev, "BAR 2 is not to be had ({e:?})\n"))?;
+            .inspect_err(|e| dev_err!(pdev, "BAR 2 cannot be claimed ({e:?})\n"))?;
         let len = memory.physical().len();
         if !len.is_power_of_two() || !(map::MIN_SIZE..=map::MAX_SIZE).contains(&len) {
             dev_err!(
@@ -262,7 +264,7 @@ impl IvshmemRproc {
         let peer = u16::try_from(u32::from(position)).map_err(|_| {
             dev_err!(
                 pdev,
-                "peer id {position:#x} is not one of 0 to 0xffff, is there a server?\n"
+                "peer id {position:#x}, must be from 0 to 0xffff: is the ivshmem server running?\n"
             );
             ENODEV
         })?;
@@ -327,7 +329,7 @@ impl pci::Driver for IvshmemRproc {
         let vectors = MsiX::new(pdev, NAME, vectors).inspect_err(|e| {
             dev_err!(
                 pdev,
-                "has not the three MSI-X vectors of an ivshmem-doorbell ({e:?})\n"
+                "does not have the three MSI-X vectors of an ivshmem-doorbell ({e:?})\n"
             );
         })?;
         Ok(Function {

@@ -36,6 +36,13 @@ arm64 | aarch64) ARCH=arm64 ARCH_SUFFIX=-arm64 ARCH_MAKE=(ARCH=arm64) KERNEL_IMA
 	;;
 esac
 
+# The kernel that the demo and all tests boot: one with sanitizers, so that no other must be built.
+# That of arm64 has none.
+case $ARCH in
+x86_64) TEST_KERNEL=san ;;
+*) TEST_KERNEL='test' ;;
+esac
+
 say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
 warn() { printf 'warning: %s\n' "$*" >&2; }
 die() {
@@ -77,24 +84,22 @@ as_root() {
 # step LABEL LOGNAME COMMAND...: run a long command with its output in a log,
 # a progress line every ten seconds, and the log's end on failure.
 step() {
-	local label=$1 log=$CACHE/log/$2.log pid start rc
+	local label=$1 log=$CACHE/log/$2.log pid start rc timer ended=''
 	shift 2
 	mkdir -p "$CACHE/log"
 	start=$SECONDS
 	say "$label"
 	"$@" >"$log" 2>&1 </dev/null &
 	pid=$!
-	while kill -0 "$pid" 2>/dev/null; do
-		# Woken by the end of the command or, for the progress line, by time.
-		for _ in 1 2 3 4 5 6 7 8 9 10; do
-			sleep 1
-			kill -0 "$pid" 2>/dev/null || break
-		done
-		kill -0 "$pid" 2>/dev/null && printf '    %4d s  %s\n' $((SECONDS - start)) \
-			"$(tail -n 1 "$log" | tr -d '\r' | cut -c1-90)" >&2
+	# Woken by the end of the command or, for the progress line, by time.
+	while true; do
+		sleep 10 >/dev/null 2>&1 9>&- &
+		timer=$! rc=0
+		wait -n -p ended "$pid" "$timer" || rc=$?
+		[ "$ended" = "$timer" ] || break
+		printf '    %4d s  %s\n' $((SECONDS - start)) "$(tail -n 1 "$log" | tr -d '\r' | cut -c1-90)" >&2
 	done
-	rc=0
-	wait "$pid" || rc=$?
+	{ kill "$timer" && wait "$timer"; } 2>/dev/null || true
 	if [ "$rc" != 0 ]; then
 		tail -n 30 "$log" >&2
 		die "$label failed (exit $rc), the whole log is $log"

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Included before the original driver, which looks for the pages of what the DMA API gives it. Only the
- * linear map has these; memory that was declared for a device is mapped elsewhere.
+ * Included before the original driver, which needs the pages of the memory that the DMA API gives
+ * it. Only memory in the linear map has pages; memory declared for a device is mapped elsewhere.
  */
 #include <linux/dma-mapping.h>
 
-/* What was allocated, as the DMA API knows it: that driver holds one piece at a time. */
+/* The allocation for the DMA API. That driver has one at a time. */
 static void *c_driver_memory;
 
 static inline void *c_driver_alloc(struct device *dev, size_t size, dma_addr_t *dma, gfp_t gfp)

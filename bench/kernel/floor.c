@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What no driver can do without: the same cycle of a poll function that has packets from nowhere. */
+/* The floor: the cost of NAPI, allocation, copy and delivery that every driver has. */
 #include <linux/slab.h>
 
 #include "measure.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Whether a frame costs more when there is more of all else: descriptors, modems, channels. */
+/* Growth: the cost of a frame with more descriptors, modems and channels. */
 #include <linux/moduleparam.h>
 
 #include "measure.h"
@@ -11,7 +11,7 @@ static unsigned int channels = 1;
 module_param(channels, uint, 0644);
 MODULE_PARM_DESC(channels, "Channels that frames are for in turn, when growth is measured");
 
-/* A burst by each modem; all of them interrupt before one is polled. */
+/* Receives a burst of each modem; all modems interrupt before the first one is polled. */
 static int receive(struct bench_modem *modems[], unsigned int count, unsigned int payload,
 		   struct bench_sink *sink, u64 *span)
 {
@@ -37,7 +37,7 @@ static int receive(struct bench_modem *modems[], unsigned int count, unsigned in
 static int grown_rx(struct seq_file *out, struct bench_modem *modems[], unsigned int count,
 		    unsigned int payload, u64 *samples)
 {
-	/* So that all descriptors of the smaller rings, and many of the others, had their turn. */
+	/* Enough bursts to use all descriptors of the smaller rings. */
 	unsigned int warm = 64;
 	struct bench_result result = {};
 	struct bench_sink sink;
@@ -60,7 +60,7 @@ static int grown_rx(struct seq_file *out, struct bench_modem *modems[], unsigned
 	return 0;
 }
 
-/* Each sample is as many frames as fill the rings four times, so that all is in it. */
+/* Each sample fills the rings four times, so that it includes work that is not done per frame. */
 static int grown_tx(struct seq_file *out, struct bench_modem *modems[], struct net_device *devs[],
 		    unsigned int count, unsigned int payload, u64 *samples)
 {
@@ -93,7 +93,7 @@ static int grown_tx(struct seq_file *out, struct bench_modem *modems[], struct n
 			samples[i] = span;
 	}
 	frames *= count;
-	/* There was a look at the time for each frame. */
+	/* The clock was read for each frame. */
 	looks = bench_overhead() * (frames - 1);
 	for (unsigned int i = 0; i < kept; i++)
 		samples[i] -= min(samples[i], looks);

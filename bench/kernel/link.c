@@ -2,8 +2,9 @@
 /*
  * Lets the original driver use the board's link to a modem process.
  *
- * That driver takes the modem's addresses for those of RAM. So the board's memory gets pages and a place
- * in the linear map as RAM has them, and the virtio device gets what else that driver asks for.
+ * That driver treats the modem's addresses as physical addresses of RAM. So the board's memory gets
+ * pages and a place in the linear map, and the virtio device gets the rings of vringh that it asks
+ * for.
  */
 #include <linux/memremap.h>
 #include <linux/module.h>
@@ -11,7 +12,7 @@
 
 #include "vringh_transport.h"
 
-/* Where the modem takes its memory to be. The original driver knows no other kind of addresses. */
+/* Device address of the modem's memory, which the original driver uses as a physical one. */
 #define DEVICE_BASE 0x80000000
 #define VENDOR 0x1af4
 #define BOARD 0x1110
@@ -42,7 +43,7 @@ static int map_as_ram(struct pci_dev *board)
 	return PTR_ERR_OR_ZERO(memremap_pages(&pages, NUMA_NO_NODE));
 }
 
-/* What it takes stays taken: the module cannot be removed. */
+/* Prepares the link. The references are never released: the module cannot be removed. */
 static int __init link_init(void)
 {
 	struct pci_dev *board = pci_get_device(VENDOR, BOARD, NULL);

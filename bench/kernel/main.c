@@ -2,8 +2,8 @@
 /*
  * Measures what a driver of a CAIF virtio device costs, see Documentation/performance.md.
  *
- * Loaded first, it makes a modem, for which whatever driver is loaded next has a network device.
- * Reading a file in debugfs measures that driver and gives a JSON object per line.
+ * Loaded first, it makes the modems, whose devices the driver that is loaded next binds to.
+ * Reading a file in debugfs measures that driver and returns a JSON object per line.
  */
 #include <linux/debugfs.h>
 #include <linux/module.h>
@@ -45,7 +45,7 @@ static int with_driver(struct seq_file *out,
 	return err;
 }
 
-/* The driver was bound: its rings begin anew. */
+/* Resets the modem's state after its driver was bound. */
 static int reset(struct seq_file *out, struct bench_modem *modem, struct net_device *dev)
 {
 	bench_modem_reset(modem);
@@ -75,7 +75,7 @@ static int run_show(struct seq_file *out, void *unused)
 
 static int run_open(struct inode *inode, struct file *file)
 {
-	/* All of it at once: otherwise it would be measured again. */
+	/* A buffer for all of the output: a second read() would measure again. */
 	return single_open_size(file, run_show, NULL, 1 << 16);
 }
 
@@ -93,7 +93,7 @@ static int one_show(struct seq_file *out, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(one);
 
-/* The driver was bound anew. */
+/* Resets the modems after their drivers were bound anew. */
 static int reset_show(struct seq_file *out, void *unused)
 {
 	return with_driver(out, reset);
@@ -107,7 +107,7 @@ static void free_modems(void)
 			bench_modem_free(all[i]);
 }
 
-/* With all modems, whose drivers were bound anew. */
+/* Measures growth with all modems. */
 static int growth_show(struct seq_file *out, void *unused)
 {
 	struct net_device *devs[BENCH_MODEMS] = {};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What the measurements share. */
+/* Functions that all measurements share. */
 #include <linux/if_ether.h>
 #include <linux/math64.h>
 #include <linux/skbuff.h>

@@ -6,7 +6,7 @@
 
 #include "modem.h"
 
-/* What all rows of a kind share. */
+/* The result of a row. */
 struct bench_result {
 	/* Per frame, in thousandths. */
 	u64 median, min, max;
@@ -16,21 +16,21 @@ struct bench_result {
 
 #define BENCH_SAMPLES 101
 
-/* Time, which is instructions in QEMU with -icount shift=0. */
+/* Returns the time, whose unit is an instruction in QEMU with -icount shift=0. */
 static inline u64 bench_now(void)
 {
 	return get_cycles();
 }
 
-/* What it costs to look at the time twice. */
+/* Returns the cost of reading the clock twice. */
 u64 bench_overhead(void);
-/* From @count @samples, spans of @frames frames each, which are sorted. */
+/* Computes a result from @count @samples, times of @frames frames each. Sorts @samples. */
 void bench_summarize(struct bench_result *result, u64 *samples, unsigned int count,
 		     unsigned int frames);
 void bench_print(struct seq_file *out, const char *row, unsigned int payload,
 		 unsigned int burst, unsigned int chain, const struct bench_result *result);
 
-/* The packets that the driver delivered, which are freed. */
+/* A packet handler that counts and frees the packets that the driver delivers. */
 struct bench_sink {
 	struct packet_type type;
 	unsigned int received;
@@ -44,7 +44,7 @@ struct sk_buff *bench_skb(struct net_device *dev, unsigned int payload);
 int bench_one(struct seq_file *out, struct bench_modem *modem, struct net_device *dev);
 int bench_rx(struct seq_file *out, struct bench_modem *modem, struct net_device *dev);
 int bench_tx(struct seq_file *out, struct bench_modem *modem, struct net_device *dev);
-/* What is sent by one modem's device. */
+/* A sender of frames on one modem's device. */
 struct bench_sender {
 	struct bench_modem *modem;
 	struct net_device *dev;
@@ -52,11 +52,11 @@ struct bench_sender {
 	u64 span;
 };
 
-/* Sends @frames frames by ndo_start_xmit in bursts of @size, and adds up the time. */
+/* Sends @frames frames by ndo_start_xmit in bursts of @size, and adds their time to the span. */
 int bench_send(struct bench_sender *sender, unsigned int size, unsigned int payload,
 	       unsigned int frames);
 
-/* RX and TX by all @count modems in turn. */
+/* Measures RX and TX of all @count modems in turn. */
 int bench_growth(struct seq_file *out, struct bench_modem *modems[], struct net_device *devs[],
 		 unsigned int count);
 int bench_floor(struct seq_file *out, struct net_device *dev);

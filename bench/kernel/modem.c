@@ -2,8 +2,8 @@
 /*
  * A remote processor of plain memory to which Linux attaches, with one CAIF link.
  *
- * It does not know which driver it serves: device addresses are physical ones, because the original
- * driver knows no others.
+ * It serves either driver in the same way. Device addresses are physical ones, because the original
+ * driver supports no others.
  */
 #include <linux/device/faux.h>
 #include <linux/if_arp.h>
@@ -17,10 +17,10 @@
 #define ALIGN_VRING 4096U
 #define TABLE_LEN 4096U
 
-/* Exported to the drivers of platforms, in a header of drivers/remoteproc/. */
+/* Exported to platform drivers, but declared only in a header of drivers/remoteproc/. */
 irqreturn_t rproc_vq_interrupt(struct rproc *rproc, int vq_id);
 
-/* As remoteproc reads it. */
+/* The resource table. */
 struct table {
 	struct resource_table head;
 	u32 offset;
@@ -226,7 +226,7 @@ struct net_device *bench_modem_netdev(struct bench_modem *modem)
 {
 	struct net_device *dev;
 
-	/* The original driver does not say whose its device is. */
+	/* The original driver sets no parent for its network device. */
 	for_each_netdev(&init_net, dev)
 		if (dev->type == ARPHRD_CAIF &&
 		    (dev->dev.parent == &modem->vdev->dev || !dev->dev.parent))
@@ -262,7 +262,7 @@ void bench_modem_interrupt_rx(struct bench_modem *modem)
 	unsigned long flags;
 
 	modem->interrupts++;
-	/* Handlers of interrupts are not interrupted. */
+	/* As in an interrupt handler. */
 	local_irq_save(flags);
 	rproc_vq_interrupt(modem->rproc, 0);
 	local_irq_restore(flags);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A modem in the kernel that does as little as possible, to measure its driver. */
+/* A minimal modem in the kernel, whose driver is measured. */
 #ifndef CAIF_BENCH_MODEM_H
 #define CAIF_BENCH_MODEM_H
 
@@ -9,12 +9,12 @@
 
 #include "vringh_transport.h"
 
-/* What a modem leaves free around each frame, and the largest buffer. */
+/* Headroom and tailroom of a buffer, and its size. */
 #define BENCH_ROOM 32
 #define BENCH_MTU 4096
 /* Bytes between two buffers of the modem. */
 #define BENCH_STRIDE 4352
-/* Buffers of a modem, all that it has frames for at a time. */
+/* Number of a modem's buffers, which limits the frames of an interrupt. */
 #define BENCH_BUFFERS 64U
 #define BENCH_MODEMS 8
 
@@ -36,28 +36,28 @@ struct bench_modem {
 	struct bench_ring rx, tx;
 	struct vringh_transport transport;
 	u32 interrupts;
-	/* Where the next chain starts. */
+	/* First descriptor of the next chain. */
 	u16 desc;
-	/* Frames are for as many channels in turn. */
+	/* Number of channels that frames are for in turn. */
 	u8 channels;
 };
 
 struct bench_modem *bench_modem_new(unsigned int index, unsigned int num, bool event_idx);
 void bench_modem_free(struct bench_modem *modem);
 
-/* The rings are where the driver that was just bound takes them to be. */
+/* Resets the modem's state, and takes the rings of the driver that was just bound. */
 void bench_modem_reset(struct bench_modem *modem);
 struct net_device *bench_modem_netdev(struct bench_modem *modem);
 
-/* RX: makes frames available in chains of @chain, interrupts, and looks what came back. */
+/* RX: makes frames available in chains of @chain, interrupts, and checks what was returned. */
 void bench_modem_fill(struct bench_modem *modem, unsigned int frames, unsigned int chain,
 		      unsigned int payload);
 void bench_modem_interrupt_rx(struct bench_modem *modem);
 bool bench_modem_rx_done(struct bench_modem *modem);
 
-/* TX: returns all that was sent, and how many frames that were. */
+/* TX: returns all buffers to the driver. The result is their number. */
 unsigned int bench_modem_return(struct bench_modem *modem);
-/* Whether the driver wants to be told of what was returned. */
+/* Returns whether the driver wants an interrupt for the returned buffers. */
 bool bench_modem_wants_tx(struct bench_modem *modem, unsigned int returned);
 void bench_modem_interrupt_tx(struct bench_modem *modem);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* RX: from the interrupt until all packets were delivered and freed, and all buffers returned. */
+/* RX: measures from the interrupt until all packets are freed and all buffers are returned. */
 #include <linux/delay.h>
 #include <linux/moduleparam.h>
 
@@ -16,12 +16,12 @@ static int sample(struct bench_modem *modem, struct bench_sink *sink, unsigned i
 	local_bh_disable();
 	start = bench_now();
 	bench_modem_interrupt_rx(modem);
-	/* Here the poll function runs. */
+	/* The poll function runs here. */
 	local_bh_enable();
 	*span = bench_now() - start;
 	if (READ_ONCE(sink->received) == frames && bench_modem_rx_done(modem))
 		return 0;
-	/* It was put off to a thread: no sample, but no mistake either. */
+	/* The poll was deferred to ksoftirqd: the sample is discarded, which is no error. */
 	while (!bench_modem_rx_done(modem) && patience--)
 		usleep_range(100, 200);
 	if (READ_ONCE(sink->received) == frames && bench_modem_rx_done(modem))
@@ -65,7 +65,7 @@ static unsigned int one[3] = { 8, 1, 64 };
 module_param_array(one, uint, NULL, 0644);
 MODULE_PARM_DESC(one, "Frames, chain and payload of the interrupt to be looked at");
 
-/* A few interrupts after the caches of the allocator are full, to be looked at from outside. */
+/* Executes a few interrupts after the allocator's caches are full, for QEMU's trace. */
 int bench_one(struct seq_file *out, struct bench_modem *modem, struct net_device *dev)
 {
 	struct bench_sink sink;
@@ -87,7 +87,7 @@ int bench_one(struct seq_file *out, struct bench_modem *modem, struct net_device
 
 enum part { INTERRUPT, POLL };
 
-/* Without a frame: what an interrupt in vain costs, and a poll in vain. */
+/* Measures an interrupt, or a poll, without a frame. */
 static void in_vain(struct seq_file *out, struct bench_modem *modem, struct net_device *dev,
 		    const char *name, enum part part, u64 *samples)
 {

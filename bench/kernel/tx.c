@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * TX: all that the driver does for a frame, from being called with it to having its buffer back.
+ * TX: measures what the driver does for a frame, from the call with it to the reclaim of its
+ * buffer.
  *
- * A sample is as many bursts as fill the ring twice, so that what is done once in a while is in it.
- * What the modem does meanwhile is not.
+ * A sample is as many bursts as fill the ring twice, so that it includes work that is not done per
+ * frame. The modem's own work is not included.
  */
 #include "measure.h"
 
@@ -11,7 +12,7 @@
 
 enum how { NDO, QUEUE, FULL };
 
-/* The modem returns everything, and says so if it was asked to. */
+/* Returns all buffers to the driver, and interrupts it if it asked for that. */
 static void give_back(struct bench_sender *sender)
 {
 	unsigned int count = bench_modem_return(sender->modem);
@@ -80,7 +81,7 @@ static int bursts(struct bench_sender *sender, enum how how, unsigned int size, 
 			err = burst(sender, how, skbs, size);
 		for (unsigned int i = 0; i < size; i++)
 			kfree_skb(skbs[i]);
-		/* Otherwise not before the queue has stopped. */
+		/* With FULL, buffers are returned only after the queue has stopped. */
 		if (how != FULL)
 			give_back(sender);
 	}
@@ -118,7 +119,7 @@ static int row(struct seq_file *out, struct bench_sender *sender, const char *na
 		}
 		cond_resched();
 	}
-	/* There was a look at the time for each frame. */
+	/* The clock was read for each frame. */
 	looks = bench_overhead() * (frames - 1);
 	for (int i = 0; i < BENCH_SAMPLES; i++)
 		samples[i] -= min(samples[i], looks);

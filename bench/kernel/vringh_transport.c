@@ -2,9 +2,10 @@
 /*
  * Rings of vringh over remoteproc, as it is.
  *
- * The original driver expects them of its virtio device, but no transport ever had them. Here it gets
- * the ways that the other driver takes, too: interrupts come by rproc_vq_interrupt() and a virtqueue
- * that always has news, kicks go by the virtqueue that remoteproc made for the vring.
+ * The original driver expects them from its virtio device, but no transport ever had them.
+ * Interrupts and kicks take the same path as with the other driver: interrupts by
+ * rproc_vq_interrupt() and a virtqueue that always has a used buffer, kicks by the virtqueue that
+ * remoteproc made for the vring.
  */
 #include <linux/module.h>
 #include <linux/remoteproc.h>
@@ -40,7 +41,7 @@ static void kick_rx(struct vringh *vrh)
 	virtqueue_notify(container_of(vrh, struct vringh_transport, vrh)->rx);
 }
 
-/* Without news virtio does not call back, and the news of a reversed ring is not what it looks for. */
+/* virtio calls back only for a virtqueue with used buffers, which a reversed ring does not have. */
 static struct virtqueue *bell_new(struct vringh_transport *transport, struct virtio_device *vdev)
 {
 	struct vring vring;
@@ -111,7 +112,7 @@ static int find_vqs(struct virtio_device *vdev, unsigned int count, struct virtq
 	return 0;
 }
 
-/* They go with the virtqueues. */
+/* Nothing to do: the rings are deleted with the virtqueues. */
 static void del_vrhs(struct virtio_device *vdev)
 {
 }
@@ -121,7 +122,7 @@ static const struct vringh_config_ops vringh_ops = {
 	.del_vrhs = del_vrhs,
 };
 
-/* The driver is not called before it is ready, and the modem learns of its status with a kick. */
+/* Enables callbacks at DRIVER_OK, and tells the modem of the status by a kick. */
 static void set_status(struct virtio_device *vdev, u8 status)
 {
 	struct vringh_transport *transport = transport_of(vdev);
@@ -135,7 +136,7 @@ static void set_status(struct virtio_device *vdev, u8 status)
 	}
 }
 
-/* Nor is it called any more afterwards. */
+/* Resets the device, disables callbacks, and tells the modem of the status by a kick. */
 static void reset(struct virtio_device *vdev)
 {
 	struct vringh_transport *transport = transport_of(vdev);

@@ -9,7 +9,7 @@
 struct vringh_transport {
 	const struct virtio_config_ops *remoteproc;
 	struct virtio_config_ops ops;
-	/* Of the driver that asked, while it is bound. */
+	/* The rings of the driver that asked for them, while it is bound. */
 	struct virtqueue *rx, *tx, *bell;
 	struct vringh vrh;
 	vrh_callback_t *callback;
@@ -17,8 +17,9 @@ struct vringh_transport {
 };
 
 /*
- * Lets the driver that is bound to @vdev next ask for a ring of vringh, vring 0, and one virtqueue, vring
- * 1. For a driver that does not ask nothing changes. @transport stays in use as long as @vdev is.
+ * Lets the driver that is bound to @vdev next ask for a ring of vringh, vring 0, and one virtqueue,
+ * vring 1. For a driver that does not ask nothing changes. @transport stays in use as long as @vdev
+ * is.
  */
 void vringh_transport_offer(struct vringh_transport *transport, struct virtio_device *vdev);
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Checks whether an ELF file is firmware for the board's modem.
+//! Checks that an ELF file is firmware for the board's modem.
 //!
-//! remoteproc has checked the ELF header before. The checks here refuse a firmware for another
-//! machine, with a line in the log that says why.
+//! remoteproc has checked the ELF header before. The checks here refuse firmware of another
+//! machine, and segments or a resource table that do not fit the board, before anything is loaded.
 
 use core::fmt;
 
@@ -29,30 +29,30 @@ const SECTION_HEADER: usize = 40;
 /// Name of the section that holds the resource table.
 const TABLE: &[u8] = b".resource_table";
 
-/// Why an image is no firmware for the modem.
+/// Why an image is not firmware for the modem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unfit {
+pub enum Unfit {
     /// It is not a 32-bit file.
     Class,
     /// It is for another machine.
     Machine(u16),
-    /// A header refers to what is behind the end of the file.
+    /// A header, a section or a name is beyond the end of the file.
     Truncated,
-    /// Nothing is loaded at all.
+    /// It has no segment to load.
     NoSegment,
-    /// A segment or the resource table is not where firmware belongs.
+    /// A segment or the resource table is outside of the memory for firmware.
     Outside(u32, u32),
     /// It has no resource table.
     NoTable,
     /// The resource table is of another version.
     TableVersion(u32),
-    /// The resource table refers to what is behind its end.
+    /// An entry of the resource table is beyond the table's end.
     TableTruncated,
     /// The resource table describes something else than one CAIF link.
     TableEntries,
     /// The link has another number of vrings.
     Vrings(u8),
-    /// A vring is to be at a certain place.
+    /// A vring asks for a fixed device address.
     VringAddress(u32),
     /// A vring has a geometry that is not allowed.
     Vring(LayoutError),
@@ -100,12 +100,12 @@ fn bytes<const N: usize>(image: &[u8], offset: usize) -> Result<[u8; N], Unfit> 
         .ok_or(Unfit::Truncated)
 }
 
-/// Returns the half word at `offset`.
+/// Returns the 16 bits at `offset`.
 fn half(image: &[u8], offset: usize) -> Result<u16, Unfit> {
     bytes(image, offset).map(u16::from_le_bytes)
 }
 
-/// Returns the word at `offset`.
+/// Returns the 32 bits at `offset`.
 pub(super) fn word(image: &[u8], offset: usize) -> Result<u32, Unfit> {
     bytes(image, offset).map(u32::from_le_bytes)
 }
@@ -118,7 +118,7 @@ fn part(image: &[u8], offset: u32, len: usize) -> Result<&[u8], Unfit> {
         .ok_or(Unfit::Truncated)
 }
 
-/// Returns the entries of a table of headers.
+/// Returns the entries of a table of program or section headers.
 fn headers(
     image: &[u8],
     offset: u32,
@@ -128,7 +128,7 @@ fn headers(
     Ok(part(image, offset, usize::from(count) * size)?.chunks_exact(size))
 }
 
-/// Checks that addresses are those of firmware.
+/// Checks that a range of device addresses is inside the memory for firmware.
 fn inside(da: u32, len: u32) -> Result<(), Unfit> {
     if map::is_firmware(da, len) {
         Ok(())
@@ -137,8 +137,8 @@ fn inside(da: u32, len: u32) -> Result<(), Unfit> {
     }
 }
 
-/// Checks an image.
-pub(crate) fn check(image: &[u8]) -> Result<(), Unfit> {
+/// Checks that an ELF file is firmware for the modem.
+pub fn check(image: &[u8]) -> Result<(), Unfit> {
     let [class] = bytes(image, 4)?;
     if class != CLASS_32 {
         return Err(Unfit::Class);
@@ -160,7 +160,7 @@ pub(crate) fn check(image: &[u8]) -> Result<(), Unfit> {
         return Err(Unfit::NoSegment);
     }
 
-    // remoteproc's own search for the table trusts the names to end inside of the file.
+    // remoteproc's own search for the table assumes that each name ends inside of the file.
     let mut table = None;
     let sections = headers(image, word(image, 32)?, half(image, 48)?, SECTION_HEADER)?;
     let names = sections.clone().nth(half(image, 50)?.into());
@@ -179,7 +179,7 @@ pub(crate) fn check(image: &[u8]) -> Result<(), Unfit> {
     let len = word(table, 20)?;
     inside(word(table, 12)?, len)?;
     let table = part(image, word(table, 16)?, len as usize)?;
-    // Within the table, only its own end can be missed.
+    // What is read from here on is inside the file, so `Truncated` is about the table's own end.
     table::check(table).map_err(|unfit| match unfit {
         Unfit::Truncated => Unfit::TableTruncated,
         unfit => unfit,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The memory that Linux and the modem share: BAR 2 of the board. All values are little-endian.
+//! The memory that Linux and the modem share, BAR 2 of the board: its carveouts and its control
+//! page. All values are little-endian.
 
 use super::map::{
     page,
@@ -35,7 +36,7 @@ use kernel::{
     }, //
 };
 
-/// Returns the device addresses of a part of the memory, which ends below
+/// Returns the device address of an offset in the memory, which is smaller than
 /// [`MAX_SIZE`](super::map::MAX_SIZE).
 const fn da((offset, len): (usize, usize)) -> DeviceRange {
     DeviceRange {
@@ -68,16 +69,16 @@ pub(crate) fn map(bar: &Physical) -> Result<(ControlPage, KVec<Carveout>)> {
     Ok((ControlPage(low), carveouts))
 }
 
-/// The modem's state, as it enters it in `modem_state`.
+/// The modem's state, as it writes it to `modem_state`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ModemState {
-    /// There is none.
+    /// No modem is connected.
     Absent,
     /// It waits for a boot.
     Waiting,
     /// It runs the boot of `modem_boot_id`.
     Running,
-    /// It met an error that it cannot survive.
+    /// It met an error and needs another boot.
     Crashed,
 }
 
@@ -92,21 +93,22 @@ pub(crate) struct Modem {
     pub(crate) heartbeat: u32,
 }
 
-/// The first page, where Linux, the modem and the server enter their states.
+/// The control page, the first of the memory: Linux, the modem and the server publish their states
+/// there.
 pub(crate) struct ControlPage(Arc<Memory>);
 
 impl ControlPage {
-    /// Reads a value. Those that others write can be anything.
+    /// Reads a field. Any value may be in a field that another side writes.
     fn get(&self, offset: usize) -> Result<u32> {
         self.0.read(offset).map(u32::from_le)
     }
 
-    /// Writes a value.
+    /// Writes a field.
     fn set(&self, offset: usize, value: u32) -> Result {
         self.0.write(offset, value.to_le())
     }
 
-    /// Checks that the memory is a modem's. Returns its `magic` and `version` if not.
+    /// Checks `magic` and `version`. Returns those found if they are others than a modem's.
     pub(crate) fn check(&self) -> Result<Result<(), (u32, u32)>> {
         let found = (self.get(page::MAGIC)?, self.get(page::VERSION)?);
         Ok(if found == (MAGIC, VERSION) {
@@ -121,10 +123,10 @@ impl ControlPage {
         self.set(page::RSC_TABLE_DA, table.da)?;
         self.set(page::RSC_TABLE_LEN, u32::try_from(table.len)?)?;
         self.set(page::HOST_PEER, host_peer.into())?;
-        // 0 is no boot. If the modem changes the number, only its own boots are confused.
+        // No boot has number 0. The modem can overwrite the number, which only ends its own boot.
         let boot_id = self.get(page::BOOT_ID)?.wrapping_add(1).max(1);
         self.set(page::BOOT_ID, boot_id)?;
-        // The modem reads the rest once it has seen the state.
+        // The modem reads the other fields after the state.
         dma_mb(Write);
         self.set(page::HOST_STATE, 1)?;
         Ok(boot_id)
@@ -135,7 +137,7 @@ impl ControlPage {
         self.set(page::HOST_STATE, 0)
     }
 
-    /// Returns what the modem entered. A state that the contract does not know is a crash.
+    /// Reads what the modem wrote. A state that the contract does not have counts as a crash.
     pub(crate) fn modem(&self) -> Result<Modem> {
         let state = match self.get(page::MODEM_STATE)? {
             0 => ModemState::Absent,
@@ -152,7 +154,7 @@ impl ControlPage {
         })
     }
 
-    /// Returns the modem's peer id. `ERANGE` if it has no valid one.
+    /// Returns the modem's peer id, if it has a valid one.
     pub(crate) fn modem_peer(&self) -> Result<u16> {
         u16::try_from(self.get(page::MODEM_PEER)?).map_err(|_| ERANGE)
     }

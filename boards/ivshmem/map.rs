@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! The board's contract in numbers: the memory that Linux and the modem share, its control page,
-//! and the machine that firmware is for.
+//! Constants of the board: the map of the memory that Linux and the modem share, the fields of its
+//! control page, and the machine that firmware is for.
 //!
 //! `Documentation/board-ivshmem.md` is the contract. Both ends are built with this file.
 
@@ -60,7 +60,7 @@ pub mod page {
     pub const HEARTBEAT: usize = 0x2c;
 }
 
-/// Whether `len` bytes at the device address `da` are where firmware belongs.
+/// Returns whether `len` bytes at the device address `da` are inside the memory for firmware.
 pub fn is_firmware(da: u32, len: u32) -> bool {
     let (offset, room) = FIRMWARE;
     let start = u64::from(DA_BASE) + offset as u64;

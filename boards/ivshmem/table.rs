@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Checks whether the resource table of a firmware describes the board's one virtio device.
+//! Checks that the resource table of a firmware describes the board's one virtio device.
 //!
-//! If remoteproc cannot set up a vring, it takes the processor for running all the same and never
-//! frees its vrings. So a table with such vrings is refused before.
+//! remoteproc marks a processor as running even if it could not set up its vrings, and does not
+//! release them afterwards. So a table with vrings that cannot be set up is refused here.
 //!
-//! The modem has a reader of its own, for what remoteproc makes of the table. They share no code,
-//! since a fuzz target asks both of the same table.
+//! The modem has its own reader of resource tables. The two share no code, so that a fuzz target
+//! can compare their answers for the same table.
 
 use super::{
     firmware::{
@@ -36,7 +36,7 @@ const VRING: usize = 20;
 const ANY: u32 = u32::MAX;
 
 /// Checks a resource table.
-pub(crate) fn check(table: &[u8]) -> Result<(), Unfit> {
+pub fn check(table: &[u8]) -> Result<(), Unfit> {
     let version = word(table, 0)?;
     if version != VERSION {
         return Err(Unfit::TableVersion(version));
@@ -68,7 +68,7 @@ fn check_vring(vring: &[u8]) -> Result<(), Unfit> {
     Ok(())
 }
 
-/// Any ring that the layout allows has room in its carveout.
+// A carveout has room for every ring that the layout allows.
 const _: () = match Layout::new(MAX_NUM, 65536) {
     Ok(largest) => assert!(largest.size() <= VRING_LEN),
     Err(_) => panic!(),

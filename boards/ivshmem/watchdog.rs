@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The watchdog that reports a dead modem.
+//! Reports a modem that crashed or stands still.
 //!
-//! The modem's interrupt for the control page and a timer both lead to a look at the page, so
-//! that a modem that can still say so is reported dead at once, and one that cannot after two
-//! seconds.
+//! The control page is examined at each interrupt of its vector and at each tick of a timer. So a
+//! crash that the modem or the server announces is reported at once, and a heartbeat that stands
+//! still after two seconds.
 
 use super::layout::{
     ControlPage,
@@ -43,36 +43,35 @@ use kernel::{
     }, //
 };
 
-/// Time between two looks.
+/// Period of the timer.
 const TICK: Delta = Delta::from_millis(250);
-/// Looks at an unchanged heartbeat before the modem is taken for dead: two seconds. Looks are
-/// counted, not time, so that a guest that was paused does not blame its modem.
+/// Ticks with an unchanged heartbeat after which the modem counts as dead: two seconds. Ticks are
+/// counted instead of time, so that a pause of the guest is not taken for a dead modem.
 const STILL_TICKS: u32 = 8;
-/// Looks before a crash is reported: one second, lest a modem that crashes in each boot keeps
-/// Linux busy with nothing but recoveries.
+/// Ticks from the start of a boot to the first report: one second, which limits the recoveries of
+/// a modem that crashes in each boot.
 const EARLIEST_TICKS: u32 = 4;
 
 /// A boot that is watched.
 struct Boot {
-    /// Whom to report to.
+    /// The remote processor whose crash is reported.
     rproc: ARef<Rproc>,
     /// Its number.
     id: u32,
-    /// Looks of the timer since it began.
+    /// Ticks since the boot began.
     age: u32,
-    /// The heartbeat at the last look of the timer.
+    /// The heartbeat at the last tick.
     heartbeat: u32,
-    /// Looks of the timer since it changed, or since the modem took the boot.
+    /// Ticks since the heartbeat changed, or since the modem took the boot.
     still: u32,
-    /// The modem has been in the state of a crash since before the boot: it has not noticed the
-    /// boot yet, or it is dead and will not.
+    /// Whether the modem's state was "crashed" before the boot and has not changed since.
     stale_crash: bool,
     /// Whether a crash was reported already.
     reported: bool,
 }
 
 impl Boot {
-    /// Returns what is wrong with the modem, if anything.
+    /// Returns the crash to report, if there is one.
     fn verdict(&self, modem: &Modem) -> Option<(Crash, &'static str)> {
         let taken = modem.boot_id == self.id;
         match modem.state {
@@ -104,7 +103,7 @@ pub(crate) struct Watchdog {
 pub(crate) type Armed = ArcHrTimerHandle<Watchdog>;
 
 impl Watchdog {
-    /// Creates a watchdog that watches no boot yet.
+    /// Makes a watchdog that is not armed.
     pub(crate) fn new(control: ControlPage) -> Result<Arc<Self>> {
         Arc::pin_init(
             pin_init!(Self {
@@ -122,7 +121,7 @@ impl Watchdog {
         &self.control
     }
 
-    /// Begins to watch the boot `id`; `before` is the modem's state before it.
+    /// Begins to watch the boot `id`; `before` is what the modem had written before that boot.
     pub(crate) fn arm(self: &Arc<Self>, rproc: &Rproc, id: u32, before: &Modem) -> Armed {
         *self.boot.lock() = Some(Boot {
             rproc: rproc.into(),
@@ -154,8 +153,8 @@ impl Watchdog {
         self.left.wait(ms)
     }
 
-    /// Checks the control page, on the modem's interrupt or, with `tick`, on the timer's. Any
-    /// context.
+    /// Examines the control page after an interrupt, or after a tick of the timer if `tick` is set.
+    /// May be called in any context.
     pub(crate) fn look(&self, tick: bool) {
         let Ok(modem) = self.control.modem() else {
             return;

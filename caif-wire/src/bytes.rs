@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! Cursors over byte slices that end with an error, never with a panic.
+//! Cursors over byte slices. Running past the end is an error, never a panic.
 
 use core::fmt;
 
@@ -46,7 +46,7 @@ impl fmt::Display for Full {
 
 impl core::error::Error for Full {}
 
-/// Reads fields off the front of a slice.
+/// Reads fields from the front of a slice.
 #[derive(Debug, Clone, Copy)]
 pub struct Reader<'a> {
     rest: &'a [u8],
@@ -58,7 +58,7 @@ impl<'a> Reader<'a> {
         Self { rest: bytes }
     }
 
-    /// What has not been read yet.
+    /// Returns the bytes that have not been read yet.
     pub fn rest(&self) -> &'a [u8] {
         self.rest
     }
@@ -114,7 +114,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Writes fields behind each other into a slice.
+/// Writes fields one after the other into a slice.
 #[derive(Debug)]
 pub struct Writer<'a> {
     rest: &'a mut [u8],
@@ -130,12 +130,12 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// How many bytes were written.
+    /// Returns the number of bytes written.
     pub fn written(&self) -> usize {
         self.written
     }
 
-    /// Writes `bytes`, all or nothing.
+    /// Writes all of `bytes`, or nothing.
     pub fn put(&mut self, bytes: &[u8]) -> Result<(), Full> {
         let left = self.rest.len();
         match core::mem::take(&mut self.rest).split_at_mut_checked(bytes.len()) {
@@ -145,7 +145,7 @@ impl<'a> Writer<'a> {
                 self.written = self.written.saturating_add(bytes.len());
                 Ok(())
             }
-            // The writer stays empty after an error: what would follow is lost with it.
+            // After an error nothing more is written, so no field is left out in the middle.
             None => Err(Full {
                 wanted: bytes.len(),
                 left,

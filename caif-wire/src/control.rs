@@ -65,7 +65,7 @@ pub enum Message<'a> {
     },
 }
 
-/// Why bytes are no message, or a message cannot be written.
+/// Why bytes are not a message, or a message cannot be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ControlError {
     /// The message ends inside a field.
@@ -164,7 +164,7 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// Writes the message as the body of a frame and gives its length.
+    /// Writes the message as the body of a frame. Returns its length.
     pub fn build(&self, out: &mut [u8]) -> Result<usize, ControlError> {
         let mut writer = Writer::new(out);
         writer.put(&[self.first()])?;
@@ -189,7 +189,7 @@ impl<'a> Message<'a> {
         Ok(writer.written())
     }
 
-    /// The first byte of the message.
+    /// Returns the first byte of the message.
     pub fn first(&self) -> u8 {
         match self {
             Self::Setup(_) => LINK_SETUP,

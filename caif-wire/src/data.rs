@@ -36,7 +36,7 @@ pub enum Service {
 }
 
 impl Service {
-    /// The service of a link set-up; none if it is unknown.
+    /// Returns the service of a link set-up; `None` if it is unknown.
     pub fn of(params: &ServiceParams<'_>) -> Option<Self> {
         match params {
             ServiceParams::Vei => Some(Self::Vei),
@@ -49,12 +49,12 @@ impl Service {
         }
     }
 
-    /// Whether the service has flow control.
+    /// Returns whether the service has flow control.
     pub fn has_flow_control(self) -> bool {
         matches!(self, Self::Vei | Self::Datagram | Self::Util)
     }
 
-    /// How many bytes of header precede a payload.
+    /// Returns how many bytes of header precede a payload.
     pub fn header_len(self) -> usize {
         match self {
             Self::Vei | Self::Rfm | Self::Util => 1,
@@ -86,12 +86,12 @@ pub enum Data<'a> {
     RemoteShutdown,
 }
 
-/// Why a body does not belong on a channel.
+/// Why a body is not valid on a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DataError {
     /// The header is not complete.
     Truncated(Truncated),
-    /// The first byte is none that the service knows.
+    /// The service has no such first byte.
     UnknownCommand {
         /// The service.
         service: Service,
@@ -178,7 +178,7 @@ impl<'a> Data<'a> {
         }
     }
 
-    /// Gives the header and what follows it, for a frame built in pieces.
+    /// Returns the header and what follows it, for a frame built in pieces.
     pub fn parts(&self, service: Service) -> Result<(&'static [u8], &'a [u8]), DataError> {
         let none: &'a [u8] = &[];
         match (self, service) {
@@ -196,7 +196,7 @@ impl<'a> Data<'a> {
         }
     }
 
-    /// Writes the body of a frame and gives its length.
+    /// Writes the body of a frame. Returns its length.
     pub fn build(&self, service: Service, out: &mut [u8]) -> Result<usize, DataError> {
         let (header, payload) = self.parts(service)?;
         let mut writer = Writer::new(out);

@@ -7,7 +7,7 @@ const POLYNOMIAL: u16 = 0x8408;
 /// The value before the first byte.
 pub const INIT: u16 = 0xffff;
 
-/// Carries `crc` on over `bytes`.
+/// Returns `crc` continued over `bytes`.
 pub fn update(crc: u16, bytes: &[u8]) -> u16 {
     bytes.iter().fold(crc, |crc, byte| {
         (0..8).fold(crc ^ u16::from(*byte), |crc, _| {

@@ -31,32 +31,32 @@ pub enum Fcs {
 pub struct Frame<'a> {
     /// The mux byte: the channel's linkid.
     pub channel: u8,
-    /// What the channel makes of it.
+    /// The body, whose meaning depends on the channel.
     pub body: &'a [u8],
 }
 
-/// Why bytes are no frame.
+/// Why bytes are not a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FrameError {
-    /// Not even the length field is there.
+    /// The length field is missing or cut off.
     NoLength(Truncated),
     /// L does not cover the mux byte and the check sequence.
     TooShort {
-        /// What L says.
+        /// The value of L.
         length: u16,
     },
     /// L goes beyond the end of the input.
     BeyondEnd {
-        /// What L says.
+        /// The value of L.
         length: u16,
         /// How many bytes follow L.
         have: usize,
     },
     /// The check sequence does not match.
     BadFcs {
-        /// What the frame carries.
+        /// The check sequence of the frame.
         found: u16,
-        /// What its bytes give.
+        /// The check sequence computed from its bytes.
         computed: u16,
     },
 }
@@ -92,7 +92,7 @@ impl<'a> Frame<'a> {
         let covered = reader
             .take("frame", usize::from(length))
             .map_err(|_| FrameError::BeyondEnd { length, have })?;
-        // Both splits succeed because L is at least 3; a total parser still says so in code.
+        // Both splits succeed, because L is at least 3. The errors keep the parser free of panics.
         let Some((checked, found)) = covered.split_last_chunk::<2>() else {
             return Err(FrameError::TooShort { length });
         };
@@ -112,7 +112,7 @@ impl<'a> Frame<'a> {
         })
     }
 
-    /// Writes the frame and gives its length on the wire.
+    /// Writes the frame. Returns its length on the wire.
     pub fn build(&self, check: Fcs, out: &mut [u8]) -> Result<usize, BuildError> {
         build(self.channel, &[self.body], check, out)
     }
@@ -149,7 +149,7 @@ impl From<Full> for BuildError {
     }
 }
 
-/// Writes a frame whose body is given in pieces, and gives its length on the wire.
+/// Writes a frame whose body is given in pieces. Returns its length on the wire.
 pub fn build(channel: u8, body: &[&[u8]], check: Fcs, out: &mut [u8]) -> Result<usize, BuildError> {
     let len = body
         .iter()

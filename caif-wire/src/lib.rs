@@ -13,7 +13,7 @@
 
 #![no_std]
 #![forbid(unsafe_code)]
-// Nothing a peer sends may panic. Tests may: that is how they fail.
+// No input of a peer may cause a panic. Tests may panic: that is how they fail.
 #![cfg_attr(
     not(test),
     deny(

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! Parameters of a link set-up. The answer to a set-up repeats them byte for byte, so that
-//! encoding what was parsed gives the same bytes again.
+//! Parameters of a link set-up. The answer to a set-up repeats them byte for byte, so encoding
+//! parsed parameters gives the same bytes again.
 
 use crate::bytes::{Full, Reader, Truncated, Writer};
 use crate::control::ControlError;

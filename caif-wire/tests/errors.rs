@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! What is wrong with bad input is said, and in words.
+//! Each kind of bad input gives its own error, whose text says what is wrong.
 
 use caif_wire::bytes::{Full, Truncated};
 use caif_wire::frame::{BuildError, FrameError, MAX_BODY};

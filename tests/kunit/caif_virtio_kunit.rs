@@ -2,8 +2,10 @@
 
 //! KUnit suites for the whole driver.
 //!
-//! The driver is looked at from outside only: from the side of the modem, which is played by a
-//! remote processor made here, and from the side of the network stack. It must be loaded first.
+//! They see the driver from outside only: from the modem, which a remote processor made here plays,
+//! and from the network stack. The driver must be loaded first.
+//!
+//! Files that are mounted from elsewhere are public: no crate uses all that is in them.
 
 #![deny(unsafe_code)]
 

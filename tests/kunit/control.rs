@@ -92,7 +92,7 @@ pub(crate) fn bind(fake: &Fake) -> Result {
     to_result(unsafe { bindings::caif_kunit_bind(device(fake), name.as_char_ptr()) })
 }
 
-/// Runs `f` while remoteproc does not find a vring by its notify id.
+/// Runs `f` while remoteproc finds no vring by this notify id.
 pub(crate) fn without_notify_id(fake: &Fake, id: i32, f: impl FnOnce() -> Result) -> Result {
     let rproc = fake.rproc().as_raw();
     // SAFETY: The remote processor is valid.

@@ -76,6 +76,20 @@ void caif_kunit_settle(struct net_device *dev)
 		napi_synchronize(napi);
 }
 
+void caif_kunit_poll_without_budget(struct net_device *dev)
+{
+	struct napi_struct *napi;
+
+	local_bh_disable();
+	list_for_each_entry(napi, &dev->napi_list, dev_list) {
+		if (napi_schedule_prep(napi)) {
+			napi->poll(napi, 0);
+			napi_complete(napi);
+		}
+	}
+	local_bh_enable();
+}
+
 bool caif_kunit_carrier_ok(const struct net_device *dev)
 {
 	return netif_carrier_ok(dev);

@@ -20,6 +20,8 @@ int caif_kunit_open(struct net_device *dev);
 void caif_kunit_close(struct net_device *dev);
 /* Waits for the end of polling. */
 void caif_kunit_settle(struct net_device *dev);
+/* Polls as netpoll does, which is to complete transmissions only. */
+void caif_kunit_poll_without_budget(struct net_device *dev);
 bool caif_kunit_carrier_ok(const struct net_device *dev);
 bool caif_kunit_is_running(const struct net_device *dev);
 bool caif_kunit_is_stopped(const struct net_device *dev);

@@ -151,6 +151,12 @@ impl<'a> Netdev<'a> {
         unsafe { bindings::caif_kunit_settle(self.as_raw()) }
     }
 
+    /// Polls with a budget of 0, as netpoll does.
+    pub(crate) fn poll_without_budget(&self) {
+        // SAFETY: The device is registered.
+        unsafe { bindings::caif_kunit_poll_without_budget(self.as_raw()) }
+    }
+
     /// Whether the link is there.
     pub(crate) fn carrier(&self) -> bool {
         // SAFETY: The device is registered.

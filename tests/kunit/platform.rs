@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What platforms do that the fake does not by itself: kick by a function that sleeps, send the
-//! machine to sleep; and the driver's own counters, which tell how often it was bothered.
+//! What the platform does: kicks by a function that sleeps, suspend and resume; and the driver's
+//! own counters, which tell how often it polled.
 
 use crate::{
     bindings,

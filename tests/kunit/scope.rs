@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Code of a test that runs at a point of somebody else's: in a kick, when a packet arrives, when
-//! one that was sent is freed.
+//! Points at which code of a test can run: in a kick, when a packet arrives, when one that was sent
+//! is freed.
 //!
-//! It may use what the test has on its stack, since it is there for no longer than a call.
+//! The code may use what the test has on its stack, as it is set for no longer than a call.
 
 use crate::{
     abstractions::event::Event,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Interrupts without end, from another task, where it can be preempted.
+//! Interrupts without end, from a task that can be preempted in the middle of one.
 
 use crate::{
     abstractions::remoteproc::Rproc,

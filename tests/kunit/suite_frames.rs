@@ -179,6 +179,24 @@ mod tests {
     }
 
     #[test]
+    fn burst_that_ends_with_a_frame_that_is_too_long() -> Result {
+        let fake = Fake::attached(&FakeOptions::default())?;
+        let mut link = Link::new(&fake)?;
+        link.lift_byte_limits()?;
+        // What has no slot is sent at once when there are some.
+        let [full, end] = [1 + SLOTS, 4 + SLOTS];
+        send(&link, 1..end)?;
+        let long = frame(0, LARGEST + 1)?;
+        check_eq!(link.netdev.send(&long), 0, "result of sending");
+        take(&mut link, 1..full)?;
+        link.tx.flush();
+        take(&mut link, full..end)?;
+        check_eq!(link.netdev.stats().tx_errors, 1, "tx_errors");
+        link.tx.flush();
+        Ok(())
+    }
+
+    #[test]
     fn slots_stay_with_the_modem_while_down() -> Result {
         let fake = Fake::attached(&FakeOptions::default())?;
         let mut link = Link::new(&fake)?;

@@ -80,6 +80,8 @@ mod tests {
                 check!(link.sink.wait(2), "{} of 2 frames arrived", link.sink.len());
                 Ok(())
             })?;
+            // So that the model, too, knows of both.
+            link.rx.ring.expose();
             link.arrive(&frames, &heads)?;
         }
         Ok(())

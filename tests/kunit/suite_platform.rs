@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Suite: what differs from platform to platform, and a machine that sleeps.
+//! Suite: interrupts and kicks of other platforms, suspend and resume, and the driver's counters.
 
 use crate::{
     control,

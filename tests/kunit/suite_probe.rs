@@ -73,6 +73,8 @@ fn largest_pass(options: FakeOptions, uplink: Direction, downlink: Direction) ->
     check_eq!(netdev.send(&frame(1, up + 1)?), 0, "result");
     check_eq!(link.tx.ring.waiting(), 0, "frames sent");
     check_eq!(errors(), [1, 1, 1], "errors by a larger frame each way");
+    // It did not take a slot with it, which may be the only one.
+    link.send(&frame(2, 1)?)?;
     Ok(())
 }
 
@@ -139,6 +141,16 @@ mod tests {
             ..FakeOptions::default()
         };
         largest_pass(options, large, small)
+    }
+
+    #[test]
+    fn smallest_rings() -> Result {
+        let options = FakeOptions {
+            num: [1, 1],
+            align: 4,
+            ..FakeOptions::default()
+        };
+        largest_pass(options, Direction::DEFAULT, Direction::DEFAULT)
     }
 
     /// What boards do not let pass, or remoteproc does not.

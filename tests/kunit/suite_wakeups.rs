@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Suite: what comes in the moment in which nobody has asked to be told of it, and who is told of
-//! what.
+//! Suite: chains and slots that come while neither side has asked for a notification, and which
+//! notifications are sent.
 
 use crate::{
     fake::{
@@ -143,6 +143,22 @@ mod tests {
             let stats = link.netdev.stats();
             check_eq!(stats.tx_packets, u64::from(20 * SLOTS) + 1, "tx_packets");
             check_eq!(stats.tx_errors + stats.tx_dropped, 0, "frames dropped");
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn poll_without_budget() -> Result {
+        each_way(|_, link| {
+            link.netdev.settle();
+            link.netdev.poll_without_budget();
+            link.post(&[frame(1, 60)?])?;
+            check!(
+                link.rx.ring.publish(),
+                "no interrupt is wanted after the poll"
+            );
+            link.netdev.poll_without_budget();
+            check!(link.sink.is_empty(), "a frame arrives without a budget");
             Ok(())
         })
     }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Fetch and return of chains, by the driver's ring, by the crate `virtio-queue`, and by the kernel's
-//! `vringh.c` in user space.
+//! Measures fetch and return of chains by the driver's ring, by the crate `virtio-queue`, and by
+//! the kernel's `vringh.c` in user space.
 //!
-//! All work on the same memory, one after the other; the first two through the same bounds-checked
-//! accesses of `vm-memory`, the last one by pointers. The modem is a ring that is filled once: all it
-//! does between two rounds is to move `avail.idx`, which is in all figures.
+//! All three use the same memory in turn; the first two by the same bounds-checked accesses of
+//! `vm-memory`, the last one by pointers. The modem fills its ring once. Between rounds it only
+//! moves `avail.idx`, which is part of all figures.
 
 use std::fs;
 use std::hint::black_box;
@@ -28,12 +28,12 @@ use vring_interop::kernel::Device;
 const NUM: u16 = 256;
 /// Descriptors of a chain.
 const CHAINS: [u16; 3] = [1, 8, 64];
-/// `virtio-queue`'s time must be at least so many times ours.
+/// Target: the least ratio of `virtio-queue`'s time to that of the driver's ring.
 const TARGET: f64 = 2.0;
-/// Whether the modem is told after each chain, or once after all that it made available.
+/// Whether chains are published one by one, or all at once.
 const WAYS: [(&str, bool); 2] = [("each", false), ("batch", true)];
 
-/// The side of the modem.
+/// The modem's side of the ring.
 struct Modem<'a> {
     view: View<'a>,
     layout: Layout,
@@ -75,7 +75,7 @@ impl<'a> Modem<'a> {
         self.view.store16(self.layout.avail_idx(), self.avail);
     }
 
-    /// Ends the bench if not all chains are back.
+    /// Panics unless all chains are returned.
     fn must_have_all(&self) {
         let used = self.view.load16(self.layout.used_idx());
         assert_eq!(used, self.avail, "all chains must have been given back");
@@ -87,7 +87,7 @@ fn ours(ring: &mut DeviceRing<View<'_>, Vec<bool>>, segments: &mut [Segment], ba
     let show = |segment: &Segment| {
         black_box((segment.addr(), segment.len(), segment.flags()));
     };
-    // As the driver receives.
+    // The same calls as in the driver's receive path.
     while let Some(next) = ring.peek().expect("the ring is sound") {
         if let Some(segment) = next.single() {
             show(segment);
@@ -106,7 +106,7 @@ fn ours(ring: &mut DeviceRing<View<'_>, Vec<bool>>, segments: &mut [Segment], ba
     }
 }
 
-/// A round of `virtio-queue`, each chain returned before the next is fetched.
+/// Runs a round of `virtio-queue`, returning each chain before the next is fetched.
 fn theirs_each(queue: &mut Queue, memory: &Memory) {
     while let Some(chain) = queue.pop_descriptor_chain(memory.map()) {
         let head = chain.head_index();
@@ -120,8 +120,8 @@ fn theirs_each(queue: &mut Queue, memory: &Memory) {
     }
 }
 
-/// A round of `virtio-queue`, all chains fetched before the first is returned, which lets it read
-/// `avail.idx` only once.
+/// Runs a round of `virtio-queue`, fetching all chains before the first is returned, which lets it
+/// read `avail.idx` only once.
 fn theirs_batch(queue: &mut Queue, memory: &Memory, heads: &mut Vec<u16>) {
     heads.clear();
     for chain in queue.iter(memory.map()).expect("the ring is sound") {
@@ -138,7 +138,7 @@ fn theirs_batch(queue: &mut Queue, memory: &Memory, heads: &mut Vec<u16>) {
     black_box(queue.needs_notification(memory.map()).expect("it is ready"));
 }
 
-/// `virtio-queue` on the ring at the start of `memory`.
+/// Makes a queue of `virtio-queue` on the ring at the start of `memory`.
 fn queue_of(layout: &Layout) -> Queue {
     let at = |off: usize| BASE.unchecked_add(off as u64);
     let mut queue = Queue::new(NUM).expect("the size is a power of two");
@@ -205,7 +205,7 @@ fn measure(criterion: &mut Criterion, arena: &Arena) {
     }
 }
 
-/// Median nanoseconds of a chain, as criterion found them.
+/// Returns the median time per chain in nanoseconds, from criterion's results.
 fn median(out: &Path, way: &str, who: &str, len: u16) -> Result<f64, String> {
     let path = out.join(format!("{way}/{who}/{len}/new/estimates.json"));
     let bad = |e: String| format!("{}: {e}", path.display());
@@ -217,7 +217,7 @@ fn median(out: &Path, way: &str, who: &str, len: u16) -> Result<f64, String> {
     Ok(round / f64::from(NUM / len))
 }
 
-/// Prints the table, and returns how many targets were met and how many missed.
+/// Prints the table. Returns how many targets were met and how many were missed.
 fn report(out: &Path) -> Result<(u32, u32), String> {
     let (mut met, mut missed) = (0, 0);
     println!(

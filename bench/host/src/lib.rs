@@ -1,3 +1,3 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Nothing but the place of `benches/ring.rs`.
+//! Empty: the package exists for `benches/ring.rs`.

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What becomes of this driver's cost when there is more of all.
+//! Growth: the cost of a frame with more descriptors, modems and channels.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{rows::Cost, targets::Target};
 
-/// Of what there was how much.
+/// A measurement with more of one thing.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Grown {
     /// `ring`, `modems`, `channels` or `memory`, of which `value` is the number.
@@ -16,13 +16,13 @@ pub struct Grown {
     /// Descriptors of each vring.
     pub ring: u32,
     pub modems: u32,
-    /// KiB that binding the driver took, its code included.
+    /// KiB of memory that binding the driver takes, its code included.
     pub memory: f64,
     #[serde(default)]
     pub rows: Vec<Row>,
 }
 
-/// What a frame cost then.
+/// The cost of a frame in this measurement.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Row {
     pub row: String,
@@ -30,7 +30,7 @@ pub struct Row {
     pub cost: Cost,
 }
 
-/// The rows of a frame, in the order of the columns.
+/// The columns of the table: row, payload, title.
 const COLUMNS: [(&str, u32, &str); 4] = [
     ("grown_rx", 64, "RX 64"),
     ("grown_rx", 1500, "RX 1500"),
@@ -48,7 +48,8 @@ impl Grown {
     }
 }
 
-/// KiB for a modem, at a size of rings: what seven more take.
+/// Returns the KiB of memory per modem, for a size of rings: the difference of eight modems and
+/// one.
 pub fn memory(all: &[Grown], ring: u32) -> Option<f64> {
     let with = |modems| {
         all.iter()
@@ -57,10 +58,10 @@ pub fn memory(all: &[Grown], ring: u32) -> Option<f64> {
     Some((with(8)?.memory - with(1)?.memory) / 7.0)
 }
 
-/// The sizes of rings for which the memory of a modem is known.
+/// The sizes of rings for which the memory per modem is measured.
 pub const RINGS: [u32; 2] = [256, 32768];
 
-/// The table, in Markdown.
+/// Returns the table, in Markdown.
 pub fn table(all: &[Grown]) -> Vec<String> {
     let mut head = format!("| {:8} | {:>6} |", "more", "number");
     for (_, _, name) in COLUMNS {
@@ -88,7 +89,7 @@ pub fn table(all: &[Grown]) -> Vec<String> {
     lines
 }
 
-/// That a frame costs the same, however much there is of `what`.
+/// Returns the target that the cost of a frame does not grow with `what`.
 pub fn targets(all: &[Grown]) -> [Target; 3] {
     [("ring", 6), ("modems", 4), ("channels", 3)].map(|(what, numbers)| Target {
         what: format!("growth of {what}: largest / smallest cost of a frame"),
@@ -97,8 +98,8 @@ pub fn targets(all: &[Grown]) -> [Target; 3] {
     })
 }
 
-/// The largest cost of a frame by the smallest one, at the worst of the rows; `None` if there are not
-/// as many numbers as there should be.
+/// Returns the ratio of the largest and the smallest cost of a frame, for the row where it is
+/// worst; `None` if measurements are missing.
 fn ratio(all: &[Grown], what: &str, numbers: usize) -> Option<f64> {
     let some: Vec<_> = all.iter().filter(|grown| grown.what == what).collect();
     if some.len() != numbers {

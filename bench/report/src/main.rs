@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Makes a table, a picture and a file for programs of what the bench measured.
+//! Makes a table, a picture and a JSON file of the bench's measurements.
 
 mod growth;
 mod plot;
@@ -16,11 +16,11 @@ use serde_json::json;
 use rows::Measured;
 use targets::Target;
 
-/// Makes a table, a picture and a file for programs of what the bench measured.
+/// Makes a table, a picture and a JSON file of the bench's measurements.
 #[derive(Parser)]
 #[command(version)]
 struct Args {
-    /// What the machine printed
+    /// The machine's output
     log: PathBuf,
     /// The commit it was measured at
     #[arg(long)]
@@ -58,7 +58,7 @@ fn main() -> Result<ExitCode> {
     })
 }
 
-/// The table, in Markdown.
+/// Returns the table, in Markdown.
 fn table(measured: &Measured, targets: &[Target], commit: &str) -> String {
     let mut lines = vec![
         format!("Instructions per frame, medians, at commit {commit}"),

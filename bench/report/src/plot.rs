@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The picture: cost per frame over the payload, for some of the rows.
+//! The picture: cost per frame over the payload, for selected rows.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use plotters::prelude::*;
 
 use crate::rows::{Key, Measured, Rows};
 
-/// Rows that are shown, with their titles.
+/// The selected rows, with their titles.
 const SHOWN: [(&str, u32, u32, &str); 4] = [
     ("rx", 1, 1, "RX, 1 frame per interrupt"),
     ("rx", 32, 1, "RX, 32 frames per interrupt"),

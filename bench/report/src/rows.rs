@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the machine printed.
+//! Parses the machine's output.
 
 use std::collections::BTreeMap;
 
@@ -9,18 +9,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::growth::{Grown, Row};
 
-/// What was measured, the same for both drivers.
+/// The key of a row, the same for both drivers.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key {
     pub event_idx: u8,
     pub row: String,
-    /// Frames of an interrupt, or of a burst that is sent.
+    /// Frames per interrupt, or per burst that is sent.
     pub burst: u32,
     pub chain: u32,
     pub payload: u32,
 }
 
-/// Per frame; times in instructions.
+/// The result of a row, per frame; times in instructions.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
 pub struct Cost {
     pub median: f64,
@@ -53,14 +53,14 @@ enum Line {
 
 pub type Rows = BTreeMap<Key, Cost>;
 
-/// Both drivers' rows, and those of this one with more of all.
+/// The rows of both drivers, and this driver's measurements of growth.
 pub struct Measured {
     pub rust: Rows,
     pub c: Rows,
     pub growth: Vec<Grown>,
 }
 
-/// Reads the output of the machine. It is an error if that is not complete.
+/// Parses the machine's output. Incomplete output is an error.
 pub fn read(text: &str) -> Result<Measured> {
     let mut measured = Measured {
         rust: Rows::new(),
@@ -116,7 +116,7 @@ pub fn read(text: &str) -> Result<Measured> {
 }
 
 impl Measured {
-    /// What of a frame's cost no driver can do without, if that is known.
+    /// Returns the floor of a frame's cost, if it is measured.
     pub fn floor(&self, key: &Key) -> Option<f64> {
         let find = |row: &str, burst| {
             let key = Key {

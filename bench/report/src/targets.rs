@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the driver is to reach.
+//! The targets of the driver's performance.
 
 use crate::rows::{Key, Measured};
 
-/// A target, and whether it was met.
+/// A target, with the measured value.
 pub struct Target {
     pub what: String,
     pub found: f64,
@@ -17,7 +17,7 @@ impl Target {
     }
 }
 
-/// All targets. They are for rings without `EVENT_IDX`, in which the C driver cannot save a kick.
+/// Returns all targets. They are for rings without `EVENT_IDX`, where the C driver saves no kicks.
 pub fn all(measured: &Measured) -> Vec<Target> {
     let ratio = |key: &Key| Some(measured.rust.get(key)?.median / measured.c.get(key)?.median);
     let alone = |key: &Key| {
@@ -27,7 +27,7 @@ pub fn all(measured: &Measured) -> Vec<Target> {
     };
     let mut targets = Vec::new();
     let mut worst = |what: &str, most, values: Vec<Option<f64>>| {
-        // A row that is missing misses its target.
+        // A target whose row is missing is missed.
         let found = values
             .into_iter()
             .map(|value| value.unwrap_or(f64::INFINITY))

@@ -23,7 +23,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-/// Which way a frame went: the capture's interfaces, in order.
+/// Direction of a frame: the capture's interfaces, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     /// From Linux to the modem.
@@ -36,7 +36,7 @@ pub enum Direction {
 pub struct Capture(PcapNgWriter<BufWriter<File>>);
 
 impl Capture {
-    /// Begins a file.
+    /// Creates the file and writes its header.
     pub fn create(path: &Path) -> anyhow::Result<Self> {
         let file =
             File::create(path).with_context(|| format!("cannot capture to {}", path.display()))?;
@@ -55,7 +55,7 @@ impl Capture {
         Ok(Self(writer))
     }
 
-    /// Adds a frame.
+    /// Appends a frame.
     pub fn add(&mut self, direction: Direction, frame: &[u8]) -> anyhow::Result<()> {
         let timestamp = SystemTime::now()
             .duration_since(UNIX_EPOCH)
@@ -70,7 +70,7 @@ impl Capture {
         Ok(())
     }
 
-    /// Writes what is buffered.
+    /// Flushes buffered frames to the file.
     pub fn flush(&mut self) -> anyhow::Result<()> {
         use std::io::Write;
         self.0.get_mut().flush().context("cannot write the capture")

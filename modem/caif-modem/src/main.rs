@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! A modem as a process of its own.
+//! The modem as a program.
 
 #![forbid(unsafe_code)]
 
@@ -51,7 +51,7 @@ struct Args {
     /// Frames at most on one chain of buffers.
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
     chain_max: u16,
-    /// Start of all that is random.
+    /// Seed of all random numbers.
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Print the counters at the end as JSON.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! The life of a modem: it waits, takes a boot, waits for the driver, moves frames.
+//! The modem's states: it waits for a boot, takes it, waits for the driver, moves frames.
 //!
 //! Source: `Documentation/board-ivshmem.md`.
 
@@ -16,15 +16,15 @@ use rustix::{
 use std::time::Instant;
 use tracing::{error, info};
 
-/// Vectors of the board, by what we ring them for.
+/// Vectors of the board: buffers made available on vring 0, buffers used on vring 1.
 const VECTOR_MADE_AVAILABLE: usize = 0;
 const VECTOR_USED: usize = 1;
 
-/// Where a modem is in its life.
+/// State of the modem.
 enum Phase {
-    /// Linux has not started us.
+    /// Linux has not started the modem.
     Waiting,
-    /// We took a boot; its driver is not ready.
+    /// The modem took a boot; the driver is not ready.
     Booting { boot_id: u32, vdev: Vdev },
     /// The driver is ready.
     Up {
@@ -32,7 +32,7 @@ enum Phase {
         vdev: Vdev,
         link: Box<Link>,
     },
-    /// We cannot go on in this boot.
+    /// The modem met an error and needs another boot.
     Crashed { boot_id: u32 },
 }
 
@@ -43,11 +43,11 @@ pub struct Totals {
     pub boots: u64,
     /// Links that came up.
     pub links: u64,
-    /// Times that the modem could not go on.
+    /// Boots that were given up because of an error.
     pub crashes: u64,
-    /// Of the uplinks.
+    /// Counters of the uplinks.
     pub uplink: link::uplink::Stats,
-    /// Of the downlinks.
+    /// Counters of the downlinks.
     pub downlink: link::downlink::Stats,
 }
 
@@ -63,7 +63,7 @@ pub struct Modem {
 }
 
 impl Modem {
-    /// A modem on a board, which it begins to wait on.
+    /// Makes a modem on a board, in the state "waiting".
     pub fn new(
         board: Board,
         engine: Engine,
@@ -83,7 +83,7 @@ impl Modem {
         })
     }
 
-    /// Runs until `stop` can be read from.
+    /// Runs until `stop` is readable.
     pub fn run(&mut self, stop: BorrowedFd<'_>) -> anyhow::Result<()> {
         loop {
             let now = Instant::now();
@@ -105,17 +105,18 @@ impl Modem {
         Ok(())
     }
 
-    /// The protocol engine.
+    /// Returns the protocol engine.
     pub fn engine(&self) -> &Engine {
         &self.engine
     }
 
-    /// Counters.
+    /// Returns the counters.
     pub fn totals(&self) -> Totals {
         self.totals
     }
 
-    /// Waits for something to happen, at most until `deadline`. Returns whether to stop.
+    /// Waits for a doorbell, a message of the server or `stop`, at most until `deadline`. Returns
+    /// whether to stop.
     fn wait(&self, stop: BorrowedFd<'_>, deadline: Instant) -> anyhow::Result<bool> {
         let client = self.board.client();
         let mut fds = vec![
@@ -136,7 +137,7 @@ impl Modem {
         Ok(fds.first().is_some_and(|fd| !fd.revents().is_empty()))
     }
 
-    /// Goes on to the next phase, if it is time.
+    /// Changes the state as Linux starts, stops or resets the modem.
     fn advance(&mut self) -> anyhow::Result<()> {
         let host = self.board.host()?;
         let current = match &self.phase {
@@ -179,8 +180,8 @@ impl Modem {
         }
     }
 
-    /// Opens the link when the driver is ready, and closes it when it is so no longer or has
-    /// begun anew.
+    /// Opens the link when the driver sets DRIVER_OK, and closes it when the driver resets the
+    /// device.
     fn follow_driver(&mut self) -> anyhow::Result<()> {
         if let Phase::Up {
             boot_id,
@@ -236,8 +237,7 @@ impl Modem {
         Ok(())
     }
 
-    /// Moves frames between rings and engine. Returns when to be called again, even if nothing
-    /// happens.
+    /// Moves frames between rings and engine. Returns the deadline of the next call.
     fn move_frames(&mut self, now: Instant) -> anyhow::Result<Option<Instant>> {
         let Phase::Up { boot_id, link, .. } = &mut self.phase else {
             return Ok(None);
@@ -276,7 +276,7 @@ impl Modem {
                     capture.add(Direction::Downlink, &frame)?;
                 }
                 link.downlink.queue(frame);
-                // Room in the engine's queues may let its IP stacks go on.
+                // Room in the engine's queues may let its IP stacks send more.
                 deadline = self.engine.poll(now);
                 any = true;
             }
@@ -285,7 +285,7 @@ impl Modem {
                 Ok(false) => {}
                 Err(why) => return self.crash(boot_id, &why).map(|()| None),
             }
-            // With room again there may be more to send.
+            // Buffers that Linux returned meanwhile make room for more.
             if !any || !link.downlink.can_send() {
                 break;
             }
@@ -293,7 +293,7 @@ impl Modem {
         Ok(if received.more { Some(now) } else { deadline })
     }
 
-    /// Gives a boot up, and asks Linux for another one.
+    /// Gives up a boot by the state "crashed", for which Linux starts another one.
     fn crash(&mut self, boot_id: u32, why: &dyn std::fmt::Display) -> anyhow::Result<()> {
         error!("boot {boot_id}: {why}");
         self.close_link();
@@ -302,7 +302,7 @@ impl Modem {
         Ok(self.board.set_state(ModemState::Crashed)?)
     }
 
-    /// Forgets the link and all that was set up over it.
+    /// Closes the link, and drops all channels set up over it.
     fn close_link(&mut self) {
         if let Phase::Up { link, .. } = &self.phase {
             let (up, down) = (link.uplink.stats(), link.downlink.stats());

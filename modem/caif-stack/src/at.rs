@@ -11,14 +11,14 @@ const MAX_CONTEXT: u8 = 16;
 const MAX_FLOW_OFF_MS: u64 = 60_000;
 const BACKSPACE: u8 = 8;
 
-/// What `AT*FLOW?` tells.
+/// The values that `AT*FLOW?` reports.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct FlowReport {
     pub(crate) off: bool,
     pub(crate) frames: u64,
 }
 
-/// A terminal: one per channel.
+/// The interpreter's state, one per channel.
 #[derive(Debug)]
 pub(crate) struct Terminal {
     line: Vec<u8>,
@@ -27,12 +27,12 @@ pub(crate) struct Terminal {
     contexts: BTreeMap<u8, String>,
 }
 
-/// What the host gets for its bytes.
+/// The result of some bytes from the host.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Answer {
     /// Echo and answers, in order.
     pub(crate) text: Vec<u8>,
-    /// How long all data channels are to be held off.
+    /// For how long to send flow off on the data channels.
     pub(crate) flow_off: Option<Duration>,
 }
 
@@ -49,7 +49,7 @@ impl Terminal {
         }
     }
 
-    /// Takes bytes in pieces of any size and runs every command they complete.
+    /// Takes bytes from the host and runs every command that they complete.
     pub(crate) fn input(&mut self, bytes: &[u8], flow: FlowReport) -> Answer {
         let mut answer = Answer::default();
         for byte in bytes {
@@ -77,7 +77,7 @@ impl Terminal {
     }
 
     fn run(&mut self, line: &[u8], flow: FlowReport, answer: &mut Answer) {
-        // Bytes that are no UTF-8 are in no command, so what they become does not matter.
+        // No command has bytes that are not UTF-8, so a line with replaced ones is refused as well.
         let line = String::from_utf8_lossy(line);
         let line = line.trim();
         if line.is_empty() {
@@ -121,7 +121,7 @@ impl Terminal {
                 let FlowReport { off, frames } = flow;
                 say(answer, &format!("*FLOW: {},{frames}", u8::from(off)));
             }
-            // The value is cut from the command as it was typed: an APN keeps its case.
+            // The value is taken from the line as typed, since an APN keeps its case.
             other => match other.split_once('=') {
                 Some(("+CGDCONT", _)) => self.define_context(value(command))?,
                 Some(("*FLOW", ms)) => answer.flow_off = Some(flow_off(ms)?),

@@ -15,17 +15,17 @@ use crate::stats::{Stats, count};
 /// The largest piece of an AT answer in one frame.
 const AT_PIECE: usize = 1024;
 
-/// The payload by which a host asks a UTIL channel to be closed from the modem's side.
+/// The payload by which a host asks the modem to close a UTIL channel.
 const SHUTDOWN: &[u8] = b"shutdown";
 
-/// What is behind a channel.
+/// The service behind a channel.
 pub(crate) enum Behind {
     At(Terminal),
     Loopback,
     Ip(Box<IpStack>),
 }
 
-/// How long frames may be and how many may wait.
+/// Limits of a channel: length of frames, and frames that may wait.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     pub(crate) queue: usize,
@@ -39,7 +39,7 @@ pub(crate) struct Channel {
     behind: Behind,
     queue: VecDeque<Vec<u8>>,
     limits: Limits,
-    /// The host can take nothing at the moment.
+    /// The host sent flow off.
     held: bool,
     /// The modem has closed the channel; the host's LINK_DESTROY is still to come.
     closed: bool,
@@ -58,12 +58,13 @@ impl Channel {
         }
     }
 
-    /// Whether `AT*FLOW` concerns this channel.
+    /// Returns whether `AT*FLOW` applies to this channel.
     pub(crate) fn obeys_flow(&self) -> bool {
         matches!(self.service, Service::Datagram | Service::Util) && !self.closed
     }
 
-    /// Takes the body of a frame; the result is for how long to hold data channels off.
+    /// Takes the body of a frame. Returns for how long to send flow off on the data channels, if
+    /// the frame was such a command.
     pub(crate) fn input(
         &mut self,
         body: &[u8],
@@ -85,7 +86,7 @@ impl Channel {
                 self.held = true;
                 count(&mut stats.host_flow_off);
             }
-            // Only a modem closes a channel this way, and nobody listens to the pins.
+            // Only a modem sends a remote shutdown. Pins have no effect here.
             Ok(Data::RemoteShutdown) => count(&mut stats.bad_data),
             Ok(Data::SetPin(_)) => {}
             Ok(data @ (Data::Payload(_) | Data::Segment { .. })) => {
@@ -120,12 +121,13 @@ impl Channel {
                 return answer.flow_off;
             }
             (Behind::Loopback, Data::Payload(SHUTDOWN)) if self.service == Service::Util => {
-                // What waits goes out first: the host forgets the channel at the command.
+                // The shutdown goes behind the frames that wait, since the host closes the channel
+                // at it.
                 self.enqueue(Data::RemoteShutdown, stats);
                 self.closed = true;
             }
             (Behind::Loopback, data) => self.push(data, stats),
-            // AT and IP channels have no segments: the codec makes none of their frames.
+            // The codec parses no frame of an AT or IP channel as a segment.
             (Behind::At(_) | Behind::Ip(_), _) => count(&mut stats.bad_data),
         }
         None
@@ -146,16 +148,15 @@ impl Channel {
         }
     }
 
-    /// A frame on this channel, unless the link cannot carry it.
+    /// Builds a frame on this channel, unless it is too long for the link.
     pub(crate) fn frame(&self, data: Data<'_>, stats: &mut Stats) -> Option<Vec<u8>> {
         let (header, payload) = data.parts(self.service).ok()?;
         build(self.linkid, &[header, payload], self.limits, stats)
     }
 
-    /// The next frame for the host.
+    /// Returns the next frame for the host.
     pub(crate) fn output(&mut self, now: Instant, stats: &mut Stats) -> Option<Vec<u8>> {
-        // A remote shutdown must come through: a host that has stopped reading would never
-        // learn of it.
+        // A closed channel ignores flow off: otherwise the remote shutdown might never be sent.
         if self.held && !self.closed {
             return None;
         }
@@ -167,7 +168,7 @@ impl Channel {
         self.frame(Data::Payload(&packet), stats)
     }
 
-    /// How many frames wait for the host.
+    /// Returns the number of frames that wait for the host.
     pub(crate) fn waiting(&self) -> usize {
         match &self.behind {
             Behind::Ip(stack) => stack.waiting(),
@@ -175,7 +176,7 @@ impl Channel {
         }
     }
 
-    /// Lets the service work; the result is when it next can.
+    /// Runs the service. Returns the deadline of the next call.
     pub(crate) fn poll(&mut self, now: Instant) -> Option<Instant> {
         match &mut self.behind {
             Behind::Ip(stack) => stack.poll(now),
@@ -184,7 +185,7 @@ impl Channel {
     }
 }
 
-/// A frame, unless the link cannot carry it.
+/// Builds a frame, unless it is too long for the link.
 pub(crate) fn build(
     channel: u8,
     body: &[&[u8]],

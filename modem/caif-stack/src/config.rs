@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! What a driver can choose about the modem.
+//! Configuration of a modem.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -15,11 +15,11 @@ pub struct Ipv4Net {
     pub prefix: u8,
 }
 
-/// How a modem behaves.
+/// Configuration of a modem.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Linkids to hand out. The modems of one host need ranges that do not overlap, because
-    /// a linkid is unique per host. 0 is never handed out.
+    /// Linkids to allocate from. The modems of one host need ranges that do not overlap, because
+    /// a linkid is unique per host. 0 is never allocated.
     pub linkids: RangeInclusive<u8>,
     /// Connection ids whose set-up is refused.
     pub refused: Vec<RangeInclusive<u32>>,
@@ -29,9 +29,9 @@ pub struct Config {
     pub channel_queue: usize,
     /// The longest frame the link to the host can carry, length and check sequence included.
     pub max_frame: usize,
-    /// What a successful UTIL set-up appends; cut to 255 bytes.
+    /// Bytes appended to the answer to a UTIL set-up; cut to 255 bytes.
     pub util_appended: Vec<u8>,
-    /// Seed of what IP stacks choose at random, such as initial sequence numbers.
+    /// Seed of the IP stacks' random numbers, such as initial sequence numbers.
     pub seed: u64,
 }
 
@@ -50,12 +50,12 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Whether a set-up with this connection id is refused.
+    /// Returns whether a set-up with this connection id is refused.
     pub fn is_refused(&self, connection: u32) -> bool {
         self.refused.iter().any(|range| range.contains(&connection))
     }
 
-    /// The modem's address on an IP channel.
+    /// Returns the modem's address on an IP channel.
     pub fn address(&self, connection: u32) -> Ipv4Net {
         let [low, ..] = connection.to_le_bytes();
         self.addresses.get(&connection).copied().unwrap_or(Ipv4Net {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! The control channel: which channels a host may set up, and what is put behind them.
+//! The control channel: which channels a host may set up, and the service behind each.
 
 use caif_wire::{DATAGRAM_MTU, LinkParams, Service, ServiceParams};
 
@@ -9,20 +9,20 @@ use crate::ip::IpConfig;
 
 /// Bytes of a frame around an IP packet: length, mux, datagram header, check sequence.
 const IP_OVERHEAD: usize = 9;
-/// What every IP host must be able to take.
+/// The smallest MTU that every IPv4 host must support.
 const LEAST_IP_MTU: usize = 576;
 
 const DATAGRAM_IP: u8 = 0;
 const DATAGRAM_LOOP: u8 = 3;
 
-/// What a host is granted.
+/// The service behind an accepted channel.
 pub(crate) enum Grant {
     At,
     Loopback(Service),
     Ip(IpConfig),
 }
 
-/// Decides about a link set-up; an error says why it is refused.
+/// Decides on a link set-up. The error is the reason of a refusal.
 pub(crate) fn decide(config: &Config, params: &LinkParams<'_>) -> Result<Grant, &'static str> {
     if let Some(connection) = params.service.connection()
         && config.is_refused(connection)

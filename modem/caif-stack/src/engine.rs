@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! The engine: takes the host's frames and time, gives the modem's frames and deadlines.
+//! The engine: frames from the host and the time in, frames to the host and deadlines out.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound::{Excluded, Unbounded};
@@ -16,31 +16,30 @@ use crate::linkid::LinkIds;
 use crate::stats::{add, count};
 use crate::{Config, Stats};
 
-/// Answers of the control channel that may wait. A host that asks for more than it reads
-/// loses answers.
+/// Answers of the control channel that may wait. Further ones are dropped.
 const MAX_ANSWERS: usize = 1024;
-/// What an answer can have more than its request: linkid, length byte, appended bytes.
+/// Bytes that an answer may have more than its request: linkid, length byte, appended bytes.
 const ANSWER_GROWTH: usize = 257;
 
-/// A modem above its link. See README.md for what it offers.
+/// The protocol engine of a modem. README.md describes its services.
 pub struct Engine {
     config: Config,
     linkids: LinkIds,
     channels: BTreeMap<u8, Channel>,
-    /// Frames that go before all others: answers and flow control.
+    /// Frames that are sent before all others: answers and flow control.
     answers: VecDeque<Vec<u8>>,
-    /// The channel that sent last, so that all get their turn.
+    /// The channel that sent last, for a round robin.
     last_sender: u8,
-    /// Until when the modem holds the host's data channels off.
+    /// Until when flow is off on the host's data channels.
     flow_off_until: Option<Instant>,
     frames_while_off: u64,
-    /// The latest time the driver gave.
+    /// The latest time that the driver passed.
     now: Option<Instant>,
     stats: Stats,
 }
 
 impl Engine {
-    /// A modem without any channel.
+    /// Makes a modem without any channel.
     pub fn new(config: Config) -> Self {
         Self {
             linkids: LinkIds::new(config.linkids.clone()),
@@ -70,9 +69,9 @@ impl Engine {
         }
     }
 
-    /// Does what is due. The result is when to call again at the latest; none if only a frame
-    /// from the host, or one taken by [`output`](Self::output), gives anything to do. Either
-    /// can change it, so call this after them and before waiting.
+    /// Does what is due. Returns the deadline of the next call; `None` if there is nothing to do
+    /// before a frame comes from the host or is taken by [`output`](Self::output). Both can change
+    /// the deadline, so call this after them and before waiting.
     pub fn poll(&mut self, now: Instant) -> Option<Instant> {
         self.now = Some(now);
         if self.flow_off_until.is_some_and(|until| until <= now) {
@@ -86,8 +85,8 @@ impl Engine {
             .min()
     }
 
-    /// The next frame for the host. Call it only while the link can take one: what is not
-    /// pulled waits, and TCP connections stall instead of losing segments.
+    /// Returns the next frame for the host. Call it only while the link has room for one: frames
+    /// that are not taken wait, and TCP connections stall instead of losing segments.
     pub fn output(&mut self) -> Option<Vec<u8>> {
         let frame = match self.answers.pop_front() {
             Some(answer) => answer,
@@ -98,7 +97,7 @@ impl Engine {
         Some(frame)
     }
 
-    /// Forgets all channels and all that waits, as when the link has gone down.
+    /// Drops all channels and all frames that wait, for when the link goes down.
     pub fn reset(&mut self) {
         self.channels.clear();
         self.answers.clear();
@@ -107,13 +106,13 @@ impl Engine {
         count(&mut self.stats.resets);
     }
 
-    /// Says how long frames to the host may be, once the link's configuration is known.
+    /// Sets the largest length of frames to the host, which the link's configuration gives.
     /// Channels that are already set up keep their limit.
     pub fn set_max_frame(&mut self, len: usize) {
         self.config.max_frame = len;
     }
 
-    /// The counters; they survive a reset.
+    /// Returns the counters, which a reset does not clear.
     pub fn stats(&self) -> Stats {
         let mut stats = self.stats;
         add(&mut stats.channels, self.channels.len());
@@ -132,7 +131,7 @@ impl Engine {
     }
 
     fn next_of_channels(&mut self) -> Option<Vec<u8>> {
-        // Without any time there was no frame from the host, and so there is no channel.
+        // No time was passed yet, so no frame came from the host and there is no channel.
         let now = self.now?;
         let last = self.last_sender;
         let Self {
@@ -171,7 +170,7 @@ impl Engine {
     }
 
     fn hold_off(&mut self, time: Duration, now: Instant) {
-        // Every flow off owes a flow on, so that a host that reads nothing gets neither.
+        // Without room for the flow on that must follow, no flow off is sent.
         if self.answers.len() >= MAX_ANSWERS {
             count(&mut self.stats.queue_drops);
             return;
@@ -181,7 +180,7 @@ impl Engine {
         self.flow(Data::FlowOff);
     }
 
-    /// Tells the host about flow on every channel that `AT*FLOW` concerns.
+    /// Sends flow on or off on every channel that `AT*FLOW` applies to.
     fn flow(&mut self, flow: Data<'_>) {
         let Self {
             channels,
@@ -257,7 +256,7 @@ impl Engine {
             Grant::At => (Service::Vei, Behind::At(Terminal::new())),
             Grant::Loopback(service) => (service, Behind::Loopback),
             Grant::Ip(mut config) => {
-                // Every stack chooses differently, and a run can still be repeated.
+                // Each stack gets a seed of its own, which follows from the configured one.
                 config.seed = crate::pattern::word(config.seed, self.stats.setups);
                 let stack = IpStack::new(&config, now);
                 (Service::Datagram, Behind::Ip(Box::new(stack)))

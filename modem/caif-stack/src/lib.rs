@@ -7,7 +7,7 @@
 //! host's frames and the time, and pulls the modem's frames while the link can take them.
 
 #![forbid(unsafe_code)]
-// Nothing a peer sends may panic. Tests may: that is how they fail.
+// No input of a peer may cause a panic. Tests may panic: that is how they fail.
 #![cfg_attr(
     not(test),
     deny(

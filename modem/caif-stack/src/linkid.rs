@@ -4,8 +4,8 @@
 
 use std::ops::RangeInclusive;
 
-/// Hands linkids out in turn, so that one that was given up rests as long as possible: the
-/// host may still have frames under way for it.
+/// Allocates linkids in turn, so that a freed one is reused as late as possible: the host may still
+/// have frames under way for it.
 #[derive(Debug)]
 pub(crate) struct LinkIds {
     range: RangeInclusive<u8>,
@@ -17,7 +17,7 @@ impl LinkIds {
         Self { range, last: 0 }
     }
 
-    /// The next linkid that is not in use; none if all are.
+    /// Returns the next linkid that is not in use; `None` if all are.
     pub(crate) fn allocate(&mut self, in_use: impl Fn(u8) -> bool) -> Option<u8> {
         let free = |id: &u8| *id != 0 && !in_use(*id);
         let last = self.last;

@@ -4,7 +4,7 @@
 
 const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// Word `index` of the SplitMix64 sequence for `seed`.
+/// Returns word `index` of the SplitMix64 sequence for `seed`.
 pub fn word(seed: u64, index: u64) -> u64 {
     let z = seed.wrapping_add(index.wrapping_add(1).wrapping_mul(GAMMA));
     let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -12,12 +12,12 @@ pub fn word(seed: u64, index: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// An endless stream of bytes that depends on its seed alone.
+/// An endless stream of pseudo-random bytes, determined by its seed.
 #[derive(Debug, Clone)]
 pub struct Pattern {
     seed: u64,
     next: u64,
-    /// What is left of the word before `next`.
+    /// The unused bytes of the word before `next`.
     rest: std::array::IntoIter<u8, 8>,
 }
 
@@ -60,7 +60,7 @@ impl Pattern {
     }
 }
 
-/// Counts the bytes of a stream and carries their CRC-32 on.
+/// Counts the bytes of a stream and computes their CRC-32.
 #[derive(Debug, Clone, Default)]
 pub struct Checksum {
     hasher: crc32fast::Hasher,
@@ -74,7 +74,7 @@ impl Checksum {
         crate::stats::add(&mut self.bytes, bytes.len());
     }
 
-    /// The line `<bytes> <checksum>\n`.
+    /// Returns the line `<bytes> <checksum>\n`.
     pub fn line(&self) -> String {
         format!("{} {:08x}\n", self.bytes, self.hasher.clone().finalize())
     }

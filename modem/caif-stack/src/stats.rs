@@ -40,7 +40,7 @@ stats! {
     setups,
     /// Link set-ups refused.
     refusals,
-    /// Channels the host gave up.
+    /// Channels that the host destroyed.
     destroys,
     /// Resets of the link.
     resets,
@@ -52,7 +52,7 @@ stats! {
     modem_flow_off,
     /// Flow on to the host.
     modem_flow_on,
-    /// Frames from the host on channels while the modem held them off.
+    /// Frames from the host on channels whose flow the modem had turned off.
     frames_while_off,
     /// IP packets from the host.
     ip_in,

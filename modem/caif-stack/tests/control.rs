@@ -14,7 +14,7 @@ fn the_documented_frames() {
         linkids: 5..=5,
         ..Config::default()
     });
-    // Whole frames, with bytes of the descriptor behind them.
+    // Whole frames, with the rest of a buffer behind them.
     let now = link.now;
     link.engine
         .input(&[0x05, 0, 0, 0x03, 0x02, 0xaa, 0xbb, 0, 0], now);

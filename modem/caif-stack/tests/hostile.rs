@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! A host that sends anything: the engine never panics, stays bounded, and still serves.
+//! The engine under arbitrary input: it never panics, its memory stays bounded, and it still
+//! serves.
 
 mod common;
 
@@ -17,11 +18,11 @@ use smoltcp::socket::udp;
 /// What a host can do to an engine.
 #[derive(Debug, Clone)]
 enum Step {
-    /// Bytes that need not be a frame.
+    /// Arbitrary bytes.
     Raw(Vec<u8>),
-    /// A well-formed frame with any body.
+    /// A well-formed frame with an arbitrary body.
     Body(u8, Vec<u8>),
-    /// A set-up, whole but for one changed byte.
+    /// A set-up with one changed byte.
     SetUp(u8, usize, u8),
     /// An AT line.
     At(u8, String),
@@ -77,7 +78,7 @@ fn take(link: &mut Link, step: Step) {
     }
 }
 
-/// The engine is well: after a reset it grants and serves as a new one does.
+/// Checks that after a reset the engine accepts and serves channels as a new one does.
 fn still_serves(link: &mut Link) {
     link.engine.reset();
     let at = link.set_up(2, VEI).unwrap();
@@ -86,7 +87,7 @@ fn still_serves(link: &mut Link) {
     assert_eq!(link.exchange(util, Service::Util, b"x"), b"x");
 }
 
-/// A conversation of a well-behaved IP host, as the bodies it sends.
+/// Returns the frame bodies that a well-behaved IP host sends in one conversation.
 fn conversation() -> Vec<Vec<u8>> {
     let mut link = Link::new(Config::default());
     let linkid = link.set_up(0, ip(1)).unwrap();
@@ -119,7 +120,7 @@ fn conversation() -> Vec<Vec<u8>> {
     sent
 }
 
-/// Gives a changed IPv4 packet good checksums again, so that the change gets past them.
+/// Recomputes the checksums of a changed IPv4 packet, so that they do not reveal the change.
 fn repair(body: &mut [u8]) {
     use smoltcp::wire::{IpAddress, IpProtocol, Ipv4Packet, TcpPacket};
     let Some(packet) = body.get_mut(4..) else {
@@ -138,8 +139,8 @@ fn repair(body: &mut [u8]) {
 }
 
 #[test]
-fn the_conversation_is_one() {
-    // The property below changes these packets, so they must reach what they aim at.
+fn the_conversation_uses_each_service() {
+    // The property below changes these packets, so they must include those of each service.
     let packets = conversation();
     assert!(packets.len() > 12, "{} packets", packets.len());
     for text in [&b"echo"[..], b"sink", b"900 1\n"] {

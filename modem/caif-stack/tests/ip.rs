@@ -102,7 +102,7 @@ fn a_small_link_makes_a_small_mtu() {
         ..Config::default()
     };
     let (mut link, mut host) = connected(config, 1);
-    // What does not fit a frame comes back in fragments.
+    // An answer too long for one frame comes back in fragments.
     ping(&mut link, &mut host, 1472);
     assert_eq!(host.received, 3);
     let body = pattern(5000, 1);
@@ -137,7 +137,7 @@ fn udp_echo() {
 fn tcp_echo_to_the_end_of_the_stream() {
     let (mut link, mut host) = connected(Config::default(), 1);
     let request = pattern(200_000, 3);
-    // The host reads while it writes, or both ends would wait for each other.
+    // The host must read while it writes, or both ends wait for each other.
     assert_eq!(host.talk(&mut link, 7, &request, true), request);
 }
 
@@ -221,7 +221,7 @@ fn eight_connections_at_once_and_a_ninth_refused() {
         });
         assert_eq!(reply, text);
     }
-    // One that goes makes place for another.
+    // A closed connection makes place for another.
     host.socket(handles[0]).close();
     host.run(&mut link, |host| {
         let state = host.socket(handles[0]).state();
@@ -311,11 +311,11 @@ fn flow_off_from_the_host_stalls_tcp() {
     host.run(&mut link, |host| (host.received > 5).then_some(()));
     link.send_data(host.linkid, Service::Datagram, Data::FlowOff);
     let before = host.received;
-    // Long enough for many retransmissions, if the stack could send any.
+    // Long enough for many retransmissions.
     for _ in 0..300 {
         host.step(&mut link);
         link.now += Duration::from_millis(100);
-        // The stack is held, and does not pile up what nobody takes.
+        // Flow is off, so the stack must queue no retransmissions.
         assert!(link.engine.stats().waiting <= 1);
     }
     assert_eq!(host.received, before);

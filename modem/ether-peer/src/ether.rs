@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! As much of Ethernet as two stations need: who has an address, and a header for packets.
+//! Ethernet for two stations: ARP for one address, and frames around IPv4 packets.
 
 use std::net::Ipv4Addr;
 
@@ -9,28 +9,28 @@ use smoltcp::wire::{
     EthernetRepr,
 };
 
-/// Our own hardware address, one that is administered locally.
+/// The services' hardware address, a locally administered one.
 const HARDWARE: EthernetAddress = EthernetAddress([0x02, 0, 0, 0, 0, 0x01]);
 
-/// One station, which knows the other one when it has heard of it.
+/// One of two stations. It learns the other's hardware address from the frames it receives.
 pub struct Ether {
     address: Ipv4Addr,
     other: Option<EthernetAddress>,
 }
 
-/// What a frame was.
+/// A received frame.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Received<'a> {
     /// An IPv4 packet.
     Packet(&'a [u8]),
-    /// A question, and the frame that answers it.
+    /// An ARP request, with the frame that answers it.
     Answer(Vec<u8>),
-    /// Not for us.
+    /// A frame for another station or of another protocol.
     Nothing,
 }
 
 impl Ether {
-    /// A station with that address.
+    /// Makes a station with that address.
     pub fn new(address: Ipv4Addr) -> Self {
         Self {
             address,
@@ -38,7 +38,7 @@ impl Ether {
         }
     }
 
-    /// Looks at a frame.
+    /// Parses a received frame.
     pub fn receive<'a>(&mut self, frame: &'a [u8]) -> Received<'a> {
         let Ok(frame) = EthernetFrame::new_checked(frame) else {
             return Received::Nothing;
@@ -57,7 +57,7 @@ impl Ether {
         }
     }
 
-    /// The answer to a question for our address.
+    /// Returns the answer to an ARP request for the station's address.
     fn answer(&mut self, arp: &[u8]) -> Received<'static> {
         let parsed = ArpPacket::new_checked(arp).and_then(|packet| ArpRepr::parse(&packet));
         let Ok(ArpRepr::EthernetIpv4 {
@@ -86,7 +86,7 @@ impl Ether {
         Received::Answer(emit(source_hardware_addr, EthernetProtocol::Arp, &payload))
     }
 
-    /// A frame with that packet for the other station, if it is known.
+    /// Returns a frame with that packet for the other station, if its address is known.
     pub fn frame(&self, packet: &[u8]) -> Option<Vec<u8>> {
         Some(emit(self.other?, EthernetProtocol::Ipv4, packet))
     }

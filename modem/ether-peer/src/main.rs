@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! The modem's IP services at the other end of an Ethernet device, of which each datagram on a UNIX
-//! socket is a frame: QEMU's `-netdev dgram`.
+//! The modem's IP services behind QEMU's `-netdev dgram`, an Ethernet device whose frames are
+//! datagrams on a UNIX socket.
 
 #![forbid(unsafe_code)]
 
@@ -27,16 +27,16 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 #[derive(Parser)]
 #[command(version)]
 struct Args {
-    /// Socket to receive frames from, which is made.
+    /// Socket to create, on which frames are received.
     #[arg(long)]
     socket: PathBuf,
-    /// Socket of the device.
+    /// Socket of the device, to which frames are sent.
     #[arg(long)]
     device: PathBuf,
     /// Address of the services.
     #[arg(long, default_value = "10.8.1.1")]
     address: Ipv4Addr,
-    /// Bytes of the largest packet.
+    /// Size of the largest packet, in bytes.
     #[arg(long, default_value_t = 1500)]
     mtu: usize,
 }
@@ -75,7 +75,7 @@ fn main() -> Result<()> {
     }
 }
 
-/// Takes the frames that are there.
+/// Receives all frames that are waiting.
 fn receive(
     socket: &UnixDatagram,
     args: &Args,
@@ -102,7 +102,7 @@ fn receive(
     }
 }
 
-/// Sends the packets that wait.
+/// Sends all packets that are waiting.
 fn send(socket: &UnixDatagram, args: &Args, ether: &Ether, stack: &mut IpStack) -> Result<()> {
     while let Some(packet) = stack.send(Instant::now()) {
         if let Some(frame) = ether.frame(&packet) {
@@ -112,7 +112,8 @@ fn send(socket: &UnixDatagram, args: &Args, ether: &Ether, stack: &mut IpStack) 
     Ok(())
 }
 
-/// Sends a frame, when there is room for it. It is lost if the device is not there.
+/// Sends a frame, and waits for room in the socket if it is full. The frame is lost if the device
+/// is not connected.
 fn put(socket: &UnixDatagram, args: &Args, frame: &[u8]) -> Result<()> {
     loop {
         match socket.send(frame) {
@@ -135,10 +136,10 @@ fn put(socket: &UnixDatagram, args: &Args, frame: &[u8]) -> Result<()> {
     }
 }
 
-/// Waits for a frame or until something is due. Returns whether this is the end.
+/// Waits for a frame, a deadline or `stop`. Returns whether to stop.
 fn wait(socket: &UnixDatagram, stop: &UnixStream, due: Option<Instant>) -> Result<bool> {
     let left = due.map(|due| due.saturating_duration_since(Instant::now()));
-    // Rounded up, so that it is due afterwards.
+    // Rounded up, so that the deadline has passed when the wait ends.
     let left = left.map(|left| left + Duration::from_micros(1));
     let timeout = left.and_then(|left| Timespec::try_from(left).ok());
     let mut fds = [

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! A 32-bit little-endian ELF file of segments that are sections as well.
+//! A 32-bit little-endian ELF file in which each segment is also a section.
 
 /// The first bytes of the firmware in memory.
 pub const MARK: [u8; 8] = *b"CAIFMDM1";
@@ -10,7 +10,7 @@ const PHDR: usize = 32;
 const SHDR: usize = 40;
 const ALIGN: usize = 16;
 
-/// A part of the memory to load.
+/// A segment, which is also a section.
 pub struct Segment {
     /// Name of its section.
     pub name: &'static str,
@@ -20,7 +20,7 @@ pub struct Segment {
     pub bytes: Vec<u8>,
 }
 
-/// Writes the file: header, program headers, content, names, section headers.
+/// Returns the file: header, program headers, content, names, section headers.
 pub fn write(machine: u16, segments: &[Segment]) -> Vec<u8> {
     let aligned = |at: usize| at.next_multiple_of(ALIGN);
     let mut at = aligned(EHDR + PHDR * segments.len());

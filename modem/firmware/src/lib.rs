@@ -2,9 +2,9 @@
 
 //! The firmware file that remoteproc loads: a small ELF file with a resource table.
 //!
-//! The modem itself is a process; its firmware says what remoteproc must know of it. The file is
-//! written by hand since it is four tables long, and since tests want files that are wrong in
-//! ways that a library would not write.
+//! The modem itself is a process; its firmware carries what remoteproc must know of it. No ELF
+//! library writes the file, because tests need files that are wrong in ways that a library does
+//! not allow.
 //!
 //! Sources: `Documentation/board-ivshmem.md`; C header `include/linux/remoteproc.h`.
 
@@ -27,7 +27,7 @@ pub const MARK_DA: u32 = map::DA_BASE + map::FIRMWARE.0 as u32;
 pub struct Firmware {
     /// `e_machine`; anything but [`MACHINE`] is for another board.
     pub machine: u16,
-    /// The resource table, unless the file shall be without one.
+    /// The resource table; `None` for a file without one.
     pub table: Option<ResourceTable>,
 }
 
@@ -41,7 +41,7 @@ impl Default for Firmware {
 }
 
 impl Firmware {
-    /// The file.
+    /// Returns the bytes of the file.
     pub fn to_bytes(&self) -> Vec<u8> {
         let table = self.table.as_ref().map(ResourceTable::to_bytes);
         let mut segments = vec![elf::Segment {

@@ -15,11 +15,11 @@ pub const RSC_VDEV: u32 = 3;
 pub const ADDR_ANY: u32 = u32::MAX;
 /// Version of a table.
 pub const VERSION: u32 = 1;
-/// Bytes of a table in front of the offsets of its entries.
+/// Size of a table's header, in bytes; the offsets of the entries follow.
 pub const HEADER: u64 = 16;
 
 pub mod vdev {
-    //! Offsets in a `struct fw_rsc_vdev` of two vrings, which is behind the entry's type.
+    //! Offsets in a `struct fw_rsc_vdev` of two vrings, which follows the entry's type.
 
     /// Features that the driver took.
     pub const GFEATURES: u64 = 12;
@@ -56,7 +56,7 @@ pub struct ResourceTable {
     pub features: u32,
     /// The vrings: downlink, uplink.
     pub vrings: [Vring; 2],
-    /// The config space, unless the device shall have no config space.
+    /// The config space; `None` for a device without one.
     pub config: Option<LinkConfig>,
 }
 
@@ -75,7 +75,7 @@ impl Default for ResourceTable {
 }
 
 impl ResourceTable {
-    /// The table in memory.
+    /// Returns the bytes of the table.
     pub fn to_bytes(&self) -> Vec<u8> {
         let config = self.config.map(|config| config.to_bytes());
         let config = config.as_ref().map_or(&[][..], |bytes| bytes);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! The program `caif-firmware`: each option is found in the file, as a library reads it.
+//! The program `caif-firmware`: an independent ELF reader finds each option in the file.
 
 use object::{
     Endianness, elf,
@@ -8,7 +8,7 @@ use object::{
 };
 use std::process::{Command, Output};
 
-/// What a firmware file says.
+/// A parsed firmware file.
 struct File {
     machine: u16,
     /// Device address and content of each segment.
@@ -26,7 +26,7 @@ fn run(output: &std::path::Path, options: &[&str]) -> Output {
         .unwrap()
 }
 
-/// The file that the program writes with those options.
+/// Returns the file that the program writes with those options.
 fn written(options: &[&str]) -> File {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("caif-modem.elf");
@@ -71,7 +71,7 @@ impl File {
         u32::from_le_bytes(table[at..at + 4].try_into().unwrap())
     }
 
-    /// All that options can change: features, config, and of each vring alignment and number.
+    /// Returns what options can change: features, config, and alignment and number of each vring.
     fn device(&self) -> (u32, Vec<u8>, [(u32, u32); 2]) {
         let (_, table) = self.table.as_ref().unwrap();
         // Version, one entry, reserved; its offset; a virtio device, CAIF; its notify id.

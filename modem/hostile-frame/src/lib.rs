@@ -2,26 +2,26 @@
 
 //! The frames of the hostile modem and of the program in the guest that answers them.
 //!
-//! Every byte is from 0xc0 to 0xcf and so carries four bits. All memory that the modem's frames
-//! may lie in is filled with such bytes as well: a frame with any other byte has brought memory
-//! that is not the modem's. The modem and the guest both depend on this crate.
+//! Every byte is from 0xc0 to 0xcf and so carries four bits. All memory that may hold the modem's
+//! frames is filled with such bytes, so any other byte in a frame comes from memory that is not the
+//! modem's. The modem and the guest both depend on this crate.
 
 #![forbid(unsafe_code)]
 
-/// What is to be done with a frame.
+/// What the guest does with a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Nothing but to count it.
+    /// Count it.
     Plain = 1,
     /// Send it back.
     Echo = 2,
-    /// Send as many plain frames as the first half word of the payload says, of as many bytes
-    /// as the second.
+    /// Send plain frames. The first 16 bits of the payload are their number, the next 16 bits their
+    /// length.
     Ask = 3,
     /// Write the mark in the payload to the log, and answer with all counters.
     Report = 4,
-    /// The next frame is none of ours but has the length and the checksum in the payload. Send
-    /// it back.
+    /// Send the next frame back. It is not in this format, but has the length and the checksum in
+    /// the payload.
     Announce = 5,
     /// The answer to a report.
     Answer = 6,
@@ -42,14 +42,14 @@ impl Kind {
     }
 }
 
-/// A frame of ours.
+/// A frame in this format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
-    /// What it is for.
+    /// Its kind.
     pub kind: Kind,
     /// Its number, which an answer repeats.
     pub seq: u32,
-    /// What else it says.
+    /// Its payload, as the kind defines it.
     pub payload: Vec<u8>,
 }
 
@@ -57,7 +57,7 @@ pub struct Frame {
 const HEADER: usize = 4 + 1 + 4 + 2;
 
 impl Frame {
-    /// The frame, filled up to `total` bytes. It is longer if the payload needs more.
+    /// Encodes the frame, padded to `total` bytes, or longer if the payload needs more.
     pub fn encode(&self, total: usize) -> Vec<u8> {
         let len = u16::try_from(self.payload.len()).unwrap_or(u16::MAX);
         let mut plain = vec![self.kind as u8];
@@ -72,7 +72,7 @@ impl Frame {
         frame
     }
 
-    /// Reads a frame. `None` if it is none of ours or not as it was sent.
+    /// Decodes a frame. `None` if it is not in this format or its checksum is wrong.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let (checksum, body) = bytes.split_at_checked(8)?;
         if untame(checksum)? != crc32fast::hash(body).to_le_bytes() {
@@ -90,12 +90,12 @@ impl Frame {
     }
 }
 
-/// The byte at a place of memory that is filled.
+/// Returns the fill byte of a place in memory.
 pub fn fill(place: u64) -> u8 {
     0xc0 | (place.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 60) as u8
 }
 
-/// Whether all bytes are of the kind that the modem writes.
+/// Returns whether all bytes are from 0xc0 to 0xcf.
 pub fn is_tame(bytes: &[u8]) -> bool {
     bytes.iter().all(|byte| byte & 0xf0 == 0xc0)
 }

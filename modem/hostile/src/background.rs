@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! What the modem does all the time, beside its steps.
+//! Stores and interrupts that repeat in threads of their own while the steps go on.
 
 use ivshmem::{
     client::Bell,
@@ -15,22 +15,22 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-/// Threads, which end when this is dropped.
+/// The threads, which end when this is dropped.
 #[derive(Default)]
 pub struct Background {
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
 
-/// Values to store at a place, over and over.
+/// Values to store at an address, over and over.
 pub struct Race {
     /// Device address.
     pub at: u64,
     /// The values.
     pub values: Vec<u64>,
-    /// Bytes of each.
+    /// Size of each value in bytes.
     pub width: u8,
-    /// Whether the next boot is not the end.
+    /// Whether to go on in the next boot.
     pub across: bool,
 }
 
@@ -39,13 +39,13 @@ impl Background {
         let stop = Arc::clone(&self.stop);
         self.threads.push(thread::spawn(move || {
             while !stop.load(Ordering::Relaxed) && work() {
-                // Linux runs on the same few cores.
+                // The machine runs on the same few cores.
                 thread::yield_now();
             }
         }));
     }
 
-    /// Stores values.
+    /// Starts a thread that stores values.
     pub fn race(&mut self, memory: SharedMemory, race: Race) -> anyhow::Result<()> {
         let page = ControlPage::open(memory.clone())?;
         let boot = page.get(Field::BootId)?;
@@ -61,7 +61,7 @@ impl Background {
         Ok(())
     }
 
-    /// Rings bells.
+    /// Starts a thread that rings doorbells.
     pub fn storm(&mut self, bells: Vec<Bell>) {
         self.spawn(move || bells.iter().all(|bell| bell.ring().is_ok()));
     }
@@ -70,7 +70,7 @@ impl Background {
     pub fn calm(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         for thread in self.threads.drain(..) {
-            // It has nothing to say.
+            // The threads have no result.
             let _ = thread.join();
         }
         self.stop = Arc::default();
@@ -95,10 +95,10 @@ pub fn store(memory: &SharedMemory, at: u64, value: u64, width: u8) -> anyhow::R
     Ok(())
 }
 
-/// What is stored before others may run again: the values in turn, from number `next` on.
+/// Returns the values to store before the thread yields: all in turn, from number `next` on.
 ///
-/// As many as a prime number, so that the last one is another each time: on a busy machine Linux hardly
-/// sees any other.
+/// Their count is a prime number, so that each time another value is the last one. On a busy
+/// machine Linux hardly sees any but the last.
 fn turn<'a>(values: &'a [u64], next: &'a mut usize) -> impl Iterator<Item = u64> + 'a {
     (0..61).filter_map(move |_| {
         let value = values.get(*next)?;

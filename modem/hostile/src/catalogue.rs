@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! The catalogue: what a modem can do wrong, as data, and what must come of it.
+//! The catalogue: the faults of a modem as data, with the result that each must have.
 
 use crate::{expr::Expr, firmware_file::FirmwareFile, step::Step};
 use anyhow::{Context, bail, ensure};
@@ -10,15 +10,15 @@ use std::{
     path::Path,
 };
 
-/// What came of a fault.
+/// The result of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Verdict {
-    /// Dropped and counted, the link was up all the time.
+    /// The fault was dropped and counted, or had no effect; the link was up all the time.
     Pass,
-    /// The modem was started anew, and the link is back.
+    /// The modem was recovered, and the link is back.
     Recovered,
-    /// No frame passes any more.
+    /// No frame passes afterwards.
     Wedged,
     /// Anything else.
     Failed,
@@ -35,18 +35,18 @@ impl std::fmt::Display for Verdict {
     }
 }
 
-/// How the link asks for notifications.
+/// The kind of notification suppression on both vrings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Flavour {
-    /// By index.
+    /// `EVENT_IDX`.
     EventIdx,
-    /// By flag.
+    /// The flags `NO_INTERRUPT` and `NO_NOTIFY`.
     Flags,
 }
 
 impl Flavour {
-    /// Name of the firmware without its suffix.
+    /// Returns the name of the firmware, without its suffix.
     pub fn firmware(self) -> &'static str {
         match self {
             Self::EventIdx => "hostile-event-idx",
@@ -59,9 +59,9 @@ impl Flavour {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "RawCount")]
 pub enum Count {
-    /// By just so much.
+    /// By exactly this much.
     Exactly(u64),
-    /// By so much or more.
+    /// By this much or more.
     AtLeast(u64),
 }
 
@@ -88,7 +88,7 @@ impl TryFrom<RawCount> for Count {
 }
 
 impl Count {
-    /// Whether a counter that moved by `delta` is as wanted.
+    /// Returns whether a counter may move by `delta`.
     pub fn allows(self, delta: u64) -> bool {
         match self {
             Self::Exactly(want) => delta == want,
@@ -106,38 +106,38 @@ pub struct Case {
     /// The part of the catalogue that it belongs to.
     #[serde(default)]
     pub group: String,
-    /// What the modem does, in a few words.
+    /// The fault, in a few words.
     pub what: String,
-    /// What must come of it.
+    /// The result that it must have.
     pub expect: Verdict,
-    /// How it is done.
+    /// The steps of the modem and the harness.
     pub steps: Vec<Step>,
     /// By how much counters of the interface must move. Counters of errors and drops that are not
     /// named must not move at all.
     #[serde(default)]
     pub counters: BTreeMap<String, Count>,
-    /// How many plain frames must arrive, "good" and "torn" ones; none, where nothing is said.
+    /// How many plain frames must arrive, "good" and "torn" ones; 0 by default.
     #[serde(default)]
     pub frames: BTreeMap<String, Count>,
     /// A text of which there must be exactly one line in the kernel's log.
     pub log: Option<String>,
-    /// How often remoteproc recovers the modem; for [`Verdict::Recovered`] only.
+    /// How often remoteproc must recover the modem; for [`Verdict::Recovered`] only.
     #[serde(default = "one")]
     pub recoveries: Count,
-    /// With which kinds of notification the case is run.
+    /// The kinds of notification suppression that the case is run with.
     #[serde(default)]
     pub flavours: Vec<Flavour>,
-    /// The firmware that the case is about, which is booted in place of the usual one.
+    /// Firmware to boot in place of the usual one.
     pub firmware: Option<FirmwareFile>,
-    /// Whether Linux must refuse that firmware: no interface, and no other line than `log`.
+    /// Whether Linux must refuse that firmware: with no interface, and with the line `log` only.
     #[serde(default)]
     pub refused: bool,
-    /// For a case that must fail, to show that the harness notices: a part of the reason.
+    /// A part of the reason for which the case must fail; for tests of the harness.
     pub fails: Option<String>,
-    /// Whether the modem is started anew afterwards, since the case leaves traces.
+    /// Whether to restart the modem afterwards, because the case leaves rings or memory changed.
     #[serde(default)]
     pub restart: bool,
-    /// Texts of lines that look bad in the kernel's log but are right here.
+    /// Texts of lines of the kernel's log that fail other cases but not this one.
     #[serde(default)]
     pub allow: Vec<String>,
 }
@@ -225,8 +225,8 @@ fn check(case: &Case) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A table with `vary = { n = [1, 2] }` becomes one for each value, with `{n}` in all its texts
-/// replaced.
+/// Expands a table with `vary = { n = [1, 2] }` to one table for each value, with `{n}` replaced in
+/// all texts.
 fn vary(mut table: toml::Table) -> anyhow::Result<Vec<toml::Table>> {
     let Some(vary) = table.remove("vary") else {
         return Ok(vec![table]);
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_knows_is_refused() {
+    fn unknown_names_are_refused() {
         for (steps, why) in [
             (r#"{ do = "avail", heads = ["nmu"] }"#, "nmu"),
             (r#"{ do = "avial" }"#, "avial"),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! What the modem does at each step.
+//! Executes the steps of a case.
 
 use crate::{
     background::{self, Background, Race},
@@ -16,14 +16,14 @@ use hostile_frame::{Frame, Kind};
 use kernel_pure::vring_layout::DESC_F_NEXT;
 use std::{collections::BTreeMap, time::Duration};
 
-/// For what Linux does at once, emulated, under sanitizers, on a busy machine.
+/// Time limit for what Linux does at once. It is emulated, has sanitizers, and the host is busy.
 const SOON: Duration = Duration::from_secs(20);
-/// For a recovery, before which Linux may wait for its watchdogs.
+/// Time limit for a recovery, which may wait for a watchdog of Linux.
 const RECOVERY: Duration = Duration::from_secs(40);
 /// Bytes of a plain frame.
 const FRAME: u64 = 100;
 
-/// The modem, and what it does beside its steps.
+/// The modem and its background threads.
 pub struct Executor {
     modem: Modem,
     background: Background,
@@ -34,7 +34,7 @@ pub struct Executor {
 pub type Counters = BTreeMap<String, u64>;
 
 impl Executor {
-    /// For a modem.
+    /// Makes an executor for a modem.
     pub fn new(modem: Modem) -> Self {
         Self {
             modem,
@@ -156,7 +156,7 @@ impl Executor {
         })
     }
 
-    /// Passes a frame each way, by which the guest reports its counters.
+    /// Passes a frame each way. The guest's answer has its counters.
     pub fn report(&mut self, mark: u32) -> anyhow::Result<Counters> {
         let seq = self.send(Kind::Report, mark.to_le_bytes().to_vec(), 0)?;
         let answer = self.answer(seq, Kind::Answer)?;
@@ -167,14 +167,15 @@ impl Executor {
         (0..times).try_for_each(|_| Ok(self.modem.board().ring(VECTOR_RX)?))
     }
 
-    /// Sends a frame of the modem's own. Returns its number.
+    /// Sends a frame in the modem's own buffer, and waits for the buffer's return. Returns the
+    /// frame's number.
     fn send(&mut self, kind: Kind, payload: Vec<u8>, total: usize) -> anyhow::Result<u32> {
         let seq = self.start_send(kind, payload, total)?;
         self.returned()?;
         Ok(seq)
     }
 
-    /// The same, without waiting for the buffer's return.
+    /// Sends a frame in the modem's own buffer, without waiting for the buffer's return.
     fn start_send(&mut self, kind: Kind, payload: Vec<u8>, total: usize) -> anyhow::Result<u32> {
         // The buffer is free once all are returned.
         self.returned()?;
@@ -193,7 +194,7 @@ impl Executor {
             })
     }
 
-    /// Waits for the answer to a frame. Others before it are plain ones that were asked for.
+    /// Waits for the answer to a frame. Only plain frames may come before it.
     fn answer(&mut self, seq: u32, kind: Kind) -> anyhow::Result<Frame> {
         self.modem.wait_on_link("an answer", SOON, |link| {
             while let Some(bytes) = link.inbox.pop_front() {
@@ -247,7 +248,7 @@ impl Executor {
 
     fn take(&mut self, count: u16) -> anyhow::Result<()> {
         self.modem.wait_on_link("frames from Linux", SOON, |link| {
-            // The index may be one that the modem wrote itself, until Linux stores the next one.
+            // A case may have overwritten avail.idx, until Linux stores the next one.
             let pending = link.tx.pending();
             Ok(pending.is_ok_and(|pending| pending >= count).then_some(()))
         })?;
@@ -255,7 +256,8 @@ impl Executor {
         (0..count).try_for_each(|_| link.take().map(|_| ()))
     }
 
-    /// A plain frame in the buffer at `addr`. Returns the length of headroom, frame and tailroom.
+    /// Writes a plain frame to the buffer at `addr`. Returns the length of headroom, frame and
+    /// tailroom.
     fn plain(&mut self, addr: u64, len: u64) -> anyhow::Result<u32> {
         let link = self.modem.link()?;
         let seq = link.next_seq();
@@ -265,7 +267,7 @@ impl Executor {
             payload: vec![],
         };
         let mut bytes = frame.encode(usize::try_from(len)?);
-        // A frame too short to be one of ours is fill.
+        // A length below that of a whole frame leaves only its first bytes.
         bytes.truncate(usize::try_from(len)?);
         let config = link.downlink();
         let at = addr + u64::from(config.headroom);
@@ -385,7 +387,7 @@ impl Executor {
             let again = self.hammer_once(head, burst);
             match again {
                 Ok(()) => {}
-                // The link broke, which is what the harness will judge.
+                // The link was given up. The harness decides whether that is right.
                 Err(_) if self.modem.state().0 != boot || !self.modem.is_up() => return Ok(()),
                 Err(error) => return Err(error),
             }

@@ -7,13 +7,13 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What is wrong with an expression.
+/// An error in an expression.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum Error {
-    /// It cannot be read.
+    /// It cannot be parsed.
     #[error("{0:?} is not a sum of numbers and names")]
     Syntax(String),
-    /// Nobody knows a name in it.
+    /// A name in it is unknown.
     #[error("no {0:?} is known")]
     Name(String),
 }
@@ -23,7 +23,7 @@ pub enum Error {
 #[serde(try_from = "Raw", into = "String")]
 pub struct Expr {
     text: String,
-    /// Terms, with whether each is subtracted; their factors.
+    /// The terms: whether each is subtracted, and its factors.
     terms: Vec<(bool, Vec<Factor>)>,
 }
 
@@ -33,7 +33,7 @@ enum Factor {
     Name(String),
 }
 
-/// As it is in the catalogue.
+/// The text in the catalogue.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Raw {
@@ -125,7 +125,7 @@ impl Factor {
 }
 
 impl Expr {
-    /// The value, with names as `known` has them.
+    /// Returns the value, with the names' values from `known`.
     pub fn eval(&self, known: impl Fn(&str) -> Option<u64>) -> Result<u64, Error> {
         let mut sum = 0u64;
         for (minus, factors) in &self.terms {
@@ -145,7 +145,7 @@ impl Expr {
         Ok(sum)
     }
 
-    /// The names in it.
+    /// Returns the names in it.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.terms
             .iter()
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_none() {
+    fn invalid_expressions() {
         for text in ["", "+", "1 +", "1 ** 2", "a b", "0x", "1a", "{n}"] {
             // A space inside a name vanishes; the name is then unknown.
             assert!(eval(text).is_err(), "{text:?}");

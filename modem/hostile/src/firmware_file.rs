@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! Firmware files that are wrong in ways of which a modem's vendor would not think.
+//! Firmware files with faults, for the cases of the catalogue.
 
 use anyhow::{Context, ensure};
 use firmware::{
@@ -10,37 +10,37 @@ use firmware::{
 use kernel_pure::link_config::{Direction, LinkConfig};
 use serde::Deserialize;
 
-/// What is different from the usual firmware.
+/// The differences from the usual firmware.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FirmwareFile {
-    /// Descriptors of the vrings, and the alignment of their used rings.
+    /// Descriptors of vring 0.
     pub rx_num: u32,
-    /// As above.
+    /// Descriptors of vring 1.
     pub tx_num: u32,
-    /// As above.
+    /// Alignment of both used rings.
     pub align: u32,
     /// Features.
     pub features: u32,
-    /// Headroom, tailroom, MTU.
+    /// Headroom, tailroom, MTU of the uplink.
     pub uplink: (u16, u16, u32),
-    /// As above.
+    /// Headroom, tailroom, MTU of the downlink.
     pub downlink: (u16, u16, u32),
-    /// The machine it is for.
+    /// The machine in the ELF header.
     pub machine: u16,
-    /// Bytes to write over those of the file.
+    /// Bytes that overwrite parts of the file.
     pub patch: Vec<Patch>,
-    /// Bytes of the file, where it is shorter than it should be.
+    /// Length to which the file is truncated.
     pub truncate: Option<usize>,
 }
 
-/// Bytes in a firmware file.
+/// Bytes that overwrite a part of a firmware file.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Patch {
-    /// Offset in the resource table, or in the file.
+    /// Offset in the resource table; either this or `file` is given.
     pub table: Option<usize>,
-    /// As above.
+    /// Offset in the file.
     pub file: Option<usize>,
     /// The bytes, in hexadecimal.
     pub hex: String,
@@ -66,7 +66,7 @@ impl Default for FirmwareFile {
 }
 
 impl FirmwareFile {
-    /// The file.
+    /// Returns the bytes of the file.
     pub fn to_bytes(&self) -> anyhow::Result<Vec<u8>> {
         let vring = |num| Vring {
             num,

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! A modem that does single things wrong.
+//! A modem with single faults, to test Linux against.
 //!
-//! It comes up as any modem does and passes frames each way. In between, a harness tells it, one
-//! [step](step::Step) after the other, what to write to the memory that it shares with Linux.
-//! What there is to be done wrong, and what must come of it, is in the
-//! [catalogue](catalogue), which is data.
+//! It comes up as any modem does and passes frames each way. In between it executes
+//! [steps](step::Step) of a harness, which write to the memory that it shares with Linux. The
+//! [catalogue](catalogue) has the faults, and the result that each must have, as data.
 
 #![forbid(unsafe_code)]
 

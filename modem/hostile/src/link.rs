@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! A link, used by raw accesses but with good manners: frames of the modem's own each way.
+//! A link that passes the modem's own frames each way by the rules, and whose rings cases write to.
 
 use crate::ring::{Desc, Ring};
 use anyhow::{Context, ensure};
@@ -13,14 +13,14 @@ use kernel_pure::link_config::Direction;
 use link::table::{Table, Vdev};
 use std::collections::VecDeque;
 
-/// What `avail.flags` of vring 0 holds as long as Linux has not cleared the ring. Linux looks at
-/// its lowest bit only.
+/// Mark in `avail.flags` of vring 0, which lasts until Linux clears the ring. Linux reads only the
+/// lowest bit of the field.
 const MARK: u16 = 0x5a00;
-/// Where the buffers of cases are, how far apart, and where the modem's own one is.
+/// Device address of the first buffer of cases, distance of two buffers, and the modem's own one.
 const BUFFERS: u64 = HEAP + 0x1_0000;
 const BUFFER_STEP: u64 = 0x2000;
 const OWN_BUFFER: u64 = HEAP + 0x60_0000;
-/// Where firmware has no segments.
+/// Offset in the memory for firmware from which there are no segments.
 const FIRMWARE_FREE: u64 = 0x8000;
 
 /// A link that is up.
@@ -28,13 +28,13 @@ pub struct Link {
     memory: SharedMemory,
     vdev: u64,
     table: Table,
-    /// The vring to Linux.
+    /// The modem's side of vring 0.
     pub rx: Rx,
-    /// The vring from Linux.
+    /// The modem's side of vring 1.
     pub tx: Tx,
     /// Frames from Linux, in their order.
     pub inbox: VecDeque<Vec<u8>>,
-    /// Bytes that are no frame of ours and that Linux was asked to send back.
+    /// The announced frame, which is in no known format and which Linux must send back.
     pub announced: Option<Vec<u8>>,
     seq: u32,
 }
@@ -57,12 +57,12 @@ pub struct Tx {
     pub used_idx: u16,
     /// Heads that were taken and not returned, and the addresses of their buffers.
     pub taken: Vec<(u16, u64)>,
-    /// Whether frames stay where they are.
+    /// Whether frames are left on the ring.
     pub held: bool,
 }
 
 impl Link {
-    /// Takes rings that nobody has used yet, and fills all memory that frames may lie in.
+    /// Takes rings that are unused yet, and fills all memory that may hold frames.
     pub fn open(memory: &SharedMemory, vdev: &Vdev, table: Table) -> anyhow::Result<Self> {
         let [down, up] = table.vrings;
         let this = Self {
@@ -97,38 +97,38 @@ impl Link {
         Ok(ring.load16(ring.layout().avail_flags())? == 0)
     }
 
-    /// The memory.
+    /// Returns the shared memory.
     pub fn memory(&self) -> &SharedMemory {
         &self.memory
     }
 
-    /// Device address of the device's entry in the resource table.
+    /// Returns the device address of the device's entry in the resource table.
     pub fn vdev(&self) -> u64 {
         self.vdev
     }
 
-    /// Config of the direction to Linux.
+    /// Returns the config of the downlink.
     pub fn downlink(&self) -> Direction {
         self.table.downlink
     }
 
-    /// Whether notifications are by index.
+    /// Returns whether `EVENT_IDX` is used.
     pub fn event_idx(&self) -> bool {
         self.table.event_idx
     }
 
-    /// Device address of a buffer.
+    /// Returns the device address of a buffer.
     pub fn buffer(&self, index: u16) -> u64 {
         BUFFERS + BUFFER_STEP * u64::from(index)
     }
 
-    /// Number for the next frame.
+    /// Returns the number for the next frame.
     pub fn next_seq(&mut self) -> u32 {
         self.seq = self.seq.wrapping_add(1);
         self.seq
     }
 
-    /// Fills memory with bytes as frames have them.
+    /// Fills memory with the bytes that frames consist of.
     pub fn fill(&self, da: u64, len: u64) -> anyhow::Result<()> {
         let bytes: Vec<u8> = (da..da.saturating_add(len)).map(frame::fill).collect();
         Ok(self.memory.write(da, &bytes)?)
@@ -161,8 +161,8 @@ impl Link {
         Ok(ring.load16(ring.layout().used_idx())? == self.rx.avail_idx)
     }
 
-    /// Takes frames that Linux sent to the inbox and returns them, unless they are held. Returns
-    /// whether Linux must be interrupted.
+    /// Moves frames from Linux to the inbox and returns their buffers, unless they are held.
+    /// Returns whether Linux must be interrupted.
     pub fn serve(&mut self) -> anyhow::Result<bool> {
         if self.tx.held {
             return Ok(false);
@@ -180,7 +180,7 @@ impl Link {
         Ok(true)
     }
 
-    /// Takes a frame off the ring and puts it into the inbox.
+    /// Moves a frame from the ring to the inbox.
     pub fn take(&mut self) -> anyhow::Result<(u16, u64)> {
         ensure!(self.tx.pending()? > 0, "Linux has sent nothing more");
         let (head, desc) = self.tx.pop()?;
@@ -196,7 +196,7 @@ impl Link {
         Ok((head, desc.addr))
     }
 
-    /// The frame in a slot, around which there must be nothing of the host's.
+    /// Returns the frame in a slot. The bytes around it must be zero or the modem's own.
     fn read_slot(&self, desc: Desc) -> anyhow::Result<Vec<u8>> {
         let config = self.table.uplink;
         ensure!(
@@ -235,7 +235,7 @@ impl Rx {
 }
 
 impl Tx {
-    /// Frames on the ring. Linux will tell when there are more.
+    /// Returns the number of frames on the ring, and asks Linux to kick when there are more.
     pub fn pending(&self) -> anyhow::Result<u16> {
         let layout = self.ring.layout();
         self.ring.store16(layout.avail_event(), self.next)?;

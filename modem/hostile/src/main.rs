@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! The hostile modem as a process of its own.
+//! The hostile modem as a program.
 
 #![forbid(unsafe_code)]
 
@@ -21,7 +21,7 @@ use std::{
 };
 use tracing_subscriber::EnvFilter;
 
-/// A modem that does single things wrong.
+/// A modem with single faults, to test Linux against.
 #[derive(Parser)]
 #[command(version)]
 struct Args {
@@ -31,7 +31,7 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Be a modem that does what a harness says
+    /// Run a modem that executes the steps of a harness
     Run {
         /// Socket of the ivshmem server
         #[arg(long)]
@@ -72,7 +72,7 @@ fn run(socket: &Path, control: &Path) -> anyhow::Result<()> {
     let mut executor = Executor::new(Modem::new(board)?);
     let mut reader = BufReader::new(stream.try_clone()?);
     loop {
-        // The harness waits for the answer to one request before it makes another.
+        // The harness waits for the answer to a request before the next one.
         executor.modem().idle(stream.as_fd())?;
         let mut line = String::new();
         if reader.read_line(&mut line)? == 0 {

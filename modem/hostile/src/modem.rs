@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! The life of the hostile modem, which is that of any other.
+//! The states of the hostile modem, which are those of any modem.
 //!
 //! Source: `Documentation/board-ivshmem.md`.
 
@@ -15,12 +15,12 @@ use rustix::{
 use std::time::{Duration, Instant};
 use tracing::info;
 
-/// Vector to ring for frames that were made available, and for frames that were used.
+/// Vector for frames made available on vring 0.
 pub const VECTOR_RX: usize = 0;
-/// As above.
+/// Vector for frames used on vring 1.
 const VECTOR_TX: usize = 1;
 
-/// Where the modem is in its life.
+/// State of the modem.
 enum Phase {
     Waiting,
     Booting {
@@ -46,7 +46,7 @@ pub struct Modem {
 }
 
 impl Modem {
-    /// A modem on a board, which it begins to wait on.
+    /// Makes a modem on a board, in the state "waiting".
     pub fn new(board: Board) -> anyhow::Result<Self> {
         board.set_state(ModemState::Waiting)?;
         Ok(Self {
@@ -56,12 +56,12 @@ impl Modem {
         })
     }
 
-    /// The board.
+    /// Returns the board.
     pub fn board(&self) -> &Board {
         &self.board
     }
 
-    /// The boot that the modem is in, if any, and links since the process began.
+    /// Returns the boot that the modem is in, if any, and the links since the process began.
     pub fn state(&self) -> (Option<u32>, u32) {
         (self.boot(), self.links)
     }
@@ -75,12 +75,12 @@ impl Modem {
         }
     }
 
-    /// Whether the link is up.
+    /// Returns whether the link is up.
     pub fn is_up(&self) -> bool {
         matches!(self.phase, Phase::Up { .. })
     }
 
-    /// The link, which must be up.
+    /// Returns the link, which must be up.
     pub fn link(&mut self) -> anyhow::Result<&mut Link> {
         match &mut self.phase {
             Phase::Up { link, .. } => Ok(link),
@@ -88,7 +88,7 @@ impl Modem {
         }
     }
 
-    /// Lives on until the condition holds, but no longer than `limit`.
+    /// Runs until the condition holds, but no longer than `limit`.
     pub fn wait<T>(
         &mut self,
         what: &str,
@@ -108,8 +108,8 @@ impl Modem {
         }
     }
 
-    /// As [`wait`](Self::wait), for something on the link that is up. A link that goes is an error, also
-    /// if there is another one since.
+    /// Runs as [`wait`](Self::wait) does, until a condition of the present link holds. It is an
+    /// error if the link goes down, even if another one is up afterwards.
     pub fn wait_on_link<T>(
         &mut self,
         what: &str,
@@ -125,7 +125,7 @@ impl Modem {
         })
     }
 
-    /// Lives on until `request` can be read from.
+    /// Runs until `request` is readable.
     pub fn idle(&mut self, request: BorrowedFd<'_>) -> anyhow::Result<()> {
         loop {
             let beat = self.turn()?;
@@ -135,7 +135,7 @@ impl Modem {
         }
     }
 
-    /// Does what is due. Returns when the next heartbeat is.
+    /// Does what is due. Returns when the next heartbeat is due.
     fn turn(&mut self) -> anyhow::Result<Instant> {
         let beat = self.board.beat(Instant::now())?;
         self.board.update()?;
@@ -148,7 +148,8 @@ impl Modem {
         Ok(beat)
     }
 
-    /// Waits for something to happen. Returns whether that was a request.
+    /// Waits for a doorbell, a message of the server, a request or `until`. Returns whether there
+    /// is a request.
     fn sleep(&self, request: Option<BorrowedFd<'_>>, until: Instant) -> anyhow::Result<bool> {
         let client = self.board.client();
         let mut fds = vec![PollFd::from_borrowed_fd(client.socket(), PollFlags::IN)];
@@ -191,7 +192,7 @@ impl Modem {
             self.phase = Phase::Booting { boot_id, vdev };
         }
         if let Phase::Booting { boot_id, vdev } = &self.phase
-            // What makes no sense is what this modem wrote there itself.
+            // Errors are ignored: only this modem's own stores can make the table invalid.
             && let Ok(Some(table)) = vdev.ready(self.board.memory())
         {
             let (boot_id, vdev) = (*boot_id, *vdev);
@@ -220,13 +221,13 @@ impl Modem {
         Ok(self.board.set_state(ModemState::Running)?)
     }
 
-    /// Gives a boot up, and asks Linux for another one.
+    /// Gives up a boot by the state "crashed", for which Linux starts another one.
     pub fn crash(&mut self, boot_id: u32) -> anyhow::Result<()> {
         self.phase = Phase::Crashed { boot_id };
         Ok(self.board.set_state(ModemState::Crashed)?)
     }
 
-    /// Says goodbye.
+    /// Ends the modem in an orderly way, with the state "absent".
     pub fn leave(&self) -> anyhow::Result<()> {
         Ok(self.board.set_state(ModemState::Absent)?)
     }

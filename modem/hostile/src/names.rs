@@ -23,13 +23,13 @@ const RING: [&str; 11] = [
     "avail_event",
     "end",
 ];
-/// Names that depend on what happened on the link.
+/// Names whose values change while the link is up.
 const LINK: [&str; 12] = [
     "num", "headroom", "tailroom", "room", "mru", "heap_end", "table", "status", "config",
     "rx.idx", "tx.idx", "buf",
 ];
 
-/// Whether there is a value for a name once a link is up.
+/// Returns whether a name has a value once a link is up.
 pub fn is_known(name: &str) -> bool {
     let ring = |prefix: &str| {
         name.strip_prefix(prefix)
@@ -42,7 +42,7 @@ pub fn is_known(name: &str) -> bool {
         || taken(name).is_some()
 }
 
-/// The place of a frame in `taken0`, and of its buffer in `slot0`.
+/// Parses the number of a taken frame in `taken0`, or in `slot0` for its buffer.
 fn taken(name: &str) -> Option<(bool, usize)> {
     let (id, place) = match name.strip_prefix("taken") {
         Some(place) => (true, place),
@@ -51,7 +51,7 @@ fn taken(name: &str) -> Option<(bool, usize)> {
     Some((id, place.parse().ok()?))
 }
 
-/// Names that are the same on each link.
+/// Returns the value of a name that is the same on each link.
 pub fn fixed(name: &str) -> Option<u64> {
     Some(match name {
         "page" => DA_BASE,
@@ -67,7 +67,7 @@ pub fn fixed(name: &str) -> Option<u64> {
     })
 }
 
-/// The value of a name on a link.
+/// Returns the value of a name on a link.
 pub fn value(link: &Link, name: &str) -> Option<u64> {
     if let Some(value) = fixed(name) {
         return Some(value);

@@ -1,34 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! What the harness and the modem tell each other, one line of JSON each.
+//! Messages between the harness and the modem, each a line of JSON.
 
 use crate::{execute::Counters, step::Step};
 use serde::{Deserialize, Serialize};
 
-/// From the harness.
+/// A request of the harness.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Request {
     /// Execute a step.
     Step(Step),
-    /// Tell in which state you are.
+    /// Return the state.
     State,
-    /// Wait for a link in another boot than this, and for more than so many links.
+    /// Wait for a link in another boot than this one, and until more links than this have come up.
     WaitLink(Option<u32>, u32),
     /// Pass a frame each way, with a mark that the guest writes to its log.
     Report(u32),
 }
 
-/// From the modem.
+/// An answer of the modem.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Response {
-    /// It is done.
+    /// The request was executed.
     Done,
     /// The boot, and links since the process began.
     State(Option<u32>, u32),
     /// Counters of the guest.
     Counters(Counters),
-    /// Something went wrong.
+    /// The request failed.
     Failed(String),
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! What a case consists of: raw accesses of the modem, and what goes on around it.
+//! The steps of a case: raw accesses of the modem, and actions of the harness.
 
 use crate::expr::Expr;
 use serde::{Deserialize, Serialize};
@@ -13,13 +13,13 @@ pub enum Step {
     Store {
         /// Device address.
         at: Expr,
-        /// What.
+        /// The number.
         value: Expr,
         /// Bytes: 1, 2, 4 or 8.
         #[serde(default = "four")]
         width: u8,
     },
-    /// Fills memory with bytes as frames have them.
+    /// Fills memory with the bytes that frames consist of.
     Fill {
         /// Device address.
         at: Expr,
@@ -50,13 +50,13 @@ pub enum Step {
     Avail {
         /// The heads.
         heads: Vec<Expr>,
-        /// How often all of them.
+        /// How often to put all of them.
         #[serde(default = "one")]
         times: u32,
     },
-    /// Stores the index of the available ring, moved by so much further, and interrupts.
+    /// Stores the index of the available ring, moved on by an additional amount, and interrupts.
     Publish {
-        /// Further.
+        /// The additional amount.
         #[serde(default = "zero")]
         by: Expr,
         /// Whether to interrupt.
@@ -72,9 +72,9 @@ pub enum Step {
     },
     /// Passes a good frame each way.
     Echo {},
-    /// Leaves frames that Linux sends on the ring from now on.
+    /// Leaves the frames that Linux sends on the ring, until [`Release`](Self::Release).
     Hold {},
-    /// Takes them again.
+    /// Ends [`Hold`](Self::Hold).
     Release {},
     /// Asks the guest to send plain frames.
     Ask {
@@ -83,11 +83,11 @@ pub enum Step {
         /// Bytes of each.
         #[serde(default = "hundred")]
         len: u16,
-        /// Whether to wait until the guest was asked.
+        /// Whether to wait until Linux has returned the buffer of the request.
         #[serde(default = "yes")]
         wait: bool,
     },
-    /// Takes frames that are held off the ring, and does not return them.
+    /// Takes frames off the ring while they are held, without returning them.
     Take {
         /// How many.
         count: u16,
@@ -96,13 +96,14 @@ pub enum Step {
     Used {
         /// The descriptor.
         id: Expr,
-        /// The length that it claims.
+        /// The length in the entry.
         #[serde(default = "zero")]
         len: Expr,
     },
-    /// Stores the index of the used ring of vring 1, moved by so much further, and interrupts.
+    /// Stores the index of the used ring of vring 1, moved on by an additional amount, and
+    /// interrupts.
     PublishUsed {
-        /// Further.
+        /// The additional amount.
         #[serde(default = "zero")]
         by: Expr,
     },
@@ -114,12 +115,12 @@ pub enum Step {
         #[serde(default = "one")]
         times: u32,
     },
-    /// Interrupts from another thread without end, until [`Calm`](Self::Calm).
+    /// Interrupts from another thread, over and over, until [`Calm`](Self::Calm).
     Storm {
         /// The vectors.
         vectors: Vec<u16>,
     },
-    /// Stores one value after the other from another thread without end, until
+    /// Stores one value after the other from another thread, over and over, until
     /// [`Calm`](Self::Calm) or, unless `across` it, the next boot.
     Race {
         /// Device address.
@@ -129,21 +130,21 @@ pub enum Step {
         /// Bytes of each.
         #[serde(default = "four")]
         width: u8,
-        /// Whether the next boot is not the end.
+        /// Whether to go on in the next boot.
         #[serde(default)]
         across: bool,
     },
-    /// Ends what other threads do.
+    /// Ends the other threads.
     Calm {},
-    /// Makes a chain available, `burst` times at once, and waits for its return, `times` times or until the link is given
-    /// up, but no longer than until all of the counters in `until` have moved.
+    /// Makes a chain available `burst` times at once, and waits for its return. Repeats that
+    /// `times` times, or until the link is given up or all counters in `until` have moved.
     Hammer {
         /// The chain's head.
         #[serde(default = "zero")]
         head: Expr,
         /// How often.
         times: u32,
-        /// How often at once.
+        /// How often to make it available at once.
         #[serde(default = "one")]
         burst: u32,
         /// Counters of the guest.
@@ -164,13 +165,13 @@ pub enum Step {
     Freeze {},
     /// Lets the modem's process go on.
     Thaw {},
-    /// Waits until a frame passes each way, whatever recoveries that takes.
+    /// Waits until a frame passes each way, across recoveries.
     Stable {},
     /// Stops the modem by way of remoteproc, and starts it.
     Reboot {},
     /// Unbinds the driver and binds it to the device again.
     Rebind {
-        /// Whether that must fail.
+        /// Whether binding must fail.
         #[serde(default)]
         fails: bool,
     },
@@ -186,25 +187,25 @@ pub enum Step {
     },
 }
 
-/// A buffer of a chain, with what is wrong with it.
+/// A buffer of a chain, whose descriptor may have faults.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Buffer {
-    /// Where it is; usually in the heap.
+    /// Device address; by default in the heap.
     pub addr: Option<Expr>,
-    /// What the descriptor says of its length; usually headroom, frame and tailroom.
+    /// Length in the descriptor; by default that of headroom, frame and tailroom.
     pub len: Option<Expr>,
-    /// Flags of the descriptor; usually 1 if there is another buffer.
+    /// Flags of the descriptor; by default `NEXT` on all but the last.
     pub flags: Option<Expr>,
-    /// The next descriptor; usually the one behind it.
+    /// Next descriptor; by default the following one.
     pub next: Option<Expr>,
-    /// Bytes of the frame that is written to it. None is written where `addr` is given and this
-    /// is not.
+    /// Length of the frame that is written to the buffer. No frame is written if `addr` is given
+    /// and this is not.
     pub frame: Option<Expr>,
 }
 
 impl Step {
-    /// All expressions of the step.
+    /// Returns all expressions of the step.
     pub fn expressions(&self) -> Vec<&Expr> {
         match self {
             Self::Store { at, value, .. } => vec![at, value],

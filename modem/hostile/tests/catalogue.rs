@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! The catalogue can be read, covers what it should, and makes firmware files.
+//! The catalogue can be parsed, covers each kind of fault, and makes firmware files.
 
 use hostile::{
     catalogue::{Case, Verdict, load},
@@ -21,7 +21,7 @@ fn there_are_cases_of_each_group_and_of_each_outcome() {
     for verdict in [Verdict::Pass, Verdict::Recovered] {
         assert!(cases.iter().any(|case| case.expect == verdict));
     }
-    // Names are shell patterns' friends.
+    // `--case` takes shell patterns, so names have no special characters.
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     for case in &cases {
         assert!(case.name.chars().all(plain), "{:?}", case.name);
@@ -37,7 +37,7 @@ fn each_case_that_breaks_a_ring_says_why_it_must_be_noticed() {
             .iter()
             .any(|step| matches!(step, Step::Publish { .. } | Step::PublishUsed { .. }));
         if case.expect == Verdict::Recovered && publishes {
-            // There is more than one reason in these.
+            // These cases have more than one reason.
             let ends = case.steps.iter().any(|step| {
                 matches!(
                     step,

@@ -14,7 +14,7 @@ use std::{
 };
 use tracing::debug;
 
-/// How often the heartbeat counts up.
+/// Period of the heartbeat.
 pub const HEARTBEAT: Duration = Duration::from_millis(50);
 
 /// The board.
@@ -25,12 +25,12 @@ pub struct Board {
     beat: Instant,
 }
 
-/// What Linux says on the control page.
+/// The fields of the control page that Linux writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Host {
     /// Whether Linux wants the modem to run.
     pub running: bool,
-    /// Which start that is.
+    /// Number of the boot.
     pub boot_id: u32,
 }
 
@@ -56,17 +56,17 @@ impl Board {
         })
     }
 
-    /// The connection.
+    /// Returns the connection to the server.
     pub fn client(&self) -> &Client {
         &self.client
     }
 
-    /// The shared memory.
+    /// Returns the shared memory.
     pub fn memory(&self) -> &SharedMemory {
         &self.memory
     }
 
-    /// Takes note of peers and doorbells since the last call.
+    /// Processes messages of the server, and clears the doorbells.
     pub fn update(&mut self) -> Result<(), Error> {
         self.client.update()?;
         for vector in 0..VECTORS {
@@ -75,7 +75,7 @@ impl Board {
         Ok(())
     }
 
-    /// What Linux says.
+    /// Reads the fields that Linux writes.
     pub fn host(&self) -> Result<Host, Error> {
         Ok(Host {
             running: self.page.get(Field::HostState)? == 1,
@@ -83,17 +83,17 @@ impl Board {
         })
     }
 
-    /// The boot that was taken last, by this modem or an earlier one.
+    /// Returns the boot that was taken last, by this modem or an earlier one.
     pub fn taken(&self) -> Result<u32, Error> {
         self.page.get(Field::ModemBootId)
     }
 
-    /// Takes a boot.
+    /// Marks a boot as taken.
     pub fn take(&self, boot_id: u32) -> Result<(), Error> {
         self.page.set(Field::ModemBootId, boot_id)
     }
 
-    /// Where the resource table is, and its length.
+    /// Returns the device address and the length of the resource table.
     pub fn table(&self) -> Result<(u32, u32), Error> {
         Ok((
             self.page.get(Field::RscTableDa)?,
@@ -101,18 +101,18 @@ impl Board {
         ))
     }
 
-    /// Tells Linux in what state we are.
+    /// Publishes the modem's state and interrupts Linux.
     pub fn set_state(&self, state: ModemState) -> Result<(), Error> {
         self.page.set(Field::ModemState, state as u32)?;
         self.ring(control::VECTOR)
     }
 
-    /// A vector of the board, if it is there.
+    /// Returns a vector of the board, if the board is connected.
     pub fn bell(&self, vector: usize) -> Result<Option<Bell>, Error> {
         self.client.bell(self.page.get(Field::HostPeer)?, vector)
     }
 
-    /// Rings a vector of the board. Nobody may be there.
+    /// Rings a vector of the board. Does nothing if the board is not connected.
     pub fn ring(&self, vector: usize) -> Result<(), Error> {
         let host = self.page.get(Field::HostPeer)?;
         if !self.client.ring(host, vector)? {
@@ -121,7 +121,7 @@ impl Board {
         Ok(())
     }
 
-    /// Counts the heartbeat up when it is due. Returns when it will be next.
+    /// Counts the heartbeat up if it is due. Returns when it is due next.
     pub fn beat(&mut self, now: Instant) -> Result<Instant, Error> {
         if now >= self.beat {
             let beats = self.page.get(Field::Heartbeat)?;

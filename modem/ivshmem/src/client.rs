@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! A peer.
+//! A peer of the server.
 
 use crate::{Error, MEMORY, PROTOCOL_VERSION, VECTORS, message, server::ring};
 use rustix::{
@@ -19,7 +19,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects, and waits until the server has told all.
+    /// Connects, and waits for the id, the memory and all vectors of this peer.
     pub fn connect(path: &Path) -> Result<Self, Error> {
         let socket =
             UnixStream::connect(path).map_err(Error::system("connect to the ivshmem server"))?;
@@ -53,27 +53,28 @@ impl Client {
         Ok(this)
     }
 
-    /// Our own id.
+    /// Returns this peer's id.
     pub fn id(&self) -> u16 {
         self.id
     }
 
-    /// The shared memory.
+    /// Returns the file descriptor of the shared memory.
     pub fn memory(&self) -> BorrowedFd<'_> {
         self.memory.as_fd()
     }
 
-    /// The socket: readable when [`update`](Self::update) has something to do.
+    /// Returns the socket, which is readable when [`update`](Self::update) has something to do.
     pub fn socket(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
 
-    /// The eventfd of one of our vectors: readable when somebody rang it.
+    /// Returns the eventfd of one of this peer's vectors, which is readable when it was rung.
     pub fn vector(&self, vector: usize) -> Option<BorrowedFd<'_>> {
         self.own.get(vector).map(AsFd::as_fd)
     }
 
-    /// Takes note of peers that came and went. [`Error::Closed`] when the server did.
+    /// Receives messages about other peers. Fails with [`Error::Closed`] if the server has closed
+    /// the connection.
     pub fn update(&mut self) -> Result<(), Error> {
         while let Some(message) = message::receive(&self.socket)? {
             self.take(message)?;
@@ -81,7 +82,7 @@ impl Client {
         Ok(())
     }
 
-    /// Whether there is a peer of that id, besides us, all of whose vectors we know.
+    /// Returns whether there is another peer of that id, all vectors of which were received.
     pub fn has_peer(&self, peer: u32) -> bool {
         u16::try_from(peer)
             .ok()
@@ -89,7 +90,7 @@ impl Client {
             .is_some_and(|events| events.len() >= VECTORS)
     }
 
-    /// Rings a vector of a peer. Returns whether there is such a peer.
+    /// Rings a vector of another peer. Returns whether there is such a peer.
     pub fn ring(&self, peer: u32, vector: usize) -> Result<bool, Error> {
         let event = u16::try_from(peer)
             .ok()
@@ -101,7 +102,7 @@ impl Client {
         }
     }
 
-    /// A vector of a peer, if there is such a peer.
+    /// Returns a vector of another peer, if there is such a peer.
     pub fn bell(&self, peer: u32, vector: usize) -> Result<Option<Bell>, Error> {
         let event = u16::try_from(peer)
             .ok()
@@ -113,14 +114,14 @@ impl Client {
             .map_err(Error::system("duplicate an eventfd"))
     }
 
-    /// Clears one of our vectors. Returns whether somebody had rung it.
+    /// Clears one of this peer's vectors. Returns whether it had been rung.
     pub fn clear(&self, vector: usize) -> Result<bool, Error> {
         let Some(event) = self.own.get(vector) else {
             return Ok(false);
         };
-        // Reading could block: a peer that receives the eventfd may clear O_NONBLOCK, which all who
-        // have it share. QEMU does, for a moment. Nobody but us reads, so that what is readable stays
-        // so.
+        // Reading could block: O_NONBLOCK is shared by all peers that have the eventfd, and QEMU
+        // clears it for a moment when it receives one. Only this peer reads, so what is readable
+        // stays so.
         let mut readable = [PollFd::new(event, PollFlags::IN)];
         let now = Timespec::default();
         match poll(&mut readable, Some(&now)) {
@@ -146,11 +147,11 @@ impl Client {
     }
 }
 
-/// A vector of a peer, to be rung from any thread.
+/// A vector of another peer, which any thread may ring.
 pub struct Bell(OwnedFd);
 
 impl Bell {
-    /// Rings it.
+    /// Rings the vector.
     pub fn ring(&self) -> Result<(), Error> {
         ring(&self.0)
     }

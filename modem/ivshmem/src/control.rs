@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! The control page of the modem's board, and its memory map, in the modem's terms.
+//! The control page and the memory map of the board, for the modem.
 //!
-//! The numbers are those that the kernel's driver of the board is built with.
+//! The constants are those of the kernel's driver of the board.
 
 use crate::{
     Error,
@@ -12,7 +12,7 @@ use kernel_pure::ivshmem::map::{self, page};
 
 pub use map::{MAGIC, VERSION};
 
-/// Vector that tells of a change of the page.
+/// Vector by which each side tells the other that the page changed.
 pub const VECTOR: usize = 2;
 
 /// Device address of the firmware's segments.
@@ -51,22 +51,22 @@ pub enum Field {
     Heartbeat = page::HEARTBEAT as u64,
 }
 
-/// What a modem says of itself.
+/// The modem's state, as it writes it to `modem_state`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum ModemState {
-    /// There is none.
+    /// No modem is connected.
     Absent = 0,
     /// It waits for Linux to start it.
     Waiting = 1,
     /// It has taken a boot.
     Running = 2,
-    /// It cannot go on without a new boot.
+    /// It met an error and needs another boot.
     Crashed = 3,
 }
 
 impl ModemState {
-    /// The state of that number.
+    /// Returns the state of that number.
     pub fn from_raw(raw: u32) -> Option<Self> {
         [Self::Absent, Self::Waiting, Self::Running, Self::Crashed]
             .into_iter()
@@ -74,12 +74,12 @@ impl ModemState {
     }
 }
 
-/// The page.
+/// The control page.
 #[derive(Clone)]
 pub struct ControlPage(SharedMemory);
 
 impl ControlPage {
-    /// Makes the page of memory that is all zero.
+    /// Writes `magic` and `version` to memory that is all zero.
     pub fn create(memory: SharedMemory) -> Result<Self, Error> {
         let page = Self(memory);
         page.set(Field::Version, VERSION)?;
@@ -87,7 +87,7 @@ impl ControlPage {
         Ok(page)
     }
 
-    /// Opens the page that a server made.
+    /// Opens the page of a server, after checking `magic` and `version`.
     pub fn open(memory: SharedMemory) -> Result<Self, Error> {
         let page = Self(memory);
         let (magic, version) = (page.get(Field::Magic)?, page.get(Field::Version)?);

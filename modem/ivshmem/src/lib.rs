@@ -20,7 +20,7 @@ pub mod server;
 
 /// The protocol's version.
 pub const PROTOCOL_VERSION: i64 = 0;
-/// What stands in the place of an id in the message that brings the memory.
+/// The value that stands for an id in the message with the memory.
 pub const MEMORY: i64 = -1;
 /// Interrupt vectors of a peer of the modem's board.
 pub const VECTORS: usize = 4;
@@ -28,7 +28,7 @@ pub const VECTORS: usize = 4;
 /// What can go wrong with a peer, a server or the memory.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A call to the system failed.
+    /// A system call failed.
     #[error("{what}: {source}")]
     System {
         /// What was tried.
@@ -36,7 +36,7 @@ pub enum Error {
         /// Why it failed.
         source: std::io::Error,
     },
-    /// The other side does not speak the protocol.
+    /// The other side violates the protocol.
     #[error("ivshmem protocol: {0}")]
     Protocol(String),
     /// The other side closed the connection.
@@ -48,7 +48,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// For `map_err`: a failed call to the system.
+    /// Returns a function for `map_err` that wraps the error of a system call.
     pub fn system<E: Into<std::io::Error>>(what: &'static str) -> impl FnOnce(E) -> Self {
         move |source| Self::System {
             what,

@@ -2,9 +2,8 @@
 
 //! The memory that the peers share.
 //!
-//! It is addressed as the modem does it: by device addresses, which begin at [`DA_BASE`]. All
-//! accesses are by value and atomic or volatile, since the other side can write to the memory at
-//! any time.
+//! It is addressed by the modem's device addresses, which begin at [`DA_BASE`]. All accesses are by
+//! value and atomic or volatile, since the other side can write to the memory at any time.
 
 use crate::Error;
 use kernel_pure::ivshmem::map;
@@ -19,7 +18,7 @@ use vm_memory::{
 pub const DA_BASE: u64 = map::DA_BASE as u64;
 /// Smallest memory of the modem's board.
 pub const MIN_SIZE: u64 = map::MIN_SIZE as u64;
-/// Largest: device addresses have 32 bits.
+/// Largest memory, since device addresses have 32 bits.
 pub const MAX_SIZE: u64 = map::MAX_SIZE as u64;
 
 /// Makes memory of `size` bytes, all zero.
@@ -68,24 +67,24 @@ impl SharedMemory {
         Ok(Self { guest, size })
     }
 
-    /// Bytes of the memory.
+    /// Returns the size of the memory, in bytes.
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// The memory as the crates of rust-vmm know it, at device addresses.
+    /// Returns the memory as a type of rust-vmm's crates, at device addresses.
     pub fn guest(&self) -> &GuestMemoryMmap {
         &self.guest
     }
 
-    /// Loads a value, aligned, at device address `da`.
+    /// Loads a value from an aligned device address.
     pub fn load<T: AtomicAccess>(&self, da: u64) -> Result<T, Error> {
         self.guest
             .load(GuestAddress(da), Ordering::Acquire)
             .map_err(|error| Error::Memory(format!("load at {da:#x}: {error}")))
     }
 
-    /// Stores a value, aligned, at device address `da`.
+    /// Stores a value to an aligned device address.
     pub fn store<T: AtomicAccess>(&self, da: u64, value: T) -> Result<(), Error> {
         self.guest
             .store(value, GuestAddress(da), Ordering::Release)
@@ -106,7 +105,7 @@ impl SharedMemory {
             .map_err(|error| Error::Memory(format!("write at {da:#x}: {error}")))
     }
 
-    /// Whether `len` bytes from `da` on are inside the memory.
+    /// Returns whether `len` bytes from `da` on are inside the memory.
     pub fn contains(&self, da: u64, len: u64) -> bool {
         da.checked_sub(DA_BASE)
             .and_then(|start| start.checked_add(len))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! One message: a number, and perhaps a file descriptor.
+//! Messages of the protocol: a number, most with a file descriptor.
 
 use crate::Error;
 use rustix::{
@@ -44,7 +44,7 @@ pub fn send(socket: impl AsFd, value: i64, fd: Option<BorrowedFd<'_>>) -> Result
     }
 }
 
-/// Receives a message. `None` if none has arrived on a socket that does not block.
+/// Receives a message. Returns `None` if there is none on a non-blocking socket.
 pub fn receive(socket: impl AsFd) -> Result<Option<(i64, Option<OwnedFd>)>, Error> {
     let mut bytes = [0; SIZE];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! The server: introduces peers to each other, and outlives them.
+//! The server: tells peers of each other, and keeps the memory when they leave.
 
 use crate::{
     Error, MEMORY, PROTOCOL_VERSION, VECTORS,
@@ -42,7 +42,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Makes the memory and listens at `path`. A socket that a dead server left there is
+    /// Makes the memory and listens at `path`. A socket left there by a server that has ended is
     /// replaced.
     pub fn bind(path: &Path, size: u64, vectors: usize) -> Result<Self, Error> {
         if !(VECTORS..=64).contains(&vectors) {
@@ -72,7 +72,7 @@ impl Server {
         })
     }
 
-    /// Serves until `stop` can be read from.
+    /// Serves until `stop` is readable.
     pub fn run(&mut self, stop: BorrowedFd<'_>) -> Result<(), Error> {
         loop {
             let ids: Vec<u16> = self.peers.keys().copied().collect();
@@ -109,7 +109,7 @@ impl Server {
         }
     }
 
-    /// Whether a peer, whose socket is ready, has left. Peers have nothing to say.
+    /// Returns whether a peer whose socket is ready has left. Peers send nothing.
     fn has_left(&mut self, id: u16) -> bool {
         let Some(peer) = self.peers.get_mut(&id) else {
             return false;
@@ -136,7 +136,7 @@ impl Server {
         }
     }
 
-    /// Tells a new peer of the others and them of it.
+    /// Sends a new peer its id, the memory and all vectors, and the others its vectors.
     fn introduce(&mut self, socket: UnixStream) -> Result<u16, Error> {
         socket
             .set_nonblocking(true)
@@ -167,7 +167,8 @@ impl Server {
             .map(|event| event.try_clone())
             .collect::<Result<Vec<_>, _>>()
             .map_err(Error::system("duplicate an eventfd"))?;
-        // It is a peer before the others hear of it, since it must hear of those who do not.
+        // It is added first, so that it is told of peers that are removed while the others are
+        // told.
         self.peers.insert(id, Peer { socket, events });
         self.tell_others(id, |socket| {
             fds.iter()
@@ -176,7 +177,7 @@ impl Server {
         Ok(id)
     }
 
-    /// Sends something about a peer to all others, and removes those that do not take it.
+    /// Sends a message about a peer to all others, and removes those that do not receive it.
     fn tell_others(&mut self, about: u16, send: impl Fn(&UnixStream) -> Result<(), Error>) {
         let deaf: Vec<u16> = self
             .peers
@@ -196,13 +197,14 @@ impl Server {
         }
         info!("peer {id} left");
         self.tell_others(id, |socket| message::send(socket, id.into(), None));
-        if let Err(error) = self.bury_modem(id).and_then(|()| self.bury_host(id)) {
+        if let Err(error) = self.end_modem(id).and_then(|()| self.end_host(id)) {
             warn!("peer {id}: {error}");
         }
     }
 
-    /// If the peer was the modem and did not say goodbye, says so in its place.
-    fn bury_modem(&self, id: u16) -> Result<(), Error> {
+    /// If the peer was the modem and did not set its state to "absent", sets the state for it:
+    /// "crashed" if it was running, "absent" if it was waiting.
+    fn end_modem(&self, id: u16) -> Result<(), Error> {
         if self.page.get(Field::ModemPeer)? != u32::from(id) {
             return Ok(());
         }
@@ -227,8 +229,8 @@ impl Server {
 }
 
 impl Server {
-    /// If the peer was the board, stops the modem in its place: the machine is gone.
-    fn bury_host(&self, id: u16) -> Result<(), Error> {
+    /// If the peer was the board, whose machine has ended, stops the modem in its place.
+    fn end_host(&self, id: u16) -> Result<(), Error> {
         let running = self.page.get(Field::HostState)? != 0;
         if !running || self.page.get(Field::HostPeer)? != u32::from(id) {
             return Ok(());
@@ -250,7 +252,7 @@ impl Drop for Server {
     }
 }
 
-/// Signals an eventfd. One that is full is signalled already.
+/// Signals an eventfd. An overflow is no error: the eventfd is signalled already.
 pub(crate) fn ring(event: &OwnedFd) -> Result<(), Error> {
     match rustix::io::write(event, &1u64.to_ne_bytes()) {
         Ok(_) | Err(rustix::io::Errno::AGAIN) => Ok(()),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! The server speaks for a modem, or a machine, that went without a word.
+//! The server writes the state of a modem, or of a host, that disconnected without doing so.
 
 mod common;
 
@@ -20,7 +20,7 @@ struct Board {
 
 fn board(state: ModemState) -> Board {
     let server = start();
-    // So that neither id is 0, which the page is full of.
+    // So that neither id is 0, the initial value of the page's fields.
     server.settle();
     let mut host = server.connect();
     let modem = server.connect();
@@ -44,7 +44,7 @@ impl Board {
         ModemState::from_raw(self.page.get(Field::ModemState).unwrap())
     }
 
-    /// Ends the modem as a signal would: its socket closes, and it says nothing.
+    /// Ends the modem as a signal would: its socket closes, and its state stays as it is.
     fn kill_modem(&mut self) {
         let modem = self.modem.take().unwrap();
         let id = u32::from(modem.id());
@@ -74,7 +74,7 @@ fn a_modem_that_dies_while_it_waits_is_absent() {
 }
 
 #[test]
-fn a_modem_that_said_goodbye_is_not_mourned() {
+fn the_state_of_a_modem_that_ended_in_order_is_kept() {
     let mut board = board(ModemState::Absent);
     board.kill_modem();
     board.server.settle();
@@ -150,7 +150,7 @@ fn without_a_board_the_state_is_set_all_the_same() {
 }
 
 #[test]
-fn a_machine_that_goes_stops_its_modem() {
+fn a_modem_is_stopped_when_its_machine_ends() {
     let board = board(ModemState::Running);
     let mut modem = board.modem.unwrap();
     let id = u32::from(board.host.id());
@@ -158,7 +158,7 @@ fn a_machine_that_goes_stops_its_modem() {
     rung(&modem, VECTOR);
     until(&mut modem, "the board to go", |modem| !modem.has_peer(id));
     assert_eq!(board.page.get(Field::HostState).unwrap(), 0);
-    // The modem is to say what becomes of it, not the server.
+    // The modem's state is the modem's to write, not the server's.
     assert_eq!(
         board.page.get(Field::ModemState).unwrap(),
         ModemState::Running as u32
@@ -166,7 +166,7 @@ fn a_machine_that_goes_stops_its_modem() {
 }
 
 #[test]
-fn a_machine_that_had_stopped_its_modem_goes_quietly() {
+fn a_stopped_modem_is_left_alone_when_its_machine_ends() {
     let board = board(ModemState::Waiting);
     board.page.set(Field::HostState, 0).unwrap();
     drop(board.host);

@@ -55,7 +55,7 @@ fn doorbells_ring_both_ways() {
     meet(&mut a, &b);
     for vector in 0..VECTORS {
         for (from, to) in [(&a, &b), (&b, &a)] {
-            // Twice before anybody looks counts once.
+            // Two rings before the vector is cleared count once.
             assert!(from.ring(to.id().into(), vector).unwrap());
             assert!(from.ring(to.id().into(), vector).unwrap());
             rung(to, vector);
@@ -67,7 +67,7 @@ fn doorbells_ring_both_ways() {
 
 /// QEMU clears the flag of all eventfds that it receives, and sets it again a little later.
 #[test]
-fn nobody_waits_for_a_doorbell_that_another_peer_made_blocking() {
+fn clearing_does_not_block_on_an_eventfd_made_blocking() {
     let server = start();
     let a = server.connect();
     rustix::fs::fcntl_setfl(a.vector(0).unwrap(), OFlags::RDWR).unwrap();
@@ -132,20 +132,21 @@ fn peers_notice_when_the_server_goes() {
 }
 
 #[test]
-fn a_peer_that_does_not_listen_is_left_behind() {
+fn a_peer_that_does_not_receive_is_removed() {
     let server = start();
     let mut watcher = server.connect();
     let deaf = UnixStream::connect(&server.path).unwrap();
     until(&mut watcher, "the deaf one to come", |client| {
         client.has_peer(1)
     });
-    // Each that comes and goes is told to all, until there is no room in the deaf one's socket.
+    // Each connection is announced to all peers, until the deaf one's socket is full.
     for round in 0.. {
         assert!(round < 2000, "the deaf one was never given up");
         let client = server.connect();
         meet(&mut watcher, &client);
         if !watcher.has_peer(1) {
-            // It was given up when this one came, or earlier; then this one must not count on it.
+            // The deaf one may have been removed when this one connected; this one must not know
+            // it.
             let mut client = client;
             until(&mut client, "the deaf one to go", |client| {
                 !client.has_peer(1)
@@ -209,7 +210,7 @@ fn a_server_must_have_a_possible_size_and_vectors() {
     assert!(!path.exists());
 }
 
-/// What a client says of a server that does `serve`.
+/// Returns the error of a client whose server does `serve`.
 fn refused(serve: impl FnOnce(&mut UnixStream)) -> Error {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("iv");

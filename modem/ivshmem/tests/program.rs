@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! The program `ivshmem-server`, as who starts it sees it.
+//! The program `ivshmem-server`: options, output, signals.
 
 mod common;
 
@@ -20,7 +20,7 @@ fn command(socket: &Path) -> Command {
     command
 }
 
-/// A server that was started and said that it listens.
+/// A server that has printed that it listens.
 struct Program {
     child: Child,
     stdout: BufReader<std::process::ChildStdout>,
@@ -57,7 +57,7 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // Only does something if a test failed.
+        // Has an effect only if a test failed.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -110,7 +110,7 @@ fn a_killed_one_leaves_a_socket_that_the_next_one_replaces() {
     assert_eq!(connected.unwrap(), 0);
 }
 
-/// Runs a server that must refuse to serve, and returns what it said.
+/// Runs a server that must refuse to serve. Returns its error message.
 fn refused(command: &mut Command) -> String {
     let Output {
         status,
@@ -141,7 +141,7 @@ fn a_bad_size_is_refused_in_one_line() {
         assert!(said.contains(why), "{said}");
         assert_eq!(said.lines().count(), 1, "{said}");
     }
-    // What is no number at all is for the command line to refuse.
+    // The command line refuses what is not a number.
     let said = refused(command(&socket).args(["--size", "large"]));
     let line = said.lines().next().unwrap();
     assert!(
@@ -177,7 +177,7 @@ fn few_vectors_are_refused_in_one_line() {
 }
 
 #[test]
-fn it_says_what_it_can_do() {
+fn help_names_each_option() {
     let output = Command::new(env!("CARGO_BIN_EXE_ivshmem-server"))
         .arg("--help")
         .output()

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! The files of the kernel modules that know nothing of the kernel.
+//! The files of the kernel modules that do not use the kernel crate, built for user space.
 //!
-//! They are built here exactly as the modules build them. All else outside the kernel that needs
-//! them, the modem, tests and benches, takes them from here.
+//! The files are those that the modules are built of, unchanged. The modem, tests and benches
+//! depend on this crate instead of including the files.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -25,7 +25,7 @@ pub mod vring_reversed;
 
 #[path = "../../../boards/ivshmem"]
 pub mod ivshmem {
-    //! The parts of the board that are of no interest to the kernel.
+    //! The parts of the test board's driver that do not use the kernel crate.
 
     #[cfg(feature = "firmware")]
     pub mod firmware;
@@ -53,10 +53,10 @@ impl<M: RingMem, S: BorrowMut<[bool]>> DeviceRing<M, S> {
 }
 
 impl LinkConfig {
-    /// The config space that says so. The modem writes it, the driver only reads it.
+    /// Returns the config space with these values. The modem writes it, the driver only reads it.
     pub fn to_bytes(&self) -> [u8; CONFIG_SIZE] {
         let mut raw = [0; CONFIG_SIZE];
-        // What is behind the last direction is reserved.
+        // The bytes after the last direction are reserved.
         for (raw, direction) in raw.chunks_exact_mut(12).zip([self.uplink, self.downlink]) {
             let Direction {
                 headroom,

@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: GPL-2.0
-# What the demo does inside the machine: each step shows its command, and the
-# first that fails is the end.
+# The commands of the demo inside the machine. Each is shown before it runs, and the
+# first that fails ends the demo.
 set -eu
 title() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 run() {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Makes a table of what the modem's services gave over CAIF, by either driver, and over virtio-net.
+//! Makes a table of the speed of the modem's services over CAIF, with either driver, and
+//! virtio-net.
 
 use std::{fs, path::PathBuf};
 
@@ -9,11 +10,12 @@ use clap::Parser;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Makes a table of what the modem's services gave over CAIF, by either driver, and over virtio-net.
+/// Makes a table of the speed of the modem's services over CAIF, with either driver, and
+/// virtio-net.
 #[derive(Parser)]
 #[command(version)]
 struct Args {
-    /// What the machine printed
+    /// The machine's output
     log: PathBuf,
     /// The commit it was measured at
     #[arg(long)]
@@ -23,7 +25,7 @@ struct Args {
     out: PathBuf,
 }
 
-/// The driver of this project first, then what it is compared with.
+/// The links: that of this driver first, then those it is compared with.
 const LINKS: [&str; 3] = ["caif_virtio", "caif_virtio_c", "virtio-net"];
 
 /// The measurements: key, what it is, unit, and whether more is better.
@@ -42,7 +44,7 @@ struct Round {
     values: serde_json::Map<String, Value>,
 }
 
-/// What was found in all rounds, sorted.
+/// The values of all rounds, sorted.
 struct Sample(Vec<f64>);
 
 impl Sample {
@@ -50,7 +52,7 @@ impl Sample {
         self.0[self.0.len() / 2]
     }
 
-    /// Largest less smallest, by the median.
+    /// Returns the difference of the largest and the smallest value, as a fraction of the median.
     fn spread(&self) -> f64 {
         (self.0[self.0.len() - 1] - self.0[0]) / self.median()
     }
@@ -123,7 +125,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Reads the output of the machine. It is an error if that is not complete.
+/// Parses the machine's output. Incomplete output is an error.
 fn read(log: &str) -> Result<Vec<Round>> {
     let lines = || {
         log.lines()
@@ -147,8 +149,7 @@ fn read(log: &str) -> Result<Vec<Round>> {
     Ok(rounds)
 }
 
-/// The median of what this driver was better by than another link in a round, in which all were
-/// measured one after the other.
+/// Returns the median, over the rounds, of this driver's ratio to another link.
 fn ratio(rounds: &[Round], other: &str, key: &str, more: bool) -> Result<f64> {
     let ratios = values(rounds, LINKS[0], key)?
         .into_iter()
@@ -159,14 +160,14 @@ fn ratio(rounds: &[Round], other: &str, key: &str, more: bool) -> Result<f64> {
     Ok(Sample(ratios).median())
 }
 
-/// The values of a measurement, sorted.
+/// Returns the values of a measurement, sorted.
 fn sample(rounds: &[Round], link: &str, key: &str) -> Result<Sample> {
     let mut values = values(rounds, link, key)?;
     values.sort_by(f64::total_cmp);
     Ok(Sample(values))
 }
 
-/// The values of a measurement, as they came.
+/// Returns the values of a measurement, in the order of the rounds.
 fn values(rounds: &[Round], link: &str, key: &str) -> Result<Vec<f64>> {
     rounds
         .iter()

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! The network device that an IP stack sees: two queues of packets.
+//! The network device of an IP stack: two queues of packets.
 
 use std::collections::VecDeque;
 
 use smoltcp::phy::{self, DeviceCapabilities, Medium};
 use smoltcp::time::Instant;
 
-/// Packets between a channel and its IP stack. When `tx` is full the stack gets no token to
-/// send with, so that TCP stalls and nothing is lost.
+/// Packets between a channel and its IP stack. While `tx` is full the stack gets no transmit
+/// token, so TCP stalls and nothing is lost.
 pub(crate) struct PacketQueues {
     rx: VecDeque<Vec<u8>>,
     tx: VecDeque<Vec<u8>>,
@@ -28,7 +28,7 @@ impl PacketQueues {
         }
     }
 
-    /// Takes a packet from the host; false if there is no room for it.
+    /// Takes a packet from the host. Returns false if there is no room for it.
     pub(crate) fn receive(&mut self, packet: &[u8]) -> bool {
         let room = self.rx.len() < self.limit;
         if room {
@@ -37,7 +37,7 @@ impl PacketQueues {
         room
     }
 
-    /// The next packet for the host.
+    /// Returns the next packet for the host.
     pub(crate) fn send(&mut self) -> Option<Vec<u8>> {
         self.tx.pop_front()
     }
@@ -54,7 +54,8 @@ impl PacketQueues {
         self.waiting() >= self.limit
     }
 
-    /// How many packets the stack has sent so far, to see whether it makes progress.
+    /// Returns the number of packets that the stack has sent, which shows whether it makes
+    /// progress.
     pub(crate) fn sent(&self) -> u64 {
         self.sent
     }

@@ -16,10 +16,10 @@ use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr};
 use crate::Ipv4Net;
 use device::PacketQueues;
 
-/// How long to wait when the stack says it has work and then does none.
+/// How long to wait when the stack reports work that is due and does none.
 const NO_PROGRESS: Duration = Duration::from_millis(10);
 
-/// What a stack is made from.
+/// Configuration of a stack.
 pub struct IpConfig {
     /// The stack's address.
     pub net: Ipv4Net,
@@ -27,7 +27,7 @@ pub struct IpConfig {
     pub mtu: usize,
     /// Packets that may wait, each way.
     pub queue: usize,
-    /// Start of all that is random.
+    /// Seed of all random numbers.
     pub seed: u64,
 }
 
@@ -42,7 +42,7 @@ pub struct IpStack {
 }
 
 impl IpStack {
-    /// Makes a stack whose time begins now.
+    /// Makes a stack. Its clock starts at `now`.
     pub fn new(config: &IpConfig, now: Instant) -> Self {
         let mut device = PacketQueues::new(config.queue, config.mtu);
         let mut interface_config = iface::Config::new(HardwareAddress::Ip);
@@ -50,11 +50,11 @@ impl IpStack {
         let mut interface = Interface::new(interface_config, &mut device, IpInstant::ZERO);
         let address = IpAddress::Ipv4(config.net.address);
         interface.update_ip_addrs(|addresses| {
-            // One address always fits, so the result says nothing.
+            // Cannot fail: there is always room for one address.
             let _ = addresses.push(IpCidr::new(address, config.net.prefix.min(32)));
         });
-        // Whatever address the host uses, the way back is this channel: there is no other
-        // and no neighbour to look up, so that any gateway will do.
+        // All packets leave by this channel, whatever the host's address is. There are no
+        // neighbours to look up, so any gateway address is good.
         let _ = interface
             .routes_mut()
             .add_default_ipv4_route(config.net.address);
@@ -73,28 +73,28 @@ impl IpStack {
         stack
     }
 
-    /// Takes a packet from the host; false if it had to be dropped.
+    /// Takes a packet from the host. Returns false if it was dropped.
     pub fn receive(&mut self, packet: &[u8], now: Instant) -> bool {
         let taken = self.device.receive(packet);
         self.pump(now);
         taken
     }
 
-    /// The next packet for the host.
+    /// Returns the next packet for the host.
     pub fn send(&mut self, now: Instant) -> Option<Vec<u8>> {
         let packet = self.device.send();
-        // Room in the queue lets what waited for it go on.
+        // The room in the queue may let the stack send more.
         self.pump(now);
         packet.or_else(|| self.device.send())
     }
 
-    /// How many packets wait for the host.
+    /// Returns the number of packets that wait for the host.
     pub fn waiting(&self) -> usize {
         self.device.waiting()
     }
 
-    /// Lets the stack work until it can do no more at this time, and gives the time at which
-    /// it can. None if only a packet from the host or room in the queue helps.
+    /// Runs the stack until it has nothing more to do at this time. Returns the deadline of the
+    /// next call; `None` if the stack waits for a packet from the host or for room in the queue.
     pub fn poll(&mut self, now: Instant) -> Option<Instant> {
         self.pump(now);
         if self.device.is_full() {
@@ -117,7 +117,7 @@ impl IpStack {
             let sent = self.device.sent();
             self.egress(time);
             let served = self.udp.run(&mut self.sockets) | self.tcp.run(&mut self.sockets);
-            // A packet from the host may need to be answered, so it waits for room as well.
+            // A packet from the host may need an answer, so it is processed only if there is room.
             let ingress = self.device.has_received() && !self.device.is_full();
             if ingress {
                 self.interface
@@ -129,8 +129,8 @@ impl IpStack {
         }
     }
 
-    /// Sends until nothing is left or the queue is full. One call of the interface sends at
-    /// most one fragment, and fragments must be out before the next packet is taken.
+    /// Sends until nothing is left or the queue is full. One call of the interface sends at most
+    /// one fragment, and all fragments must be sent before the next packet is processed.
     fn egress(&mut self, time: IpInstant) {
         loop {
             let sent = self.device.sent();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! What happens on one TCP connection of each service.
+//! The TCP services: what each does on one connection.
 
 use smoltcp::socket::tcp::{Socket, State};
 
@@ -11,16 +11,16 @@ const MAX_LINE: usize = 64;
 
 /// One connection of a service.
 pub(crate) trait Session: Send {
-    /// Moves what can be moved; true if anything was.
+    /// Moves all data that can be moved. Returns whether there was any.
     fn run(&mut self, socket: &mut Socket<'_>) -> bool;
 }
 
-/// Whether the peer has shut its sending side down and everything was read.
+/// Returns whether the peer has shut its sending side down and everything was read.
 fn at_end(socket: &Socket<'_>) -> bool {
     matches!(socket.state(), State::CloseWait) && socket.recv_queue() == 0
 }
 
-/// Room in the socket's send buffer.
+/// Returns the room in the socket's send buffer.
 fn room(socket: &Socket<'_>) -> usize {
     socket.send_capacity().saturating_sub(socket.send_queue())
 }
@@ -39,7 +39,7 @@ impl Session for Echo {
             });
             let Ok(piece) = piece else { break };
             if socket.send_slice(&piece) != Ok(piece.len()) {
-                // There was room for it: a connection that loses bytes must not go on.
+                // Cannot happen, since there was room. A connection that lost bytes must end.
                 socket.abort();
             }
             moved = true;
@@ -52,7 +52,7 @@ impl Session for Echo {
     }
 }
 
-/// Counts what comes and says so at the end of the stream.
+/// Counts received bytes, and sends number and checksum at the end of the stream.
 #[derive(Default)]
 pub(crate) struct Sink {
     checksum: Checksum,
@@ -81,13 +81,13 @@ impl Session for Sink {
     }
 }
 
-/// Sends as many pseudo-random bytes as a line asks for.
+/// Sends as many pseudo-random bytes as the request line asks for.
 pub(crate) struct Source {
     state: SourceState,
 }
 
 enum SourceState {
-    /// The request line, as far as it has come.
+    /// The part of the request line received so far.
     Line(Vec<u8>),
     Body {
         pattern: Pattern,
@@ -121,7 +121,7 @@ impl Session for Source {
 }
 
 impl Source {
-    /// Reads the line, and drops what follows it.
+    /// Reads the request line, and drops what follows it.
     fn read(&mut self, socket: &mut Socket<'_>) -> bool {
         let mut moved = false;
         while socket.can_recv() {

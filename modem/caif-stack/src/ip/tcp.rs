@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! TCP ports: one socket listens on each, the others are connections or gone.
+//! TCP ports: on each one socket listens and the others are connections.
 
 use smoltcp::iface::{SocketHandle, SocketSet};
 use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
@@ -11,7 +11,7 @@ use super::session::{Echo, Session, Sink, Source};
 /// Sockets of a port, the listening one among them.
 const SOCKETS: usize = 8;
 const BUFFER: usize = 32 * 1024;
-/// A peer that answers nothing for this long is gone.
+/// A connection whose peer does not answer for this long is dropped.
 const TIMEOUT: Duration = Duration::from_secs(60);
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
@@ -30,7 +30,7 @@ impl TcpServices {
         }
     }
 
-    /// Serves all connections; true if anything was done.
+    /// Serves all connections. Returns whether anything was done.
     pub(crate) fn run(&mut self, sockets: &mut SocketSet<'static>) -> bool {
         self.ports
             .iter_mut()
@@ -73,14 +73,14 @@ impl Port {
         done | self.listen(sockets)
     }
 
-    /// Sees to it that a socket listens; true if one had to be made.
+    /// Makes a listening socket if there is none. Returns whether it did.
     fn listen(&mut self, sockets: &mut SocketSet<'static>) -> bool {
         let state = |connection: &Connection| sockets.get::<Socket<'_>>(connection.handle).state();
         if self.connections.iter().any(|c| state(c) == State::Listen) {
             return false;
         }
         if self.connections.len() >= SOCKETS {
-            // A connection that only waits for stray segments makes place for a new one.
+            // A connection in TIME-WAIT is dropped in favour of a new one.
             let Some(done) = self
                 .connections
                 .iter()

@@ -24,7 +24,7 @@ impl UdpEcho {
         }
     }
 
-    /// Answers what has come; true if something was.
+    /// Answers all received datagrams. Returns whether there were any.
     pub(crate) fn run(&mut self, sockets: &mut SocketSet<'static>) -> bool {
         let socket = sockets.get_mut::<Socket<'_>>(self.handle);
         let mut answered = false;
@@ -33,7 +33,7 @@ impl UdpEcho {
                 break;
             };
             let payload = payload.to_vec();
-            // A datagram that does not fit is lost, as UDP may.
+            // An answer that does not fit is dropped, as UDP allows.
             let _ = socket.send_slice(&payload, from);
             answered = true;
         }

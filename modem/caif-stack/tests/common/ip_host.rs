@@ -59,7 +59,7 @@ impl Device for Queues {
     }
 }
 
-/// The host's stack, on the channel `linkid` of a link.
+/// The host's IP stack, on the channel `linkid` of a link.
 pub struct IpHost {
     pub linkid: u8,
     pub modem: IpAddress,
@@ -110,7 +110,7 @@ impl IpHost {
         self.sockets.get_mut(handle)
     }
 
-    /// One exchange of all packets that are ready, without any time passing.
+    /// Exchanges all packets that are ready, at one point in time.
     pub fn step(&mut self, link: &mut Link) -> bool {
         let time =
             IpInstant::from_micros(i64::try_from((link.now - self.start).as_micros()).unwrap());
@@ -133,7 +133,7 @@ impl IpHost {
         moved
     }
 
-    /// Exchanges packets and lets time pass until `done` gives something.
+    /// Exchanges packets and advances the time until `done` returns something.
     pub fn run<T>(&mut self, link: &mut Link, mut done: impl FnMut(&mut Self) -> Option<T>) -> T {
         let end = link.now + Duration::from_secs(600);
         loop {
@@ -171,7 +171,7 @@ impl IpHost {
             use tcp::State::{CloseWait, Closed, Closing, TimeWait};
             matches!(socket.state(), Closed | CloseWait | Closing | TimeWait).then_some(())
         });
-        // The last piece came together with the end of the stream.
+        // The last piece may come together with the end of the stream.
         let socket = self.socket(handle);
         assert_eq!(socket.recv_queue(), 0);
         socket.close();

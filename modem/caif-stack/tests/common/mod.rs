@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! The host's side of the link, on a clock of its own.
+//! The host's side of the link, with a simulated clock.
 
 #![allow(dead_code, reason = "no test file uses all of it")]
 
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use caif_stack::{Config, Engine};
 use caif_wire::{Data, Fcs, Frame, LinkParams, Message, Service, ServiceParams};
 
-/// An engine and the time it is told.
+/// An engine and the simulated time.
 pub struct Link {
     pub engine: Engine,
     pub now: Instant,
@@ -57,7 +57,7 @@ impl Link {
         std::iter::from_fn(|| self.receive()).collect()
     }
 
-    /// Sends a control message and gives the body of its one answer.
+    /// Sends a control message. Returns the body of its one answer.
     pub fn control(&mut self, body: &[u8]) -> Vec<u8> {
         self.send(0, body);
         let answer = self.receive().expect("an answer");
@@ -66,7 +66,7 @@ impl Link {
         answer.body
     }
 
-    /// Sets a channel up; none if it is refused.
+    /// Sets a channel up. Returns `None` if it is refused.
     pub fn set_up(&mut self, chtype: u8, service: ServiceParams<'_>) -> Option<u8> {
         let params = LinkParams {
             chtype,
@@ -102,7 +102,7 @@ impl Link {
         self.send(linkid, &body[..len]);
     }
 
-    /// Sends a payload and gives the payloads that come back on that channel.
+    /// Sends a payload. Returns the payloads that come back on that channel.
     pub fn exchange(&mut self, linkid: u8, service: Service, payload: &[u8]) -> Vec<u8> {
         self.send_data(linkid, service, Data::Payload(payload));
         let frames = self.receive_all();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! The ivshmem server of a modem's board.
+//! The ivshmem server of a modem's board, as a program.
 
 #![forbid(unsafe_code)]
 

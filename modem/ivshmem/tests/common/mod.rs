@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! A server in a thread, and how to wait for what it does.
+//! A server in a thread, and functions that wait for its effects.
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 
@@ -19,11 +19,11 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// Far longer than a busy machine takes.
+/// Time limit of each wait, far longer than a busy machine takes.
 pub const TIMEOUT: Duration = Duration::from_secs(30);
 pub const SIZE: u64 = 16 << 20;
 
-/// A server that runs.
+/// A running server.
 pub struct Running {
     pub dir: TempDir,
     pub path: PathBuf,
@@ -55,14 +55,15 @@ impl Running {
         Client::connect(&self.path).unwrap()
     }
 
-    /// Lets the server do all that peers gave it to do before: it greets a new one only then.
+    /// Waits until the server has processed everything before this call: it accepts a new peer
+    /// last.
     pub fn settle(&self) {
         drop(self.connect());
     }
 
     /// Ends the server.
     pub fn stop(&mut self) {
-        // Its end of the pair becomes readable.
+        // Dropping this end makes the server's end of the pair readable.
         self.stop = None;
         if let Some(thread) = self.thread.take() {
             thread.join().unwrap().unwrap();
@@ -86,7 +87,7 @@ pub fn page(client: &Client) -> ControlPage {
     ControlPage::open(memory(client)).unwrap()
 }
 
-/// Waits until something can be read.
+/// Waits until a descriptor is readable.
 #[track_caller]
 fn readable(fd: BorrowedFd<'_>, deadline: Instant, what: &str) {
     let left = deadline.saturating_duration_since(Instant::now());
@@ -95,7 +96,7 @@ fn readable(fd: BorrowedFd<'_>, deadline: Instant, what: &str) {
     assert_eq!(count, 1, "waited in vain for {what}");
 }
 
-/// Waits until a peer has been told of what `is` looks for.
+/// Waits until a peer has received what makes `is` true.
 #[track_caller]
 pub fn until(client: &mut Client, what: &str, is: impl Fn(&Client) -> bool) {
     let deadline = Instant::now() + TIMEOUT;
@@ -122,7 +123,7 @@ pub fn rung(client: &Client, vector: usize) {
     assert!(client.clear(vector).unwrap());
 }
 
-/// Which vectors of a peer are rung; clears them.
+/// Returns which vectors of a peer are rung, and clears them.
 pub fn rung_now(client: &Client) -> Vec<usize> {
     (0..VECTORS)
         .filter(|vector| client.clear(*vector).unwrap())

@@ -16,12 +16,15 @@ pub struct Config {
     /// Only the cases whose names match, as file names do in a shell. May be repeated
     #[arg(long = "case", value_name = "GLOB")]
     pub cases: Vec<glob::Pattern>,
-    /// Print the cases, with what they do and must come to, and end
+    /// Print the cases and the results that they must have
     #[arg(long)]
     pub list: bool,
     /// Write the results to a file as well
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// Run each case with one way of notification, which is always the same one
+    #[arg(long)]
+    pub one_flavour: bool,
     /// Do not look for leaks at the end
     #[arg(long)]
     pub no_leaks: bool,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Runs a case and says what came of it.
+//! Runs a case and judges its result.
 
 use std::collections::BTreeSet;
 
@@ -15,29 +15,29 @@ use nix::sys::signal::Signal;
 
 use crate::machine::Machine;
 
-/// What remoteproc says when it hears of a crash.
+/// The text of remoteproc's line about a reported crash.
 const CRASH: &str = "crash detected in";
 
-/// What came of a case.
+/// The result of a case.
 pub struct Outcome {
     pub verdict: Verdict,
-    /// Counters that moved, or the line of the log.
+    /// The counters that moved, or the line of the log.
     pub seen: String,
-    /// Why it failed.
+    /// The reasons for which it failed.
     pub faults: Vec<String>,
 }
 
-/// A case that is being run.
+/// A running case.
 struct Run<'a> {
     machine: &'a mut Machine,
     case: &'a Case,
-    /// Where the kernel's log was.
+    /// The length of the kernel's log when the case began.
     mark: usize,
-    /// The boot and the links that a step may wait for a successor of.
+    /// The last known boot and number of links, after which steps wait for new ones.
     seen: (Option<u32>, u32),
 }
 
-/// Runs a case. It fails here only if the machine cannot be used for others any more.
+/// Runs a case. An error means that the machine cannot be used for further cases.
 pub fn run(machine: &mut Machine, case: &Case, flavour: Flavour) -> Result<Outcome> {
     machine
         .use_firmware(flavour.firmware())
@@ -82,7 +82,7 @@ pub fn run(machine: &mut Machine, case: &Case, flavour: Flavour) -> Result<Outco
 }
 
 impl Run<'_> {
-    /// Firmware that must be refused, with one line and no interface.
+    /// Boots firmware that must be refused, with one line and no interface.
     fn refused(&mut self) -> Result<Outcome> {
         let text = self.case.log.clone().unwrap_or_default();
         self.machine.try_bad_firmware(&self.case.name)?;
@@ -105,7 +105,7 @@ impl Run<'_> {
         })
     }
 
-    /// The steps, and whether frames pass afterwards.
+    /// Executes the steps, and checks that frames pass afterwards.
     fn faulty(&mut self) -> Result<Outcome> {
         let before = self.machine.report().context("before the case")?;
         let boot = self.seen.0;
@@ -117,7 +117,7 @@ impl Run<'_> {
             Ok(after) => Some(after),
             Err(error) => {
                 faults.push(format!("{error:#}"));
-                // A recovery that was not expected takes its time.
+                // Waits for a recovery that was not expected.
                 self.machine
                     .modem
                     .demand(&Request::Step(Step::Calm {}))
@@ -203,7 +203,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Waits until the link is as it is to be, and passes a frame each way.
+    /// Waits until the link is in the expected state, and passes a frame each way.
     fn settle(&mut self, boot: Option<u32>) -> Result<Counters> {
         if self.case.expect == Verdict::Recovered {
             self.machine.modem.demand(&Request::WaitLink(boot, 0))?;
@@ -224,7 +224,7 @@ impl Run<'_> {
     ) -> Vec<String> {
         let mut seen = Vec::new();
         let value = |counters: &Counters, name: &str| counters.get(name).copied().unwrap_or(0);
-        // The counters of an interface begin anew with another one.
+        // A new interface's counters begin at 0.
         let same = value(before, "ifindex") == value(after, "ifindex");
         let delta = |name: &str, from_zero: bool| {
             let start = if from_zero { 0 } else { value(before, name) };
@@ -248,7 +248,7 @@ impl Run<'_> {
                 .flat_map(Counters::keys)
                 .chain(self.case.counters.keys())
                 .filter(|name| name.contains("error") || name.contains("dropped"))
-                // The sum of the others.
+                // The standard counter is the sum of the others.
                 .filter(|name| *name != "rx_errors" || self.case.counters.contains_key(*name))
                 .collect();
             for name in names {
@@ -282,7 +282,7 @@ impl Run<'_> {
     }
 }
 
-/// Insists that a table of cases can be run at all.
+/// Checks that there are cases and that each of them is run.
 pub fn check(cases: &[Case]) -> Result<()> {
     ensure!(!cases.is_empty(), "no case has such a name");
     for case in cases {

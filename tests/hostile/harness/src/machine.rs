@@ -5,24 +5,24 @@
 use std::{os::unix::net::UnixListener, path::Path, process::Command, time::Duration};
 
 use anyhow::{Context, Result, ensure};
-use hostile::{execute::Counters, protocol::Request};
-use nix::sys::signal::Signal;
-use tempfile::TempDir;
-use vm_tests::{
+use harness::{
     guest::{Guest, Running},
     klog, leaks,
     output::Output,
     process::Process,
 };
+use hostile::{execute::Counters, protocol::Request};
+use nix::sys::signal::Signal;
+use tempfile::TempDir;
 
 use crate::{
     config::Config,
     modem::{Modem, START},
 };
 
-/// Emulated, on a shared machine, under sanitizers.
+/// Time limit of a boot: emulated, with sanitizers, on a shared host.
 const BOOT: Duration = Duration::from_secs(240);
-/// For the kernel to say something.
+/// Time limit for a line of the kernel's log.
 const SOON: Duration = Duration::from_secs(60);
 const REMOTEPROC: &str = "r=$(echo /sys/class/remoteproc/remoteproc*)";
 
@@ -33,17 +33,17 @@ pub struct Machine {
     /// The firmware that is booted.
     firmware: String,
     mark: u32,
-    /// Up to where the kernel's log was looked at for complaints.
+    /// The number of lines of the kernel's log that were checked for complaints.
     checked: usize,
     _reflector: Running,
     qemu: Process,
     server: Process,
-    // Last, so that the sockets outlive the processes that use them.
+    // Dropped last, so that the sockets outlive the processes that use them.
     _dir: TempDir,
 }
 
 impl Machine {
-    /// Boots the machine, with firmware of that name. What its processes say goes to files in
+    /// Boots the machine, with firmware of that name. The output of its processes goes to files in
     /// `logs`.
     pub fn boot(config: &Config, firmware: &str, logs: &Path) -> Result<Self> {
         std::fs::create_dir_all(logs)?;
@@ -70,9 +70,9 @@ impl Machine {
         let mut guest = Guest::accept(&listener, BOOT).with_context(|| {
             format!("the machine did not boot:\n{}", kernel.tail(20).join("\n"))
         })?;
-        // Each line that tells of a fault is to be seen, however many there are in a few seconds.
+        // No rate limit: each line about a fault is checked.
         guest.ok("echo 0 >/proc/sys/net/core/message_cost")?;
-        // A thread that looks for leaks now and then would only take time.
+        // The scans of kmemleak's own thread would only take time.
         guest.ok(
             "[ ! -e /sys/kernel/debug/kmemleak ] || echo scan=off >/sys/kernel/debug/kmemleak",
         )?;
@@ -100,8 +100,8 @@ impl Machine {
         Ok(machine)
     }
 
-    /// Passes a frame each way, and gives the guest's counters. All that the kernel has said
-    /// before is in its log then.
+    /// Passes a frame each way, and returns the guest's counters. Afterwards the log has all lines
+    /// that the kernel printed before.
     pub fn report(&mut self) -> Result<Counters> {
         self.mark += 1;
         let place = self.kernel.mark();
@@ -116,7 +116,8 @@ impl Machine {
         Ok(counters)
     }
 
-    /// What the kernel has complained of since the last call, but for lines with one of these texts.
+    /// Returns the kernel's complaints since the last call, without lines that have one of these
+    /// texts.
     pub fn complaints(&mut self, allowed: &[String]) -> Vec<String> {
         let lines = self.kernel.since(self.checked);
         self.checked += lines.len();
@@ -142,7 +143,7 @@ impl Machine {
         self.try_firmware(name, "")
     }
 
-    /// The same for firmware that may be refused.
+    /// Stops the modem and starts it with firmware of that name, which may be refused.
     pub fn try_bad_firmware(&mut self, name: &str) -> Result<()> {
         self.try_firmware(name, "|| true")
     }
@@ -162,14 +163,14 @@ impl Machine {
         self.try_firmware(&name, "")
     }
 
-    /// The same, and waits for the link.
+    /// Stops the modem, starts it with the same firmware, and waits for the link.
     pub fn restart(&mut self) -> Result<()> {
         let (_, links) = self.modem.state()?;
         self.reboot()?;
         self.modem.demand(&Request::WaitLink(None, links))
     }
 
-    /// Unbinds the driver from the device and binds it again, which may have to fail.
+    /// Unbinds the driver from the device and binds it again. `fails` is whether binding must fail.
     pub fn rebind(&mut self, fails: bool) -> Result<()> {
         let command = "cd /sys/bus/virtio/drivers/caif_virtio && \
              device=$(ls -d virtio[0-9]*) && echo $device >unbind && echo $device >bind";
@@ -186,9 +187,9 @@ impl Machine {
         self.kernel.wait_for(mark, text, SOON).map(|_| ())
     }
 
-    /// Removes the modules, and insists that nothing of them is left and that no memory leaked.
+    /// Removes the modules, and checks that nothing of them is left and that no memory leaked.
     pub fn look_for_leaks(&mut self) -> Result<()> {
-        // It stops after its first complaint, or when it is out of memory.
+        // lockdep switches itself off after its first complaint, or when its memory is full.
         let stats = "/proc/lockdep_stats";
         self.guest
             .ok(&format!(
@@ -204,9 +205,9 @@ impl Machine {
         leaks::scan(&mut self.guest).context("with the modules removed")
     }
 
-    /// Ends the machine, which must be in an orderly way, and without a complaint.
+    /// Ends the machine, which must shut down in an orderly way and without a complaint.
     pub fn shut_down(mut self) -> Result<()> {
-        // The agent's end is init's cue, and this command will not be answered any more.
+        // init shuts the machine down when the agent ends, so there is no answer to this command.
         drop(self.guest.start("kill $PPID")?);
         ensure!(
             self.qemu

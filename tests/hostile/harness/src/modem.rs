@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The hostile modem's process, and what it is told to do.
+//! The hostile modem's process, and the requests to it.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -14,13 +14,13 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use harness::{output::Output, process::Process};
 use hostile::protocol::{Request, Response};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use vm_tests::{output::Output, process::Process};
 
-/// For a process to start, on a busy machine.
+/// Time limit for a process to start.
 pub const START: Duration = Duration::from_secs(20);
-/// The modem itself gives up on things before this.
+/// Time limit of a request. The modem's own limits are shorter.
 const ANSWER: Duration = Duration::from_secs(300);
 
 pub struct Modem {
@@ -49,7 +49,7 @@ impl Modem {
         })
     }
 
-    /// Starts the modem again after its end.
+    /// Starts the modem again after it has ended.
     pub fn restart(&mut self) -> Result<()> {
         let (process, stream) = connect(
             &self.program,
@@ -83,7 +83,7 @@ impl Modem {
         }
     }
 
-    /// A request that is answered by being done.
+    /// Makes a request that has no other answer than that it was executed.
     pub fn demand(&mut self, request: &Request) -> Result<()> {
         match self.request(request)? {
             Response::Done => Ok(()),
@@ -91,7 +91,7 @@ impl Modem {
         }
     }
 
-    /// Boot, and links since the process began.
+    /// Returns the boot, and the links since the process began.
     pub fn state(&mut self) -> Result<(Option<u32>, u32)> {
         match self.request(&Request::State)? {
             Response::State(boot, links) => Ok((boot, links)),
@@ -99,7 +99,7 @@ impl Modem {
         }
     }
 
-    /// Passes a frame each way, and gives the guest's counters.
+    /// Passes a frame each way, and returns the guest's counters.
     pub fn report(&mut self, mark: u32) -> Result<hostile::execute::Counters> {
         match self.request(&Request::Report(mark))? {
             Response::Counters(counters) => Ok(counters),
@@ -107,7 +107,7 @@ impl Modem {
         }
     }
 
-    /// Lets the modem say goodbye.
+    /// Ends the modem in an orderly way.
     pub fn end(mut self) -> Result<()> {
         drop(self.stream);
         self.process.must_end_well(START)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The results, for people and for programs.
+//! The results, as a table and as a file of JSON.
 
 use std::{path::Path, time::Duration};
 
@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use hostile::catalogue::{Case, Flavour, Verdict};
 use serde::Serialize;
 
-/// A case that was run.
+/// The row of a case that was run.
 #[derive(Serialize)]
 pub struct Row {
     pub group: String,
@@ -17,11 +17,11 @@ pub struct Row {
     pub flavour: Flavour,
     pub verdict: Verdict,
     pub expected: Verdict,
-    /// Counters that moved, or the line of the log.
+    /// The counters that moved, or the line of the log.
     pub seen: String,
     pub seconds: f32,
     pub faults: Vec<String>,
-    /// Of a case that must fail: a part of the reason.
+    /// For a case that must fail: a part of the reason.
     #[serde(skip)]
     fails: Option<String>,
 }
@@ -42,7 +42,7 @@ impl Row {
         }
     }
 
-    /// For what is looked at when all cases have been run.
+    /// Makes the row of the checks after all cases.
     pub fn afterwards(time: Duration, faults: Vec<String>) -> Self {
         Self {
             group: "afterwards".into(),
@@ -60,6 +60,11 @@ impl Row {
             faults,
             fails: None,
         }
+    }
+
+    /// Whether it is a case that must fail.
+    pub fn had_to_fail(&self) -> bool {
+        self.fails.is_some()
     }
 
     pub fn passed(&self) -> bool {
@@ -122,7 +127,7 @@ pub fn write_json(rows: &[Row], path: &Path) -> Result<()> {
     std::fs::write(path, text + "\n").with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Prints what there is to run.
+/// Prints the cases.
 pub fn list(cases: &[Case]) {
     let mut group = "";
     for case in cases {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The modem is killed at any moment under traffic, comes back, and so does the traffic.
+//! Kills the modem under traffic, restarts it, and measures how long the traffic takes to return.
 
 use std::{
     thread,
@@ -8,23 +8,23 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use vm_tests::{link::MODEM, vm::Vm};
+use harness::{link::MODEM, vm::Vm};
 
 use crate::{Soak, report::Outcome};
 
-/// From the modem being back, as its process says, to the first answer to a ping in the guest; the
-/// guest's tool and its start are part of that. One in so many cycles may take longer, as the machine
-/// that all this runs on has other things to do.
+/// Limit of the time from the modem's line "waiting" to the first answer to a ping in the guest;
+/// the start of the guest's tool is part of it. One in so many cycles may take longer, since the
+/// host does other work as well.
 const LIMIT: Duration = Duration::from_secs(2);
 const SLOW_ONE_IN: usize = 100;
 
-/// Pings as fast as they come back, until the command is told to end.
+/// Arguments of `ping` for many pings at once.
 pub const STORM: &str = "--sizes 0,700,1472 --count 50 --window 16 --timeout 300";
 
-/// Opens the interface again and waits for one answer: all in one go, as the time counts.
+/// Opens the interface again and waits for one answer, in one process, because the time is
+/// measured.
 ///
-/// What the CAIF stack above does when a link comes is no part of the driver, hence the channel is
-/// opened by hand.
+/// The channel is opened explicitly, so that the time does not depend on the CAIF stack.
 pub const COME_BACK: &str = "guest-tool come-back cfvrt0 caif0 10.9.1.1 >/dev/null";
 
 pub fn run(soak: &mut Soak, cycles: u32) -> Result<Outcome> {
@@ -52,7 +52,7 @@ pub fn run(soak: &mut Soak, cycles: u32) -> Result<Outcome> {
 
 fn one(vm: &mut Vm) -> Result<u32> {
     let storm = vm.start_flowing(&format!("ping {MODEM} {STORM} --seconds 1"), 60)?;
-    // Any point of the traffic is as good as any other: this is no wait for something.
+    // Not a wait for an event: the modem is killed at varying points of the traffic.
     thread::sleep(Duration::from_micros(fastrand::u64(0..200_000)));
     let mark = vm.kernel.mark();
     vm.modems[0].kill()?;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Interface, driver and module that come and go under traffic.
+//! Takes the interface down and up, rebinds the driver and removes the module, under traffic.
 
 use anyhow::{Context, Result, ensure};
-use vm_tests::link::{BOARD, DRIVER, MODEM};
+use harness::link::{BOARD, DRIVER, MODEM};
 
 use crate::{
     Soak,
@@ -11,10 +11,10 @@ use crate::{
     report::Outcome,
 };
 
-/// Cycles of one command in the guest.
+/// Cycles in one command of the guest.
 const BATCH: u32 = 10;
 
-/// Runs `cycle`, a script, so many times under traffic. Each time an answer must come.
+/// Runs `cycle`, a script, repeatedly under traffic. Each time a ping must be answered.
 fn under_traffic(soak: &mut Soak, name: &str, cycles: u32, cycle: &str) -> Result<Outcome> {
     let mut done = 0;
     while done < cycles {
@@ -44,8 +44,8 @@ const REBIND: &str = "{ cd /sys/bus/virtio/drivers/caif_virtio && device=$(ls -d
     echo $device >unbind && [ ! -e /sys/class/net/cfvrt0 ] && echo $device >bind && cd /; }";
 
 pub fn updown(soak: &mut Soak, cycles: u32) -> Result<Outcome> {
-    // The CAIF stack forgets its channels when the link goes down, and the modem is not told, so that
-    // it would run out of linkids. It forgets them, too, when the driver is bound anew.
+    // The CAIF stack drops its channels when the link goes down, without telling the modem, which
+    // would run out of linkids. Rebinding the driver frees them.
     let cycle =
         format!("{{ [ $i != 0 ] || {REBIND}; }} && {{ ip link set cfvrt0 down; {COME_BACK}; }}");
     under_traffic(soak, "updown", cycles, &cycle)
@@ -56,7 +56,7 @@ pub fn rebind(soak: &mut Soak, cycles: u32) -> Result<Outcome> {
     under_traffic(soak, "rebind", cycles, &cycle)
 }
 
-/// What goes on when the module is to go, in the background.
+/// Activities in the background while the module is removed.
 const POINTS: &[&str] = &[
     // The processor boots, and the driver is probed.
     "{ echo stop >STATE; echo start >STATE; }",
@@ -70,14 +70,14 @@ const POINTS: &[&str] = &[
     "{ for i in 1 2 3 4; do ip -s link show cfvrt0; cat /sys/class/net/cfvrt0/statistics/*; done; }",
 ];
 
-/// The module goes a little later in each cycle, whatever goes on.
+/// Removes the module during each activity, a little later in each cycle.
 pub fn rmmod(soak: &mut Soak, cycles: u32) -> Result<Outcome> {
     for cycle in 0..cycles {
         let point = POINTS[cycle as usize % POINTS.len()]
             .replace("STATE", "/sys/class/remoteproc/remoteproc0/state")
             .replace("DRIVER", "/sys/bus/virtio/drivers/caif_virtio");
         let delay = u64::from(cycle) * 1_117 % 40_000;
-        // Nobody cares how what is in the background ends; what matters is how rmmod does.
+        // The activity may fail; rmmod must not.
         let script = format!(
             "{{ {point}; }} >/dev/null 2>&1 & \
              usleep {delay}; rmmod {DRIVER}; status=$?; wait; \
@@ -95,7 +95,7 @@ pub fn rmmod(soak: &mut Soak, cycles: u32) -> Result<Outcome> {
             soak.progress("rmmod", cycle + 1, cycles);
         }
     }
-    // And once while a crash is being handled.
+    // Once more while a crash is being handled.
     let mark = soak.vm.kernel.mark();
     soak.vm.modems[0].kill()?;
     soak.vm.kernel_says(mark, "crash")?;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Memory fails at every allocation, one at a time, and what was asked for fails in an orderly way or
-//! works all the same.
+//! Makes each allocation of an operation fail, one in each run. The operation must fail in an
+//! orderly way or succeed.
 
 use anyhow::{Context, Result, bail, ensure};
+use harness::{link::DRIVER, vm::Vm};
 use serde::Deserialize;
-use vm_tests::{link::DRIVER, vm::Vm};
 
 use crate::{
     Soak,
@@ -13,25 +13,25 @@ use crate::{
     report::Outcome,
 };
 
-/// What `guest-tool fail-nth` says.
+/// The output of `guest-tool fail-nth`.
 #[derive(Deserialize)]
 struct Sweep {
     /// Allocations that failed, one in each run.
     points: u32,
-    /// Runs in which the whole failed.
+    /// Runs in which the operation failed.
     refused: u32,
     /// Runs after which the remote processor had to be stopped and started.
     restarts: u32,
 }
 
-/// Lets allocations of all kinds fail, without a word for each.
+/// Lets allocations of all kinds fail, without a log line for each.
 const INJECT: &str = "cd /sys/kernel/debug && for i in failslab fail_page_alloc; do \
         echo N >$i/ignore-gfp-wait && echo 0 >$i/verbose && echo 32 >$i/stacktrace-depth || exit; \
     done; \
     echo N >fail_page_alloc/ignore-gfp-highmem && echo 0 >fail_page_alloc/min-order";
 
-/// Where a module's functions are, the last one taken to be no longer than a page. The size that the
-/// kernel gives for a module is that of code and data, which are not in one place.
+/// Returns the address range of a module's functions, with a page for the last one. The size that
+/// the kernel reports for a module is that of code and data, which are not contiguous.
 fn code(vm: &mut Vm, module: &str) -> Result<(u64, u64)> {
     let out = vm.guest.ok(&format!(
         "sed -n 's/^\\([0-9a-f]*\\) [tT] .*\\[{module}\\]$/\\1/p' /proc/kallsyms"
@@ -46,8 +46,8 @@ fn code(vm: &mut Vm, module: &str) -> Result<(u64, u64)> {
     }
 }
 
-/// Prepares for failing memory, but not of the original CAIF stack above the driver, which does not
-/// survive that: it is called when a link appears.
+/// Prepares fault injection. Allocations of the original CAIF stack, which is called when a link
+/// appears, are excluded, because that stack does not survive them.
 fn inject(vm: &mut Vm) -> Result<()> {
     vm.guest
         .ok(INJECT)
@@ -96,14 +96,14 @@ pub fn xmit(soak: &mut Soak, _cycles: u32) -> Result<Outcome> {
     sweep(soak, "send cfvrt0")
 }
 
-/// In the poll function, which runs in no task of ours: every other allocation that the module
-/// asks for fails, for some seconds.
+/// Lets every other allocation of the module fail for some seconds. The poll function runs in no
+/// task that `fail-nth` could be set for.
 pub fn poll(soak: &mut Soak, _cycles: u32) -> Result<Outcome> {
     let vm = &mut soak.vm;
     inject(vm)?;
     let dropped = "cat /sys/class/net/cfvrt0/statistics/rx_dropped";
     let before: u64 = vm.guest.ok(dropped)?.trim().parse()?;
-    // Only what has the module's code in its stack.
+    // Only allocations with the module's code on the stack.
     let (start, end) = code(vm, DRIVER)?;
     vm.guest.ok(&format!(
         "cd /sys/kernel/debug/failslab && echo {start:#x} >require-start && \

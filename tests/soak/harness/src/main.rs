@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The same things over and over, under traffic, with an eye on memory; see `Args` for the command
-//! line.
+//! Repeats crashes, rebinds and failing allocations under traffic, and checks the kernel's memory;
+//! `Args` is the command line.
 
 mod crash;
 mod cycles;
@@ -13,7 +13,7 @@ use std::{path::PathBuf, process::ExitCode, time::Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
-use vm_tests::{config::Config, klog, leaks, vm::Vm};
+use harness::{config::Config, klog, leaks, vm::Vm};
 
 use memory::Watch;
 use report::{Outcome, Row};
@@ -22,13 +22,13 @@ use report::{Outcome, Row};
 #[derive(Parser)]
 #[command(version)]
 struct Args {
-    /// As many cycles as fit into a few minutes
+    /// Run as many cycles as fit into a few minutes
     #[arg(long)]
     short: bool,
-    /// So many cycles of each phase
+    /// Run this many cycles of each phase
     #[arg(long)]
     cycles: Option<u32>,
-    /// Only this phase; may be given more than once
+    /// Run only this phase; may be repeated
     #[arg(long)]
     phase: Vec<String>,
     /// Write the results to a file as well
@@ -44,7 +44,7 @@ struct Args {
     logs: PathBuf,
 }
 
-/// Something to be done many times.
+/// A phase: an operation that is repeated.
 struct Phase {
     name: &'static str,
     what: &'static str,
@@ -58,28 +58,28 @@ const PHASES: &[Phase] = &[
         name: "crash",
         what: "modem killed under traffic, recovered",
         cycles: 1000,
-        short: 15,
+        short: 10,
         run: crash::run,
     },
     Phase {
         name: "updown",
         what: "interface down and up under traffic",
         cycles: 1000,
-        short: 50,
+        short: 20,
         run: cycles::updown,
     },
     Phase {
         name: "rebind",
         what: "driver unbound and bound under traffic",
         cycles: 1000,
-        short: 30,
+        short: 20,
         run: cycles::rebind,
     },
     Phase {
         name: "rmmod",
         what: "rmmod at every point of coming up, traffic, recovery",
         cycles: 300,
-        short: 16,
+        short: 10,
         run: cycles::rmmod,
     },
     Phase {
@@ -112,7 +112,7 @@ const PHASES: &[Phase] = &[
     },
 ];
 
-/// The machine, and up to where its log was looked at.
+/// The machine, and how much of its log was checked.
 pub struct Soak {
     /// The machine.
     pub vm: Vm,
@@ -120,7 +120,7 @@ pub struct Soak {
 }
 
 impl Soak {
-    /// Looks for complaints of the kernel since the last time.
+    /// Checks the kernel's log since the last call for complaints.
     pub fn check_log(&mut self) -> Result<()> {
         let sync = format!("soak: mark {}", self.mark);
         self.vm.guest.ok(&format!("echo '{sync}' >/dev/kmsg"))?;
@@ -132,7 +132,7 @@ impl Soak {
         Ok(())
     }
 
-    /// Tells a person how far it is.
+    /// Prints the progress of a phase.
     pub fn progress(&self, phase: &str, done: u32, of: u32) {
         eprintln!("  {phase}: {done} of {of}");
     }
@@ -160,6 +160,7 @@ fn run(args: &Args) -> Result<bool> {
     let config = Config {
         filter: Vec::new(),
         list: false,
+        long: true,
         run_vm: args.run_vm.clone(),
         initramfs: args.initramfs.clone(),
         modem_bin: args.modem_bin.clone(),
@@ -171,10 +172,14 @@ fn run(args: &Args) -> Result<bool> {
         vm: Vm::boot(&config, 1, &args.logs).context("booting")?,
         mark: 0,
     };
-    // Each line that tells of a fault is to be seen.
+    // No rate limit: each line about a fault is checked.
     soak.vm
         .guest
         .ok("echo 0 >/proc/sys/net/core/message_cost")?;
+    // A thread that looks for leaks now and then would only take time.
+    soak.vm
+        .guest
+        .ok("[ ! -e /sys/kernel/debug/kmemleak ] || echo scan=off >/sys/kernel/debug/kmemleak")?;
     soak.vm.up()?;
     soak.vm.traffic()?;
     for phase in PHASES {
@@ -185,7 +190,7 @@ fn run(args: &Args) -> Result<bool> {
         eprintln!("{}", row.line());
         let over = row.fault.is_some();
         rows.push(row);
-        // What is left of the machine proves nothing about the next phase.
+        // The next phase needs a machine in a known state.
         if over {
             break;
         }
@@ -211,7 +216,7 @@ fn run(args: &Args) -> Result<bool> {
 
 fn run_phase(args: &Args, soak: &mut Soak, phase: &Phase) -> Row {
     let cycles = match (args.cycles, args.short) {
-        // The sweeps know by themselves when they are through.
+        // The sweeps end by themselves.
         (Some(cycles), _) if phase.cycles > 1 => cycles,
         (_, true) => phase.short,
         _ => phase.cycles,
@@ -219,7 +224,7 @@ fn run_phase(args: &Args, soak: &mut Soak, phase: &Phase) -> Row {
     let mut row = Row::new(phase.name, phase.what);
     let start = Instant::now();
     let result = (|| {
-        // A first part settles what is allocated once and kept.
+        // The first cycles allocate what is kept, so memory is measured after them.
         let warm = (cycles / 10).max(1);
         let outcome = (phase.run)(soak, warm)?;
         let watch = Watch::new(&mut soak.vm)?;
@@ -232,7 +237,7 @@ fn run_phase(args: &Args, soak: &mut Soak, phase: &Phase) -> Row {
         let grown = watch.grown(&mut soak.vm, outcome.cycles)?;
         Ok((outcome, grown))
     })();
-    // A complaint of the kernel explains a failure better than the failure itself.
+    // A complaint of the kernel is reported first, as the likely cause of the failure.
     let result = soak.check_log().and(result);
     row.seconds = start.elapsed().as_secs_f32();
     match result {

@@ -1,41 +1,41 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Whether the kernel's memory grows.
+//! Checks that the kernel's memory does not grow.
 
 use anyhow::{Context, Result, ensure};
-use vm_tests::vm::Vm;
+use harness::vm::Vm;
 
-/// KiB that the kernel's memory may grow by during a phase, whatever its length: caches breathe.
-const BREATH_KIB: i64 = 3 * 1024;
-/// The part of all memory where KASAN keeps what was freed; it fills up and stays full.
+/// KiB that the kernel's memory may grow by in a phase of any length: the size of caches varies.
+const SLACK_KIB: i64 = 3 * 1024;
+/// The fraction of memory that KASAN's quarantine of freed memory takes; once full it stays so.
 const QUARANTINE: i64 = 32;
-/// And KiB for each cycle. So this sees a leak of some KiB in each of a thousand cycles; smaller ones,
-/// and those of a short run, are for kmemleak to find.
+/// KiB that it may grow by in each cycle. This detects leaks of some KiB in each of a thousand
+/// cycles; kmemleak finds smaller ones, and those of a short run.
 const CYCLE_KIB: f64 = 0.25;
 
 /// Memory at the beginning of a phase.
 pub struct Watch {
     kib: i64,
-    breath: i64,
+    slack: i64,
 }
 
 impl Watch {
     pub fn new(vm: &mut Vm) -> Result<Self> {
-        let mut breath = BREATH_KIB;
+        let mut slack = SLACK_KIB;
         let kasan = "grep -q ' kasan_quarantine_put$' /proc/kallsyms";
         if vm.guest.run(kasan)?.status == 0 {
-            breath += meminfo(vm, "MemTotal")? / QUARANTINE;
+            slack += meminfo(vm, "MemTotal")? / QUARANTINE;
         }
         Ok(Self {
             kib: kib(vm)?,
-            breath,
+            slack,
         })
     }
 
-    /// How much the kernel's memory grew since, in KiB. It is an error if that is more than it may.
+    /// Returns how much the kernel's memory grew since, in KiB. More than is allowed is an error.
     pub fn grown(&self, vm: &mut Vm, cycles: u32) -> Result<i64> {
         let grown = kib(vm)? - self.kib;
-        let allowed = self.breath + (f64::from(cycles) * CYCLE_KIB) as i64;
+        let allowed = self.slack + (f64::from(cycles) * CYCLE_KIB) as i64;
         ensure!(
             grown <= allowed,
             "the kernel's memory grew by {grown} KiB in {cycles} cycles, {allowed} are allowed"
@@ -44,14 +44,14 @@ impl Watch {
     }
 }
 
-/// What slabs that cannot be taken back, per-CPU memory and vmalloc have, after all that can be taken
-/// back was.
+/// Returns the memory in unreclaimable slabs, per-CPU areas and vmalloc, after the reclaimable
+/// caches were dropped.
 fn kib(vm: &mut Vm) -> Result<i64> {
     vm.guest.ok("echo 3 >/proc/sys/vm/drop_caches")?;
     meminfo(vm, "SUnreclaim|Percpu|VmallocUsed")
 }
 
-/// The sum of some lines of `/proc/meminfo`, in KiB.
+/// Returns the sum of some lines of `/proc/meminfo`, in KiB.
 fn meminfo(vm: &mut Vm, names: &str) -> Result<i64> {
     let out = vm
         .guest

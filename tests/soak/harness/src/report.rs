@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a person and a program get to see.
+//! The results, as a table and as a file of JSON.
 
 use serde::Serialize;
 
-/// What came of a phase.
+/// The result of a phase.
 #[derive(Default, Serialize)]
 pub struct Outcome {
-    /// Cycles, or places where memory failed.
+    /// Cycles, or allocations that failed.
     pub cycles: u32,
-    /// Milliseconds from the modem being back to the first answer, of each recovery.
+    /// Milliseconds from the modem's restart to the first answer, of each recovery.
     pub recovery_ms: Vec<u32>,
-    /// What else is worth to be told.
+    /// A note for the table.
     pub note: String,
 }
 
@@ -23,7 +23,7 @@ impl Outcome {
         }
     }
 
-    /// Both together.
+    /// Returns the result of both parts.
     pub fn with(mut self, other: Self) -> Self {
         self.cycles += other.cycles;
         self.recovery_ms.extend(other.recovery_ms);
@@ -55,7 +55,7 @@ impl Row {
         }
     }
 
-    /// The line, without what was wrong.
+    /// Returns the line, without the faults.
     pub fn line(&self) -> String {
         let recovery = quantiles(&self.outcome.recovery_ms).unwrap_or_default();
         let grown = self
@@ -76,7 +76,7 @@ impl Row {
     }
 }
 
-/// Median, 99th percentile and maximum.
+/// Returns median, 99th percentile and maximum.
 fn quantiles(values: &[u32]) -> Option<String> {
     let mut sorted = values.to_vec();
     sorted.sort_unstable();
@@ -89,7 +89,7 @@ fn quantiles(values: &[u32]) -> Option<String> {
     ))
 }
 
-/// Prints the table, and what was wrong.
+/// Prints the table and the faults.
 pub fn print(rows: &[Row]) {
     println!(
         "\n{:12} {:54} {:>6} {:>10} {:>10}  result",

@@ -105,8 +105,7 @@ fn send(port: &Mutex<File>, message: &impl Serialize) -> Result<()> {
 }
 
 fn execute(request: &Request) -> Result<(i32, String)> {
-    // A file in memory rather than a pipe: what the command leaves running in the background
-    // would keep a pipe open.
+    // A file in memory instead of a pipe, which processes left in the background would keep open.
     let mut out = File::from(memfd_create(c"output", MFdFlags::MFD_CLOEXEC)?);
     let mut child = Command::new("/bin/sh")
         .args(["-c", &request.cmd])
@@ -119,7 +118,7 @@ fn execute(request: &Request) -> Result<(i32, String)> {
     let status = match wait(&child, Duration::from_secs(request.timeout))? {
         true => exit_status(child.wait()?),
         false => {
-            // ESRCH would mean that it ended just now, which is as good.
+            // ESRCH means that the command has just ended.
             let _ = killpg(Pid::from_raw(child.id().cast_signed()), Signal::SIGKILL);
             child.wait()?;
             TIMED_OUT
@@ -131,7 +130,7 @@ fn execute(request: &Request) -> Result<(i32, String)> {
     Ok((status, String::from_utf8_lossy(&bytes).into_owned()))
 }
 
-/// Whether the child ended within the time.
+/// Returns whether the child ended within the time.
 fn wait(child: &Child, limit: Duration) -> Result<bool> {
     // SAFETY: The system call takes two integers and no memory.
     let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, child.id(), 0) };

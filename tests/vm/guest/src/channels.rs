@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Dialogues over CAIF channels that carry no IP: AT, loopback, and set-up that must fail.
+//! Tests of CAIF channels without IP: AT commands, loopback, and set-up that must fail.
 
 use std::{
     io::{Read, Write},
@@ -18,10 +18,10 @@ use crate::{
 
 #[derive(clap::Args)]
 pub struct AtArgs {
-    /// Commands to send, one after the other; each must be answered with OK
+    /// Commands to send, one after the other; each must be answered by OK
     #[arg(required = true)]
     commands: Vec<String>,
-    /// Accept and expect ERROR as the end of the answer
+    /// Expect ERROR instead of OK
     #[arg(long)]
     expect_error: bool,
     /// Use a stream socket instead of one that keeps packets apart
@@ -60,7 +60,7 @@ fn last_line(text: &str) -> &str {
     text.trim_end().rsplit(['\r', '\n']).next().unwrap_or("")
 }
 
-/// Reads up to the final result code, however the modem cuts its answer into frames.
+/// Reads up to the final result code, over as many frames as the answer has.
 fn at_answer(socket: &mut Socket) -> Result<String> {
     let mut text = String::new();
     let mut buffer = [0; 4096];
@@ -106,7 +106,7 @@ pub fn echo(args: &LoopArgs) -> Result<()> {
                 .with_context(|| format!("sending {size} bytes"))?;
             let mut got = vec![0; size + 1];
             let mut len = 0;
-            // A stream may be cut anywhere; a packet comes whole, or it is an error.
+            // A stream may return any part; a packet must be complete.
             while len < size {
                 let part = socket
                     .read(&mut got[len..])

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Brings a link and the IP interface over it up again, and waits for an answer: what a person does
-//! with `ip` and `ping`, but in one process, for those who take the time.
+//! Brings a link and the IP interface over it up again, and waits for an answer to a ping. It is
+//! one process instead of several of `ip` and `ping`, because the time is measured.
 
 use std::{fs, net::Ipv4Addr, time::Duration};
 
@@ -11,11 +11,11 @@ use crate::{netdev, ping};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// The link, which may be yet to appear
+    /// The link, which may appear later
     link: String,
     /// The IP interface over it, which has its address already
     interface: String,
-    /// Whom to ping
+    /// Address to ping
     address: Ipv4Addr,
 }
 
@@ -26,13 +26,13 @@ pub fn run(args: &Args) -> Result<()> {
     netdev::appear(&args.link)?;
     set(&args.link, true)?;
     netdev::carrier(&args.link)?;
-    // Opens a new channel, since the modem forgot the old one.
+    // Opens a new channel, since a restarted modem has no channels.
     set(&args.interface, false)?;
     set(&args.interface, true)?;
     ping::run(&ping::Args::once(args.address, ANSWER))
 }
 
-/// Takes an interface up or down.
+/// Sets an interface up or down.
 fn set(interface: &str, up: bool) -> Result<()> {
     const IFF_UP: u32 = libc::IFF_UP as u32;
 

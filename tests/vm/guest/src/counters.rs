@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The standard statistics of an interface, as `ip -s link` has them and busybox has not.
+//! Prints the standard statistics of an interface, which busybox's `ip` does not.
 
 use std::fs;
 
@@ -11,7 +11,7 @@ pub struct Args {
     /// Names of interfaces
     #[arg(required = true)]
     names: Vec<String>,
-    /// Insist that there were no errors or drops
+    /// Fail if there were errors or drops
     #[arg(long)]
     clean: bool,
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Lets the kernel run out of memory at each allocation of one system call, one at a time.
+//! Makes each allocation of one system call fail, one in each run.
 //!
-//! The kernel counts the allocations of a task down (`fail-nth`) and lets the last one fail. When
-//! the count is not used up, the system call has no allocation more, and the sweep is over.
+//! The kernel lets the nth allocation of a task fail (`fail-nth`). The sweep ends when the system
+//! call has fewer than n allocations.
 
 #![expect(unsafe_code, reason = "a socket address made by hand")]
 
@@ -30,7 +30,7 @@ pub struct Args {
 
 #[derive(clap::Subcommand)]
 enum What {
-    /// Bind a virtio driver to the device that it has
+    /// Bind a virtio driver to its device
     Bind { driver: String },
     /// Bring an interface up
     Up { interface: String },
@@ -38,14 +38,14 @@ enum What {
     Send { interface: String },
 }
 
-/// How many allocations of the thread until one fails.
+/// The kernel's count of allocations of this thread until one fails.
 const FAIL_NTH: &str = "/proc/thread-self/fail-nth";
-/// More allocations than any of these calls has.
+/// Limit of a sweep, more allocations than any of these calls has.
 const POINTS_MAX: u32 = 20_000;
-/// Frames whose sending is swept: slots are taken back only now and then.
+/// Frames that each run sends: slots are reclaimed only after several of them.
 const FRAMES: u32 = 300;
 
-/// Arms the kernel for this thread.
+/// Fault injection for allocations of this thread.
 struct FailNth(File);
 
 impl FailNth {
@@ -56,10 +56,12 @@ impl FailNth {
         })?))
     }
 
-    /// Does something while its `n`th allocation fails. Returns whether one did, and what came of it.
+    /// Runs a function while its `n`th allocation fails. Returns whether one failed, and the
+    /// result.
     fn during<T>(&mut self, n: u32, f: impl FnOnce() -> T) -> Result<(bool, T)> {
         let digits = n.to_string();
-        // Opened before, since that takes memory, too; and anew, since it is read from its start.
+        // Opened before the function runs, since opening allocates memory; and in each run, since
+        // reading must begin at the start.
         let mut reader = File::open(FAIL_NTH)?;
         let mut left = String::with_capacity(16);
         self.0.write_all(digits.as_bytes())?;
@@ -70,18 +72,18 @@ impl FailNth {
     }
 }
 
-/// How often it failed.
+/// The results of a sweep.
 #[derive(Default, serde::Serialize)]
 struct Sweep {
     points: u32,
     refused: u32,
-    /// Times that only the remote processor's own end and beginning helped.
+    /// Runs after which the remote processor had to be stopped and started.
     restarts: u32,
 }
 
 impl Sweep {
-    /// Does something over and over, with one allocation more that works each time. `prepare` brings
-    /// about the state from which it starts.
+    /// Runs a function over and over, each time with the next allocation failing. `prepare`
+    /// restores the state before each run.
     fn run(
         &mut self,
         mut prepare: impl FnMut() -> Result<()>,
@@ -114,7 +116,7 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// The devices that a driver has.
+/// Returns the devices that are bound to a driver.
 fn devices(driver: &Path) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(driver)? {
@@ -154,7 +156,7 @@ fn bind(driver: &str, sweep: &mut Sweep) -> Result<()> {
                 return Ok(());
             }
             let Err(error) = bind() else { return unbind() };
-            // As the driver's message says.
+            // The driver's message names this remedy.
             ensure!(
                 error.raw_os_error() == Some(libc::ENXIO),
                 "{device} is not to be bound any more: {error}"
@@ -174,7 +176,7 @@ fn bind(driver: &str, sweep: &mut Sweep) -> Result<()> {
     Ok(())
 }
 
-/// The remote processor that a virtio device is of.
+/// Returns the remote processor of a virtio device.
 fn remoteproc(device: &str) -> Result<PathBuf> {
     let path = fs::canonicalize(Path::new("/sys/bus/virtio/devices").join(device))?;
     let name = |path: &Path| {
@@ -213,9 +215,9 @@ fn send(interface: &str, sweep: &mut Sweep) -> Result<()> {
 }
 
 fn send_one(socket: &OwnedFd, to: &LinkAddr) -> std::io::Result<()> {
-    // Of a length that is no CAIF frame's, for the modem to count as bad.
+    // Not a CAIF frame: the modem counts it as bad.
     match sendto(socket.as_raw_fd(), &[0; 40], to, MsgFlags::empty()) {
-        // The queue was full, which is no want of memory.
+        // The queue was full; no allocation failed.
         Ok(_) | Err(Errno::ENOBUFS) => Ok(()),
         Err(error) => Err(error.into()),
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tells somebody who waits that traffic has begun to flow.
+//! Signals another process, by a FIFO, that traffic has begun to flow.
 
 use std::{
     fs::OpenOptions,
@@ -15,7 +15,7 @@ use anyhow::{Context, Result};
 
 #[derive(Clone, Default, clap::Args)]
 pub struct Flowing {
-    /// A FIFO that is opened, for somebody who waits at its other end, once traffic flows
+    /// A FIFO to open and close once traffic flows, which wakes its reader
     #[arg(long = "flowing", value_name = "FIFO")]
     fifo: Option<PathBuf>,
     #[arg(skip)]
@@ -28,7 +28,7 @@ impl Flowing {
             return Ok(());
         };
         if !self.announced.swap(true, Ordering::Relaxed) {
-            // Waits for the reader, whom the end of file then wakes.
+            // Waits for a reader. Closing wakes it by the end of file.
             OpenOptions::new()
                 .write(true)
                 .open(fifo)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Creates IP interfaces over CAIF by rtnetlink; `ip link` does not know the kind's attributes.
+//! Creates IP interfaces over CAIF by rtnetlink; `ip link` does not support the kind's attributes.
 
 use anyhow::{Context, Result, bail};
 use netlink_packet_core::{
@@ -33,7 +33,7 @@ pub fn add(args: &Args) -> Result<()> {
         attribute(&mut data, IFLA_CAIF_IPV4_CONNID, &connid.to_ne_bytes());
     }
     if args.loopback {
-        // A byte, padded to the alignment of attributes.
+        // One byte, padded to the alignment of attributes.
         attribute(&mut data, IFLA_CAIF_LOOPBACK, &[1]);
     }
     let mut link = LinkMessage::default();

@@ -2,9 +2,9 @@
 
 //! The tests' tool inside the virtual machine.
 //!
-//! One static binary: the agent that runs the harness's commands, the traffic that the driver
-//! is tested with, and the few things busybox cannot do. Its exit status tells the truth: 0 only
-//! when everything that was asked for happened and every payload was as expected.
+//! One static binary with the agent that runs the harness's commands, the generators of traffic,
+//! and what busybox lacks. The exit status is 0 only if everything that was asked for was done and
+//! every payload was as expected.
 
 mod agent;
 mod caif;
@@ -38,19 +38,19 @@ enum Command {
     Agent(agent::Args),
     /// Create an IP interface over CAIF (rtnetlink kind "caif")
     LinkAdd(link::Args),
-    /// Wait for a network interface to appear or to go
+    /// Wait for a network interface to appear or to disappear
     WaitNetdev(netdev::NetdevArgs),
     /// Wait for the carrier of an interface
     WaitCarrier(netdev::CarrierArgs),
-    /// Have a dialogue on the AT channel
+    /// Send commands on the AT channel, and check the answers
     At(channels::AtArgs),
     /// Send payloads through a channel that returns them, and compare
     Loop(channels::LoopArgs),
-    /// Try to open a channel, and insist on how that fails
+    /// Try to open a channel, which must fail with a certain error
     ConnectFails(channels::FailArgs),
     /// Bring a link and an IP interface up again, and wait for an answer
     ComeBack(comeback::Args),
-    /// Let memory fail at each allocation of a system call, one at a time
+    /// Let each allocation of a system call fail, one in each run
     FailNth(failing::Args),
     /// Print the statistics of interfaces
     Counters(counters::Args),
@@ -58,7 +58,7 @@ enum Command {
     Measure(measure::Args),
     /// Ping with exact sizes, comparing every payload byte
     Ping(ping::Args),
-    /// Answer the hostile modem, and look at all that it delivers, until killed
+    /// Answer the hostile modem, and check every byte that it delivers, until killed
     Reflect(reflect::Args),
     /// Send datagrams to an echo service, comparing every payload byte
     UdpEcho(udp::Args),

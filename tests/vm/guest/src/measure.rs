@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How fast the modem's services are, over whatever link leads to them.
+//! Measures the speed of the modem's services over any link.
 
 use std::{
     net::{IpAddr, Ipv4Addr, UdpSocket},
@@ -16,7 +16,7 @@ use crate::{
     tcp::{self, Mode, mbits},
 };
 
-/// Bytes of a datagram, which with its headers is a packet of 1500.
+/// Bytes of a datagram, whose packet with headers has 1500.
 const DATAGRAM: usize = 1472;
 /// Datagrams under way at once.
 const WINDOW: u64 = 8;
@@ -25,7 +25,7 @@ const WINDOW: u64 = 8;
 pub struct Args {
     /// Address of the services
     address: Ipv4Addr,
-    /// What to call the link in the output
+    /// Name of the link in the output
     #[arg(long)]
     name: String,
     /// Pings of 56 bytes
@@ -63,7 +63,7 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Sends datagrams to the echo service, some at once, and compares what comes back.
+/// Sends datagrams to the echo service, several at once, and compares those that come back.
 fn echo(args: &Args) -> Result<Duration> {
     let socket = UdpSocket::bind("0.0.0.0:0")?;
     socket.connect((args.address, 7))?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Waits for network interfaces, woken by the kernel's own notifications.
+//! Waits for network interfaces, woken by rtnetlink's notifications.
 
 #![expect(unsafe_code, reason = "a descriptor that its crate does not lend")]
 
@@ -15,7 +15,7 @@ use clap::ValueEnum;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-/// Seconds to wait, if nothing else is said.
+/// Seconds to wait by default.
 const TIMEOUT: u64 = 30;
 
 #[derive(clap::Args)]
@@ -30,7 +30,7 @@ pub struct NetdevArgs {
     timeout: u64,
 }
 
-/// Prints the names of the interfaces that match, one per line.
+/// Waits, and prints the names of the interfaces that match, one per line.
 pub fn wait_netdev(args: &NetdevArgs) -> Result<()> {
     wait(args.timeout, || {
         let mut names = Vec::new();
@@ -98,7 +98,7 @@ pub fn wait_carrier(args: &CarrierArgs) -> Result<()> {
     wait(args.timeout, || {
         let carrier = match fs::read_to_string(&path) {
             Ok(text) => text.trim() == "1",
-            // The kernel's answer while the interface is down.
+            // The kernel's error while the interface is down.
             Err(error) if error.raw_os_error() == Some(libc::EINVAL) => false,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Ok(Err(format!("no interface {}", args.name)));
@@ -126,9 +126,9 @@ pub fn carrier(name: &str) -> Result<()> {
     })
 }
 
-/// Calls `check` now and whenever a link changed, until it is satisfied or the time is over.
+/// Calls `check` now and whenever a link changed, until it succeeds or the time is over.
 fn wait(seconds: u64, mut check: impl FnMut() -> io::Result<Result<(), String>>) -> Result<()> {
-    // Subscribed before the first check, so that no change falls between the two.
+    // Subscribed before the first check, so that no change is missed.
     let mut socket = Socket::new(NETLINK_ROUTE)?;
     socket.bind(&SocketAddr::new(0, 1))?; // RTMGRP_LINK
     socket.set_non_blocking(true)?;
@@ -146,7 +146,7 @@ fn wait(seconds: u64, mut check: impl FnMut() -> io::Result<Result<(), String>>)
         {
             bail!("after {seconds} s: {state}");
         }
-        // An overrun only means that many links changed: look again all the same.
+        // After an overrun, too, all links are checked again.
         while socket.recv_from_full().is_ok() {}
     }
 }

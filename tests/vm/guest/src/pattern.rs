@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Payloads that can be recognised: every byte follows from the seed and its place.
+//! Payloads whose every byte follows from a seed and its position.
 //!
-//! The generator is SplitMix64, because the modem's source service sends just that.
+//! The generator is SplitMix64, as in the modem's source service.
 
-/// The endless stream of bytes that belongs to a seed.
+/// The endless stream of bytes of a seed.
 pub struct Pattern {
     state: u64,
     word: [u8; 8],
@@ -41,14 +41,14 @@ impl Pattern {
     }
 }
 
-/// The payload of `len` bytes that belongs to `seed`.
+/// Returns the payload of `len` bytes of a seed.
 pub fn payload(seed: u64, len: usize) -> Vec<u8> {
     let mut bytes = vec![0; len];
     Pattern::new(seed).fill(&mut bytes);
     bytes
 }
 
-/// Says where `got` differs from `want`, if it does.
+/// Returns an error that names the first difference of `got` and `want`.
 pub fn compare(got: &[u8], want: &[u8]) -> Result<(), String> {
     if got.len() != want.len() {
         return Err(format!(

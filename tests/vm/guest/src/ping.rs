@@ -30,14 +30,14 @@ pub struct Args {
     /// How often to ping with each size
     #[arg(long, default_value_t = 10)]
     count: u16,
-    /// How many may be under way at once
+    /// How many may be unanswered at once
     #[arg(long, default_value_t = 1)]
     window: usize,
     /// Milliseconds after which a ping counts as lost
     #[arg(long, default_value_t = 5000)]
     timeout: u64,
-    /// Ping for this many seconds, however often that is; the link may go away meanwhile, so
-    /// that lost pings and failed sends are only counted
+    /// Ping for this many seconds. The link may go down meanwhile: lost pings and failed sends are
+    /// only counted
     #[arg(long)]
     seconds: Option<u64>,
     #[command(flatten)]
@@ -98,7 +98,7 @@ pub fn run(args: &Args) -> Result<()> {
                 if let Err(error) = pinger.send(size) {
                     ensure!(end.is_some(), "cannot send {size} bytes: {error}");
                     pinger.counts.unsent += 1;
-                    // Whatever is under way gives the pause before the next attempt.
+                    // Waiting for unanswered pings is the pause before the next attempt.
                     pinger.receive()?;
                 }
                 if end.is_some_and(|end| Instant::now() >= end) {
@@ -146,7 +146,7 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Pings one after the other, each of which must be answered, and gives how long that took.
+/// Pings one after the other, and returns how long each took. Each must be answered.
 pub fn times(address: Ipv4Addr, size: usize, count: u16) -> Result<Vec<Duration>> {
     let args = Args {
         count,
@@ -169,7 +169,7 @@ impl Pinger {
         let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4))
             .context("cannot open a raw socket")?;
         let id = (std::process::id() & 0xffff) as u16;
-        // Each raw socket gets every answer: those to others' pings would leave no room for ours.
+        // A raw socket receives all ICMP packets: answers to other processes could fill its buffer.
         socket
             .attach_filter(&only(id))
             .context("cannot filter what the raw socket gets")?;
@@ -200,7 +200,7 @@ impl Pinger {
         Ok(())
     }
 
-    /// Takes one packet, or gives up the pings whose time is over.
+    /// Receives one packet, or counts the pings whose time is over as lost.
     fn receive(&mut self) -> Result<()> {
         let oldest = self.pending.values().map(|&(_, at)| at).min();
         let left = oldest.map_or(Duration::from_millis(20), |at| {
@@ -236,7 +236,7 @@ impl Pinger {
         Ok(())
     }
 
-    /// Looks at a received IP packet, which may be anybody's.
+    /// Checks a received IP packet, if it is an answer to one of this process's pings.
     fn take(&mut self, packet: &[u8]) -> Result<()> {
         let header = usize::from(packet.first().map_or(0, |b| b & 0x0f)) * 4;
         let Some([kind, _, _, _, id0, id1, seq0, seq1, body @ ..]) = packet.get(header..) else {
@@ -267,7 +267,7 @@ impl Pinger {
     }
 }
 
-/// Lets through IPv4 packets whose ICMP message has this identifier.
+/// Returns a filter for IPv4 packets whose ICMP message has this identifier.
 fn only(id: u16) -> [SockFilter; 5] {
     const LENGTH_OF_HEADER: u16 = (libc::BPF_LDX | libc::BPF_B | libc::BPF_MSH) as u16;
     const HALF_AFTER_HEADER: u16 = (libc::BPF_LD | libc::BPF_H | libc::BPF_IND) as u16;
@@ -283,7 +283,8 @@ fn only(id: u16) -> [SockFilter; 5] {
     ]
 }
 
-/// Packets that raw sockets had no room for, by `/proc/net/raw`: the last column.
+/// Returns the number of packets that raw sockets had no room for: the last column of
+/// `/proc/net/raw`.
 fn dropped(raw: &str) -> u64 {
     let drops = |line: &str| line.split_whitespace().last()?.parse::<u64>().ok();
     raw.lines().skip(1).filter_map(drops).sum()

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Answers the hostile modem: sends back what it is asked to, and looks at every byte that any
+//! Answers the hostile modem: sends back the frames that ask for it, and checks every byte that a
 //! link delivers.
 //!
-//! It brings up each link that appears, for links come anew with every recovery, and keeps
-//! counts of frames over all of them. A frame with bytes that no modem has written is told of in the
-//! kernel's log.
+//! It brings up each link that appears, since every recovery makes a new one, and counts frames
+//! over all of them. Of a frame with bytes that no modem has written it reports to the kernel's
+//! log.
 
 #![expect(unsafe_code, reason = "a descriptor that its crate does not lend")]
 
@@ -43,16 +43,16 @@ pub struct Args {
 
 /// `ARPHRD_CAIF`.
 const HARDWARE: u16 = 822;
-/// `PACKET_OUTGOING`: the kernel shows us what we send.
+/// `PACKET_OUTGOING`, the type of packets that this machine sends.
 const OUTGOING: u8 = 4;
-/// Lines at most about frames with foreign bytes.
+/// Limit of the lines about frames with foreign bytes.
 const LINES_MAX: u64 = 5;
 
 struct Reflector {
     socket: OwnedFd,
     links: String,
     counts: BTreeMap<String, u64>,
-    /// Length and checksum of a frame that is none of ours and must come next.
+    /// Length and checksum of the announced frame, which must come next and is in no known format.
     announced: Option<(usize, u32)>,
 }
 
@@ -73,7 +73,7 @@ pub fn run(args: &Args) -> Result<()> {
             .collect(),
         announced: None,
     };
-    // Subscribed before the first look, so that no link falls between the two.
+    // Subscribed before the first scan, so that no link is missed.
     let mut events = Socket::new(NETLINK_ROUTE)?;
     events.bind(&SocketAddr::new(0, 1))?; // RTMGRP_LINK
     events.set_non_blocking(true)?;
@@ -90,7 +90,7 @@ pub fn run(args: &Args) -> Result<()> {
         ];
         poll(&mut fds, PollTimeout::NONE)?;
         changed = fds[0].any().unwrap_or(true);
-        // An overrun only means that many links changed: all are looked at anyway.
+        // After an overrun, too, all links are checked.
         while events.recv_from_full().is_ok() {}
         reflector.receive()?;
     }
@@ -109,7 +109,8 @@ impl Reflector {
             if !name.starts_with(&self.links) || !down {
                 continue;
             }
-            // So that a modem that returns nothing has many frames. A link may go at any time.
+            // Lets many frames be sent to a modem that returns nothing. Errors are ignored: the
+            // link may disappear at any time.
             let _ = fs::write(
                 format!("{path}/queues/tx-0/byte_queue_limits/limit_min"),
                 "1000000",
@@ -121,7 +122,7 @@ impl Reflector {
         Ok(())
     }
 
-    /// Takes all frames that arrived.
+    /// Receives all frames that have arrived.
     fn receive(&mut self) -> Result<()> {
         let mut bytes = vec![0; 1 << 17];
         loop {
@@ -134,7 +135,7 @@ impl Reflector {
                 }
                 Ok((_, None)) => {}
                 Err(nix::Error::EAGAIN) => return Ok(()),
-                // A link went down or away.
+                // A link went down or disappeared.
                 Err(nix::Error::ENETDOWN | nix::Error::ENODEV | nix::Error::EINTR) => {}
                 Err(error) => return Err(error).context("receive"),
             }
@@ -220,12 +221,13 @@ impl Reflector {
         Ok(())
     }
 
-    /// Sends a frame to where another came from. The modem notices those that are missing.
+    /// Sends a frame to the link that another came from. Errors are ignored, since the modem
+    /// notices a missing frame.
     fn send(&self, bytes: &[u8], to: &LinkAddr) {
         let _ = sendto(self.socket.as_raw_fd(), bytes, to, MsgFlags::empty());
     }
 
-    /// Counts of frames, and the statistics of the link.
+    /// Returns the counts of frames, and the statistics of the link.
     fn report(&self, link: &LinkAddr) -> BTreeMap<String, u64> {
         let mut report = self.counts.clone();
         report.insert("ifindex".to_owned(), link.ifindex() as u64);
@@ -253,7 +255,7 @@ impl Reflector {
     }
 }
 
-/// The first two half words.
+/// Returns the first two 16-bit values.
 fn words(payload: &[u8]) -> [u16; 2] {
     let word = |at: usize| {
         payload

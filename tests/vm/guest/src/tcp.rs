@@ -37,7 +37,7 @@ pub struct Args {
     /// How many bytes, each way
     #[arg(long, default_value_t = 1_000_000)]
     bytes: u64,
-    /// What the bytes are made from
+    /// Seed of the bytes
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Seconds without progress that end the transfer
@@ -65,7 +65,7 @@ pub fn run(args: &Args) -> Result<()> {
     time(args).map(drop)
 }
 
-/// Transfers, and says how long it took.
+/// Runs the transfers, and prints how long they took.
 pub fn time(args: &Args) -> Result<Duration> {
     match args.mode {
         Mode::Sink => sink(args),
@@ -80,7 +80,7 @@ pub fn time(args: &Args) -> Result<Duration> {
     }
 }
 
-/// Millions of bits per second.
+/// Returns the rate in millions of bits per second.
 pub fn mbits(bytes: u64, time: Duration) -> f64 {
     bytes as f64 * 8e-6 / time.as_secs_f64().max(1e-6)
 }
@@ -94,7 +94,7 @@ fn connect(args: &Args, port: u16) -> Result<TcpStream> {
     Ok(stream)
 }
 
-/// Sends the pattern and the end of the stream; gives its checksum.
+/// Sends the pattern and the end of the stream. Returns the checksum.
 fn send(args: &Args, mut stream: &TcpStream) -> Result<u32> {
     let mut pattern = Pattern::new(args.seed);
     let mut sum = crc32fast::Hasher::new();
@@ -114,7 +114,7 @@ fn send(args: &Args, mut stream: &TcpStream) -> Result<u32> {
     Ok(sum.finalize())
 }
 
-/// Receives the pattern, comparing every byte; gives its checksum.
+/// Receives the pattern and compares every byte. Returns the checksum.
 fn receive(args: &Args, stream: &mut impl Read) -> Result<u32> {
     let mut pattern = Pattern::new(args.seed);
     let mut sum = crc32fast::Hasher::new();
@@ -143,7 +143,7 @@ fn chunk(buffer: &mut [u8], left: u64) -> &mut [u8] {
     &mut buffer[..len]
 }
 
-/// Reads the modem's line `<bytes> <checksum>`, which must be the last thing it says.
+/// Reads the modem's line `<bytes> <checksum>`, after which the stream must end.
 fn summary(reader: &mut impl BufRead) -> Result<String> {
     let mut text = String::new();
     reader

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Datagrams to an echo service.
+//! Sends datagrams to an echo service, and compares the answers.
 
 use std::{
     io,

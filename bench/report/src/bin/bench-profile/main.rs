@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Counts the instructions of an interrupt by what they belong to.
+//! Counts the instructions of an interrupt by function and by subject.
 
 mod owner;
 mod symbols;
@@ -16,17 +16,17 @@ use owner::Owner;
 use symbols::Symbols;
 use trace::Window;
 
-/// The drivers: how the module is called, and the table.
+/// The drivers: name of the module, and name in the table.
 const DRIVERS: [(&str, &str); 2] = [("caif_virtio", "Rust"), ("caif_virtio_c", "C")];
-/// Frames of an interrupt, and how many of them are on a chain.
+/// Frames per interrupt, and frames per chain.
 const SHAPES: [(u32, u32); 4] = [(1, 1), (8, 1), (32, 1), (8, 8)];
 const PAYLOADS: [u32; 2] = [64, 1500];
 
-/// Counts the instructions of an interrupt by what they belong to.
+/// Counts the instructions of an interrupt by function and by subject.
 #[derive(Parser)]
 #[command(version)]
 struct Args {
-    /// Where the kernel's functions are
+    /// System.map of the kernel
     #[arg(long)]
     system_map: PathBuf,
     /// Print the counts of functions as well
@@ -36,7 +36,7 @@ struct Args {
     folder: PathBuf,
 }
 
-/// What was executed for one interrupt.
+/// The instructions of one interrupt.
 struct Profile {
     driver: &'static str,
     frames: u32,
@@ -46,7 +46,7 @@ struct Profile {
 }
 
 impl Profile {
-    /// How many frames, and on what chains.
+    /// Returns the column's title: frames, and frames per chain.
     fn shape(&self) -> String {
         match self.chain {
             1 => self.frames.to_string(),
@@ -54,7 +54,7 @@ impl Profile {
         }
     }
 
-    /// Instructions per frame.
+    /// Returns the instructions per frame.
     fn per_frame(&self, count: u64) -> f64 {
         count as f64 / f64::from(self.frames)
     }
@@ -110,7 +110,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Tables of what the instructions per frame belong to, one for each length of frames, in
+/// Returns tables of the instructions per frame by subject, one for each length of frames, in
 /// Markdown.
 fn owners(profiles: &[Profile]) -> String {
     let table = |payload| {
@@ -123,7 +123,7 @@ fn owners(profiles: &[Profile]) -> String {
     PAYLOADS.map(table).join("\n")
 }
 
-/// One of these tables.
+/// Returns the table of one length of frames.
 fn owners_of(payload: u32, profiles: &[&Profile]) -> String {
     let first = format!("frames of {payload} bytes");
     let mut head = format!("| {first:31} |");
@@ -151,7 +151,7 @@ fn owners_of(payload: u32, profiles: &[&Profile]) -> String {
     lines.join("\n") + "\n"
 }
 
-/// A list of functions for each interrupt.
+/// Returns a list of functions for each interrupt.
 fn functions(profiles: &[Profile]) -> String {
     let mut lines = Vec::new();
     for profile in profiles {

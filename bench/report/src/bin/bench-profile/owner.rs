@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a function belongs to.
+//! The subject that a function's instructions are counted under.
 
 use std::fmt;
 
-/// What a function belongs to.
+/// A subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Owner {
     Driver,
@@ -27,7 +27,7 @@ impl Owner {
         Self::Softirq,
     ];
 
-    /// What the function with that name belongs to.
+    /// Returns the subject of a function, by its name.
     pub fn of(name: &str) -> Self {
         let begins = |with: &[&str]| with.iter().any(|with| name.starts_with(with));
         if begins(&[
@@ -62,7 +62,7 @@ impl Owner {
     }
 }
 
-/// Whether it allocates or frees packets.
+/// Returns whether a function allocates or frees packets.
 fn is_packet(name: &str) -> bool {
     [
         "skb",

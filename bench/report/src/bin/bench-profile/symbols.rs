@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Which function an instruction belongs to.
+//! Finds the function of an instruction, by its address.
 
 use std::{collections::HashMap, fs, path::Path};
 
@@ -13,7 +13,8 @@ struct Function {
     name: String,
 }
 
-/// The functions, by address: of the kernel, and of each module as it was loaded last.
+/// The functions, by address: those of the kernel, and those of each module when it was loaded
+/// last.
 pub struct Symbols {
     kernel: Vec<Function>,
     modules: HashMap<String, Vec<Function>>,
@@ -49,7 +50,7 @@ impl Symbols {
         Ok(Self { kernel, modules })
     }
 
-    /// The functions that were there while the module `driver` was, of those that `drivers` names.
+    /// Returns the functions that were loaded together with `driver`, one of `drivers`.
     pub fn with(&self, driver: &str, drivers: &[&str]) -> View<'_> {
         let mut functions: Vec<&Function> = self.kernel.iter().collect();
         for (module, of_module) in &self.modules {
@@ -62,7 +63,7 @@ impl Symbols {
     }
 }
 
-/// A function of code, and its module, if it has one.
+/// Parses a function, and the name of its module, if it has one.
 fn function(line: &str) -> Result<Option<(Function, Option<String>)>> {
     let mut words = line.split_whitespace();
     let (Some(start), Some(kind), Some(name)) = (words.next(), words.next(), words.next()) else {
@@ -79,11 +80,11 @@ fn function(line: &str) -> Result<Option<(Function, Option<String>)>> {
     Ok(Some((Function { start, name }, module)))
 }
 
-/// The functions at one time.
+/// The functions that were loaded at one time.
 pub struct View<'a>(Vec<&'a Function>);
 
 impl<'a> View<'a> {
-    /// The name of the function that has an address, and whether it begins there.
+    /// Returns the name of the function that has an address, and whether it begins there.
     pub fn find(&self, address: u64) -> Option<(&'a str, bool)> {
         let after = self.0.partition_point(|function| function.start <= address);
         let function = self.0.get(after.checked_sub(1)?)?;

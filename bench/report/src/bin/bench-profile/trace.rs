@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The instructions of one interrupt, out of QEMU's log of all that were executed.
+//! Extracts the instructions of one interrupt from QEMU's log of all executed instructions.
 
 use std::{
     collections::BTreeMap,
@@ -16,27 +16,27 @@ use crate::{
     symbols::{Symbols, View},
 };
 
-/// Where the measured work begins and ends.
+/// The functions at which the measured work begins and ends.
 const BEGIN: &str = "bench_modem_interrupt_rx";
 const END: &str = "bench_modem_rx_done";
-/// What else may come in between.
+/// Other interrupts, which disqualify a window of the log.
 const TIMER: &str = "asm_sysvec_apic_timer_interrupt";
 const DEVICE: &str = "asm_common_interrupt";
 
-/// What was executed from an interrupt until all its frames were received.
+/// The instructions from an interrupt until all its frames were received.
 #[derive(Default)]
 pub struct Window {
     pub total: u64,
     pub functions: BTreeMap<String, u64>,
 }
 
-/// The interrupt with the fewest instructions of those in a log in which nothing else came in between.
+/// Returns the interrupt with the fewest instructions, among those without another interrupt.
 pub fn shortest(path: &Path, symbols: &Symbols, driver: &str) -> Result<Window> {
     let drivers = DRIVERS.map(|(module, _)| module);
     let view = symbols.with(driver, &drivers);
     let log = BufReader::new(File::open(path).context("cannot open")?);
     let best = search(log, &view)?;
-    best.context("no interrupt that nothing came in between of")
+    best.context("no interrupt without another one in between")
 }
 
 fn search(log: impl BufRead, view: &View<'_>) -> Result<Option<Window>> {
@@ -75,7 +75,7 @@ fn search(log: impl BufRead, view: &View<'_>) -> Result<Option<Window>> {
     Ok(best)
 }
 
-/// The address in a line such as `Trace 0: 0x7f.. [00../ffffffff810001c0/10c0c2b0/ff020201]`.
+/// Parses the address in a line like `Trace 0: 0x7f.. [00../ffffffff810001c0/10c0c2b0/ff020201]`.
 fn address(line: &[u8]) -> Result<Option<u64>> {
     let Ok(line) = str::from_utf8(line) else {
         bail!("a line that is no text");
@@ -101,7 +101,7 @@ mod tests {
         format!("Trace 0: 0x7ff06c000100 [0000000000000000/{address:016x}/10c0c2b0/ff020201] \n")
     }
 
-    /// The window of a log of functions, which are at 0x1000, 0x2000 and so on.
+    /// Returns the window of a log of functions, which are at 0x1000, 0x2000 and so on.
     fn window(names: &[&str]) -> Option<Window> {
         let all = [BEGIN, END, TIMER, "kfree"];
         let map: String = (1..)
@@ -127,18 +127,18 @@ mod tests {
     }
 
     #[test]
-    fn the_one_with_fewest_counts() {
+    fn the_shortest_window_is_taken() {
         let window = window(&[BEGIN, "kfree", "kfree", END, BEGIN, "kfree", END]).unwrap();
         assert_eq!(window.total, 2);
     }
 
     #[test]
-    fn one_with_a_timer_in_between_does_not() {
+    fn a_window_with_a_timer_is_skipped() {
         assert!(window(&[BEGIN, TIMER, "kfree", END]).is_none());
     }
 
     #[test]
-    fn one_without_an_end_does_not() {
+    fn a_window_without_an_end_is_skipped() {
         assert!(window(&[BEGIN, "kfree"]).is_none());
     }
 

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Boots Linux in QEMU beside a modem process, and shows what the guest's script does.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Parser;
+use harness::process::Process;
+use nix::sys::signal::Signal;
+
+/// For a process to start or to end, on a busy machine.
+const SOON: Duration = Duration::from_secs(30);
+/// How the guest's init tells what its script ended with.
+const STATUS: &str = "init: status ";
+/// A line that the kernel prints at the end, whatever its log level.
+const REBOOT: &str = "reboot: Restarting system";
+
+/// Boots Linux in QEMU beside a modem process, and shows traffic.
+#[derive(Parser)]
+struct Args {
+    /// Let the modem capture all CAIF frames to this file
+    #[arg(long)]
+    pcap: Option<PathBuf>,
+    /// The script that starts QEMU
+    #[arg(long, env = "CAIF_RUN_VM")]
+    run_vm: PathBuf,
+    /// Root file system of the machine
+    #[arg(long, env = "CAIF_INITRAMFS")]
+    initramfs: PathBuf,
+    /// Folder with the modem's programs
+    #[arg(long, env = "CAIF_MODEM_BIN")]
+    modem_bin: PathBuf,
+}
+
+fn main() -> ExitCode {
+    match run(&Args::parse()) {
+        Ok(()) => {
+            println!("\nThe demo succeeded.");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<()> {
+    let dir = tempfile::Builder::new().prefix("caif-demo-").tempdir()?;
+    let dir = dir.path();
+    let socket = dir.join("iv");
+    let mut command = Command::new(args.modem_bin.join("ivshmem-server"));
+    command.arg("--socket").arg(&socket);
+    let _server = start("ivshmem-server", command, dir, "listening")?;
+    let mut command = Command::new(args.modem_bin.join("caif-modem"));
+    command.arg("--socket").arg(&socket);
+    if let Some(path) = &args.pcap {
+        command.arg("--pcap").arg(path);
+    }
+    let mut modem = start("caif-modem", command, dir, "waiting")?;
+    eprintln!(
+        "==> the modem is process {}; booting Linux in QEMU beside it",
+        modem.pid()
+    );
+    let mut command = Command::new(&args.run_vm);
+    command.arg("--ivshmem").arg(&socket);
+    command.args(["--run", "/demo.sh"]).arg(&args.initramfs);
+    let status = show(Process::start("console", command, dir)?)?;
+
+    println!("\n\x1b[1mThe modem's counters\x1b[0m");
+    modem.signal(Signal::SIGTERM)?;
+    modem.must_end_well(SOON)?;
+    // Its first line was that it waits.
+    for line in modem.output.all().iter().skip(1) {
+        println!("{line}");
+    }
+    match status.as_deref() {
+        Some("0") => Ok(()),
+        Some(status) => bail!("the demo failed inside the machine, with status {status}"),
+        None => bail!("the machine ended without telling what came of the demo"),
+    }
+}
+
+/// Starts a process, and waits for the line with which it begins.
+fn start(name: &str, command: Command, dir: &Path, ready: &str) -> Result<Process> {
+    let process = Process::start_apart(name, command, dir)?;
+    let waited = process.output.wait_for(0, ready, SOON);
+    waited.with_context(|| {
+        let log = std::fs::read_to_string(Process::error_log(name, dir)).unwrap_or_default();
+        format!("{name} did not start: {log}")
+    })?;
+    Ok(process)
+}
+
+/// Prints what the machine does until its end. Gives the status that its init tells.
+fn show(mut machine: Process) -> Result<Option<String>> {
+    let mut status = None;
+    let mut at = 0;
+    while let Some(line) = machine.output.line(at) {
+        at += 1;
+        if let Some(text) = line.strip_prefix(STATUS) {
+            status = Some(text.to_owned());
+        } else if !line.contains(REBOOT) {
+            println!("{line}");
+        }
+    }
+    let ended = machine.exited(SOON).context("QEMU does not end")?;
+    ensure!(ended.success(), "QEMU ended by {ended}");
+    Ok(status)
+}

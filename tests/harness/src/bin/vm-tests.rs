@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! End-to-end tests in a virtual machine; see `Config` for the command line.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use harness::{cases, config, runner};
+
+fn main() -> ExitCode {
+    let config = config::Config::parse();
+    let cases: Vec<_> = cases::all()
+        .into_iter()
+        .filter(|case| {
+            config.filter.is_empty() || config.filter.iter().any(|f| case.name.contains(f.as_str()))
+        })
+        .collect();
+    if config.list {
+        cases.iter().for_each(|case| println!("{}", case.name));
+        return ExitCode::SUCCESS;
+    }
+    let (passed, failed) = runner::run(&config, &cases);
+    println!("{passed} passed, {failed} failed");
+    if failed == 0 && passed > 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}

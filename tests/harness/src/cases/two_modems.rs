@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Two boards, two modems, one driver.
+
+use anyhow::{Context, Result, ensure};
+
+use super::Case;
+use crate::{link::modem_address, vm::Vm};
+
+pub const CASES: &[Case] = &[
+    two("two_modems_at_once", both),
+    two("one_of_two_modems_killed", one_killed),
+];
+
+const fn two(name: &'static str, run: fn(&mut Vm) -> Result<()>) -> Case {
+    Case {
+        name,
+        boards: 2,
+        run,
+    }
+}
+
+/// Opens an IP interface over each link. The C stack gives a new channel to the link that was
+/// registered last of those that are up: so that one comes up last.
+fn up(vm: &mut Vm) -> Result<()> {
+    vm.load()?;
+    vm.guest
+        .ok("for i in /sys/class/net/caif*; do [ ! -e $i ] || ip link del ${i##*/}; done")?;
+    vm.guest
+        .ok("ip link set cfvrt0 down; ip link set cfvrt1 down")?;
+    let mut links = Vec::new();
+    for index in 0..2 {
+        let link = vm.link(index)?;
+        let registered: u32 = vm
+            .guest
+            .ok(&format!("cat /sys/class/net/{link}/ifindex"))?
+            .trim()
+            .parse()?;
+        links.push((registered, index, link));
+    }
+    links.sort();
+    for (_, index, link) in links {
+        let before = frames(vm, &link)?;
+        vm.ip_up(index)?;
+        vm.traffic_over(index)?;
+        ensure!(
+            frames(vm, &link)? > before + 10,
+            "the traffic of caif{index} took another link"
+        );
+    }
+    Ok(())
+}
+
+fn frames(vm: &mut Vm, link: &str) -> Result<u64> {
+    let path = format!("/sys/class/net/{link}/statistics/rx_packets");
+    Ok(vm.guest.ok(&format!("cat {path}"))?.trim().parse()?)
+}
+
+fn both(vm: &mut Vm) -> Result<()> {
+    up(vm)?;
+    let bytes = vm.bytes(10_000_000);
+    let transfers = [0, 1].map(|index| {
+        let address = modem_address(index);
+        vm.guest.start_for(
+            &format!("guest-tool tcp both {address} --bytes {bytes}"),
+            240,
+        )
+    });
+    for transfer in transfers {
+        transfer?.ok()?;
+    }
+    // AT channels go to the modem they are told to.
+    for device in ["cfvrt0", "cfvrt1"] {
+        vm.guest
+            .ok(&format!("guest-tool at --device {device} AT"))
+            .context(device)?;
+    }
+    Ok(())
+}
+
+/// What happens to one modem is no concern of the other's traffic.
+fn one_killed(vm: &mut Vm) -> Result<()> {
+    up(vm)?;
+    let mark = vm.kernel.mark();
+    let bytes = vm.bytes(60_000_000);
+    let transfer = vm.start_flowing(
+        &format!("tcp both {} --bytes {bytes}", modem_address(1)),
+        240,
+    )?;
+    vm.modems[0].kill()?;
+    vm.kernel_says(mark, "crash")?;
+    vm.modems[0].restart()?;
+    vm.kernel_says(mark, "is now up")?;
+    transfer.ok().context("the other modem's transfer")?;
+    vm.traffic_over(1)
+}

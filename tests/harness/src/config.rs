@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Where everything is that the bench is made of.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+
+/// Boots virtual machines with real modem processes and tests the driver end to end.
+///
+/// The last line is "N passed, N failed"; the exit status is 0 only when none failed and at
+/// least one ran.
+#[derive(Parser)]
+#[command(version)]
+pub struct Config {
+    /// Only the cases whose name contains one of these
+    pub filter: Vec<String>,
+    /// Print the names of the cases and end
+    #[arg(long)]
+    pub list: bool,
+    /// Let transfers have as many bytes as in a release's tests, not a fifth of them
+    #[arg(long)]
+    pub long: bool,
+    /// The script that starts QEMU
+    #[arg(long, env = "CAIF_RUN_VM")]
+    pub run_vm: PathBuf,
+    /// Root file system of the machine, with all modules and firmware
+    #[arg(long, env = "CAIF_INITRAMFS")]
+    pub initramfs: PathBuf,
+    /// Folder with the modem's programs: ivshmem-server and caif-modem
+    #[arg(long, env = "CAIF_MODEM_BIN")]
+    pub modem_bin: PathBuf,
+    /// Folder for the logs of every process
+    #[arg(long, env = "CAIF_TEST_LOGS")]
+    pub logs: PathBuf,
+}

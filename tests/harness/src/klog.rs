@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What in a kernel log means that something is wrong.
+
+/// Lines with any of these fail the run. Each is how some checker of the kernel begins.
+const BAD: &[&str] = &[
+    "WARNING:",
+    "BUG:",
+    "Oops",
+    "panicked at",
+    "Kernel panic",
+    "general protection fault",
+    "possible recursive locking",
+    "possible circular locking",
+    "inconsistent lock state",
+    "lockdep",
+    "INFO: possible",
+    "suspicious RCU usage",
+    "scheduling while atomic",
+    "bad: scheduling",
+    "refcount_t",
+    "corruption",
+    "UBSAN",
+    "KASAN",
+    "KCSAN",
+    "Cannot allocate a kmemleak_object",
+    "DMA-API",
+    "unregister_netdevice: waiting",
+    "blocked for more than",
+    "soft lockup",
+    "ODEBUG",
+    "NETDEV WATCHDOG",
+    "Call Trace:",
+    "not ok ",
+];
+
+/// Lines with any of these are bad as well while nothing but KUnit cases run.
+const BAD_IN_TEST: &[&str] = &[
+    "WARNING",
+    "BUG",
+    "INFO: ",
+    "panic",
+    "Unable to handle",
+    "possible recursive",
+    "possible circular",
+    "inconsistent",
+    "suspicious RCU",
+    "while atomic",
+    "sleeping function",
+    "cannot create duplicate",
+    "kmemleak",
+];
+
+/// What the checkers say when all is well.
+const HARMLESS: &[&str] = &[
+    "DMA-API: preallocated",
+    "DMA-API: debugging enabled",
+    "RCU lockdep checking is enabled",
+];
+
+/// The lines that mean so.
+pub fn bad_lines(lines: &[String]) -> Vec<&str> {
+    let lines = lines.iter().map(String::as_str);
+    lines.filter(|line| is_bad(line)).collect()
+}
+
+fn is_bad(line: &str) -> bool {
+    let has = |texts: &[&str]| texts.iter().any(|text| line.contains(text));
+    has(BAD) && !has(HARMLESS)
+}
+
+/// Whether a line means so in a run of KUnit cases.
+pub fn is_bad_in_test(line: &str) -> bool {
+    is_bad(line) || BAD_IN_TEST.iter().any(|text| line.contains(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bad_lines;
+
+    #[test]
+    fn complaints_are_told_from_the_rest() {
+        let lines = [
+            "[    0.1] DMA-API: preallocated 65536 debug entries",
+            "[    1.2] WARNING: CPU: 0 PID: 1 at lib/refcount.c:28",
+            "[    1.3] caif_virtio virtio0: uplink: 256 slots of 4096 bytes",
+            "[    1.4] BUG: KASAN: slab-use-after-free in poll",
+            "[    1.5] caif_virtio virtio0 cfvrt0: NETDEV WATCHDOG: CPU: 0: transmit queue 0 timed out",
+            "[    1.6] DMA-API: device driver frees DMA memory with different size",
+            "[    1.7]     not ok 3 remove",
+        ]
+        .map(str::to_owned);
+        let bad: Vec<_> = [1, 3, 4, 5, 6].map(|i| lines[i].as_str()).into();
+        assert_eq!(bad_lines(&lines), bad);
+    }
+}

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What tests in virtual machines are made of, and the end-to-end cases.
+
+#![allow(missing_docs, reason = "a library of our own harnesses only")]
+
+pub mod cases;
+pub mod config;
+pub mod guest;
+pub mod klog;
+pub mod ktap;
+pub mod leaks;
+pub mod link;
+pub mod modem;
+pub mod output;
+pub mod process;
+pub mod runner;
+pub mod suite;
+pub mod vm;

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Runs the parts of the tests, two at a time, and adds up what they say.
+
+pub mod content;
+pub mod parts;
+pub mod plan;
+pub mod report;
+pub mod run;
+pub mod saved;
+pub mod verdict;

@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The parts of the tests.
+
+use anyhow::{Result, bail};
+
+/// A script of the checkout and its arguments.
+pub type Line = &'static [&'static str];
+
+/// A part of the tests, or what prepares for several of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Part {
+    pub name: &'static str,
+    pub what: &'static str,
+    /// What `make test` runs of it.
+    pub short: Option<Line>,
+    /// What `make test-all` runs of it.
+    pub full: Option<Line>,
+    /// The architecture of its machine, where that is not the one of the environment.
+    pub arch: Option<&'static str>,
+    /// Preparations.
+    pub needs: &'static [&'static str],
+    /// Whether nothing else may run meanwhile.
+    pub alone: bool,
+    /// Whether it has cases. Others only prepare.
+    pub cases: bool,
+    /// Whether it runs on a machine of any architecture.
+    pub any_arch: bool,
+}
+
+const PART: Part = Part {
+    name: "",
+    what: "",
+    short: None,
+    full: None,
+    arch: None,
+    needs: &[],
+    alone: false,
+    cases: true,
+    any_arch: false,
+};
+
+/// In the order in which they are started.
+const PARTS: &[Part] = &[
+    Part {
+        name: "kernel",
+        what: "fetches and builds the kernel that all tests boot",
+        short: Some(&["scripts/kernel"]),
+        full: Some(&["scripts/kernel"]),
+        cases: false,
+        any_arch: true,
+        ..PART
+    },
+    Part {
+        name: "kernel-test",
+        what: "the same without sanitizers",
+        full: Some(&["scripts/kernel", "test"]),
+        needs: &["kernel"],
+        cases: false,
+        ..PART
+    },
+    Part {
+        name: "kernel-arm64",
+        what: "the one of arm64",
+        full: Some(&["scripts/kernel"]),
+        arch: Some("arm64"),
+        needs: &["kernel"],
+        cases: false,
+        ..PART
+    },
+    // The long ones first, so that both lanes end at about the same time.
+    Part {
+        name: "hostile",
+        what: "a modem that does single things wrong; each case with one way of notification, in test-all with both",
+        short: Some(&["tests/hostile/run", "--one-flavour"]),
+        full: Some(&["tests/hostile/run"]),
+        needs: &["kernel"],
+        ..PART
+    },
+    Part {
+        name: "host",
+        what: "the ring files on the host: units, properties, the memory model, chains against the crate virtio-queue",
+        short: Some(&["tests/host/run"]),
+        full: Some(&["tests/host/run", "--chains", "10000000"]),
+        ..PART
+    },
+    Part {
+        name: "modem",
+        what: "the modem's own tests",
+        short: Some(&["tests/modem/run"]),
+        full: Some(&["tests/modem/run"]),
+        ..PART
+    },
+    Part {
+        name: "fuzz",
+        what: "rings, codec and resource tables: the corpus, and a hunt of seconds, in test-all of ten minutes each",
+        short: Some(&["tests/fuzz/run", "--seconds", "5"]),
+        full: Some(&["tests/fuzz/run", "--long"]),
+        ..PART
+    },
+    Part {
+        name: "interop",
+        what: "the rings against the kernel's own, in user space",
+        short: Some(&["tests/interop/run"]),
+        full: Some(&["tests/interop/run"]),
+        needs: &["kernel"],
+        ..PART
+    },
+    Part {
+        name: "vm",
+        what: "the driver and the modem process in QEMU, end to end",
+        short: Some(&["tests/vm/run"]),
+        full: Some(&["tests/vm/run", "--long"]),
+        needs: &["kernel"],
+        any_arch: true,
+        ..PART
+    },
+    Part {
+        name: "intree",
+        what: "the driver as part of the kernel's source: the series of patches, and in test-all kunit.py, DKMS, a device tree",
+        short: Some(&["tests/intree/run"]),
+        full: Some(&["tests/intree/run", "--cold"]),
+        needs: &["kernel"],
+        ..PART
+    },
+    Part {
+        name: "kunit",
+        what: "KUnit suites in QEMU: the rings, the driver against a fake modem",
+        short: Some(&["tests/kunit/run"]),
+        full: Some(&["tests/kunit/run"]),
+        needs: &["kernel"],
+        any_arch: true,
+        ..PART
+    },
+    Part {
+        name: "hostile-self-test",
+        what: "that the harness of the hostile modem notices what it must",
+        short: Some(&["tests/hostile/run", "--self-test"]),
+        full: Some(&["tests/hostile/run", "--self-test"]),
+        needs: &["kernel"],
+        ..PART
+    },
+    Part {
+        name: "scripts",
+        what: "the scripts' help and answers to bad input",
+        short: Some(&["tests/scripts/run"]),
+        full: Some(&["tests/scripts/run"]),
+        ..PART
+    },
+    Part {
+        name: "soak",
+        what: "crashes, recoveries and rebinds under traffic: as many as fit, in test-all a thousand",
+        short: Some(&["tests/soak/run", "--short"]),
+        full: Some(&["tests/soak/run"]),
+        needs: &["kernel"],
+        // It looks at how long a recovery takes.
+        alone: true,
+        ..PART
+    },
+    Part {
+        name: "check",
+        what: "formatting, lints, unsafe code and so on: make check",
+        full: Some(&["scripts/check"]),
+        needs: &["kernel"],
+        ..PART
+    },
+    Part {
+        name: "kunit-test",
+        what: "kunit on the kernel without sanitizers",
+        full: Some(&["tests/kunit/run", "--kernel", "test"]),
+        needs: &["kernel-test"],
+        ..PART
+    },
+    Part {
+        name: "vm-test",
+        what: "vm on the kernel without sanitizers",
+        full: Some(&["tests/vm/run", "--long", "--kernel", "test"]),
+        needs: &["kernel-test"],
+        ..PART
+    },
+    Part {
+        name: "kunit-arm64",
+        what: "kunit on a machine of arm64",
+        full: Some(&["tests/kunit/run"]),
+        arch: Some("arm64"),
+        needs: &["kernel-arm64"],
+        ..PART
+    },
+    Part {
+        name: "vm-arm64",
+        what: "vm on a machine of arm64",
+        full: Some(&["tests/vm/run", "--long"]),
+        arch: Some("arm64"),
+        needs: &["kernel-arm64"],
+        ..PART
+    },
+    Part {
+        name: "intree-arm64",
+        what: "the driver in the kernel's source, and kunit.py, on a machine of arm64",
+        full: Some(&["tests/intree/run"]),
+        arch: Some("arm64"),
+        needs: &["kernel-arm64"],
+        ..PART
+    },
+];
+
+/// Which set of tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Set {
+    /// `make test`.
+    Short,
+    /// `make test-all`.
+    Full,
+}
+
+impl Part {
+    /// What is run of it in a set.
+    pub fn line(&self, set: Set) -> Option<Line> {
+        match set {
+            Set::Short => self.short,
+            Set::Full => self.full,
+        }
+    }
+}
+
+/// All that can be named, in a set and for an architecture.
+pub fn all(set: Set, arch: &str) -> Vec<Part> {
+    let here = |part: &&Part| arch == "x86_64" || part.any_arch;
+    let parts = PARTS.iter().filter(here);
+    parts
+        .filter(|part| part.line(set).is_some())
+        .copied()
+        .collect()
+}
+
+/// The parts of these names, or all, with what they need before them.
+pub fn select(set: Set, arch: &str, names: &[String]) -> Result<Vec<Part>> {
+    let all = all(set, arch);
+    for name in names {
+        if all.iter().any(|part| part.name == name) {
+            continue;
+        }
+        let there: Vec<_> = all.iter().map(|part| part.name).collect();
+        let set = if set == Set::Full { "test-all" } else { "test" };
+        bail!(
+            "there is no part {name} in make {set} on {arch}, there are: {}",
+            there.join(", ")
+        );
+    }
+    let mut wanted: Vec<bool> = all
+        .iter()
+        .map(|part| names.is_empty() && part.cases || names.iter().any(|name| name == part.name))
+        .collect();
+    // Needs stand before what needs them.
+    for at in (0..all.len()).rev() {
+        if !wanted[at] {
+            continue;
+        }
+        for (other, part) in all.iter().enumerate() {
+            wanted[other] |= all[at].needs.contains(&part.name);
+        }
+    }
+    let both = all.into_iter().zip(wanted);
+    Ok(both
+        .filter_map(|(part, wanted)| wanted.then_some(part))
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PARTS, Set, all, select};
+
+    fn names(set: Set, arch: &str, wanted: &[&str]) -> Vec<&'static str> {
+        let wanted: Vec<_> = wanted.iter().map(|name| (*name).to_owned()).collect();
+        let parts = select(set, arch, &wanted).unwrap();
+        parts.iter().map(|part| part.name).collect()
+    }
+
+    #[test]
+    fn names_are_unique_and_needs_come_first() {
+        for (at, part) in PARTS.iter().enumerate() {
+            let before = &PARTS[..at];
+            assert!(
+                before.iter().all(|other| other.name != part.name),
+                "{part:?}"
+            );
+            for need in part.needs {
+                let found = before.iter().find(|other| other.name == *need).unwrap();
+                assert!(!found.cases, "{part:?}");
+                // What a part needs is there wherever the part is.
+                assert!(part.short.is_none() || found.short.is_some(), "{part:?}");
+                assert!(!part.any_arch || found.any_arch, "{part:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_full_set_has_all_parts_of_the_short_one() {
+        assert!(PARTS.iter().all(|part| part.full.is_some()));
+        assert_eq!(names(Set::Full, "x86_64", &[]).len(), PARTS.len());
+    }
+
+    #[test]
+    fn what_a_part_needs_is_run_before_it() {
+        assert_eq!(names(Set::Short, "x86_64", &["kunit"]), ["kernel", "kunit"]);
+        assert_eq!(
+            names(Set::Short, "x86_64", &["scripts", "host"]),
+            ["host", "scripts"]
+        );
+        assert_eq!(
+            names(Set::Full, "x86_64", &["vm-arm64"]),
+            ["kernel", "kernel-arm64", "vm-arm64"]
+        );
+        assert_eq!(names(Set::Short, "x86_64", &["vm", "vm"]), ["kernel", "vm"]);
+    }
+
+    #[test]
+    fn another_architecture_has_what_differs_there() {
+        assert_eq!(names(Set::Short, "arm64", &[]), ["kernel", "vm", "kunit"]);
+    }
+
+    #[test]
+    fn unknown_names_are_refused_in_one_line() {
+        for (set, arch, name) in [
+            (Set::Short, "x86_64", "nonesuch"),
+            (Set::Short, "x86_64", ""),
+            (Set::Short, "x86_64", "vm-arm64"),
+            (Set::Short, "arm64", "host"),
+        ] {
+            let error = select(set, arch, &["vm".into(), name.into()]).unwrap_err();
+            let text = error.to_string();
+            assert!(text.contains(&format!("no part {name} ")) && text.lines().count() == 1);
+        }
+        assert!(all(Set::Short, "arm64").iter().all(|part| part.any_arch));
+    }
+}

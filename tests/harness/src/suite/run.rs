@@ -1,0 +1,597 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Starts the parts, tells how far they are, and ends them when it is told to.
+
+use std::{
+    fs::File,
+    io::{Read, Seek, SeekFrom},
+    os::unix::process::{CommandExt, ExitStatusExt},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::mpsc::{self, RecvTimeoutError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+use nix::{
+    sys::{
+        signal::{Signal, killpg},
+        wait::{Id, WaitPidFlag, waitid},
+    },
+    unistd::{Pid, SysconfVar, sysconf},
+};
+
+use super::{
+    parts::{Part, Set},
+    plan::{self, Job, Next, State},
+    report::{Report, Row},
+    saved::Saved,
+    verdict::{End, Verdict},
+};
+use crate::process::end_with_us;
+
+/// How often a part that runs is told of.
+const TELL: Duration = Duration::from_secs(30);
+/// Lines of a failed part's log that are shown.
+const SHOWN: usize = 40;
+
+/// Where and how parts are run.
+pub struct Runner {
+    /// The checkout.
+    pub top: PathBuf,
+    /// Folder for the parts' logs.
+    pub logs: PathBuf,
+    pub set: Set,
+    /// How many parts run at a time.
+    pub lanes: usize,
+    /// Appended to the names of the logs.
+    pub suffix: String,
+    /// For a part to end after SIGTERM.
+    pub grace: Duration,
+}
+
+pub enum Event {
+    /// The part at this place has ended, for which CPUs worked so many seconds.
+    Ended(usize, ExitStatus, f64),
+    /// The run is to end.
+    Interrupted,
+}
+
+/// A part that runs.
+struct Running {
+    group: Pid,
+    start: Instant,
+    told: Instant,
+}
+
+impl Runner {
+    /// Runs the parts; gives what came of them, and whether all have come to their end. The
+    /// receiver is told of interruptions.
+    pub fn run(
+        &self,
+        parts: &[Part],
+        saved: &mut Option<Saved>,
+        events: (&mpsc::Sender<Event>, &mpsc::Receiver<Event>),
+    ) -> Result<(Report, bool)> {
+        let start = Instant::now();
+        std::fs::create_dir_all(&self.logs)?;
+        let place = |name: &&str| parts.iter().position(|part| part.name == *name);
+        let jobs: Vec<Job> = parts
+            .iter()
+            .map(|part| Job {
+                needs: part.needs.iter().filter_map(place).collect(),
+                alone: part.alone,
+            })
+            .collect();
+        let mut states = vec![State::Waiting; parts.len()];
+        let mut running: Vec<Option<Running>> = parts.iter().map(|_| None).collect();
+        let mut rows: Vec<Option<Row>> = parts.iter().map(|_| None).collect();
+        for (at, part) in parts.iter().enumerate() {
+            let row = saved.as_ref().and_then(|saved| saved.get(part.name));
+            if let Some(row) = row.filter(|_| part.cases) {
+                say(&format!(
+                    "{}: {} passed in an earlier run",
+                    part.name, row.passed
+                ));
+                states[at] = State::Good;
+                rows[at] = Some(row);
+            }
+        }
+        let mut interrupted = false;
+        loop {
+            match plan::next(&jobs, &states, self.lanes) {
+                Next::Over => break,
+                Next::Start(at) if !interrupted => {
+                    running[at] = Some(self.start(&parts[at], at, events.0)?);
+                    states[at] = State::Running;
+                    continue;
+                }
+                Next::Skip(at) if !interrupted => {
+                    let row = self.row(&parts[at], End::NotRun, 0.0, 0.0);
+                    self.tell_end(&row);
+                    states[at] = State::Bad;
+                    rows[at] = Some(row);
+                    continue;
+                }
+                _ => {}
+            }
+            if interrupted && !states.contains(&State::Running) {
+                break;
+            }
+            match events.1.recv_timeout(self.until_told(&running)) {
+                Ok(Event::Ended(at, status, cpu)) => {
+                    let Some(ran) = running[at].take() else {
+                        continue;
+                    };
+                    // Nothing of it may go on: it would take the others' time.
+                    let _ = killpg(ran.group, Signal::SIGKILL);
+                    let row = self.row(
+                        &parts[at],
+                        end(status),
+                        ran.start.elapsed().as_secs_f64(),
+                        cpu,
+                    );
+                    self.tell_end(&row);
+                    states[at] = if row.failed == 0 {
+                        State::Good
+                    } else {
+                        State::Bad
+                    };
+                    if let Some(saved) = saved
+                        .as_mut()
+                        .filter(|_| row.failed == 0 && parts[at].cases)
+                    {
+                        saved.add(&row)?;
+                    }
+                    rows[at] = Some(row);
+                }
+                Ok(Event::Interrupted) => {
+                    say("ending what runs");
+                    let signal = if interrupted {
+                        Signal::SIGKILL
+                    } else {
+                        Signal::SIGTERM
+                    };
+                    signal_all(&running, signal);
+                    if !interrupted {
+                        let (sender, grace) = (events.0.clone(), self.grace);
+                        thread::spawn(move || {
+                            thread::sleep(grace);
+                            // Nobody listens any more when all have ended.
+                            let _ = sender.send(Event::Interrupted);
+                        });
+                    }
+                    interrupted = true;
+                }
+                Err(RecvTimeoutError::Timeout) => self.tell_all(parts, &mut running),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        let report = Report {
+            rows: rows.into_iter().flatten().collect(),
+            seconds: start.elapsed().as_secs_f64(),
+        };
+        Ok((report, !interrupted))
+    }
+
+    fn log(&self, part: &Part) -> PathBuf {
+        self.logs
+            .join(format!("tests-{}{}.log", part.name, self.suffix))
+    }
+
+    fn start(&self, part: &Part, at: usize, sender: &mpsc::Sender<Event>) -> Result<Running> {
+        let line = part.line(self.set).context("a part is in the set")?;
+        let (script, args) = line.split_first().context("a part has a command")?;
+        let path = self.log(part);
+        let log = File::create(&path).with_context(|| path.display().to_string())?;
+        say(&format!(
+            "{}: starts, its log is {}",
+            part.name,
+            path.display()
+        ));
+        let mut command = Command::new(self.top.join(script));
+        command.args(args).current_dir(&self.top);
+        if let Some(arch) = part.arch {
+            command.env("ARCH", arch);
+        }
+        command
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log);
+        command.process_group(0);
+        end_with_us(&mut command);
+        let child = command
+            .spawn()
+            .with_context(|| format!("cannot start {script}"))?;
+        let group = Pid::from_raw(child.id().cast_signed());
+        let sender = sender.clone();
+        thread::spawn(move || wait(child, at, &sender));
+        let now = Instant::now();
+        Ok(Running {
+            group,
+            start: now,
+            told: now,
+        })
+    }
+
+    fn row(&self, part: &Part, end: End, seconds: f64, cpu_seconds: f64) -> Row {
+        let log = self.log(part);
+        let verdict = if part.cases {
+            Verdict::new(&last_line(&log), end)
+        } else {
+            Verdict::of_preparation(end)
+        };
+        let why = match end {
+            End::NotRun => Some(format!(
+                "was not run, as one of {} has failed",
+                part.needs.join(", ")
+            )),
+            _ => verdict.why,
+        };
+        Row {
+            part: part.name.to_owned(),
+            passed: verdict.passed,
+            failed: verdict.failed,
+            why,
+            seconds,
+            cpu_seconds,
+            log,
+            earlier: false,
+        }
+    }
+
+    fn tell_end(&self, row: &Row) {
+        say(&format!(
+            "{}: {} passed, {} failed, {:.0} s{}",
+            row.part,
+            row.passed,
+            row.failed,
+            row.seconds,
+            row.why
+                .as_ref()
+                .map(|why| format!(", {why}"))
+                .unwrap_or_default()
+        ));
+        if row.failed > 0 {
+            for line in telling_lines(&lines(&row.log)) {
+                eprintln!("    {line}");
+            }
+        }
+    }
+
+    /// How long until one that runs is to be told of.
+    fn until_told(&self, running: &[Option<Running>]) -> Duration {
+        let oldest = running.iter().flatten().map(|ran| ran.told).min();
+        oldest.map_or(TELL, |told| TELL.saturating_sub(told.elapsed()))
+    }
+
+    fn tell_all(&self, parts: &[Part], running: &mut [Option<Running>]) {
+        for (part, ran) in parts.iter().zip(running) {
+            let Some(ran) = ran.as_mut().filter(|ran| ran.told.elapsed() >= TELL) else {
+                continue;
+            };
+            ran.told = Instant::now();
+            let seconds = ran.start.elapsed().as_secs();
+            let last: String = last_line(&self.log(part)).chars().take(90).collect();
+            eprintln!("    {}: {seconds} s, {last}", part.name);
+        }
+    }
+}
+
+fn say(text: &str) {
+    eprintln!("==> {text}");
+}
+
+fn signal_all(running: &[Option<Running>], signal: Signal) {
+    for ran in running.iter().flatten() {
+        // One that has ended just now is as good.
+        let _ = killpg(ran.group, signal);
+    }
+}
+
+/// Waits for a part's process, and sends what came of it.
+fn wait(mut child: Child, at: usize, sender: &mpsc::Sender<Event>) {
+    let pid = Pid::from_raw(child.id().cast_signed());
+    // It stays there until `Child::wait`, and so does what it used.
+    let _ = waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT);
+    let cpu = cpu_seconds(pid).unwrap_or(0.0);
+    if let Ok(status) = child.wait() {
+        // Nobody listens any more when the run is over.
+        let _ = sender.send(Event::Ended(at, status, cpu));
+    }
+}
+
+/// Seconds that CPUs worked for a process that has ended, and for its children that have.
+fn cpu_seconds(pid: Pid) -> Option<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let ticks = ticks(&stat)?;
+    let second = sysconf(SysconfVar::CLK_TCK).ok()??;
+    Some(ticks as f64 / second as f64)
+}
+
+/// The sum of utime, stime, cutime and cstime, which are fields 14 to 17 of `/proc/PID/stat`.
+fn ticks(stat: &str) -> Option<u64> {
+    // The second field is the name in parentheses, which may have any characters.
+    let (_, rest) = stat.rsplit_once(") ")?;
+    let fields: Vec<_> = rest.split_whitespace().skip(11).take(4).collect();
+    let numbers = fields.iter().map(|field| field.parse::<u64>().ok());
+    (fields.len() == 4).then(|| numbers.sum()).flatten()
+}
+
+fn end(status: ExitStatus) -> End {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => End::Exited(code),
+        (None, signal) => {
+            let signal = signal.and_then(|signal| Signal::try_from(signal).ok());
+            End::Killed(signal.map_or("a signal", Signal::as_str))
+        }
+    }
+}
+
+/// The lines of a log, or of its end if it is long.
+fn lines(path: &Path) -> Vec<String> {
+    const LONG: u64 = 1 << 20;
+    let read = || -> std::io::Result<Vec<u8>> {
+        let mut file = File::open(path)?;
+        let len = file.metadata()?.len();
+        file.seek(SeekFrom::Start(len.saturating_sub(LONG)))?;
+        let mut bytes = Vec::new();
+        file.take(LONG).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let bytes = read().unwrap_or_default();
+    String::from_utf8_lossy(&bytes).lines().map(plain).collect()
+}
+
+/// The last line that is not empty.
+fn last_line(path: &Path) -> String {
+    let lines = lines(path);
+    lines
+        .into_iter()
+        .rfind(|line| !line.is_empty())
+        .unwrap_or_default()
+}
+
+/// A line without what only a terminal understands.
+fn plain(line: &str) -> String {
+    let mut plain = String::new();
+    let mut chars = line.chars();
+    while let Some(char) = chars.next() {
+        match char {
+            // A sequence ends with a letter.
+            '\x1b' => drop(chars.find(char::is_ascii_alphabetic)),
+            '\t' => plain.push(' '),
+            char if char.is_control() => {}
+            char => plain.push(char),
+        }
+    }
+    plain
+}
+
+/// The lines of a log that tell why it failed: those that say so, and the last ones.
+fn telling_lines(lines: &[String]) -> Vec<&String> {
+    const LAST: usize = 10;
+    let tells = |line: &str| {
+        ["FAIL", "error", "! "]
+            .iter()
+            .any(|mark| line.starts_with(mark))
+            || line.contains("panicked at")
+    };
+    let (early, last) = lines.split_at(lines.len().saturating_sub(LAST));
+    let early = early.iter().filter(|line| tells(line)).take(SHOWN - LAST);
+    early.chain(last).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Event, Part, Report, Runner, Saved, Set, plain, telling_lines, ticks};
+    use crate::suite::parts::Line;
+    use std::{os::unix::fs::PermissionsExt, path::Path, sync::mpsc, time::Duration};
+
+    fn part(name: &'static str, line: Line) -> Part {
+        Part {
+            name,
+            what: "",
+            short: Some(line),
+            full: None,
+            arch: None,
+            needs: &[],
+            alone: false,
+            cases: true,
+            any_arch: false,
+        }
+    }
+
+    /// Runs parts that are scripts of a folder, and interrupts them when all of some files are
+    /// there.
+    fn run_until(
+        top: &Path,
+        parts: &[Part],
+        saved: &mut Option<Saved>,
+        files: &'static [&'static str],
+    ) -> (Report, bool) {
+        let runner = Runner {
+            top: top.to_owned(),
+            logs: top.join("logs"),
+            set: Set::Short,
+            lanes: 2,
+            suffix: String::new(),
+            grace: Duration::from_millis(100),
+        };
+        let (sender, receiver) = mpsc::channel();
+        if !files.is_empty() {
+            let (sender, top) = (sender.clone(), top.to_owned());
+            std::thread::spawn(move || {
+                while !files.iter().all(|file| top.join(file).exists()) {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                let _ = sender.send(Event::Interrupted);
+            });
+        }
+        runner.run(parts, saved, (&sender, &receiver)).unwrap()
+    }
+
+    fn run(top: &Path, parts: &[Part]) -> Report {
+        run_until(top, parts, &mut None, &[]).0
+    }
+
+    fn script(top: &Path, name: &str, text: &str) {
+        let path = top.join(name);
+        std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    #[test]
+    fn parts_are_run_and_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        let top = dir.path();
+        script(top, "good", "echo case; echo '3 passed, 0 failed'");
+        script(top, "bad", "echo '1 passed, 2 failed'; exit 1");
+        script(top, "nothing", "echo '0 passed, 0 failed'");
+        script(top, "silent", ":");
+        script(top, "killed", "echo '5 passed, 0 failed'; kill -9 $$");
+        let names: [(_, Line); 5] = [
+            ("good", &["good"]),
+            ("bad", &["bad"]),
+            ("nothing", &["nothing"]),
+            ("silent", &["silent"]),
+            ("killed", &["killed"]),
+        ];
+        let report = run(top, &names.map(|(name, line)| part(name, line)));
+        let rows: Vec<_> = report
+            .rows
+            .iter()
+            .map(|row| (row.part.as_str(), row.passed, row.failed, row.why.is_some()))
+            .collect();
+        assert_eq!(
+            rows,
+            [
+                ("good", 3, 0, false),
+                ("bad", 1, 2, false),
+                ("nothing", 0, 1, true),
+                ("silent", 0, 1, true),
+                ("killed", 5, 1, true),
+            ]
+        );
+        assert_eq!(report.rows[4].why.as_deref(), Some("was ended by SIGKILL"));
+        assert_eq!(report.sum(), (9, 5));
+    }
+
+    #[test]
+    fn what_a_failed_preparation_was_for_is_not_run() {
+        let dir = tempfile::tempdir().unwrap();
+        let top = dir.path();
+        script(top, "kernel", "echo 'no space left'; exit 1");
+        script(top, "boots", "touch ran; echo '1 passed, 0 failed'");
+        script(top, "host", "echo '1 passed, 0 failed'");
+        let kernel = Part {
+            cases: false,
+            ..part("kernel", &["kernel"])
+        };
+        let boots = Part {
+            needs: &["kernel"],
+            ..part("boots", &["boots"])
+        };
+        let report = run(top, &[kernel, boots, part("host", &["host"])]);
+        assert_eq!(report.sum(), (1, 2));
+        assert!(!top.join("ran").exists());
+        assert!(
+            report.rows[1]
+                .why
+                .as_ref()
+                .unwrap()
+                .contains("not run, as one of kernel")
+        );
+    }
+
+    #[test]
+    fn an_interrupted_run_goes_on_and_counts_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let top = dir.path();
+        script(
+            top,
+            "quick",
+            "echo x >>quick-runs; echo '2 passed, 0 failed'",
+        );
+        script(
+            top,
+            "slow",
+            "[ -e again ] || { touch slow-runs; sleep 600; }; echo '3 passed, 0 failed'",
+        );
+        let parts = [
+            part("quick", &["quick"]),
+            part("slow", &["slow"]),
+            Part {
+                alone: true,
+                ..part("later", &["quick"])
+            },
+        ];
+        let state = top.join("state.json");
+        let mut saved = Some(Saved::resume(&state, "same"));
+        let (report, over) = run_until(top, &parts, &mut saved, &["state.json", "slow-runs"]);
+        assert!(!over);
+        assert_eq!(report.rows.len(), 2);
+        assert_eq!(report.sum(), (2, 1));
+        assert_eq!(report.rows[1].why.as_deref(), Some("was ended by SIGTERM"));
+
+        std::fs::write(top.join("again"), "").unwrap();
+        let mut saved = Some(Saved::resume(&state, "same"));
+        let (report, over) = run_until(top, &parts, &mut saved, &[]);
+        assert!(over);
+        assert_eq!(report.sum(), (7, 0));
+        assert!(report.rows[0].earlier && !report.rows[1].earlier);
+        // Part quick once, and part later.
+        assert_eq!(
+            std::fs::read_to_string(top.join("quick-runs")).unwrap(),
+            "x\nx\n"
+        );
+    }
+
+    #[test]
+    fn an_interrupted_part_leaves_no_process() {
+        let dir = tempfile::tempdir().unwrap();
+        let top = dir.path();
+        // The child hears of it, and the script itself does not want to end.
+        script(
+            top,
+            "stubborn",
+            "sleep 601 & echo $! >pid; trap '' TERM; touch ready; wait; while :; do sleep 1; done",
+        );
+        let (report, over) = run_until(
+            top,
+            &[part("stubborn", &["stubborn"])],
+            &mut None,
+            &["ready"],
+        );
+        assert!(!over);
+        assert_eq!(report.sum(), (0, 1));
+        let pid = std::fs::read_to_string(top.join("pid")).unwrap();
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
+        // If nobody has waited for it yet, it is a zombie.
+        assert!(stat.map_or(true, |stat| stat.contains(") Z ")));
+    }
+
+    #[test]
+    fn cpu_time_is_that_of_all_children() {
+        let stat = "7 (a b) c) S 1 7 7 0 -1 4194560 100 200 0 0 10 20 30 40 20 0 1 0 100";
+        assert_eq!(ticks(stat), Some(100));
+        assert_eq!(ticks("7 (a) S 1"), None);
+    }
+
+    #[test]
+    fn lines_are_shown_as_text() {
+        assert_eq!(plain("\x1b[1m==>\x1b[0m building\r"), "==> building");
+        assert_eq!(plain("a\tb"), "a b");
+    }
+
+    #[test]
+    fn a_failed_part_shows_what_tells_why() {
+        let mut lines: Vec<_> = (0..50).map(|i| format!("ok {i}")).collect();
+        lines[3] = "FAIL  case three".into();
+        let shown = telling_lines(&lines);
+        assert_eq!(shown.len(), 11);
+        assert_eq!(shown[0], "FAIL  case three");
+        assert_eq!(shown[10], "ok 49");
+    }
+}

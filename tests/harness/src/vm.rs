@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A virtual machine with its modems.
+
+use std::{
+    os::unix::net::UnixListener,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, ensure};
+use tempfile::TempDir;
+
+use crate::{
+    config::Config,
+    guest::{Guest, Running},
+    modem::Modem,
+    output::Output,
+    process::Process,
+};
+
+/// Emulated, on a shared machine, under sanitizers.
+const BOOT: Duration = Duration::from_secs(240);
+/// For the kernel to report something that takes it a moment.
+pub const SOON: Duration = Duration::from_secs(60);
+
+pub struct Vm {
+    pub guest: Guest,
+    /// The kernel's console.
+    pub kernel: Output,
+    pub modems: Vec<Modem>,
+    qemu: Process,
+    pub logs: PathBuf,
+    /// See [`Config::long`].
+    long: bool,
+    // Last, so that the sockets outlive the processes that use them.
+    _dir: TempDir,
+}
+
+impl Vm {
+    pub fn boot(config: &Config, boards: usize, logs: &Path) -> Result<Self> {
+        std::fs::create_dir_all(logs)?;
+        let dir = tempfile::Builder::new().prefix("caif-vm-").tempdir()?;
+        let modems = (0..boards)
+            .map(|index| Modem::start(config, dir.path(), logs, index))
+            .collect::<Result<Vec<_>>>()?;
+        let agent = dir.path().join("agent");
+        let listener = UnixListener::bind(&agent)?;
+        let mut command = Command::new(&config.run_vm);
+        command.arg("--agent").arg(&agent);
+        for modem in &modems {
+            command.arg("--ivshmem").arg(&modem.socket);
+        }
+        command.arg(&config.initramfs);
+        let qemu = Process::start("kernel", command, logs)?;
+        let kernel = qemu.output.clone();
+        let guest = Guest::accept(&listener, BOOT).with_context(|| {
+            format!("the machine did not boot:\n{}", kernel.tail(20).join("\n"))
+        })?;
+        Ok(Self {
+            guest,
+            kernel,
+            modems,
+            qemu,
+            logs: logs.to_owned(),
+            long: config.long,
+            _dir: dir,
+        })
+    }
+
+    /// How many bytes a transfer is to have that in a long run has these.
+    pub fn bytes(&self, long: u64) -> u64 {
+        if self.long { long } else { long / 5 }
+    }
+
+    /// Loads a module with all it needs.
+    pub fn modprobe(&mut self, module: &str) -> Result<()> {
+        self.guest.ok(&format!("modprobe {module}")).map(|_| ())
+    }
+
+    /// Starts a traffic generator, by its arguments, and waits until its traffic flows.
+    pub fn start_flowing(&mut self, traffic: &str, seconds: u64) -> Result<Running> {
+        self.guest.ok("rm -f /tmp/flowing && mkfifo /tmp/flowing")?;
+        let running = self.guest.start_for(
+            &format!("guest-tool {traffic} --flowing /tmp/flowing"),
+            seconds,
+        )?;
+        self.guest
+            .ok("cat /tmp/flowing")
+            .context("no traffic began to flow")?;
+        Ok(running)
+    }
+
+    /// Waits until the kernel says the text, at or after the mark.
+    pub fn kernel_says(&self, mark: usize, text: &str) -> Result<String> {
+        self.kernel.wait_for(mark, text, SOON).context("kernel log")
+    }
+
+    /// The network interfaces that are not of the kernel itself.
+    pub fn netdevs(&mut self) -> Result<Vec<String>> {
+        let names = self.guest.ok("ls /sys/class/net")?;
+        Ok(names
+            .split_whitespace()
+            .filter(|name| *name != "lo")
+            .map(str::to_owned)
+            .collect())
+    }
+
+    /// Shuts the machine down in an orderly way and checks that it, and then the modems, end.
+    pub fn shut_down(mut self) -> Result<()> {
+        // The agent's end is init's cue, and this command will not be answered any more.
+        drop(self.guest.start("kill $PPID")?);
+        ensure!(
+            self.qemu
+                .exited(SOON)
+                .is_some_and(|status| status.success()),
+            "the machine did not end by itself"
+        );
+        for modem in &mut self.modems {
+            modem.end()?;
+        }
+        Ok(())
+    }
+}
