@@ -13,13 +13,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
+use modem_ring::{Desc, Fields};
 use virtio_queue::{Queue, QueueOwnedT, QueueT};
 use vm_memory::Address;
-use vring_host_tests::driver::write_desc;
 use vring_host_tests::memory::{Memory, View, BASE};
 use vring_host_tests::vring_chain::Segment;
 use vring_host_tests::vring_layout::{Layout, DESC_F_NEXT};
-use vring_host_tests::vring_mem::{Features, RingMem};
+use vring_host_tests::vring_mem::Features;
 use vring_host_tests::vring_reversed::DeviceRing;
 use vring_interop::arena::Arena;
 use vring_interop::kernel::Device;
@@ -35,8 +35,7 @@ const WAYS: [(&str, bool); 2] = [("each", false), ("batch", true)];
 
 /// The modem's side of the ring.
 struct Modem<'a> {
-    view: View<'a>,
-    layout: Layout,
+    ring: Fields<View<'a>>,
     avail: u16,
     chains: u16,
 }
@@ -44,25 +43,25 @@ struct Modem<'a> {
 impl<'a> Modem<'a> {
     /// Fills the ring with chains of `len` descriptors.
     fn new(memory: &'a Memory, layout: Layout, len: u16) -> Self {
-        let view = memory.view(layout.size());
+        let ring = Fields::new(memory.view(layout.size()), layout);
         let chains = NUM / len;
         for index in 0..NUM {
             let last = index % len == len - 1;
-            let flags = if last { 0 } else { DESC_F_NEXT };
-            let addr = 0x8000_0000 + u64::from(index) * 0x1000;
-            let next = if last { 0 } else { index + 1 };
-            write_desc(&view, &layout, index, (addr, 1500, flags, next));
-            view.store16(layout.avail_ring(index), index % chains * len);
+            let desc = Desc {
+                addr: 0x8000_0000 + u64::from(index) * 0x1000,
+                len: 1500,
+                flags: if last { 0 } else { DESC_F_NEXT },
+                next: if last { 0 } else { index + 1 },
+            };
+            ring.write_desc(index, desc);
+            ring.write_avail(index, index % chains * len);
         }
-        for off in [layout.avail_flags(), layout.avail_idx()] {
-            view.store16(off, 0);
-        }
-        for off in [layout.used_flags(), layout.used_idx()] {
-            view.store16(off, 0);
-        }
+        ring.write_avail_flags(0);
+        ring.write_avail_idx(0);
+        ring.write_used_flags(0);
+        ring.write_used_idx(0);
         Self {
-            view,
-            layout,
+            ring,
             avail: 0,
             chains,
         }
@@ -71,13 +70,12 @@ impl<'a> Modem<'a> {
     /// Makes all chains available again.
     fn post(&mut self) {
         self.avail = self.avail.wrapping_add(self.chains);
-        self.view.wmb();
-        self.view.store16(self.layout.avail_idx(), self.avail);
+        self.ring.write_avail_idx(self.avail);
     }
 
     /// Panics unless all chains are returned.
     fn must_have_all(&self) {
-        let used = self.view.load16(self.layout.used_idx());
+        let used = self.ring.used_idx();
         assert_eq!(used, self.avail, "all chains must have been given back");
     }
 }

@@ -8,12 +8,12 @@ use crate::{
     firmware_file::hex,
     modem::{Modem, VECTOR_RX},
     names,
-    ring::Desc,
     step::{Buffer, Step},
 };
 use anyhow::{Context, bail, ensure};
 use hostile_frame::{Frame, Kind};
 use kernel_pure::vring_layout::DESC_F_NEXT;
+use modem_ring::Desc;
 use std::{collections::BTreeMap, time::Duration};
 
 /// Time limit for what Linux does at once. It is emulated, has sanitizers, and the host is busy.
@@ -76,13 +76,15 @@ impl Executor {
             Step::Avail { heads, times } => {
                 for head in (0..*times).flat_map(|_| heads) {
                     let head = self.eval16(head)?;
-                    self.modem.link()?.rx.put(head)?;
+                    self.modem.link()?.rx.put(head);
                 }
                 Ok(())
             }
             Step::Publish { by, ring } => {
                 let by = self.eval16(by)?;
-                self.modem.link()?.rx.publish(by)?;
+                let rx = &mut self.modem.link()?.rx;
+                rx.skip(by);
+                rx.expose();
                 self.ring(if *ring { 1 } else { 0 })
             }
             Step::Returned {} => self.returned(),
@@ -102,11 +104,15 @@ impl Executor {
             Step::Take { count } => self.take(*count),
             Step::Used { id, len } => {
                 let (id, len) = (self.eval(id)?, self.eval(len)?);
-                self.modem.link()?.tx.used(id as u32, len as u32)
+                let ring = &mut self.modem.link()?.tx.ring;
+                ring.put_used(id as u32, len as u32);
+                Ok(())
             }
             Step::PublishUsed { by } => {
                 let by = self.eval16(by)?;
-                self.modem.link()?.tx.publish(by)?;
+                let ring = &mut self.modem.link()?.tx.ring;
+                ring.skip(by);
+                ring.expose();
                 Ok(self.modem.board().ring(1)?)
             }
             Step::Ring { vector, times } => {
@@ -190,7 +196,7 @@ impl Executor {
     fn returned(&mut self) -> anyhow::Result<()> {
         self.modem
             .wait_on_link("the return of all buffers", SOON, |link| {
-                Ok(link.all_returned()?.then_some(()))
+                Ok(link.all_returned().then_some(()))
             })
     }
 
@@ -307,16 +313,17 @@ impl Executor {
             if let Some(next) = &buffer.next {
                 desc.next = self.eval16(next)?;
             }
-            self.modem.link()?.rx.ring.write_desc(index, desc)?;
+            self.modem.link()?.rx.fields().write_desc(index, desc);
         }
-        self.modem.link()?.rx.put(head)
+        self.modem.link()?.rx.put(head);
+        Ok(())
     }
 
     fn links(&mut self, head: &Expr, count: &Expr, last: Option<&Expr>) -> anyhow::Result<()> {
         let (head, count) = (self.eval16(head)?, self.eval16(count)?);
         let last = last.map(|last| self.eval16(last)).transpose()?;
         for place in 0..count {
-            let num = self.modem.link()?.rx.ring.num();
+            let num = self.modem.link()?.rx.fields().num();
             let index = head.wrapping_add(place) % num;
             let addr = self.modem.link()?.buffer(index);
             let len = self.plain(addr, FRAME)?;
@@ -331,7 +338,7 @@ impl Executor {
                 },
                 next: last.filter(|_| is_last).unwrap_or((index + 1) % num),
             };
-            self.modem.link()?.rx.ring.write_desc(index, desc)?;
+            self.modem.link()?.rx.fields().write_desc(index, desc);
         }
         Ok(())
     }
@@ -406,8 +413,8 @@ impl Executor {
 
     fn hammer_once(&mut self, head: u16, burst: u32) -> anyhow::Result<()> {
         let link = self.modem.link()?;
-        (0..burst).try_for_each(|_| link.rx.put(head))?;
-        link.rx.publish(0)?;
+        (0..burst).for_each(|_| link.rx.put(head));
+        link.rx.expose();
         self.ring(1)?;
         self.returned()
     }

@@ -17,5 +17,4 @@ pub mod link;
 pub mod modem;
 pub mod names;
 pub mod protocol;
-pub mod ring;
 pub mod step;

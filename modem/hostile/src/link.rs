@@ -2,15 +2,21 @@
 
 //! A link that passes the modem's own frames each way by the rules, and whose rings cases write to.
 
-use crate::ring::{Desc, Ring};
 use anyhow::{Context, ensure};
 use hostile_frame::{self as frame, Frame};
 use ivshmem::{
     control::{FIRMWARE, FIRMWARE_SIZE, HEAP},
     memory::{DA_BASE, SharedMemory},
 };
-use kernel_pure::link_config::Direction;
-use link::table::{Table, Vdev};
+use kernel_pure::{
+    link_config::Direction,
+    vring_mem::{Features, RingMem},
+};
+use link::{
+    table::{Table, Vdev, Vring},
+    view::View,
+};
+use modem_ring::{Desc, Device, Driver, Place};
 use std::collections::VecDeque;
 
 /// Mark in `avail.flags` of vring 0, which lasts until Linux clears the ring. Linux reads only the
@@ -39,43 +45,54 @@ pub struct Link {
     seq: u32,
 }
 
-/// The driver side of vring 0.
-pub struct Rx {
-    /// The ring.
-    pub ring: Ring,
-    /// Place of the next head on the available ring.
-    pub avail_idx: u16,
-}
+/// The driver side of vring 0. Cases choose their descriptors themselves.
+pub type Rx = Driver<View, Vec<Place>>;
 
 /// The device side of vring 1.
 pub struct Tx {
     /// The ring.
-    pub ring: Ring,
-    /// Place of the next head to take off the available ring.
-    next: u16,
-    /// Place of the next entry on the used ring.
-    pub used_idx: u16,
+    pub ring: Device<View>,
     /// Heads that were taken and not returned, and the addresses of their buffers.
     pub taken: Vec<(u16, u64)>,
     /// Whether frames are left on the ring.
     pub held: bool,
 }
 
+/// Device address of a field of a vring, by its name in the catalogue.
+pub fn field(vring: &Vring, name: &str) -> Option<u64> {
+    let layout = &vring.layout;
+    let offset = match name {
+        "num" => return Some(layout.num().into()),
+        "desc" => 0,
+        "avail_flags" => layout.avail_flags(),
+        "avail_idx" => layout.avail_idx(),
+        "avail_ring" => layout.avail_ring(0),
+        "used_event" => layout.used_event(),
+        "used_flags" => layout.used_flags(),
+        "used_idx" => layout.used_idx(),
+        "used_ring" => layout.used_ring(0),
+        "avail_event" => layout.avail_event(),
+        "end" => layout.size(),
+        _ => return None,
+    };
+    Some(vring.da + offset as u64)
+}
+
 impl Link {
     /// Takes rings that are unused yet, and fills all memory that may hold frames.
     pub fn open(memory: &SharedMemory, vdev: &Vdev, table: Table) -> anyhow::Result<Self> {
         let [down, up] = table.vrings;
+        let features = Features {
+            event_idx: table.event_idx,
+        };
+        let places = vec![Place::default(); down.layout.num().into()];
         let this = Self {
             memory: memory.clone(),
             vdev: vdev.da(),
-            rx: Rx {
-                ring: Ring::new(memory.clone(), down),
-                avail_idx: 0,
-            },
+            rx: Driver::new(View::new(memory, &down)?, down.layout, features, places)
+                .context("a place for each descriptor")?,
             tx: Tx {
-                ring: Ring::new(memory.clone(), up),
-                next: 0,
-                used_idx: 0,
+                ring: Device::new(View::new(memory, &up)?, up.layout, features),
                 taken: Vec::new(),
                 held: false,
             },
@@ -84,17 +101,20 @@ impl Link {
             announced: None,
             seq: 0,
         };
-        let ring = &this.rx.ring;
-        ring.store16(ring.layout().avail_flags(), MARK)?;
+        this.rx.fields().write_avail_flags(MARK);
         this.fill(HEAP, DA_BASE + memory.size() - HEAP)?;
         this.fill(FIRMWARE + FIRMWARE_FREE, FIRMWARE_SIZE - FIRMWARE_FREE)?;
         Ok(this)
     }
 
     /// Whether Linux has cleared the rings.
-    pub fn was_reset(&self) -> anyhow::Result<bool> {
-        let ring = &self.rx.ring;
-        Ok(ring.load16(ring.layout().avail_flags())? == 0)
+    pub fn was_reset(&self) -> bool {
+        self.rx.fields().avail_flags() == 0
+    }
+
+    /// The vring to Linux (0) or from it (1).
+    pub fn vring(&self, index: usize) -> Option<&Vring> {
+        self.table.vrings.get(index)
     }
 
     /// Returns the shared memory.
@@ -137,7 +157,7 @@ impl Link {
     /// Makes a frame available in the modem's own buffer, by the last descriptor.
     pub fn send(&mut self, frame: &[u8]) -> anyhow::Result<()> {
         let config = self.downlink();
-        let head = self.rx.ring.num() - 1;
+        let head = self.rx.fields().num() - 1;
         let at = OWN_BUFFER;
         self.memory.write(at + u64::from(config.headroom), frame)?;
         let desc = Desc {
@@ -146,19 +166,20 @@ impl Link {
             flags: 0,
             next: 0,
         };
-        self.rx.ring.write_desc(head, desc)?;
-        self.rx.put(head)?;
-        self.rx.publish(0)
+        self.rx.fields().write_desc(head, desc);
+        self.rx.put(head);
+        self.rx.expose();
+        Ok(())
     }
 
     /// Whether Linux has returned all that was made available. It will tell when it returns more.
-    pub fn all_returned(&self) -> anyhow::Result<bool> {
-        let ring = &self.rx.ring;
-        let used = ring.load16(ring.layout().used_idx())?;
+    pub fn all_returned(&self) -> bool {
+        let ring = self.rx.fields();
         if self.event_idx() {
-            ring.store16(ring.layout().used_event(), used)?;
+            ring.write_used_event(ring.used_idx());
+            ring.mem().mb();
         }
-        Ok(ring.load16(ring.layout().used_idx())? == self.rx.avail_idx)
+        ring.used_idx() == self.rx.next_avail()
     }
 
     /// Moves frames from Linux to the inbox and returns their buffers, unless they are held.
@@ -167,23 +188,27 @@ impl Link {
         if self.tx.held {
             return Ok(false);
         }
-        let old = self.tx.used_idx;
+        let old = self.tx.ring.next_used();
         while self.tx.pending()? > 0 {
             let (head, addr) = self.take()?;
-            self.tx.used(head.into(), 0)?;
+            self.tx.ring.put_used(head.into(), 0);
             self.tx.taken.retain(|taken| *taken != (head, addr));
         }
-        if self.tx.used_idx == old {
+        if self.tx.ring.next_used() == old {
             return Ok(false);
         }
-        self.tx.publish(0)?;
+        self.tx.ring.expose();
         Ok(true)
     }
 
     /// Moves a frame from the ring to the inbox.
     pub fn take(&mut self) -> anyhow::Result<(u16, u64)> {
-        ensure!(self.tx.pending()? > 0, "Linux has sent nothing more");
-        let (head, desc) = self.tx.pop()?;
+        self.tx.pending()?;
+        let (head, desc) = self
+            .tx
+            .ring
+            .fetch()?
+            .context("Linux has sent nothing more")?;
         let bytes = self
             .read_slot(desc)
             .with_context(|| format!("descriptor {head} of vring 1"))?;
@@ -217,60 +242,19 @@ impl Link {
     }
 }
 
-impl Rx {
-    /// Puts a head on the available ring.
-    pub fn put(&mut self, head: u16) -> anyhow::Result<()> {
-        let at = self.ring.layout().avail_ring(self.avail_idx);
-        self.ring.store16(at, head)?;
-        self.avail_idx = self.avail_idx.wrapping_add(1);
-        Ok(())
-    }
-
-    /// Stores the index, moved by so much more.
-    pub fn publish(&mut self, by: u16) -> anyhow::Result<()> {
-        self.avail_idx = self.avail_idx.wrapping_add(by);
-        let at = self.ring.layout().avail_idx();
-        Ok(self.ring.store16(at, self.avail_idx)?)
-    }
-}
-
 impl Tx {
     /// Returns the number of frames on the ring, and asks Linux to kick when there are more.
     pub fn pending(&self) -> anyhow::Result<u16> {
-        let layout = self.ring.layout();
-        self.ring.store16(layout.avail_event(), self.next)?;
-        let idx = self.ring.load16(layout.avail_idx())?;
-        let count = idx.wrapping_sub(self.next);
+        let ring = self.ring.fields();
+        ring.write_avail_event(self.ring.next_avail());
+        ring.mem().mb();
+        let count = self.ring.waiting();
         ensure!(
-            count <= self.ring.num(),
+            count <= ring.num(),
             "Linux moved avail.idx of vring 1 by {count}"
         );
         // All of them are seen: the next one to tell of is the one behind.
-        self.ring.store16(layout.avail_event(), idx)?;
+        ring.write_avail_event(self.ring.next_avail().wrapping_add(count));
         Ok(count)
-    }
-
-    fn pop(&mut self) -> anyhow::Result<(u16, Desc)> {
-        let head = self.ring.load16(self.ring.layout().avail_ring(self.next))?;
-        ensure!(
-            head < self.ring.num(),
-            "Linux sent descriptor {head} of vring 1"
-        );
-        self.next = self.next.wrapping_add(1);
-        Ok((head, self.ring.read_desc(head)?))
-    }
-
-    /// Puts an entry on the used ring.
-    pub fn used(&mut self, id: u32, len: u32) -> anyhow::Result<()> {
-        self.ring.write_used(self.used_idx, id, len)?;
-        self.used_idx = self.used_idx.wrapping_add(1);
-        Ok(())
-    }
-
-    /// Stores the index, moved by so much more.
-    pub fn publish(&mut self, by: u16) -> anyhow::Result<()> {
-        self.used_idx = self.used_idx.wrapping_add(by);
-        let at = self.ring.layout().used_idx();
-        Ok(self.ring.store16(at, self.used_idx)?)
     }
 }

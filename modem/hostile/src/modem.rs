@@ -185,7 +185,7 @@ impl Modem {
             vdev,
             link,
         } = &self.phase
-            && link.was_reset()?
+            && link.was_reset()
         {
             info!("the driver has cleared the rings");
             let (boot_id, vdev) = (*boot_id, *vdev);

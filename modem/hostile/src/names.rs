@@ -2,7 +2,7 @@
 
 //! The names in the catalogue's expressions.
 
-use crate::link::Link;
+use crate::link::{Link, field};
 use firmware::table::vdev;
 use ivshmem::{
     control::{FIRMWARE, FIRMWARE_SIZE, HEAP, POOL, VRING_SIZE, VRINGS},
@@ -78,7 +78,7 @@ pub fn value(link: &Link, name: &str) -> Option<u64> {
     }
     let config = link.downlink();
     Some(match name {
-        "num" => link.rx.ring.num().into(),
+        "num" => link.rx.fields().num().into(),
         "headroom" => config.headroom.into(),
         "tailroom" => config.tailroom.into(),
         "room" => config.room().into(),
@@ -89,11 +89,11 @@ pub fn value(link: &Link, name: &str) -> Option<u64> {
         "table" => link.vdev(),
         "status" => link.vdev() + vdev::STATUS,
         "config" => link.vdev() + vdev::CONFIG,
-        "rx.idx" => link.rx.avail_idx.into(),
-        "tx.idx" => link.tx.used_idx.into(),
+        "rx.idx" => link.rx.next_avail().into(),
+        "tx.idx" => link.tx.ring.next_used().into(),
         _ => match name.split_once('.')? {
-            ("rx", field) => link.rx.ring.field(field)?,
-            ("tx", field) => link.tx.ring.field(field)?,
+            ("rx", name) => field(link.vring(0)?, name)?,
+            ("tx", name) => field(link.vring(1)?, name)?,
             _ => return None,
         },
     })

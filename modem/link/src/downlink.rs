@@ -6,20 +6,13 @@ use crate::{
     Error,
     heap::{Buffer, Heap},
     table::Table,
+    view::View,
 };
 use ivshmem::memory::SharedMemory;
-use kernel_pure::{
-    link_config::Direction,
-    vring_layout::{
-        AVAIL_F_NO_INTERRUPT, DESC_F_NEXT, DESC_FLAGS, DESC_LEN, DESC_NEXT, Layout,
-        USED_F_NO_NOTIFY, need_event,
-    },
-};
+use kernel_pure::{link_config::Direction, vring_mem::Features};
+use modem_ring::{Desc, Driver, Place, Violation};
 use rand::{Rng, SeedableRng, rngs::SmallRng};
-use std::{
-    collections::VecDeque,
-    sync::atomic::{Ordering, fence},
-};
+use std::collections::VecDeque;
 
 /// Frames that may wait for room on the ring or the heap.
 const WAITING_MAX: usize = 256;
@@ -43,24 +36,17 @@ pub struct Stats {
     pub too_long: u64,
 }
 
-/// A chain that Linux has: its descriptors and buffers, the head first.
-struct Chain(Vec<(u16, Buffer)>);
-
 /// The downlink.
 pub struct Downlink {
     memory: SharedMemory,
-    da: u64,
-    layout: Layout,
-    event_idx: bool,
+    ring: Driver<View, Vec<Place>>,
+    /// The buffers of the chain that begins at each descriptor, if Linux has it.
+    chains: Vec<Vec<Buffer>>,
     config: Direction,
     frame_max: u64,
     heap: Heap,
-    free: Vec<u16>,
-    in_flight: Vec<Option<Chain>>,
-    avail_idx: u16,
-    used_idx: u16,
     waiting: VecDeque<Vec<u8>>,
-    chain_max: u16,
+    chain_max: usize,
     rng: SmallRng,
     stats: Stats,
 }
@@ -75,13 +61,19 @@ impl Downlink {
         seed: u64,
     ) -> Result<Self, Error> {
         let [vring, _] = table.vrings;
-        let num = vring.layout.num();
+        let num = usize::from(vring.layout.num());
         let mtu = u64::from(table.downlink.mtu);
-        let this = Self {
-            memory,
-            da: vring.da,
-            layout: vring.layout,
+        let features = Features {
             event_idx: table.event_idx,
+        };
+        let places = vec![Place::default(); num];
+        let ring = Driver::new(View::new(&memory, &vring)?, vring.layout, features, places)
+            .ok_or_else(|| Error::Table("no place for each descriptor".into()))?;
+        ring.disable_notify();
+        Ok(Self {
+            memory,
+            ring,
+            chains: (0..num).map(|_| Vec::new()).collect(),
             config: table.downlink,
             // The allocator may need more than it is asked for, but never twice as much: what
             // fits in half of the heap does not wait for ever.
@@ -89,17 +81,11 @@ impl Downlink {
                 .min(heap.free_bytes() / 2)
                 .saturating_sub(table.downlink.room().into()),
             heap,
-            free: (0..num).rev().collect(),
-            in_flight: (0..num).map(|_| None).collect(),
-            avail_idx: 0,
-            used_idx: 0,
             waiting: VecDeque::new(),
-            chain_max: chain_max.clamp(1, num),
+            chain_max: usize::from(chain_max).clamp(1, num),
             rng: SmallRng::seed_from_u64(seed),
             stats: Stats::default(),
-        };
-        this.want_interrupts(false)?;
-        Ok(this)
+        })
     }
 
     /// Counters.
@@ -114,7 +100,7 @@ impl Downlink {
 
     /// Chains that Linux has.
     pub fn in_flight(&self) -> usize {
-        self.in_flight.iter().flatten().count()
+        self.ring.in_flight().into()
     }
 
     /// Whether another frame may be queued.
@@ -135,7 +121,6 @@ impl Downlink {
     /// for. Returns whether Linux must be interrupted.
     pub fn flush(&mut self) -> Result<bool, Error> {
         self.reclaim()?;
-        let old = self.avail_idx;
         loop {
             while !self.waiting.is_empty() && self.post_chain()? {}
             if self.waiting.is_empty() {
@@ -143,148 +128,87 @@ impl Downlink {
             }
             // No room: Linux shall tell when there is, unless there is already.
             self.stats.stalls += 1;
-            self.want_interrupts(true)?;
-            fence(Ordering::SeqCst);
+            self.ring.enable_notify();
             if !self.reclaim()? {
                 break;
             }
         }
         if self.waiting.is_empty() {
-            self.want_interrupts(false)?;
+            self.ring.disable_notify();
         }
-        if self.avail_idx == old {
-            return Ok(false);
-        }
-        // The entries were stored before the index, by its release store in `post_chain`.
-        fence(Ordering::SeqCst);
-        if self.event_idx {
-            let event = self.load16(self.layout.avail_event())?;
-            Ok(need_event(event, self.avail_idx, old))
-        } else {
-            Ok(self.load16(self.layout.used_flags())? & USED_F_NO_NOTIFY == 0)
-        }
+        Ok(self.ring.needs_interrupt())
     }
 
     /// Whether Linux has cleared the ring.
-    pub fn was_reset(&self) -> Result<bool, Error> {
-        Ok(self.load16(self.layout.avail_idx())? != self.avail_idx)
+    pub fn was_reset(&self) -> bool {
+        self.ring.fields().avail_idx() != self.ring.next_avail()
     }
 
     /// Makes a chain of some of the queued frames. Returns whether there was room.
     fn post_chain(&mut self) -> Result<bool, Error> {
-        let most = usize::from(self.chain_max)
+        let most = self
+            .chain_max
             .min(self.waiting.len())
-            .min(self.free.len());
+            .min(self.ring.free().into());
         if most == 0 {
             return Ok(false);
         }
         let want = self.rng.random_range(1..=most);
-        let mut chain = Vec::new();
+        let (mut descs, mut buffers) = (Vec::new(), Vec::new());
         let mut bytes = 0;
-        while chain.len() < want {
+        while descs.len() < want {
             let Some(frame) = self.waiting.front() else {
                 break;
             };
-            let total = self.config.room() + frame.len() as u32;
+            let len = self.config.room() + frame.len() as u32;
             let slack = self.rng.random_range(0..=SLACK_MAX);
-            let Some(buffer) = self.heap.allocate(total + slack) else {
-                break;
-            };
-            let Some(desc) = self.free.pop() else {
-                self.heap.free(buffer);
+            let Some(buffer) = self.heap.allocate(len + slack) else {
                 break;
             };
             self.memory
                 .write(buffer.da + u64::from(self.config.headroom), frame)?;
-            self.store_desc(desc, buffer.da, total)?;
             bytes += frame.len() as u64;
-            chain.push((desc, buffer));
+            descs.push(Desc {
+                addr: buffer.da,
+                len,
+                ..Desc::default()
+            });
+            buffers.push(buffer);
             self.waiting.pop_front();
         }
-        let Some((head, _)) = chain.first() else {
+        let Some(head) = self.ring.post(&descs) else {
             return Ok(false);
         };
-        let head = *head;
-        for ((desc, _), (next, _)) in chain.iter().zip(chain.iter().skip(1)) {
-            let at = self.da + self.layout.desc(*desc) as u64;
-            self.memory.store(at + DESC_NEXT as u64, *next)?;
-            self.memory.store(at + DESC_FLAGS as u64, DESC_F_NEXT)?;
-        }
-        self.stats.frames += chain.len() as u64;
+        self.stats.frames += descs.len() as u64;
         self.stats.chains += 1;
         self.stats.bytes += bytes;
-        if let Some(place) = self.in_flight.get_mut(usize::from(head)) {
-            *place = Some(Chain(chain));
+        if let Some(chain) = self.chains.get_mut(usize::from(head)) {
+            *chain = buffers;
         }
-        self.store16(self.layout.avail_ring(self.avail_idx), head)?;
-        self.avail_idx = self.avail_idx.wrapping_add(1);
-        self.store16(self.layout.avail_idx(), self.avail_idx)?;
+        self.ring.expose();
         Ok(true)
-    }
-
-    fn store_desc(&self, desc: u16, da: u64, len: u32) -> Result<(), Error> {
-        let at = self.da + self.layout.desc(desc) as u64;
-        self.memory.store(at, da)?;
-        self.memory.store(at + DESC_LEN as u64, len)?;
-        self.memory.store(at + DESC_FLAGS as u64, 0u16)?;
-        Ok(())
     }
 
     /// Takes back the chains that Linux returned. Returns whether there were any.
     fn reclaim(&mut self) -> Result<bool, Error> {
-        let idx = self.load16(self.layout.used_idx())?;
-        let count = idx.wrapping_sub(self.used_idx);
-        let allowed = self.in_flight();
-        if usize::from(count) > allowed {
-            return Err(ring_error(format!(
-                "used.idx moved by {count}, at most {allowed} chains can come back"
-            )));
-        }
-        for _ in 0..count {
-            let at = self.da + self.layout.used_ring(self.used_idx) as u64;
-            let id: u32 = self.memory.load(at)?;
-            let chain = usize::try_from(id)
+        let mut any = false;
+        while let Some(used) = self.ring.reclaim().map_err(ring_error)? {
+            let chain = usize::try_from(used.id)
                 .ok()
-                .and_then(|id| self.in_flight.get_mut(id))
-                .and_then(Option::take)
-                .ok_or_else(|| {
-                    ring_error(format!("chain {id} came back, but Linux does not have it"))
-                })?;
-            for (desc, buffer) in chain.0 {
+                .and_then(|head| self.chains.get_mut(head));
+            for buffer in chain.map(std::mem::take).unwrap_or_default() {
                 self.heap.free(buffer);
-                self.free.push(desc);
             }
-            self.used_idx = self.used_idx.wrapping_add(1);
             self.stats.returned += 1;
+            any = true;
         }
-        Ok(count != 0)
-    }
-
-    /// Asks Linux to interrupt when it returns chains, or not to.
-    fn want_interrupts(&self, wanted: bool) -> Result<(), Error> {
-        if self.event_idx {
-            // An index that was just passed comes by again only after 65,535 others.
-            let event = if wanted {
-                self.used_idx
-            } else {
-                self.used_idx.wrapping_sub(1)
-            };
-            self.store16(self.layout.used_event(), event)
-        } else {
-            let flags = if wanted { 0 } else { AVAIL_F_NO_INTERRUPT };
-            self.store16(self.layout.avail_flags(), flags)
-        }
-    }
-
-    fn load16(&self, offset: usize) -> Result<u16, Error> {
-        Ok(self.memory.load(self.da + offset as u64)?)
-    }
-
-    fn store16(&self, offset: usize, value: u16) -> Result<(), Error> {
-        Ok(self.memory.store(self.da + offset as u64, value)?)
+        Ok(any)
     }
 }
 
-fn ring_error(what: String) -> Error {
-    Error::Ring { vring: 0, what }
+fn ring_error(what: Violation) -> Error {
+    Error::Ring {
+        vring: 0,
+        what: what.to_string(),
+    }
 }

@@ -4,7 +4,7 @@
 //!
 //! [`Table`] finds in the resource table what Linux negotiated, [`Link`] moves frames: the uplink
 //! is served as any virtio device would, by the crate `virtio-queue`, the reversed downlink is
-//! driven with buffers allocated at need from the modem's own heap.
+//! driven by the model in `modem/ring` with buffers allocated at need from the modem's own heap.
 //!
 //! Linux is believed nothing that could hurt: a ring that breaks the rules is an [`Error`], and
 //! the modem asks for a new boot.
@@ -15,6 +15,7 @@ pub mod downlink;
 pub mod heap;
 pub mod table;
 pub mod uplink;
+pub mod view;
 
 use downlink::Downlink;
 use heap::Heap;
@@ -70,6 +71,6 @@ impl Link {
 
     /// Whether Linux has cleared the rings under us, as it does when a driver is bound anew.
     pub fn was_reset(&self) -> Result<bool, Error> {
-        Ok(self.downlink.was_reset()? || self.uplink.was_reset()?)
+        Ok(self.downlink.was_reset() || self.uplink.was_reset()?)
     }
 }

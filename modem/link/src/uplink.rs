@@ -2,15 +2,13 @@
 
 //! The uplink: the device side of an ordinary vring, by the crate `virtio-queue`.
 
-use crate::{
-    Error,
-    table::{Table, Vring},
-};
+use crate::{Error, table::Table, view::View};
 use ivshmem::memory::SharedMemory;
 use kernel_pure::{
     link_config::Direction,
-    vring_layout::{AVAIL_F_NO_INTERRUPT, DESC_F_INDIRECT, DESC_FLAGS},
+    vring_layout::{AVAIL_F_NO_INTERRUPT, DESC_F_INDIRECT},
 };
+use modem_ring::Fields;
 use std::sync::atomic::Ordering;
 use virtio_queue::{Queue, QueueOwnedT, QueueT};
 use vm_memory::GuestAddress;
@@ -44,7 +42,7 @@ const FRAMES_MAX: usize = 1024;
 /// The uplink.
 pub struct Uplink {
     memory: SharedMemory,
-    vring: Vring,
+    fields: Fields<View>,
     event_idx: bool,
     queue: Queue,
     config: Direction,
@@ -79,8 +77,8 @@ impl Uplink {
             ));
         }
         Ok(Self {
+            fields: Fields::new(View::new(&memory, &vring)?, layout),
             memory,
-            vring,
             event_idx: table.event_idx,
             queue,
             config: table.uplink,
@@ -148,8 +146,7 @@ impl Uplink {
             // The flags mean nothing then.
             return Ok(wanted);
         }
-        let flags = self.load16(self.vring.layout.avail_flags())?;
-        Ok(flags & AVAIL_F_NO_INTERRUPT == 0)
+        Ok(self.fields.avail_flags() & AVAIL_F_NO_INTERRUPT == 0)
     }
 
     /// Whether Linux has cleared the ring.
@@ -177,15 +174,11 @@ impl Uplink {
             _ => None,
         };
         // The crate follows tables of descriptors even where they were not negotiated.
-        let flags = self.load16(self.vring.layout.desc(head) + DESC_FLAGS)?;
+        let flags = self.fields.desc(head).flags;
         Ok(Some((
             head,
             segment.filter(|_| flags & DESC_F_INDIRECT == 0),
         )))
-    }
-
-    fn load16(&self, offset: usize) -> Result<u16, Error> {
-        Ok(self.memory.load(self.vring.da + offset as u64)?)
     }
 
     /// Copies the frame out of a buffer. How long it is says its own length field, as far as the

@@ -182,8 +182,14 @@ fn run(num: u32, chain_max: u16, event_idx: bool, load: Load) {
     }
 }
 
-/// Small rings are full and empty all the time.
-fn all_sizes(load: Load) {
+/// Runs with rings of several sizes: small ones are full and empty all the time.
+fn all_sizes(down: u32, up: u32, window: Option<u32>, busy: bool) {
+    let load = Load {
+        down,
+        up,
+        window,
+        busy,
+    };
     for event_idx in [false, true] {
         for (num, chain_max) in [(1, 1), (4, 2), (64, 8)] {
             run(num, chain_max, event_idx, load);
@@ -192,63 +198,21 @@ fn all_sizes(load: Load) {
 }
 
 #[test]
-fn only_to_linux() {
-    all_sizes(Load {
-        down: 100_000,
-        up: 0,
-        window: None,
-        busy: false,
-    });
-}
-
-#[test]
-fn only_from_linux() {
-    all_sizes(Load {
-        down: 0,
-        up: 100_000,
-        window: None,
-        busy: false,
-    });
-}
-
-#[test]
-fn both_ways() {
-    all_sizes(Load {
-        down: 100_000,
-        up: 100_000,
-        window: None,
-        busy: false,
-    });
-}
-
-#[test]
-fn one_at_a_time() {
-    all_sizes(Load {
-        down: 20_000,
-        up: 20_000,
-        window: Some(1),
-        busy: false,
-    });
+fn one_way_and_both() {
+    for (down, up) in [(100_000, 0), (0, 100_000), (100_000, 100_000)] {
+        all_sizes(down, up, None, false);
+    }
 }
 
 #[test]
 fn a_few_at_a_time() {
-    all_sizes(Load {
-        down: 50_000,
-        up: 50_000,
-        window: Some(7),
-        busy: false,
-    });
+    all_sizes(20_000, 20_000, Some(1), false);
+    all_sizes(50_000, 50_000, Some(7), false);
 }
 
 #[test]
 fn with_a_host_that_never_sleeps() {
     for (down, up) in [(200_000, 0), (0, 200_000)] {
-        all_sizes(Load {
-            down,
-            up,
-            window: None,
-            busy: true,
-        });
+        all_sizes(down, up, None, true);
     }
 }

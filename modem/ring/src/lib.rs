@@ -34,11 +34,11 @@
 //! These say on their own what a ring must look like, and find faults because they share no code
 //! with this model:
 //!
-//! - `virtio-queue`, which the host tests compare with both rings and by which the modem process
+//! - the references in `tests/host/src/reference`, which read each access of a ring by the formulas
+//!   of the specification; random calls and libFuzzer (`tests/fuzz`) feed them;
+//! - `virtio-queue`, with which the host tests compare both rings, and by which the modem process
 //!   serves vring 1;
-//! - the kernel's own `virtio_ring.c` and `vringh.c` in `tests/interop`;
-//! - the references of `tests/fuzz`, which read the accesses of a ring by the formulas of the
-//!   specification.
+//! - the kernel's own `virtio_ring.c` and `vringh.c` in `tests/interop`.
 
 #![no_std]
 #![forbid(unsafe_code)]

@@ -10,11 +10,11 @@ use std::fmt;
 use std::sync::atomic::Ordering;
 
 use fastrand::Rng;
+use modem_ring::{Desc, Driver, Place};
 use virtio_queue::{Queue, QueueT};
-use vm_memory::{Address, Bytes, GuestMemoryMmap};
+use vm_memory::{Bytes, GuestMemoryMmap};
 
-use crate::driver::{Buffer, Driver};
-use crate::memory::{Memory, View, BASE};
+use crate::memory::{Memory, View};
 use crate::vring_chain::Segment;
 use crate::vring_layout::{Layout, AVAIL_F_NO_INTERRUPT, DESC_F_WRITE, USED_ELEM_SIZE};
 use crate::vring_mem::{Features, RingMem};
@@ -53,13 +53,8 @@ pub struct Totals {
     pub whole: u64,
 }
 
-/// Compares at least `chains` chains. `progress` is called after each ring.
-pub fn run(
-    chains: u64,
-    event_idx: bool,
-    seed: u64,
-    mut progress: impl FnMut(&Totals),
-) -> Result<Totals, Disagreement> {
+/// Compares at least `chains` chains.
+pub fn run(chains: u64, event_idx: bool, seed: u64) -> Result<Totals, Disagreement> {
     let mut totals = Totals::default();
     let mut rng = Rng::with_seed(seed);
     while totals.chains < chains {
@@ -79,7 +74,6 @@ pub fn run(
         }
         totals = pair.totals;
         totals.rings += 1;
-        progress(&totals);
     }
     Ok(totals)
 }
@@ -101,11 +95,11 @@ struct Pair<'a> {
     rng: Rng,
     view: View<'a>,
     map: &'a GuestMemoryMmap,
-    driver: Driver<'a>,
+    driver: Driver<View<'a>, Vec<Place>>,
     ours: DeviceRing<View<'a>, Vec<bool>>,
     theirs: Queue,
     segments: Vec<Segment>,
-    buffers: Vec<Buffer>,
+    buffers: Vec<Desc>,
     held: Vec<Chain>,
     no_interrupt: bool,
     totals: Totals,
@@ -121,27 +115,18 @@ impl<'a> Pair<'a> {
     ) -> Self {
         let view = memory.view(layout.size());
         let num = layout.num();
-        let at = |off: usize| BASE.unchecked_add(off as u64);
-        let mut theirs = Queue::new(num).expect("the size is a power of two");
-        theirs
-            .try_set_desc_table_address(at(layout.desc(0)))
-            .expect("the table is aligned");
-        theirs
-            .try_set_avail_ring_address(at(layout.avail_flags()))
-            .expect("the available ring is aligned");
-        theirs
-            .try_set_used_ring_address(at(layout.size().next_multiple_of(16)))
-            .expect("the used ring is aligned");
-        theirs.set_event_idx(event_idx);
-        theirs.set_ready(true);
-        assert!(theirs.is_valid(memory.map()));
-
+        let theirs = memory.queue(&layout, event_idx, layout.size().next_multiple_of(16));
+        let features = Features { event_idx };
+        let places = vec![Place::default(); usize::from(num)];
+        let mut driver =
+            Driver::new(view.clone(), layout, features, places).expect("enough places");
+        driver.shuffle(|below| rng.u16(..below));
         let storage = vec![true; usize::from(num)];
         Self {
             layout,
             event_idx,
-            driver: Driver::new(view.clone(), layout, event_idx, rng.u64(..)),
-            ours: DeviceRing::new(view.clone(), layout, Features { event_idx }, storage)
+            driver,
+            ours: DeviceRing::new(view.clone(), layout, features, storage)
                 .expect("the storage is large enough"),
             theirs,
             rng,
@@ -190,13 +175,14 @@ impl<'a> Pair<'a> {
         self.give_back(self.held.len())?;
         self.publish()?;
         self.reclaim();
-        agree("free", self.driver.free(), usize::from(self.layout.num()))
+        self.driver.shuffle(|below| self.rng.u16(..below));
+        agree("free", self.driver.free(), self.layout.num())
     }
 
     /// The driver posts chains of 1 to as many descriptors as are free.
     fn post(&mut self) {
         for _ in 0..self.rng.u8(..16) {
-            let free = self.driver.free();
+            let free = usize::from(self.driver.free());
             let longest = match self.rng.u8(..) {
                 0..=127 => 1,
                 128..=254 => 8,
@@ -214,7 +200,7 @@ impl<'a> Pair<'a> {
             for _ in 0..count {
                 // `virtio-queue` ends a chain of more than 4 GiB early.
                 let bits = self.rng.u32(0..=16);
-                self.buffers.push(Buffer {
+                self.buffers.push(Desc {
                     addr: self.rng.u64(..),
                     len: self.rng.u32(..) & ((1 << bits) - 1),
                     flags: if self.rng.u8(..) < 16 {
@@ -222,6 +208,8 @@ impl<'a> Pair<'a> {
                     } else {
                         0
                     },
+                    // Has no meaning in the last one.
+                    next: self.rng.u16(..),
                 });
             }
             self.driver.post(&self.buffers);
@@ -232,7 +220,7 @@ impl<'a> Pair<'a> {
     /// The driver says when it wants to be notified.
     fn suppress(&mut self) {
         if self.event_idx {
-            let near = self.driver.used_idx().wrapping_add(self.rng.u16(..8));
+            let near = self.driver.next_used().wrapping_add(self.rng.u16(..8));
             let event = if self.rng.u8(..) < 224 {
                 near
             } else {
@@ -358,7 +346,7 @@ impl<'a> Pair<'a> {
 
     /// The driver takes back what was published.
     fn reclaim(&mut self) {
-        while self.driver.reclaim().is_some() {}
+        while self.driver.reclaim().expect("it was lent").is_some() {}
     }
 }
 

@@ -7,8 +7,10 @@
 
 use std::sync::atomic::{fence, Ordering};
 
-use vm_memory::{Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryMmap, VolatileSlice};
+use virtio_queue::{Queue, QueueT};
+use vm_memory::{Address, Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryMmap, VolatileSlice};
 
+use crate::vring_layout::Layout;
 use crate::vring_mem::RingMem;
 
 /// Where the memory begins for `virtio-queue`.
@@ -30,6 +32,21 @@ impl Memory {
     /// The memory as `virtio-queue` sees it, at [`BASE`].
     pub fn map(&self) -> &GuestMemoryMmap {
         &self.map
+    }
+
+    /// The device side of a ring at the start, by `virtio-queue`, with its used ring at `used`.
+    pub fn queue(&self, layout: &Layout, event_idx: bool, used: usize) -> Queue {
+        let at = |off: usize| BASE.unchecked_add(off as u64);
+        let mut queue = Queue::new(layout.num()).expect("a power of two");
+        queue
+            .try_set_desc_table_address(at(0))
+            .and_then(|()| queue.try_set_avail_ring_address(at(layout.avail_flags())))
+            .and_then(|()| queue.try_set_used_ring_address(at(used)))
+            .expect("all parts are aligned");
+        queue.set_event_idx(event_idx);
+        queue.set_ready(true);
+        assert!(queue.is_valid(&self.map), "the layout must be accepted");
+        queue
     }
 
     /// The first `len` bytes as a ring.

@@ -159,37 +159,45 @@ impl Probe {
     }
 }
 
-/// The memory as the ring under test has it: relaxed accesses, and barriers that one can lack.
-pub struct Ours {
+/// The memory as one side has it: relaxed accesses, and barriers that the ring under test can lack.
+pub struct Memory {
     shared: Arc<Shared>,
-    plan: Plan,
-    probe: Probe,
+    tested: Option<(Plan, Probe)>,
 }
 
-impl Ours {
-    /// The memory of a ring whose methods are announced to `probe`.
-    pub fn new(shared: &Arc<Shared>, plan: &Plan, probe: &Probe) -> Self {
+impl Memory {
+    /// The memory of the ring under test, whose methods are announced to `probe`.
+    pub fn tested(shared: &Arc<Shared>, plan: &Plan, probe: &Probe) -> Self {
         Self {
             shared: shared.clone(),
-            plan: plan.clone(),
-            probe: probe.clone(),
+            tested: Some((plan.clone(), probe.clone())),
         }
     }
 
-    /// Whether the barrier that the ring asks for is there.
+    /// The memory of the modem, which has all its barriers.
+    pub fn sound(shared: &Arc<Shared>) -> Self {
+        Self {
+            shared: shared.clone(),
+            tested: None,
+        }
+    }
+
+    /// Whether the barrier that a side asks for is there.
     fn has(&self, kind: Kind) -> bool {
-        let method = self.probe.0.get();
+        let Some((plan, probe)) = &self.tested else {
+            return true;
+        };
+        let method = probe.0.get();
         let barrier = Barrier { method, kind };
-        self.plan
-            .met
+        plan.met
             .lock()
             .expect("nothing panics while it is locked")
             .insert(barrier);
-        self.plan.omit != Some(barrier)
+        plan.omit != Some(barrier)
     }
 }
 
-impl RingMem for Ours {
+impl RingMem for Memory {
     fn load16(&self, off: usize) -> u16 {
         self.shared.at16(off).load(Relaxed)
     }

@@ -4,72 +4,28 @@
 
 use std::collections::BTreeSet;
 
-use vring_loom::memory::{Barrier, Kind, Plan};
+use vring_loom::memory::Kind::{self, Mb, Rmb, Wmb};
+use vring_loom::memory::{Barrier, Plan};
 use vring_loom::models::{self, driver, reversed, search, Model};
 
-/// A barrier to leave out, the model that must notice, and what it must say.
-struct Mutant {
-    model: Model,
-    method: &'static str,
-    kind: Kind,
-    symptom: &'static str,
-}
+/// A barrier to leave out, of a method and a kind, the model that must notice, and what it must say.
+type Mutant = (&'static str, Kind, Model, &'static str);
 
 /// What loom says of a buffer that both sides touch at once.
 const RACE: &str = "Causality violation";
 
 const REVERSED: [Mutant; 4] = [
-    Mutant {
-        model: reversed::fetch,
-        method: "fetch",
-        kind: Kind::Rmb,
-        symptom: "a stale descriptor",
-    },
-    Mutant {
-        model: reversed::fetch,
-        method: "enable_notify",
-        kind: Kind::Mb,
-        symptom: "no interrupt",
-    },
-    Mutant {
-        model: reversed::publish,
-        method: "publish",
-        kind: Kind::Wmb,
-        symptom: "a stale used element",
-    },
-    Mutant {
-        model: reversed::publish,
-        method: "publish",
-        kind: Kind::Mb,
-        symptom: "no kick",
-    },
+    ("fetch", Rmb, reversed::fetch, "a stale descriptor"),
+    ("enable_notify", Mb, reversed::fetch, "no interrupt"),
+    ("publish", Wmb, reversed::publish, "a stale used element"),
+    ("publish", Mb, reversed::publish, "no kick"),
 ];
 
 const DRIVER: [Mutant; 4] = [
-    Mutant {
-        model: driver::publish,
-        method: "publish",
-        kind: Kind::Wmb,
-        symptom: "a stale descriptor",
-    },
-    Mutant {
-        model: driver::publish,
-        method: "publish",
-        kind: Kind::Mb,
-        symptom: "no kick",
-    },
-    Mutant {
-        model: driver::reclaim,
-        method: "reclaim",
-        kind: Kind::Rmb,
-        symptom: RACE,
-    },
-    Mutant {
-        model: driver::reclaim,
-        method: "enable_notify",
-        kind: Kind::Mb,
-        symptom: "no interrupt",
-    },
+    ("publish", Wmb, driver::publish, "a stale descriptor"),
+    ("publish", Mb, driver::publish, "no kick"),
+    ("reclaim", Rmb, driver::reclaim, RACE),
+    ("enable_notify", Mb, driver::reclaim, "no interrupt"),
 ];
 
 /// All models of one ring pass, and its barriers are those of `mutants`.
@@ -89,7 +45,7 @@ fn complete(ring: &str, mutants: &[Mutant], event_idx: bool) {
     assert_eq!(ran, 3);
     let tried: BTreeSet<_> = mutants
         .iter()
-        .map(|&Mutant { method, kind, .. }| Barrier { method, kind })
+        .map(|&(method, kind, ..)| Barrier { method, kind })
         .collect();
     let met = plan.met.lock().expect("no model panicked");
     assert_eq!(*met, tried, "each barrier needs a test without it");
@@ -97,13 +53,7 @@ fn complete(ring: &str, mutants: &[Mutant], event_idx: bool) {
 
 /// Each ring that lacks one barrier fails.
 fn mutants(mutants: &[Mutant], event_idx: bool) {
-    for &Mutant {
-        model,
-        method,
-        kind,
-        symptom,
-    } in mutants
-    {
+    for &(method, kind, model, symptom) in mutants {
         let omit = Some(Barrier { method, kind });
         let plan = Plan {
             omit,
@@ -119,42 +69,25 @@ fn mutants(mutants: &[Mutant], event_idx: bool) {
     }
 }
 
-#[test]
-fn the_reversed_ring_passes_with_flags() {
-    complete("reversed", &REVERSED, false);
+/// One test for each of these, as each takes a while.
+macro_rules! tests {
+    ($($name:ident: $check:ident($($arg:expr),+);)+) => {
+        $(
+            #[test]
+            fn $name() {
+                $check($($arg),+);
+            }
+        )+
+    };
 }
 
-#[test]
-fn the_reversed_ring_passes_with_event_idx() {
-    complete("reversed", &REVERSED, true);
-}
-
-#[test]
-fn the_driver_ring_passes_with_flags() {
-    complete("driver", &DRIVER, false);
-}
-
-#[test]
-fn the_driver_ring_passes_with_event_idx() {
-    complete("driver", &DRIVER, true);
-}
-
-#[test]
-fn the_reversed_ring_needs_each_barrier_with_flags() {
-    mutants(&REVERSED, false);
-}
-
-#[test]
-fn the_reversed_ring_needs_each_barrier_with_event_idx() {
-    mutants(&REVERSED, true);
-}
-
-#[test]
-fn the_driver_ring_needs_each_barrier_with_flags() {
-    mutants(&DRIVER, false);
-}
-
-#[test]
-fn the_driver_ring_needs_each_barrier_with_event_idx() {
-    mutants(&DRIVER, true);
+tests! {
+    the_reversed_ring_passes_with_flags: complete("reversed", &REVERSED, false);
+    the_reversed_ring_passes_with_event_idx: complete("reversed", &REVERSED, true);
+    the_driver_ring_passes_with_flags: complete("driver", &DRIVER, false);
+    the_driver_ring_passes_with_event_idx: complete("driver", &DRIVER, true);
+    the_reversed_ring_needs_each_barrier_with_flags: mutants(&REVERSED, false);
+    the_reversed_ring_needs_each_barrier_with_event_idx: mutants(&REVERSED, true);
+    the_driver_ring_needs_each_barrier_with_flags: mutants(&DRIVER, false);
+    the_driver_ring_needs_each_barrier_with_event_idx: mutants(&DRIVER, true);
 }

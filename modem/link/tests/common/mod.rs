@@ -2,8 +2,8 @@
 
 //! A small host: what Linux does to the shared memory, without Linux.
 //!
-//! It loads the firmware, fills in the resource table as remoteproc does, reads the reversed ring
-//! with the source that the kernel's driver is built of, and drives the other one.
+//! It loads the firmware, fills in the resource table as remoteproc does, and has its ends of
+//! both rings by the source that the kernel's driver is built of.
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 
@@ -22,11 +22,14 @@ use ivshmem::{
 use kernel_pure::{
     link_config::{Direction, LinkConfig},
     vring_layout::{F_EVENT_IDX, Layout},
+    vring_mem::Features,
 };
 use link::{
     Link,
-    table::{Table, Vdev},
+    table::{self, Table, Vdev},
+    view::View,
 };
+use modem_ring::Fields;
 use object::{
     Endianness, elf,
     read::elf::{FileHeader, ProgramHeader},
@@ -139,13 +142,29 @@ impl Host {
         Link::open(&self.memory, &self.agreed(), chain_max, seed).unwrap()
     }
 
-    pub fn event_idx(&self) -> bool {
-        self.table.features & EVENT_IDX != 0
+    pub fn features(&self) -> Features {
+        Features {
+            event_idx: self.table.features & EVENT_IDX != 0,
+        }
     }
 
     pub fn layout(&self, vring: usize) -> Layout {
         let vring = self.table.vrings[vring];
         Layout::new(vring.num, vring.align).unwrap()
+    }
+
+    /// The memory of a vring.
+    pub fn view(&self, vring: usize) -> View {
+        let place = table::Vring {
+            da: VRING_DA[vring].into(),
+            layout: self.layout(vring),
+        };
+        View::new(&self.memory, &place).unwrap()
+    }
+
+    /// The fields of a vring, for a host without rules.
+    pub fn fields(&self, vring: usize) -> Fields<View> {
+        Fields::new(self.view(vring), self.layout(vring))
     }
 
     /// The host's end of the downlink.

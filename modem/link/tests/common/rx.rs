@@ -2,84 +2,14 @@
 
 //! The host's end of the downlink: the driver's own code on a ring in the shared memory.
 
-use super::{Host, VRING_DA};
+use super::Host;
 use ivshmem::memory::SharedMemory;
 use kernel_pure::{
     vring_chain::{DeviceRingError, Segment},
-    vring_mem::{Features, RingMem},
     vring_reversed::{Chain, DeviceRing},
 };
+use link::view::View;
 use rand::{Rng, rngs::SmallRng, seq::SliceRandom};
-use std::sync::atomic::{Ordering, fence};
-use vm_memory::{Bytes, GuestAddress};
-
-/// The memory of a ring.
-pub struct View {
-    memory: SharedMemory,
-    da: u64,
-}
-
-impl View {
-    fn at(&self, off: usize) -> GuestAddress {
-        GuestAddress(self.da + off as u64)
-    }
-}
-
-impl RingMem for View {
-    fn load16(&self, off: usize) -> u16 {
-        self.memory
-            .guest()
-            .load(self.at(off), Ordering::Relaxed)
-            .unwrap()
-    }
-
-    fn load32(&self, off: usize) -> u32 {
-        self.memory
-            .guest()
-            .load(self.at(off), Ordering::Relaxed)
-            .unwrap()
-    }
-
-    fn load64(&self, off: usize) -> u64 {
-        self.memory
-            .guest()
-            .load(self.at(off), Ordering::Relaxed)
-            .unwrap()
-    }
-
-    fn store16(&self, off: usize, value: u16) {
-        self.memory
-            .guest()
-            .store(value, self.at(off), Ordering::Relaxed)
-            .unwrap();
-    }
-
-    fn store32(&self, off: usize, value: u32) {
-        self.memory
-            .guest()
-            .store(value, self.at(off), Ordering::Relaxed)
-            .unwrap();
-    }
-
-    fn store64(&self, off: usize, value: u64) {
-        self.memory
-            .guest()
-            .store(value, self.at(off), Ordering::Relaxed)
-            .unwrap();
-    }
-
-    fn rmb(&self) {
-        fence(Ordering::Acquire);
-    }
-
-    fn wmb(&self) {
-        fence(Ordering::Release);
-    }
-
-    fn mb(&self) {
-        fence(Ordering::SeqCst);
-    }
-}
 
 /// The host's end of the downlink.
 pub struct Rx {
@@ -98,17 +28,11 @@ impl Rx {
     pub fn new(host: &Host) -> Self {
         let layout = host.layout(0);
         let num = usize::from(layout.num());
-        let view = View {
-            memory: host.memory.clone(),
-            da: VRING_DA[0].into(),
-        };
-        let features = Features {
-            event_idx: host.event_idx(),
-        };
+        let places = vec![false; num];
         let config = host.table.config.unwrap().downlink;
         Self {
             memory: host.memory.clone(),
-            ring: DeviceRing::new(view, layout, features, vec![false; num]).unwrap(),
+            ring: DeviceRing::new(host.view(0), layout, host.features(), places).unwrap(),
             segments: vec![Segment::default(); num],
             headroom: config.headroom.into(),
             room: u64::from(config.headroom) + u64::from(config.tailroom),

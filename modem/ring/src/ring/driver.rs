@@ -191,10 +191,11 @@ impl<M: RingMem, S: BorrowMut<[Place]>> Driver<M, S> {
     /// Returns whether Linux must be interrupted for what was exposed since the last call.
     pub fn needs_interrupt(&mut self) -> bool {
         let old = core::mem::replace(&mut self.told, self.published);
-        self.fields.mem().mb();
         if old == self.published {
-            false
-        } else if self.features.event_idx {
+            return false;
+        }
+        self.fields.mem().mb();
+        if self.features.event_idx {
             need_event(self.fields.avail_event(), self.published.0, old.0)
         } else {
             self.fields.used_flags() & USED_F_NO_NOTIFY == 0

@@ -77,3 +77,5 @@ impl fmt::Display for Violation {
         }
     }
 }
+
+impl core::error::Error for Violation {}

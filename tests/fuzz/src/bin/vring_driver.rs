@@ -3,4 +3,6 @@
 //! The fuzz target `vring_driver` as a program of libFuzzer.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| caif_fuzz::driver::fuzz(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    caif_fuzz::driver::fuzz(input);
+});

@@ -3,99 +3,74 @@
 //! What the tests of a ring share.
 #![allow(dead_code, reason = "no test needs all of it")]
 
-use vring_host_tests::driver::{write_desc, Buffer, Driver};
+use modem_ring::{Desc, Device, Driver, Fields, Place};
 use vring_host_tests::memory::{Memory, View};
-use vring_host_tests::vring_chain::{DeviceRingError, Segment};
+use vring_host_tests::vring_driver::{DriverRing, SlotState};
 use vring_host_tests::vring_layout::Layout;
-use vring_host_tests::vring_mem::{Features, RingMem};
-use vring_host_tests::vring_reversed::{Chain, DeviceRing, Peeked};
+use vring_host_tests::vring_mem::Features;
+use vring_host_tests::vring_reversed::DeviceRing;
 
 /// Both features, for tests that hold for each.
 pub const BOTH: [Features; 2] = [Features { event_idx: false }, Features { event_idx: true }];
-
-/// The ring under test, over plain memory.
-pub type HostRing<'a> = DeviceRing<View<'a>, Vec<bool>>;
 
 /// Memory with one ring in it.
 pub struct Bench {
     pub memory: Memory,
     pub layout: Layout,
+    pub features: Features,
 }
 
 impl Bench {
-    pub fn new(num: u32) -> Self {
-        let layout = Layout::new(num, 64).expect("num is a power of two");
+    pub fn new(num: u16, features: Features) -> Self {
+        let layout = Layout::new(num.into(), 64).expect("num is a power of two");
         let memory = Memory::new(layout.size());
-        Self { memory, layout }
+        Self {
+            memory,
+            layout,
+            features,
+        }
     }
 
     pub fn view(&self) -> View<'_> {
         self.memory.view(self.layout.size())
     }
 
-    pub fn driver(&self, features: Features) -> Driver<'_> {
-        Driver::new(self.view(), self.layout, features.event_idx, 3)
+    /// The fields of the ring, for a modem without rules.
+    pub fn fields(&self) -> Fields<View<'_>> {
+        Fields::new(self.view(), self.layout)
     }
 
-    pub fn ring(&self, features: Features) -> HostRing<'_> {
-        self.ring_on(self.view(), features)
+    /// The modem as the driver of the ring.
+    pub fn modem_driver(&self) -> Driver<View<'_>, Vec<Place>> {
+        let places = vec![Place::default(); self.layout.num().into()];
+        Driver::new(self.view(), self.layout, self.features, places).expect("enough places")
     }
 
-    pub fn ring_on<M: RingMem>(&self, mem: M, features: Features) -> DeviceRing<M, Vec<bool>> {
-        // The content of the storage must not matter.
-        let storage = vec![true; usize::from(self.layout.num())];
-        DeviceRing::new(mem, self.layout, features, storage).expect("the storage is large enough")
+    /// The modem as the device of the ring.
+    pub fn modem_device(&self) -> Device<View<'_>> {
+        Device::new(self.view(), self.layout, self.features)
     }
 
-    pub fn segments(&self) -> Vec<Segment> {
-        vec![Segment::default(); usize::from(self.layout.num())]
+    /// The reversed ring under test.
+    pub fn reversed(&self) -> DeviceRing<View<'_>, Vec<bool>> {
+        let places = vec![true; self.layout.num().into()];
+        DeviceRing::new(self.view(), self.layout, self.features, places).expect("enough places")
     }
 
-    /// Writes a descriptor, sound or not.
-    pub fn desc(&self, index: u16, flags: u16, next: u16) {
-        let fields = (0x8000_0000 + u64::from(index), 64, flags, next);
-        write_desc(&self.view(), &self.layout, index, fields);
-    }
-
-    /// Puts `heads` into the available ring from its start on, and shows them.
-    pub fn avail(&self, heads: &[u16]) {
-        let view = self.view();
-        for (i, head) in (0u16..).zip(heads) {
-            view.store16(self.layout.avail_ring(i), *head);
-        }
-        view.store16(self.layout.avail_idx(), heads.len() as u16);
-    }
-
-    /// What the first fetch says to the ring as it is.
-    pub fn fetch_once(&self) -> Result<Option<Chain>, DeviceRingError> {
-        self.ring(BOTH[0]).fetch(&mut self.segments())
+    /// The ring to send by under test, with so many slots.
+    pub fn driver(&self, slots: u16) -> DriverRing<View<'_>, Vec<SlotState>> {
+        let slots = vec![SlotState::Taken; slots.into()];
+        DriverRing::new(self.view(), self.layout, self.features, slots)
+            .expect("as many slots are possible")
     }
 }
 
-/// `count` buffers that can be told apart.
-pub fn buffers(count: usize, tag: u64) -> Vec<Buffer> {
-    (0..count as u64)
-        .map(|i| Buffer {
-            addr: (tag << 32) + i * 0x1000,
-            len: 40 + i as u32,
-            flags: 0,
-        })
-        .collect()
-}
-
-/// Fetches a chain that must be there.
-pub fn must_fetch<M: RingMem>(
-    ring: &mut DeviceRing<M, Vec<bool>>,
-    segments: &mut [Segment],
-) -> Chain {
-    ring.fetch(segments)
-        .expect("the ring must be sound")
-        .expect("there must be a chain")
-}
-
-/// Looks at a chain that must be there.
-pub fn must_peek<M: RingMem>(ring: &mut DeviceRing<M, Vec<bool>>) -> Peeked<'_, M, Vec<bool>> {
-    ring.peek()
-        .expect("the ring must be sound")
-        .expect("there must be a chain")
+/// A buffer that can be told from others.
+pub fn buffer(number: u32) -> Desc {
+    Desc {
+        addr: u64::from(number) << 32,
+        len: 40 + number,
+        flags: 0,
+        next: u16::MAX,
+    }
 }

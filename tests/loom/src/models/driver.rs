@@ -6,8 +6,8 @@ use loom::sync::Arc;
 use loom::thread;
 
 use super::{woken, BUFFERS};
-use crate::memory::{Ours, Plan, Probe, Shared};
-use crate::modem::{address, length, Device};
+use crate::memory::{Memory, Plan, Probe, Shared};
+use crate::modem::{buffer, Device};
 use crate::vring_driver::{DriverRing, SlotState};
 use crate::vring_mem::Features;
 
@@ -15,7 +15,7 @@ use crate::vring_mem::Features;
 struct Side {
     shared: Arc<Shared>,
     probe: Probe,
-    ring: DriverRing<Ours, Vec<SlotState>>,
+    ring: DriverRing<Memory, Vec<SlotState>>,
     added: u16,
     reclaimed: u16,
     kicks: Vec<bool>,
@@ -24,7 +24,7 @@ struct Side {
 impl Side {
     fn new(shared: &Arc<Shared>, plan: &Plan, features: Features) -> Self {
         let probe = Probe::default();
-        let mem = Ours::new(shared, plan, &probe);
+        let mem = Memory::tested(shared, plan, &probe);
         let slots = vec![SlotState::Taken; usize::from(shared.layout.num())];
         Self {
             shared: shared.clone(),
@@ -40,8 +40,9 @@ impl Side {
     fn send(&mut self) {
         let slot = self.ring.take().expect("a slot must be free");
         self.shared.buffers[usize::from(slot.index())].write();
+        let buffer = buffer(self.added);
         self.ring
-            .add(slot, address(self.added), length(self.added))
+            .add(slot, buffer.addr, buffer.len)
             .expect("the slot is ours");
         self.added += 1;
         self.kicks
@@ -70,7 +71,7 @@ impl Side {
 /// We send while the modem reads: no lost kick, nothing stale, no buffer read too early.
 pub fn publish(plan: &Plan, features: Features) {
     let shared = Shared::new(BUFFERS);
-    let mut modem = Device::new(&shared, features.event_idx);
+    let mut modem = Device::new(&shared, features);
     let mut side = Side::new(&shared, plan, features);
     let modem = thread::spawn(move || {
         let mut fetched = 0;
@@ -95,7 +96,7 @@ pub fn publish(plan: &Plan, features: Features) {
 /// no buffer that is still being read.
 pub fn reclaim(plan: &Plan, features: Features) {
     let shared = Shared::new(BUFFERS);
-    let mut modem = Device::new(&shared, features.event_idx);
+    let mut modem = Device::new(&shared, features);
     let mut side = Side::new(&shared, plan, features);
     for _ in 0..BUFFERS {
         side.send();
@@ -121,7 +122,7 @@ pub fn reclaim(plan: &Plan, features: Features) {
 /// One buffer that goes round twice.
 pub fn round_trip(plan: &Plan, features: Features) {
     let shared = Shared::new(1);
-    let mut modem = Device::new(&shared, features.event_idx);
+    let mut modem = Device::new(&shared, features);
     let mut side = Side::new(&shared, plan, features);
     let modem = thread::spawn(move || {
         let mut interrupts = Vec::new();

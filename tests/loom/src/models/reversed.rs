@@ -6,8 +6,8 @@ use loom::sync::Arc;
 use loom::thread;
 
 use super::{woken, BUFFERS};
-use crate::memory::{Ours, Plan, Probe, Shared};
-use crate::modem::{address, length, Driver};
+use crate::memory::{Memory, Plan, Probe, Shared};
+use crate::modem::{buffer, Driver};
 use crate::vring_chain::Segment;
 use crate::vring_mem::Features;
 use crate::vring_reversed::{Chain, DeviceRing};
@@ -16,7 +16,7 @@ use crate::vring_reversed::{Chain, DeviceRing};
 struct Side {
     shared: Arc<Shared>,
     probe: Probe,
-    ring: DeviceRing<Ours, Vec<bool>>,
+    ring: DeviceRing<Memory, Vec<bool>>,
     segments: Vec<Segment>,
     fetched: u16,
     kicks: Vec<bool>,
@@ -25,7 +25,7 @@ struct Side {
 impl Side {
     fn new(shared: &Arc<Shared>, plan: &Plan, features: Features) -> Self {
         let probe = Probe::default();
-        let mem = Ours::new(shared, plan, &probe);
+        let mem = Memory::tested(shared, plan, &probe);
         let storage = vec![true; usize::from(shared.layout.num())];
         Self {
             shared: shared.clone(),
@@ -48,9 +48,9 @@ impl Side {
         let chain = probe
             .during("fetch", || ring.fetch(segments))
             .unwrap_or_else(|error| panic!("a stale descriptor: {error}"))?;
-        let segment = self.segments[0];
+        let (segment, sent) = (self.segments[0], buffer(self.fetched));
         assert!(
-            (segment.addr(), segment.len()) == (address(self.fetched), length(self.fetched)),
+            (segment.addr(), segment.len()) == (sent.addr, sent.len),
             "a stale descriptor: {segment:x?}"
         );
         self.shared.buffers[usize::from(chain.head())].read();
@@ -59,7 +59,7 @@ impl Side {
     }
 
     fn give_back(&mut self, chain: Chain) {
-        let written = length(self.fetched - 1);
+        let written = buffer(self.fetched - 1).len;
         self.ring.give_back(chain, written).expect("it is ours");
     }
 
@@ -79,13 +79,9 @@ impl Side {
 /// The modem posts while we fetch: no lost interrupt, nothing stale, no buffer read too early.
 pub fn fetch(plan: &Plan, features: Features) {
     let shared = Shared::new(BUFFERS);
-    let mut modem = Driver::new(&shared, features.event_idx);
+    let mut modem = Driver::new(&shared, features);
     let mut side = Side::new(&shared, plan, features);
-    let modem = thread::spawn(move || {
-        (0..BUFFERS)
-            .map(|desc| modem.post(desc))
-            .collect::<Vec<_>>()
-    });
+    let modem = thread::spawn(move || (0..BUFFERS).map(|_| modem.post()).collect::<Vec<_>>());
     loop {
         side.ring.disable_notify();
         while let Some(chain) = side.fetch() {
@@ -103,16 +99,16 @@ pub fn fetch(plan: &Plan, features: Features) {
 /// buffer that is still being read.
 pub fn publish(plan: &Plan, features: Features) {
     let shared = Shared::new(BUFFERS);
-    let mut modem = Driver::new(&shared, features.event_idx);
-    for desc in 0..BUFFERS {
-        modem.post(desc);
+    let mut modem = Driver::new(&shared, features);
+    for _ in 0..BUFFERS {
+        modem.post();
     }
     let mut side = Side::new(&shared, plan, features);
     let modem = thread::spawn(move || {
         let mut reclaimed = 0;
         loop {
             modem.disable_kick();
-            while modem.reclaim().is_some() {
+            while modem.reclaim() {
                 reclaimed += 1;
             }
             if !modem.enable_kick() {
@@ -131,16 +127,16 @@ pub fn publish(plan: &Plan, features: Features) {
 /// One buffer that goes round twice.
 pub fn round_trip(plan: &Plan, features: Features) {
     let shared = Shared::new(1);
-    let mut modem = Driver::new(&shared, features.event_idx);
+    let mut modem = Driver::new(&shared, features);
     let mut side = Side::new(&shared, plan, features);
     let modem = thread::spawn(move || {
-        let mut interrupts = vec![modem.post(0)];
+        let mut interrupts = vec![modem.post()];
         let mut reclaimed = 0;
         loop {
-            while let Some(desc) = modem.reclaim() {
+            while modem.reclaim() {
                 reclaimed += 1;
                 if interrupts.len() < usize::from(BUFFERS) {
-                    interrupts.push(modem.post(desc));
+                    interrupts.push(modem.post());
                 }
             }
             if !modem.enable_kick() {

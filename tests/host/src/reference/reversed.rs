@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0 OR MIT
 
 //! `vring_reversed.rs` against a reference that interprets the same accesses.
 //!
@@ -6,9 +6,9 @@
 //! modem does to the memory: whole sound chains, so that much is reached, and any 16 bits
 //! anywhere, now or right before one of the next loads.
 
-use crate::input::Input;
-use crate::memory::{Access, Memory, View};
-use crate::trace::{passes, Places, Trace};
+use super::input::Input;
+use super::memory::{Access, Memory, View};
+use super::trace::{passes, Places, Trace};
 use crate::vring_chain::{DeviceRingError, Segment};
 use crate::vring_layout::Layout;
 use crate::vring_mem::Features;
@@ -343,6 +343,7 @@ impl Bench<'_> {
     fn check(&self) {
         let reference = &self.reference;
         assert_eq!(self.ring.error(), reference.broken);
+        assert_eq!(self.ring.next(), reference.next_avail);
         let pending = reference.next_used.wrapping_sub(reference.published);
         assert_eq!(self.ring.pending(), pending);
         let in_flight = reference.in_flight.iter().filter(|flag| **flag).count();
@@ -356,8 +357,8 @@ impl Bench<'_> {
     }
 }
 
-/// Eats a ring and calls.
-pub fn fuzz(input: &[u8]) {
+/// Eats a ring and calls. Returns how many chains came out, and the error that broke the ring.
+pub fn fuzz(input: &[u8]) -> (u16, Option<DeviceRingError>) {
     let mut input = Input::new(input);
     let head = input.u8();
     let num = 1 << (head & 7);
@@ -407,4 +408,5 @@ pub fn fuzz(input: &[u8]) {
         bench.step(&mut modem, &mut input);
         bench.check();
     }
+    (bench.reference.next_avail, bench.reference.broken)
 }

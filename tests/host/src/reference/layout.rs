@@ -1,9 +1,9 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0 OR MIT
 
 //! `vring_layout.rs` against the formulas of the specification.
 
-use crate::input::Input;
-use crate::trace::{passes, Places};
+use super::input::Input;
+use super::trace::{passes, Places};
 use crate::vring_layout::{need_event, Layout, LayoutError};
 
 /// Eats a geometry and indices.

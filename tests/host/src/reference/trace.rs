@@ -1,8 +1,8 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0 OR MIT
 
 //! What a call did to the ring's memory, to be read by a reference that says what it should do.
 
-use crate::memory::Access;
+use super::memory::Access;
 
 /// The layout of a ring by the formulas of Virtio 1.2, section 2.7, on its own.
 #[derive(Clone, Copy)]

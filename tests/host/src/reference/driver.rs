@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0 OR MIT
 
 //! `vring_driver.rs` against a reference that interprets the same accesses.
 //!
@@ -8,9 +8,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::input::Input;
-use crate::memory::{Access, Memory, View};
-use crate::trace::{passes, Places, Trace};
+use super::input::Input;
+use super::memory::{Access, Memory, View};
+use super::trace::{passes, Places, Trace};
 use crate::vring_driver::{DriverRing, DriverRingError, Slot, SlotState};
 use crate::vring_layout::Layout;
 use crate::vring_mem::Features;
@@ -284,6 +284,7 @@ impl Bench<'_> {
     fn check(&self) {
         let reference = &self.reference;
         assert_eq!(self.ring.error(), reference.broken);
+        assert_eq!(self.ring.next(), reference.next_used);
         assert_eq!(usize::from(self.ring.free()), reference.free.len());
         let (taken, in_flight) = (reference.taken.len(), reference.in_flight.len());
         let all = reference.free.len() + taken + in_flight;
@@ -296,8 +297,8 @@ impl Bench<'_> {
     }
 }
 
-/// Eats a ring and calls.
-pub fn fuzz(input: &[u8]) {
+/// Eats a ring and calls. Returns how many buffers came back, and the error that broke the ring.
+pub fn fuzz(input: &[u8]) -> (u16, Option<DriverRingError>) {
     let mut input = Input::new(input);
     let head = input.u8();
     let num = 1u16 << (head & 7);
@@ -315,7 +316,7 @@ pub fn fuzz(input: &[u8]) {
             assert!(slots == 0 || slots > num);
             let slots = slots.into();
             assert_eq!(error, DriverRingError::Slots { slots, num });
-            return;
+            return (0, Some(error));
         }
     };
     assert!((1..=num).contains(&slots));
@@ -344,4 +345,5 @@ pub fn fuzz(input: &[u8]) {
         bench.step(&mut input);
         bench.check();
     }
+    (bench.reference.next_used, bench.reference.broken)
 }
