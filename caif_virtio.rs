@@ -321,7 +321,7 @@ impl<'bound> net::NetdevOperations for CaifVirtio<'bound> {
         Xmit::Ok
     }
 
-    // There is one caller.
+    // Always inline, see `Rx::poll()`.
     #[inline(always)]
     fn poll(
         &self,

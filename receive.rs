@@ -89,7 +89,8 @@ impl<'bound> Rx<'bound> {
 
     /// Receives frames, at most as many as the budget, and gives their buffers back. Asks for no
     /// interrupts until [`rearm`](Self::rearm).
-    // There is one caller.
+    // Always inline, with `receive()` and the caller: 3 instructions a frame fewer (bench, rx 8x1),
+    // 11 (rx 1x1).
     #[inline(always)]
     pub(crate) fn poll(
         &mut self,
@@ -112,7 +113,7 @@ impl<'bound> Rx<'bound> {
     }
 
     /// Receives frames, at most as many as the budget. Returns how many buffers were looked at.
-    // There is one caller.
+    // Always inline, see `poll()`.
     #[inline(always)]
     fn receive(
         &mut self,
@@ -157,7 +158,7 @@ impl<'bound> Rx<'bound> {
 
     /// Receives at most `left` buffers of a chain, from the one with number `next` on, and gives
     /// the chain back after its last. Returns how many buffers were looked at.
-    // One of the two callers is cold.
+    // Always inline: 9 instructions a frame fewer (bench, rx 8x8), 1 more (rx 8x1).
     #[inline(always)]
     fn receive_part(
         &mut self,
@@ -182,6 +183,7 @@ impl<'bound> Rx<'bound> {
 
 impl Frames<'_> {
     /// Receives the frame in a buffer, or counts why not.
+    // Always inline: 45 instructions a frame fewer (bench, rx 8x1).
     #[inline(always)]
     fn receive(&self, cx: &napi::Context<'_>, counters: &Counters, segment: &Segment) {
         if let Err(fault) = self.try_receive(cx, segment) {
@@ -191,7 +193,7 @@ impl Frames<'_> {
     }
 
     /// Copies the frame in a buffer to a packet for the stack, or returns why not.
-    #[inline(always)]
+    #[inline]
     fn try_receive(&self, cx: &napi::Context<'_>, segment: &Segment) -> Result<(), Counter> {
         if segment.is_write() {
             return Err(Counter::Write);

@@ -37,7 +37,7 @@ pub struct Segment {
 
 #[allow(
     clippy::len_without_is_empty,
-    reason = "an empty buffer is one of a bad length like others"
+    reason = "an empty buffer is but one of a length that is of no use"
 )]
 impl Segment {
     /// Returns the modem's address of the buffer.
