@@ -112,6 +112,20 @@ static void reclaim(void)
 	}
 }
 
+/*
+ * Returns whether Linux sent something. The library has no barrier between the index and what was
+ * published by it.
+ */
+static bool has_slot(void)
+{
+	volatile struct vring_avail *avail = from_linux->vq_ring.avail;
+
+	if (avail->idx == from_linux->vq_available_idx)
+		return false;
+	atomic_thread_fence(memory_order_acquire);
+	return true;
+}
+
 /* Handles what Linux sent. Returns slots one by one, in any order, each within 5 s. */
 static void receive(void)
 {
@@ -120,7 +134,8 @@ static void receive(void)
 	uint32_t len;
 	uint8_t *slot;
 
-	while ((slot = virtqueue_get_available_buffer(from_linux, &head, &len))) {
+	while (has_slot() &&
+	       (slot = virtqueue_get_available_buffer(from_linux, &head, &len))) {
 		if (len > CAIF_HEADROOM + CAIF_TAILROOM)
 			soc_received(slot + CAIF_HEADROOM, len - CAIF_HEADROOM - CAIF_TAILROOM);
 		if (!is_up())

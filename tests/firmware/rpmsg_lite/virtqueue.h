@@ -41,7 +41,7 @@ struct vring {
 
 struct virtqueue {
 	struct vring vq_ring;
-	uint16_t vq_queue_index, vq_nentries;
+	uint16_t vq_queue_index, vq_nentries, vq_available_idx;
 };
 
 struct vring_alloc_info {
