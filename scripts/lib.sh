@@ -97,7 +97,7 @@ step() {
 		timer=$! rc=0
 		wait -n -p ended "$pid" "$timer" || rc=$?
 		[ "$ended" = "$timer" ] || break
-		printf '    %4d s  %s\n' $((SECONDS - start)) "$(tail -n 1 "$log" | tr -d '\r' | cut -c1-90)" >&2
+		printf '    %4d s  %s\n' $((SECONDS - start)) "$(tail -n 1 "$log" | tr -d '\r\0' | cut -c1-90)" >&2
 	done
 	{ kill "$timer" && wait "$timer"; } 2>/dev/null || true
 	if [ "$rc" != 0 ]; then
