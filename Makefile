@@ -10,7 +10,7 @@
 ifdef ARCH
 export ARCH
 endif
-PARTS := scripts host modem fuzz interop kunit vm hostile hostile-self-test soak
+PARTS := scripts firmware host modem fuzz interop kunit vm hostile hostile-self-test soak
 .PHONY: $(shell sed -n 's/^\([a-z-]*\):.* \#\# .*/\1/p' $(firstword $(MAKEFILE_LIST))) $(PARTS:%=test-%)
 
 ## For people

@@ -141,6 +141,13 @@ const PARTS: &[Part] = &[
         ..PART
     },
     Part {
+        name: "firmware",
+        what: "the examples of firmware, compiled for the host and for modems, and their resource tables",
+        short: Some(&["tests/firmware/run"]),
+        full: Some(&["tests/firmware/run"]),
+        ..PART
+    },
+    Part {
         name: "scripts",
         what: "the scripts' help and answers to bad input",
         short: Some(&["tests/scripts/run"]),
