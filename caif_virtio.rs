@@ -142,7 +142,7 @@ impl virtio::netdev::Driver for CaifDriver {
 
     fn validate(vdev: &virtio::Device<Core<'_>>) -> Result {
         // Nobody needs a table of descriptors to send or receive a frame.
-        vdev.clear_feature(F_INDIRECT_DESC);
+        vdev.clear_feature::<F_INDIRECT_DESC>();
         Ok(())
     }
 
@@ -168,7 +168,7 @@ impl virtio::netdev::Driver for CaifDriver {
             )
         })?;
         let features = Features {
-            event_idx: vdev.has_feature(F_EVENT_IDX),
+            event_idx: vdev.has_feature::<F_EVENT_IDX>(),
         };
         let tx = Tx::new(&queues, &link, layouts.tx, features, config.uplink)?;
         let windows = Windows::new(&link, tx.dma_range()).inspect_err(|_| {

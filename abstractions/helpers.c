@@ -77,6 +77,12 @@ void helper_netdev_completed_queue(struct net_device *dev, unsigned int pkts,
 
 void helper_txq_trans_cond_update(struct net_device *dev)
 {
+#ifdef CONFIG_BQL
+	const struct dql *dql = &txq(dev)->dql;
+
+	/* More bytes than were sent are a BUG() there. */
+	bytes = min(bytes, dql->num_queued - dql->num_completed);
+#endif
 	txq_trans_cond_update(txq(dev));
 }
 
@@ -113,7 +119,8 @@ void helper_virtio_clear_bit(struct virtio_device *vdev, unsigned int bit)
 
 bool helper_virtio_has_feature(const struct virtio_device *vdev, unsigned int bit)
 {
-	return virtio_has_feature(vdev, bit);
+	/* A bit that the driver does not list is a BUG() in virtio_has_feature(). */
+	return __virtio_test_bit(vdev, bit);
 }
 
 void helper_init_work(struct work_struct *work, void (*func)(struct work_struct *work))

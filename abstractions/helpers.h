@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Functions that are static inlines or macros in the kernel's headers, for
- * callers in Rust. Each does what the function of its name does; a transmit
- * queue is always the device's first.
+ * callers in Rust. Each does what the function of its name does, but for a
+ * BUG(), which no argument leads to; a transmit queue is always the device's
+ * first.
  */
 #ifndef ABSTRACTIONS_HELPERS_H
 #define ABSTRACTIONS_HELPERS_H

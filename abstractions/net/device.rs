@@ -186,8 +186,8 @@ impl TxQueue<'_> {
         unsafe { bindings::helper_txq_trans_cond_update(self.0.as_raw()) }
     }
 
-    /// Counts packets of `bytes` bytes in total as completed, for the byte queue limits. They must
-    /// have been counted as sent before.
+    /// Counts packets of `bytes` bytes in total as completed, for the byte queue limits. Bytes that
+    /// were not counted as sent are left out.
     #[inline]
     pub(crate) fn completed(&self, packets: u32, bytes: u32) {
         // SAFETY: The device is valid, and the lock of its transmit queue is held.

@@ -117,6 +117,17 @@ int caif_kunit_send(struct net_device *dev, const void *frame, unsigned int len)
 
 int caif_kunit_send_watched(struct net_device *dev, const void *frame, unsigned int len,
 			    void (*destructor)(struct sk_buff *skb))
+void caif_kunit_reset_bql(struct net_device *dev)
+{
+	struct netdev_queue *queue = netdev_get_tx_queue(dev, 0);
+
+	local_bh_disable();
+	__netif_tx_lock(queue, smp_processor_id());
+	netdev_tx_reset_queue(queue);
+	__netif_tx_unlock(queue);
+	local_bh_enable();
+}
+
 {
 	struct sk_buff *skb = alloc_skb(LL_RESERVED_SPACE(dev) + len, GFP_KERNEL);
 

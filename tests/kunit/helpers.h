@@ -30,6 +30,8 @@ void caif_kunit_no_bql(struct net_device *dev);
 /* Sends a copy of a frame through the queueing discipline. */
 int caif_kunit_send(struct net_device *dev, const void *frame, unsigned int len);
 /* As above, with a destructor, which needs no argument. */
+/* Lets the byte queue limits forget what was sent. */
+void caif_kunit_reset_bql(struct net_device *dev);
 int caif_kunit_send_watched(struct net_device *dev, const void *frame, unsigned int len,
 			    void (*destructor)(struct sk_buff *skb));
 /* What the watchdog does when it bites. */

@@ -173,6 +173,12 @@ impl<'a> Netdev<'a> {
     /// effect from the next completion on.
     pub(crate) fn lift_byte_limits(&self) {
         // SAFETY: The device is registered.
+    }
+
+    /// Lets the byte queue limits forget what was sent.
+    pub(crate) fn reset_byte_limits(&self) {
+        // SAFETY: The device is registered.
+        unsafe { bindings::caif_kunit_reset_bql(self.as_raw()) }
         unsafe { bindings::caif_kunit_no_bql(self.as_raw()) }
     }
 

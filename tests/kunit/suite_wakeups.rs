@@ -164,6 +164,21 @@ mod tests {
     }
 
     #[test]
+    fn byte_limits_that_forget_what_was_sent() -> Result {
+        each_way(|_, link| {
+            for round in 0..3 {
+                let head = link.send(&frame(round, 60)?)?;
+                link.netdev.reset_byte_limits();
+                link.tx.complete(head);
+                // Either way, this is polled for.
+                link.receive(frame(round, 40)?)?;
+                link.pass(round)?;
+            }
+            Ok(())
+        })
+    }
+
+    #[test]
     fn modem_that_wants_no_kicks() -> Result {
         each_way(|fake, link| {
             link.lift_byte_limits()?;
