@@ -39,6 +39,11 @@ void helper_netif_tx_lock(struct net_device *dev)
 	__netif_tx_lock(txq(dev), smp_processor_id());
 }
 
+bool helper_netif_tx_trylock(struct net_device *dev)
+{
+	return __netif_tx_trylock(txq(dev));
+}
+
 void helper_netif_tx_unlock(struct net_device *dev)
 {
 	__netif_tx_unlock(txq(dev));
@@ -72,17 +77,17 @@ bool helper_netif_xmit_stopped(const struct net_device *dev)
 void helper_netdev_completed_queue(struct net_device *dev, unsigned int pkts,
 				   unsigned int bytes)
 {
-	netdev_tx_completed_queue(txq(dev), pkts, bytes);
-}
-
-void helper_txq_trans_cond_update(struct net_device *dev)
-{
 #ifdef CONFIG_BQL
 	const struct dql *dql = &txq(dev)->dql;
 
 	/* More bytes than were sent are a BUG() there. */
 	bytes = min(bytes, dql->num_queued - dql->num_completed);
 #endif
+	netdev_tx_completed_queue(txq(dev), pkts, bytes);
+}
+
+void helper_txq_trans_cond_update(struct net_device *dev)
+{
 	txq_trans_cond_update(txq(dev));
 }
 

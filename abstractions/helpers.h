@@ -19,6 +19,7 @@ void helper_netif_napi_add(struct net_device *dev, struct napi_struct *napi,
 void helper_napi_schedule(struct napi_struct *napi);
 
 void helper_netif_tx_lock(struct net_device *dev);
+bool helper_netif_tx_trylock(struct net_device *dev);
 void helper_netif_tx_unlock(struct net_device *dev);
 void helper_netif_stop_queue(struct net_device *dev);
 void helper_netif_wake_queue(struct net_device *dev);

@@ -157,6 +157,12 @@ impl<'a> Netdev<'a> {
         unsafe { bindings::caif_kunit_poll_without_budget(self.as_raw()) }
     }
 
+    /// Polls with a budget of 0 in the middle of a transmission of this CPU.
+    pub(crate) fn poll_while_sending(&self) {
+        // SAFETY: The device is registered.
+        unsafe { bindings::caif_kunit_poll_while_sending(self.as_raw()) }
+    }
+
     /// Whether the link is there.
     pub(crate) fn carrier(&self) -> bool {
         // SAFETY: The device is registered.
@@ -169,16 +175,16 @@ impl<'a> Netdev<'a> {
         unsafe { bindings::caif_kunit_is_stopped(self.as_raw()) }
     }
 
-    /// Keeps the byte queue limits, which begin at a single packet, from stopping the queue. Has an
-    /// effect from the next completion on.
-    pub(crate) fn lift_byte_limits(&self) {
-        // SAFETY: The device is registered.
-    }
-
     /// Lets the byte queue limits forget what was sent.
     pub(crate) fn reset_byte_limits(&self) {
         // SAFETY: The device is registered.
         unsafe { bindings::caif_kunit_reset_bql(self.as_raw()) }
+    }
+
+    /// Keeps the byte queue limits, which begin at a single packet, from stopping the queue. Has an
+    /// effect from the next completion on.
+    pub(crate) fn lift_byte_limits(&self) {
+        // SAFETY: The device is registered.
         unsafe { bindings::caif_kunit_no_bql(self.as_raw()) }
     }
 
