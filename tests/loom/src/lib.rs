@@ -18,7 +18,7 @@
 //! that a write barrier that is too weak is the same to it as one that is strong enough; and
 //! loads are never done after later stores on their own.
 //!
-//! How to run: `cargo test -p vring-loom`, or `tests/host/run`, which counts these tests too.
+//! How to run: `cargo test --release -p vring-loom`, or `tests/host/run`, which counts these tests too.
 
 pub use kernel_pure::{
     vring_chain, vring_driver, vring_layout, vring_mem, vring_news, vring_reversed,
