@@ -53,6 +53,7 @@ use crate::{
             Settings,
             SkBuff,
             Stats64,
+            TxGuard,
             TxLock,
             TxQueue,
             Xmit, //
@@ -142,7 +143,7 @@ impl virtio::netdev::Driver for CaifDriver {
 
     fn validate(vdev: &virtio::Device<Core<'_>>) -> Result {
         // Nobody needs a table of descriptors to send or receive a frame.
-        vdev.clear_feature(F_INDIRECT_DESC);
+        vdev.clear_feature::<F_INDIRECT_DESC>();
         Ok(())
     }
 
@@ -168,7 +169,7 @@ impl virtio::netdev::Driver for CaifDriver {
             )
         })?;
         let features = Features {
-            event_idx: vdev.has_feature(F_EVENT_IDX),
+            event_idx: vdev.has_feature::<F_EVENT_IDX>(),
         };
         let tx = Tx::new(&queues, &link, layouts.tx, features, config.uplink)?;
         let windows = Windows::new(&link, tx.dma_range()).inspect_err(|_| {
@@ -333,11 +334,6 @@ impl<'bound> net::NetdevOperations for CaifVirtio<'bound> {
             tx.lock().parts().0.stop();
             return Polled::Done(0);
         }
-        if cx.budget() == 0 {
-            // netpoll, perhaps in the middle of an interrupt: only transmissions may be completed.
-            self.poll_tx(tx);
-            return Polled::Done(0);
-        }
         self.counters.count(Counter::Poll);
         let received = match rx.poll(cx, &self.counters) {
             Ok(received) => received,
@@ -356,12 +352,23 @@ impl<'bound> net::NetdevOperations for CaifVirtio<'bound> {
         }
         // Only returned buffers can be a reason to wake the queue.
         if self.queues.has_returned() {
-            self.poll_tx(tx);
+            let mut tx = tx.lock();
+            let (queue, tx) = tx.parts();
+            self.complete(queue, tx);
         }
         if received.buffers == cx.budget() || rx.rearm() {
             Polled::More
         } else {
             Polled::Done(received.buffers)
+        }
+    }
+
+    fn poll_tx(&self, tx: &mut TxGuard<'_, Tx<'bound>>) {
+        let (queue, tx) = tx.parts();
+        if self.broken.load(Relaxed) {
+            queue.stop();
+        } else {
+            self.complete(queue, tx);
         }
     }
 
@@ -425,9 +432,7 @@ impl<'bound> CaifVirtio<'bound> {
     }
 
     /// Completes transmissions.
-    fn poll_tx(&self, tx: &TxLock<'_, Tx<'bound>>) {
-        let mut tx = tx.lock();
-        let (queue, tx) = tx.parts();
+    fn complete(&self, queue: &TxQueue<'_>, tx: &mut Tx<'bound>) {
         if let Err(error) = tx.complete(queue).and_then(|()| tx.rearm(queue)) {
             self.tx_broken(queue, error);
         }

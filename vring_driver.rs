@@ -60,7 +60,7 @@ pub enum DriverRingError {
         /// Number of slots.
         slots: u16,
     },
-    /// The used ring names a descriptor that the modem does not have.
+    /// The used ring names a descriptor that the modem does not have, or was not told of yet.
     NotInFlight {
         /// The descriptor.
         id: u16,
@@ -125,8 +125,13 @@ pub enum SlotState {
     /// The sender, as a [`Slot`].
     #[default]
     Taken,
-    /// The modem, at the latest after the next [`DriverRing::publish`].
-    Available,
+    /// The modem, once more buffers than `number` are published.
+    Added {
+        /// How many buffers had been added before.
+        // In 64 bits it does not come round: a modem may keep a slot while any number of others go
+        // by.
+        number: u64,
+    },
 }
 
 /// The driver side of a ring.
@@ -136,10 +141,10 @@ pub enum SlotState {
 ///
 /// # Invariants
 ///
-/// - `next_used`, `known_used`, `published` and `next_avail` follow each other in this order, and
-///   from the first to the last it is at most the number of slots.
-/// - Unless the ring is broken, exactly `next_avail - next_used` slots are
-///   [`Available`](SlotState::Available).
+/// - `next_used`, `known_used`, `published` and `added`, all modulo 2^16, follow each other in this
+///   order, and from the first to the last it is at most the number of slots.
+/// - Unless the ring is broken, exactly `added - next_used` slots are [`Added`](SlotState::Added),
+///   and those that the modem does not see yet are the ones numbered from `published` on.
 /// - The list that starts at `first_free` has `free` slots, all of which are
 ///   [`Free`](SlotState::Free).
 pub struct DriverRing<M: RingMem, S: BorrowMut<[SlotState]>> {
@@ -149,10 +154,10 @@ pub struct DriverRing<M: RingMem, S: BorrowMut<[SlotState]>> {
     slots: S,
     first_free: Option<u16>,
     free: u16,
-    /// Where the next buffer goes in the available ring.
-    next_avail: Wrapping<u16>,
-    /// The `avail.idx` that the modem sees.
-    published: Wrapping<u16>,
+    /// Buffers that were added. Modulo 2^16, where the next one goes in the available ring.
+    added: u64,
+    /// Buffers that the modem was told of. Modulo 2^16, the `avail.idx` that it sees.
+    published: u64,
     /// Where the next buffer is in the used ring.
     next_used: Wrapping<u16>,
     /// The last `used.idx` that was read and found possible.
@@ -196,8 +201,8 @@ impl<M: RingMem, S: BorrowMut<[SlotState]>> DriverRing<M, S> {
             slots,
             first_free: Some(0),
             free,
-            next_avail: Wrapping(0),
-            published: Wrapping(0),
+            added: 0,
+            published: 0,
             next_used: Wrapping(0),
             known_used: Wrapping(0),
             notify_disabled: false,
@@ -261,7 +266,7 @@ impl<M: RingMem, S: BorrowMut<[SlotState]>> DriverRing<M, S> {
         }
         let Slot(slot) = slot;
         match self.slots.borrow_mut().get_mut(usize::from(slot)) {
-            Some(state @ SlotState::Taken) => *state = SlotState::Available,
+            Some(state @ SlotState::Taken) => *state = SlotState::Added { number: self.added },
             _ => return Err(self.break_with(DriverRingError::NotTaken { slot })),
         }
         let desc = self.layout.desc(slot);
@@ -271,27 +276,28 @@ impl<M: RingMem, S: BorrowMut<[SlotState]>> DriverRing<M, S> {
         self.mem.store64(desc, addr);
         self.mem.store64(desc + 8, rest);
         self.mem
-            .store16(self.layout.avail_ring(self.next_avail.0), slot);
-        // INVARIANT: One slot more is in flight, and there are not more in flight than slots.
-        self.next_avail += 1;
+            .store16(self.layout.avail_ring(self.added as u16), slot);
+        // INVARIANT: One slot more is added, with a number not below `published`, and there are
+        // not more added than slots.
+        self.added = self.added.wrapping_add(1);
         Ok(())
     }
 
     /// Tells the modem about all buffers added since the last call. Returns whether it must be
     /// kicked to notice.
     pub fn publish(&mut self) -> bool {
-        if self.broken.is_some() || self.published == self.next_avail {
+        if self.broken.is_some() || self.published == self.added {
             return false;
         }
-        let old = self.published;
+        let (old, new) = (self.published as u16, self.added as u16);
         self.mem.wmb();
-        self.mem.store16(self.layout.avail_idx(), self.next_avail.0);
+        self.mem.store16(self.layout.avail_idx(), new);
         // INVARIANT: Equal to its successor.
-        self.published = self.next_avail;
+        self.published = self.added;
         self.mem.mb();
         if self.features.event_idx {
             let event = self.mem.load16(self.layout.avail_event());
-            need_event(event, self.published.0, old.0)
+            need_event(event, new, old)
         } else {
             self.mem.load16(self.layout.used_flags()) & USED_F_NO_NOTIFY == 0
         }
@@ -318,11 +324,11 @@ impl<M: RingMem, S: BorrowMut<[SlotState]>> DriverRing<M, S> {
         let Some((slot, state)) = found else {
             return Err(self.break_by_id(id));
         };
-        if *state != SlotState::Available {
+        if !matches!(*state, SlotState::Added { number } if number < self.published) {
             return Err(self.break_with(DriverRingError::NotInFlight { id: slot }));
         }
-        // INVARIANT: The slot is free and the first of the list now; one slot less is in flight,
-        // and `next_used` was not at `known_used`.
+        // INVARIANT: The slot is free and the first of the list now; one slot less is added, which
+        // the modem saw, and `next_used` was not at `known_used`.
         *state = SlotState::Free {
             next: self.first_free.replace(slot),
         };
@@ -372,7 +378,7 @@ impl<M: RingMem, S: BorrowMut<[SlotState]>> DriverRing<M, S> {
     fn read_used_idx(&mut self) -> Result<bool, DriverRingError> {
         let idx = Wrapping(self.mem.load16(self.layout.used_idx()));
         let delta = (idx - self.next_used).0;
-        let allowed = (self.published - self.next_used).0;
+        let allowed = (Wrapping(self.published as u16) - self.next_used).0;
         if delta > allowed {
             return Err(self.break_with(DriverRingError::UsedJump { delta, allowed }));
         }

@@ -39,6 +39,11 @@ void helper_netif_tx_lock(struct net_device *dev)
 	__netif_tx_lock(txq(dev), smp_processor_id());
 }
 
+bool helper_netif_tx_trylock(struct net_device *dev)
+{
+	return __netif_tx_trylock(txq(dev));
+}
+
 void helper_netif_tx_unlock(struct net_device *dev)
 {
 	__netif_tx_unlock(txq(dev));
@@ -72,6 +77,12 @@ bool helper_netif_xmit_stopped(const struct net_device *dev)
 void helper_netdev_completed_queue(struct net_device *dev, unsigned int pkts,
 				   unsigned int bytes)
 {
+#ifdef CONFIG_BQL
+	const struct dql *dql = &txq(dev)->dql;
+
+	/* More bytes than were sent are a BUG() there. */
+	bytes = min(bytes, dql->num_queued - dql->num_completed);
+#endif
 	netdev_tx_completed_queue(txq(dev), pkts, bytes);
 }
 
@@ -113,7 +124,8 @@ void helper_virtio_clear_bit(struct virtio_device *vdev, unsigned int bit)
 
 bool helper_virtio_has_feature(const struct virtio_device *vdev, unsigned int bit)
 {
-	return virtio_has_feature(vdev, bit);
+	/* A bit that the driver does not list is a BUG() in virtio_has_feature(). */
+	return __virtio_test_bit(vdev, bit);
 }
 
 void helper_init_work(struct work_struct *work, void (*func)(struct work_struct *work))

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Functions that are static inlines or macros in the kernel's headers, for
- * callers in Rust. Each does what the function of its name does; a transmit
- * queue is always the device's first.
+ * callers in Rust. Each does what the function of its name does, but for a
+ * BUG(), which no argument leads to; a transmit queue is always the device's
+ * first.
  */
 #ifndef ABSTRACTIONS_HELPERS_H
 #define ABSTRACTIONS_HELPERS_H
@@ -18,6 +19,7 @@ void helper_netif_napi_add(struct net_device *dev, struct napi_struct *napi,
 void helper_napi_schedule(struct napi_struct *napi);
 
 void helper_netif_tx_lock(struct net_device *dev);
+bool helper_netif_tx_trylock(struct net_device *dev);
 void helper_netif_tx_unlock(struct net_device *dev);
 void helper_netif_stop_queue(struct net_device *dev);
 void helper_netif_wake_queue(struct net_device *dev);

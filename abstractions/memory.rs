@@ -8,22 +8,27 @@ use super::bindings;
 use core::ptr::NonNull;
 use kernel::{
     prelude::*,
+    sync::Arc,
     transmute::{
         AsBytes,
         FromBytes, //
     }, //
 };
 
-/// A range of physical addresses.
+/// What a driver holds a range of physical addresses by. Others can have them when it is dropped.
+pub(crate) trait Claim: Send + Sync {}
+
+/// A range of physical addresses, and the claim to it. The claim ends with the last part of the
+/// range and the last [`Memory`] that was mapped of one.
 ///
 /// # Invariants
 ///
-/// At `start` are `len` bytes of memory that are not the kernel's RAM, so that no reference of
-/// the kernel can point there. The end does not overflow.
-#[derive(Clone, Copy)]
+/// At `start` are, as long as `claim` exists, `len` bytes of memory that are not the kernel's RAM,
+/// so that no reference of the kernel can point there. The end does not overflow.
 pub(crate) struct Physical {
     start: u64,
     len: usize,
+    claim: Arc<dyn Claim>,
 }
 
 impl Physical {
@@ -31,11 +36,12 @@ impl Physical {
     ///
     /// # Safety
     ///
-    /// At `start` there must be `len` bytes of memory that are not the kernel's RAM.
-    pub(crate) unsafe fn new(start: u64, len: usize) -> Result<Self> {
+    /// At `start` there must be, as long as `claim` exists, `len` bytes of memory that are not the
+    /// kernel's RAM.
+    pub(crate) unsafe fn new(start: u64, len: usize, claim: Arc<dyn Claim>) -> Result<Self> {
         start.checked_add(len as u64).ok_or(EOVERFLOW)?;
         // INVARIANT: By the safety requirements, and checked above.
-        Ok(Self { start, len })
+        Ok(Self { start, len, claim })
     }
 
     /// Returns the part of `len` bytes at `offset`. `ERANGE` if it is not all inside.
@@ -47,6 +53,7 @@ impl Physical {
         Ok(Self {
             start: self.start + offset as u64,
             len,
+            claim: self.claim.clone(),
         })
     }
 
@@ -68,8 +75,11 @@ impl Physical {
             unsafe { bindings::memremap(self.start, self.len, bindings::MEMREMAP_WB as c_ulong) };
         let base = NonNull::new(base.cast()).ok_or(ENOMEM)?;
         // SAFETY: `memremap()` mapped `len` bytes, which stay until `memunmap()`. By the type
-        // invariant, they are not the kernel's RAM, to which there could be references.
-        Ok(unsafe { Memory::from_raw(base, Some(self.start), self.len, unmap) })
+        // invariant, they are not the kernel's RAM, to which there could be references, as long as
+        // there is the claim, which is added below.
+        let mut memory = unsafe { Memory::from_raw(base, Some(self.start), self.len, unmap) };
+        memory._claim = Some(self.claim.clone());
+        Ok(memory)
     }
 }
 
@@ -93,6 +103,8 @@ pub(crate) struct Memory {
     pa: Option<u64>,
     len: usize,
     release: fn(NonNull<u8>, usize),
+    /// Dropped after `release` was called.
+    _claim: Option<Arc<dyn Claim>>,
 }
 
 // SAFETY: The mapping is not tied to a thread.
@@ -119,6 +131,7 @@ impl Memory {
             pa,
             len,
             release,
+            _claim: None,
         }
     }
 

@@ -4,6 +4,24 @@
 //!
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
+/// Fails to compile if one of the types is `Send`, which a proof of what this CPU holds or runs must
+/// not be.
+macro_rules! assert_not_send {
+    ($($type:ty),+) => {
+        $(const _: () = {
+            trait Probe<Which> {
+                fn probe() {}
+            }
+            struct Any;
+            struct Sendable;
+            impl<T: ?Sized> Probe<Any> for T {}
+            impl<T: ?Sized + Send> Probe<Sendable> for T {}
+            // Ambiguous if both apply.
+            let _ = <$type as Probe<_>>::probe;
+        };)+
+    };
+}
+
 mod device;
 pub(crate) mod ethtool;
 pub(crate) mod napi;
@@ -18,6 +36,7 @@ pub(crate) use self::{
         Parts,
         Settings,
         Stats64,
+        TxGuard,
         TxLock,
         TxQueue,
         Xmit, //

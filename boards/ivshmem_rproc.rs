@@ -41,6 +41,7 @@ mod vring_layout;
 
 use crate::{
     abstractions::{
+        memory::Physical,
         pci::{
             MsiX,
             Region, //
@@ -224,7 +225,6 @@ impl Handler for Vector {
 struct Function<'bound> {
     _registration: Registration<Board>,
     _vectors: MsiX<'bound, Vector>,
-    _memory: Region,
 }
 
 kernel::pci_device_table!(
@@ -241,10 +241,10 @@ struct IvshmemRproc;
 
 impl IvshmemRproc {
     /// Claims the shared memory, and checks its size.
-    fn memory(pdev: &pci::Device<Core<'_>>) -> Result<Region> {
+    fn memory(pdev: &pci::Device<Core<'_>>) -> Result<Physical> {
         let memory = Region::claim(pdev, 2, NAME)
             .inspect_err(|e| dev_err!(pdev, "BAR 2 cannot be claimed ({e:?})\n"))?;
-        let len = memory.physical().len();
+        let len = memory.len();
         if !len.is_power_of_two() || !(map::MIN_SIZE..=map::MAX_SIZE).contains(&len) {
             dev_err!(
                 pdev,
@@ -291,7 +291,7 @@ impl pci::Driver for IvshmemRproc {
         pdev.set_master();
 
         let memory = Self::memory(pdev)?;
-        let (control, carveouts) = layout::map(&memory.physical())?;
+        let (control, carveouts) = layout::map(&memory)?;
         if let Err((magic, version)) = control.check()? {
             dev_err!(
                 pdev,
@@ -335,7 +335,6 @@ impl pci::Driver for IvshmemRproc {
         Ok(Function {
             _registration: Registration::new(unregistered)?,
             _vectors: vectors,
-            _memory: memory,
         })
     }
 }

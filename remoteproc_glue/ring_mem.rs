@@ -38,7 +38,7 @@ impl VringMem<'_> {
     ///
     /// The `size` bytes from `base` on must be valid for volatile reads and writes for `'bound`.
     pub(super) unsafe fn new(base: NonNull<u8>, size: usize) -> Option<Self> {
-        if !base.addr().get().is_multiple_of(16) {
+        if base.addr().get() % 16 != 0 {
             return None;
         }
         // INVARIANT: By the safety requirements and the check above.

@@ -21,6 +21,7 @@ use crate::abstractions::bindings;
 use core::{
     cell::UnsafeCell,
     marker::PhantomData,
+    num::NonZeroU32,
     ops::{
         Deref,
         DerefMut, //
@@ -28,7 +29,10 @@ use core::{
 };
 use kernel::{
     prelude::*,
-    types::Opaque, //
+    types::{
+        NotThreadSafe,
+        Opaque, //
+    }, //
 };
 
 /// Standard statistics of a network device.
@@ -66,6 +70,10 @@ pub(crate) trait NetdevOperations: Send + Sync + Sized {
 
     /// Completes transmissions and receives packets. Softirq context: must not sleep.
     fn poll(&self, cx: &napi::Context<'_>, rx: &mut Self::Rx, tx: &TxLock<'_, Self::Tx>) -> Polled;
+
+    /// Completes transmissions for one who wants to send at once (netpoll), perhaps while
+    /// [`poll`](Self::poll) runs on another CPU. Any context, hardirq included: must not sleep.
+    fn poll_tx(&self, tx: &mut TxGuard<'_, Self::Tx>);
 
     /// The queue has been stopped for too long. Softirq context: must not sleep.
     fn tx_timeout(&self, dev: &Device);
@@ -134,10 +142,22 @@ impl Device {
     }
 }
 
-/// The transmit queue, with its lock held.
-pub(crate) struct TxQueue<'a>(&'a Device);
+/// The transmit queue, with its lock held by this CPU.
+pub(crate) struct TxQueue<'a>(&'a Device, NotThreadSafe);
 
-impl TxQueue<'_> {
+assert_not_send!(TxQueue<'static>, &'static TxQueue<'static>);
+
+impl<'a> TxQueue<'a> {
+    /// Describes the transmit queue of a device.
+    ///
+    /// # Safety
+    ///
+    /// The lock of the queue must be held as long as the value exists.
+    #[inline]
+    unsafe fn new(dev: &'a Device) -> Self {
+        Self(dev, NotThreadSafe)
+    }
+
     /// Returns the network device.
     #[inline]
     pub(crate) fn dev(&self) -> &Device {
@@ -186,8 +206,8 @@ impl TxQueue<'_> {
         unsafe { bindings::helper_txq_trans_cond_update(self.0.as_raw()) }
     }
 
-    /// Counts packets of `bytes` bytes in total as completed, for the byte queue limits. They must
-    /// have been counted as sent before.
+    /// Counts packets of `bytes` bytes in total as completed, for the byte queue limits. Bytes that
+    /// were not counted as sent are left out.
     #[inline]
     pub(crate) fn completed(&self, packets: u32, bytes: u32) {
         // SAFETY: The device is valid, and the lock of its transmit queue is held.
@@ -195,7 +215,7 @@ impl TxQueue<'_> {
     }
 }
 
-/// The state of transmission, not locked.
+/// The state of transmission, not locked. It stays on the CPU, where bottom halves are off.
 pub(crate) struct TxLock<'a, T> {
     dev: &'a Device,
     tx: &'a UnsafeCell<T>,
@@ -207,22 +227,49 @@ impl<'a, T> TxLock<'a, T> {
     pub(crate) fn lock(&self) -> TxGuard<'a, T> {
         // SAFETY: The device is valid and has a transmit queue, and this is softirq context.
         unsafe { bindings::helper_netif_tx_lock(self.dev.as_raw()) };
-        // SAFETY: The lock of the transmit queue protects the state and is held now.
-        let tx = unsafe { &mut *self.tx.get() };
-        TxGuard {
-            queue: TxQueue(self.dev),
-            tx,
+        // SAFETY: The lock was just taken.
+        unsafe { TxGuard::new(self.dev, self.tx) }
+    }
+
+    /// Takes the lock of the transmit queue, unless somebody holds it: in hardirq context that may
+    /// be what was interrupted. Bottom halves or interrupts must be off.
+    fn try_lock(&self) -> Option<TxGuard<'a, T>> {
+        // SAFETY: The device is valid and has a transmit queue.
+        if !unsafe { bindings::helper_netif_tx_trylock(self.dev.as_raw()) } {
+            return None;
         }
+        // SAFETY: The lock was just taken.
+        Some(unsafe { TxGuard::new(self.dev, self.tx) })
     }
 }
 
-/// The state of transmission, locked.
+assert_not_send!(TxLock<'static, ()>, &'static TxLock<'static, ()>);
+
+/// The state of transmission, locked by this CPU.
 pub(crate) struct TxGuard<'a, T> {
     queue: TxQueue<'a>,
     tx: &'a mut T,
 }
 
+assert_not_send!(TxGuard<'static, ()>, &'static TxGuard<'static, ()>);
+
 impl<'a, T> TxGuard<'a, T> {
+    /// Describes the locked state.
+    ///
+    /// # Safety
+    ///
+    /// The lock of the device's transmit queue must be held and protect `tx`, and passes to the
+    /// guard.
+    #[inline]
+    unsafe fn new(dev: &'a Device, tx: &'a UnsafeCell<T>) -> Self {
+        Self {
+            // SAFETY: By the safety requirements, the lock is held until the guard is dropped.
+            queue: unsafe { TxQueue::new(dev) },
+            // SAFETY: By the safety requirements, nobody else uses the state.
+            tx: unsafe { &mut *tx.get() },
+        }
+    }
+
     /// Returns the queue and the state of transmission.
     #[inline]
     pub(crate) fn parts(&mut self) -> (&TxQueue<'a>, &mut T) {
@@ -344,7 +391,9 @@ impl<O: NetdevOperations> Callbacks<O> {
         // SAFETY: The network core holds the lock of the transmit queue, which protects this
         // state.
         let tx = unsafe { &mut *parts.tx.get() };
-        match parts.ops.start_xmit(&TxQueue(dev), tx, skb) {
+        // SAFETY: As above, until this function returns.
+        let queue = unsafe { TxQueue::new(dev) };
+        match parts.ops.start_xmit(&queue, tx, skb) {
             Xmit::Ok => bindings::netdev_tx_NETDEV_TX_OK,
             Xmit::Busy(skb) => {
                 skb.into_raw();
@@ -359,14 +408,22 @@ impl<O: NetdevOperations> Callbacks<O> {
         let dev = unsafe { (*napi).dev };
         // SAFETY: Polling is possible only while the device is open, see also `Callbacks`.
         let (dev, instance, parts) = unsafe { Self::borrow(dev) };
-        let budget = u32::try_from(budget).unwrap_or(0);
-        // SAFETY: This is the poll function of `instance`. The device has the statistics, see
-        // `AllocatedNetdev::new()`.
-        let cx = unsafe { napi::Context::new(instance, dev, budget) };
-        // SAFETY: No other run of the poll function is under way, and only it uses this state.
-        let rx = unsafe { &mut *parts.rx.get() };
         let tx = TxLock { dev, tx: &parts.tx };
+        let Some(budget) = u32::try_from(budget).ok().and_then(NonZeroU32::new) else {
+            // netpoll does not own the instance's state: another run may be under way.
+            if let Some(mut tx) = tx.try_lock() {
+                parts.ops.poll_tx(&mut tx);
+            }
+            return 0;
+        };
+        // SAFETY: This is the poll function of `instance`, with a budget. The device has the
+        // statistics, see `AllocatedNetdev::new()`.
+        let cx = unsafe { napi::Context::new(instance, dev, budget) };
+        // SAFETY: NAPI calls with a budget only while it owns the instance's state, so that no
+        // other such run is under way, and only those use this state.
+        let rx = unsafe { &mut *parts.rx.get() };
         let polled = parts.ops.poll(&cx, rx, &tx);
+        let budget = budget.get();
         match polled {
             Polled::Done(done) if done < budget => {
                 let done = done as c_int;

@@ -6,7 +6,11 @@
 
 use super::device::Device;
 use crate::abstractions::bindings;
-use kernel::types::Opaque;
+use core::num::NonZeroU32;
+use kernel::types::{
+    NotThreadSafe,
+    Opaque, //
+};
 
 /// A NAPI instance of a network device.
 ///
@@ -59,23 +63,33 @@ impl Napi {
     }
 }
 
-/// One run of the poll function: the proof that it is running, in softirq context, and that no
-/// other run is.
+/// One run of the poll function with a budget: the proof that it is running, in softirq context,
+/// and that no other such run is.
 pub(crate) struct Context<'a> {
     napi: &'a Napi,
     dev: &'a Device,
-    budget: u32,
+    budget: NonZeroU32,
+    _not_send: NotThreadSafe,
 }
+
+assert_not_send!(Context<'static>, &'static Context<'static>);
 
 impl<'a> Context<'a> {
     /// Describes the run of a poll function.
     ///
     /// # Safety
     ///
-    /// To be called by the poll function of `napi`, an instance of `dev`, which has per-CPU
-    /// statistics of the kind `NETDEV_PCPU_STAT_TSTATS`.
-    pub(super) unsafe fn new(napi: &'a Napi, dev: &'a Device, budget: u32) -> Self {
-        Self { napi, dev, budget }
+    /// To be called by the poll function of `napi`, with the budget that it was given. `napi` must
+    /// be an instance of `dev`, which has per-CPU statistics of the kind
+    /// `NETDEV_PCPU_STAT_TSTATS`.
+    #[inline]
+    pub(super) unsafe fn new(napi: &'a Napi, dev: &'a Device, budget: NonZeroU32) -> Self {
+        Self {
+            napi,
+            dev,
+            budget,
+            _not_send: NotThreadSafe,
+        }
     }
 
     /// Returns the network device.
@@ -84,10 +98,10 @@ impl<'a> Context<'a> {
         self.dev
     }
 
-    /// Returns how many packets this run may receive. With 0 it may only complete transmissions.
+    /// Returns how many packets this run may receive, at least one.
     #[inline]
     pub(crate) fn budget(&self) -> u32 {
-        self.budget
+        self.budget.get()
     }
 
     /// The NAPI instance as a C object.

@@ -6,7 +6,10 @@
 
 use crate::abstractions::{
     bindings,
-    memory::Physical, //
+    memory::{
+        Claim,
+        Physical, //
+    }, //
 };
 use core::ptr::from_ref;
 use kernel::{
@@ -14,7 +17,10 @@ use kernel::{
     error::to_result,
     pci,
     prelude::*,
-    sync::aref::ARef, //
+    sync::{
+        aref::ARef,
+        Arc, //
+    }, //
 };
 
 /// The C structure of a device.
@@ -23,7 +29,7 @@ fn as_raw(pdev: &pci::Device) -> *mut bindings::pci_dev {
     from_ref(pdev).cast_mut().cast()
 }
 
-/// A BAR that nobody else can claim: the bare addresses, for one that has RAM behind it.
+/// A BAR that nobody else can claim.
 ///
 /// # Invariants
 ///
@@ -31,13 +37,16 @@ fn as_raw(pdev: &pci::Device) -> *mut bindings::pci_dev {
 pub(crate) struct Region {
     pdev: ARef<pci::Device>,
     num: c_int,
-    physical: Physical,
 }
 
 impl Region {
-    /// Claims the BAR `num`: `ENODEV` if it is not there or not one of memory, `EBUSY` if someone
-    /// else has it.
-    pub(crate) fn claim(pdev: &pci::Device<Bound>, num: u32, name: &'static CStr) -> Result<Self> {
+    /// Claims the BAR `num`, which has RAM behind it, and returns its addresses, which hold the
+    /// claim: `ENODEV` if it is not there or not one of memory, `EBUSY` if someone else has it.
+    pub(crate) fn claim(
+        pdev: &pci::Device<Bound>,
+        num: u32,
+        name: &'static CStr,
+    ) -> Result<Physical> {
         let len = usize::try_from(pdev.resource_len(num)?)?;
         let start = pdev.resource_start(num)?;
         let raw = as_raw(pdev);
@@ -51,24 +60,20 @@ impl Region {
         if len == 0 || flags & bindings::IORESOURCE_MEM as c_ulong == 0 {
             return Err(ENODEV);
         }
-        // SAFETY: A memory BAR is device memory, not the kernel's RAM.
-        let physical = unsafe { Physical::new(start, len) }?;
         let num = c_int::try_from(num)?;
         // SAFETY: The device is valid, `num` was checked, and the name is static.
         to_result(unsafe { bindings::pci_request_region(raw, num, name.as_char_ptr()) })?;
         // INVARIANT: It was just claimed.
-        Ok(Self {
+        let region = Self {
             pdev: pdev.into(),
             num,
-            physical,
-        })
-    }
-
-    /// The addresses.
-    pub(crate) fn physical(&self) -> Physical {
-        self.physical
+        };
+        // SAFETY: A memory BAR is device memory, not the kernel's RAM.
+        unsafe { Physical::new(start, len, Arc::new(region, GFP_KERNEL)?) }
     }
 }
+
+impl Claim for Region {}
 
 impl Drop for Region {
     fn drop(&mut self) {

@@ -48,9 +48,9 @@ pub(crate) struct Shown {
     /// The operation in place of which [`hide`](Self::hide) is called, if there is one.
     pub(super) find: Option<Find>,
     /// Linux's table.
-    own: Atomic<usize>,
-    /// The processor's, or 0 if it has none.
-    copy: Atomic<usize>,
+    own: Atomic<*const u8>,
+    /// The processor's, or null if it has none.
+    copy: Atomic<*mut u8>,
     len: Atomic<usize>,
     /// Where the status of the virtio device is.
     status: Atomic<usize>,
@@ -65,8 +65,8 @@ impl Shown {
     pub(super) fn new(find: Option<Find>) -> Self {
         Self {
             find,
-            own: Atomic::new(0),
-            copy: Atomic::new(0),
+            own: Atomic::new(core::ptr::null()),
+            copy: Atomic::new(core::ptr::null_mut()),
             len: Atomic::new(0),
             status: Atomic::new(0),
             seen: Atomic::new(0),
@@ -76,12 +76,12 @@ impl Shown {
 
     /// Stores where a firmware has its table.
     pub(super) fn found(&self, copy: *mut bindings::resource_table) {
-        self.copy.store(copy.addr(), Relaxed);
+        self.copy.store(copy.cast(), Relaxed);
     }
 
     /// Returns where the table is that was found last, or null.
     pub(super) fn place(&self) -> *mut u8 {
-        core::ptr::with_exposed_provenance_mut(self.copy.load(Relaxed))
+        self.copy.load(Relaxed)
     }
 
     /// Copies the table `own`, of `len` bytes, to the processor's, now and at each refresh.
@@ -93,7 +93,7 @@ impl Shown {
     pub(super) unsafe fn show(&self, own: *const u8, len: usize) {
         // SAFETY: By the safety requirements.
         let status = unsafe { status_offset(own, len) }.unwrap_or(0);
-        self.own.store(own.expose_provenance(), Relaxed);
+        self.own.store(own, Relaxed);
         // INVARIANT: By the safety requirements; `status_offset()` stays below `len`.
         self.len.store(len, Relaxed);
         self.status.store(status, Relaxed);
@@ -103,7 +103,7 @@ impl Shown {
     /// Ends the copying. No kick may be under way any more.
     pub(super) fn hide(&self) {
         self.len.store(0, Relaxed);
-        self.copy.store(0, Relaxed);
+        self.copy.store(core::ptr::null_mut(), Relaxed);
     }
 
     /// Copies the table if the status of the virtio device changed. Any context.
@@ -122,8 +122,10 @@ impl Shown {
 
     /// Returns the status that virtio entered.
     fn status(&self) -> u32 {
-        let own: *const u8 = core::ptr::with_exposed_provenance(self.own.load(Relaxed));
-        let status = own.wrapping_add(self.status.load(Relaxed));
+        let status = self
+            .own
+            .load(Relaxed)
+            .wrapping_add(self.status.load(Relaxed));
         // SAFETY: By the type invariant; callers are between `show()` and `hide()`.
         u32::from(unsafe { status.read_volatile() })
     }
@@ -131,7 +133,7 @@ impl Shown {
     /// Copies the table, its status last: the processor waits for that.
     #[cold]
     fn copy(&self) {
-        let own: *const u8 = core::ptr::with_exposed_provenance(self.own.load(Relaxed));
+        let own = self.own.load(Relaxed);
         let copy = self.place();
         let at = self.status.load(Relaxed);
         let status = self.status();

@@ -70,21 +70,24 @@ impl<Ctx: device::DeviceContext> Device<Ctx> {
         self.0.get()
     }
 
-    /// Returns whether the feature with number `bit` was negotiated.
-    pub(crate) fn has_feature(&self, bit: u32) -> bool {
-        // SAFETY: `self` is a valid virtio device.
-        unsafe { bindings::helper_virtio_has_feature(self.as_raw(), bit) }
+    /// Returns whether the feature with number `BIT` was negotiated, which one that the driver does
+    /// not list was not.
+    pub(crate) fn has_feature<const BIT: u32>(&self) -> bool {
+        const { assert!(BIT < bindings::VIRTIO_FEATURES_BITS) };
+        // SAFETY: `self` is a valid virtio device, and it has that many features.
+        unsafe { bindings::helper_virtio_has_feature(self.as_raw(), BIT) }
     }
 }
 
 impl Device<device::Core<'_>> {
-    /// Withdraws the feature with number `bit`. Only of use in [`validate`].
+    /// Withdraws the feature with number `BIT`. Only of use in [`validate`].
     ///
     /// [`validate`]: super::netdev::Driver::validate
-    pub(crate) fn clear_feature(&self, bit: u32) {
-        // SAFETY: `self` is a valid virtio device, and the core context means that the device's
-        // lock is held, which protects the features.
-        unsafe { bindings::helper_virtio_clear_bit(self.as_raw(), bit) }
+    pub(crate) fn clear_feature<const BIT: u32>(&self) {
+        const { assert!(BIT < bindings::VIRTIO_FEATURES_BITS) };
+        // SAFETY: `self` is a valid virtio device, it has that many features, and the core context
+        // means that the device's lock is held, which protects the features.
+        unsafe { bindings::helper_virtio_clear_bit(self.as_raw(), BIT) }
     }
 
     /// Tells the device that its driver is ready (`virtio_device_ready()`).

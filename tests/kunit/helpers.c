@@ -76,17 +76,29 @@ void caif_kunit_settle(struct net_device *dev)
 		napi_synchronize(napi);
 }
 
-void caif_kunit_poll_without_budget(struct net_device *dev)
+static void poll_without_budget(struct net_device *dev)
 {
 	struct napi_struct *napi;
 
+	list_for_each_entry(napi, &dev->napi_list, dev_list)
+		napi->poll(napi, 0);
+}
+
+void caif_kunit_poll_without_budget(struct net_device *dev)
+{
 	local_bh_disable();
-	list_for_each_entry(napi, &dev->napi_list, dev_list) {
-		if (napi_schedule_prep(napi)) {
-			napi->poll(napi, 0);
-			napi_complete(napi);
-		}
-	}
+	poll_without_budget(dev);
+	local_bh_enable();
+}
+
+void caif_kunit_poll_while_sending(struct net_device *dev)
+{
+	struct netdev_queue *queue = netdev_get_tx_queue(dev, 0);
+
+	local_bh_disable();
+	__netif_tx_lock(queue, smp_processor_id());
+	poll_without_budget(dev);
+	__netif_tx_unlock(queue);
 	local_bh_enable();
 }
 
@@ -103,6 +115,17 @@ bool caif_kunit_is_running(const struct net_device *dev)
 bool caif_kunit_is_stopped(const struct net_device *dev)
 {
 	return netif_tx_queue_stopped(netdev_get_tx_queue(dev, 0));
+}
+
+void caif_kunit_reset_bql(struct net_device *dev)
+{
+	struct netdev_queue *queue = netdev_get_tx_queue(dev, 0);
+
+	local_bh_disable();
+	__netif_tx_lock(queue, smp_processor_id());
+	netdev_tx_reset_queue(queue);
+	__netif_tx_unlock(queue);
+	local_bh_enable();
 }
 
 void caif_kunit_no_bql(struct net_device *dev)

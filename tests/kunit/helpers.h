@@ -20,11 +20,18 @@ int caif_kunit_open(struct net_device *dev);
 void caif_kunit_close(struct net_device *dev);
 /* Waits for the end of polling. */
 void caif_kunit_settle(struct net_device *dev);
-/* Polls as netpoll does, which is to complete transmissions only. */
+/*
+ * Polls as netpoll does, which is to complete transmissions only: without being
+ * the one who scheduled the instance, and perhaps in an interrupt while this CPU
+ * is sending.
+ */
 void caif_kunit_poll_without_budget(struct net_device *dev);
+void caif_kunit_poll_while_sending(struct net_device *dev);
 bool caif_kunit_carrier_ok(const struct net_device *dev);
 bool caif_kunit_is_running(const struct net_device *dev);
 bool caif_kunit_is_stopped(const struct net_device *dev);
+/* Lets the byte queue limits forget what was sent. */
+void caif_kunit_reset_bql(struct net_device *dev);
 /* Keeps the byte queue limits from stopping the queue before the driver does. */
 void caif_kunit_no_bql(struct net_device *dev);
 /* Sends a copy of a frame through the queueing discipline. */

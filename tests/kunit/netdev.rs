@@ -157,6 +157,12 @@ impl<'a> Netdev<'a> {
         unsafe { bindings::caif_kunit_poll_without_budget(self.as_raw()) }
     }
 
+    /// Polls with a budget of 0 in the middle of a transmission of this CPU.
+    pub(crate) fn poll_while_sending(&self) {
+        // SAFETY: The device is registered.
+        unsafe { bindings::caif_kunit_poll_while_sending(self.as_raw()) }
+    }
+
     /// Whether the link is there.
     pub(crate) fn carrier(&self) -> bool {
         // SAFETY: The device is registered.
@@ -167,6 +173,12 @@ impl<'a> Netdev<'a> {
     pub(crate) fn is_stopped(&self) -> bool {
         // SAFETY: The device is registered.
         unsafe { bindings::caif_kunit_is_stopped(self.as_raw()) }
+    }
+
+    /// Lets the byte queue limits forget what was sent.
+    pub(crate) fn reset_byte_limits(&self) {
+        // SAFETY: The device is registered.
+        unsafe { bindings::caif_kunit_reset_bql(self.as_raw()) }
     }
 
     /// Keeps the byte queue limits, which begin at a single packet, from stopping the queue. Has an

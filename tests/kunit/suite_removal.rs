@@ -5,7 +5,11 @@
 use crate::{
     abstractions::{
         event::Event,
-        remoteproc::Crash, //
+        memory::Claim,
+        remoteproc::{
+            Carveout,
+            Crash, //
+        }, //
     },
     control,
     fake::{
@@ -23,15 +27,33 @@ use crate::{
         passes,
         Link,
         LONG, //
-    }, //
+    },
+    unsafe_memory, //
 };
 use kernel::{
     prelude::*,
-    sync::Arc, //
+    sync::{
+        atomic::{
+            AtomicFlag,
+            Relaxed, //
+        },
+        Arc, //
+    }, //
 };
 
 /// How often to go and come in a storm of interrupts.
 const CYCLES: u32 = 20;
+
+/// A claim that sets its flag when it ends.
+struct Flagged(Arc<AtomicFlag>);
+
+impl Claim for Flagged {}
+
+impl Drop for Flagged {
+    fn drop(&mut self) {
+        self.0.store(true, Relaxed);
+    }
+}
 
 /// A modem that is recovered when it crashes.
 fn modem() -> Result<Fake> {
@@ -104,6 +126,19 @@ fn in_a_storm(cycle: impl Fn(&Fake) -> Result) -> Result {
 #[kernel::macros::kunit_tests(caif_virtio_removal)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn memory_is_claimed_as_long_as_a_carveout_has_it() -> Result {
+        let ended = Arc::new(AtomicFlag::new(false), GFP_KERNEL)?;
+        let claim = Arc::new(Flagged(ended.clone()), GFP_KERNEL)?;
+        let memory = unsafe_memory::nowhere(claim)?;
+        let pool = Carveout::unmapped(c"vdev0buffer", memory.part(64, 128)?, 0)?;
+        drop(memory);
+        check!(!ended.load(Relaxed), "the carveout's memory is not claimed");
+        drop(pool);
+        check!(ended.load(Relaxed), "memory is claimed that nobody has");
+        Ok(())
+    }
 
     #[test]
     fn interrupts_and_chains_before_the_probe_ends() -> Result {

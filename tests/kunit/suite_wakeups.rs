@@ -159,6 +159,33 @@ mod tests {
             );
             link.netdev.poll_without_budget();
             check!(link.sink.is_empty(), "a frame arrives without a budget");
+
+            link.lift_byte_limits()?;
+            link.fill_and_return(SLOTS)?;
+            check!(link.netdev.is_stopped(), "the queue is not stopped");
+            link.tx.ring.publish();
+            link.netdev.poll_while_sending();
+            check!(
+                link.netdev.is_stopped(),
+                "slots are taken back while somebody sends"
+            );
+            link.netdev.poll_without_budget();
+            check!(!link.netdev.is_stopped(), "slots are not taken back");
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn byte_limits_that_forget_what_was_sent() -> Result {
+        each_way(|_, link| {
+            for round in 0..3 {
+                let head = link.send(&frame(round, 60)?)?;
+                link.netdev.reset_byte_limits();
+                link.tx.complete(head);
+                // Either way, this is polled for.
+                link.receive(frame(round, 40)?)?;
+                link.pass(round)?;
+            }
             Ok(())
         })
     }

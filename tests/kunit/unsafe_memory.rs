@@ -3,13 +3,18 @@
 //! Memory that modem and driver share, and copies of many bytes to and from it.
 
 use crate::{
-    abstractions::memory::Memory,
+    abstractions::memory::{
+        Claim,
+        Memory,
+        Physical, //
+    },
     bindings, //
 };
 use core::ptr::NonNull;
 use kernel::{
     alloc::flags,
-    prelude::*, //
+    prelude::*,
+    sync::Arc, //
 };
 
 /// A page, for its alignment.
@@ -36,6 +41,13 @@ fn free(base: NonNull<u8>, len: usize) {
     // SAFETY: Only called when a `Memory` is dropped that `Memory::alloc` has made, once: the
     // parts are those of the vector that it took apart.
     drop(unsafe { VVec::<Page>::from_raw_parts(base.as_ptr().cast(), 0, pages) });
+}
+
+/// Claims a page of addresses where no machine has memory.
+pub(crate) fn nowhere(claim: Arc<dyn Claim>) -> Result<Physical> {
+    const PAGE: usize = size_of::<Page>();
+    // SAFETY: The last addresses are those of error pointers, so that there is no RAM.
+    unsafe { Physical::new(u64::MAX - PAGE as u64, PAGE, claim) }
 }
 
 /// Copies `bytes` to `offset` of the memory.

@@ -98,9 +98,10 @@ impl Uplink {
             self.queue
                 .disable_notification(self.memory.guest())
                 .map_err(ring_error)?;
-            while left > 0
-                && let Some((head, segment)) = self.pop()?
-            {
+            while left > 0 {
+                let Some((head, segment)) = self.pop()? else {
+                    break;
+                };
                 let frame = match segment {
                     Some((da, len)) => self.frame(da, len)?,
                     None => {

@@ -97,15 +97,15 @@ fn of_a_ring_to_send_by() {
         }
         ring.write_used_idx(ids.len() as u16);
     };
-    // Slots 0 and 1 are in flight, 2 is taken, 3 is free.
-    let cases: [(&[u32], u16, &str); 6] = [
+    // Slots 0 and 1 are in flight, 2 is taken, 3 is added and not published, 4 is free.
+    let cases: [(&[u32], u16, &str); 8] = [
         (
             &[],
             3,
             "used.idx moved by 3, at most 2 buffers can be done with",
         ),
-        (&[4], 0, "descriptor 4 returned, must be below 4"),
-        (&[0x1_0000], 0, "descriptor 65536 returned, must be below 4"),
+        (&[5], 0, "descriptor 5 returned, must be below 5"),
+        (&[0x1_0000], 0, "descriptor 65536 returned, must be below 5"),
         (
             &[2],
             0,
@@ -117,6 +117,16 @@ fn of_a_ring_to_send_by() {
             "descriptor 3 returned, only those made available can be",
         ),
         (
+            &[0, 3],
+            0,
+            "descriptor 3 returned, only those made available can be",
+        ),
+        (
+            &[4],
+            0,
+            "descriptor 4 returned, only those made available can be",
+        ),
+        (
             &[1, 1],
             0,
             "descriptor 1 returned, only those made available can be",
@@ -125,13 +135,15 @@ fn of_a_ring_to_send_by() {
     for (ids, idx, text) in cases {
         for features in BOTH {
             let bench = Bench::new(8, features);
-            let mut ring = bench.driver(4);
+            let mut ring = bench.driver(5);
             for _ in 0..2 {
                 let slot = ring.take().unwrap();
                 ring.add(slot, 0, 1).unwrap();
             }
             ring.publish();
             let _taken = ring.take().unwrap();
+            let added = ring.take().unwrap();
+            ring.add(added, 0, 1).unwrap();
             put(&bench.fields(), ids);
             if idx != 0 {
                 bench.fields().write_used_idx(idx);

@@ -92,3 +92,31 @@ fn frames_are_sent_by_slots_that_come_back_in_any_order() {
         assert_eq!(last, Some(0), "the one that came back last");
     }
 }
+
+#[test]
+fn a_slot_may_be_kept_while_any_number_of_others_go_by() {
+    for features in BOTH {
+        let bench = Bench::new(2, features);
+        let (mut modem, mut ring) = (bench.modem_device(), bench.driver(2));
+        let kept = ring.take().unwrap();
+        ring.add(kept, 0, 1).unwrap();
+        // The index of the kept one comes round, and is that of one that is not published.
+        for _ in 0..0x1_0000 {
+            let slot = ring.take().unwrap();
+            ring.add(slot, 0, 1).unwrap();
+            ring.publish();
+            while let Some((id, _)) = modem.fetch().unwrap() {
+                if id != 0 {
+                    modem.put_used(id.into(), 0);
+                }
+            }
+            modem.publish();
+            assert_eq!(ring.reclaim(), Ok(Some(1)));
+        }
+        let last = ring.take().unwrap();
+        ring.add(last, 0, 1).unwrap();
+        modem.put_used(0, 0);
+        modem.publish();
+        assert_eq!(ring.reclaim(), Ok(Some(0)), "it was published long ago");
+    }
+}

@@ -25,6 +25,8 @@ struct Reference {
     event_idx: bool,
     free: BTreeSet<u16>,
     taken: BTreeSet<u16>,
+    /// Those that the modem was not told of.
+    added: BTreeSet<u16>,
     in_flight: BTreeSet<u16>,
     next_avail: u16,
     published: u16,
@@ -48,7 +50,7 @@ impl Reference {
         if !self.taken.remove(&slot) {
             return Err(*self.broken.insert(DriverRingError::NotTaken { slot }));
         }
-        self.in_flight.insert(slot);
+        self.added.insert(slot);
         let [l0, l1, l2, l3] = len.to_ne_bytes();
         let rest = u64::from_ne_bytes([l0, l1, l2, l3, 0, 0, 0, 0]);
         trace.store(self.places.desc(slot), 8, addr);
@@ -67,6 +69,7 @@ impl Reference {
         trace.store(self.places.avail_idx(), 2, new.into());
         trace.barrier(Access::Mb);
         self.published = new;
+        self.in_flight.append(&mut self.added);
         if self.event_idx {
             passes(trace.load16(self.places.avail_event()), new, old)
         } else {
@@ -286,8 +289,8 @@ impl Bench<'_> {
         assert_eq!(self.ring.error(), reference.broken);
         assert_eq!(self.ring.next(), reference.next_used);
         assert_eq!(usize::from(self.ring.free()), reference.free.len());
-        let (taken, in_flight) = (reference.taken.len(), reference.in_flight.len());
-        let all = reference.free.len() + taken + in_flight;
+        let (free, taken) = (reference.free.len(), reference.taken.len());
+        let all = free + taken + reference.added.len() + reference.in_flight.len();
         if let Some(error) = reference.broken {
             assert!(!error.to_string().is_empty());
             self.memory.close();
@@ -309,7 +312,7 @@ pub fn fuzz(input: &[u8]) -> (u16, Option<DriverRingError>) {
     let memory = Memory::new(layout.size());
     let features = Features { event_idx };
     // The content of the storage must not matter.
-    let storage = vec![SlotState::Available; slots.into()];
+    let storage = vec![SlotState::Added { number: 0 }; slots.into()];
     let ring = match DriverRing::new(memory.view(), layout, features, storage) {
         Ok(ring) => ring,
         Err(error) => {
@@ -330,6 +333,7 @@ pub fn fuzz(input: &[u8]) -> (u16, Option<DriverRingError>) {
             event_idx,
             free: (0..slots).collect(),
             taken: BTreeSet::new(),
+            added: BTreeSet::new(),
             in_flight: BTreeSet::new(),
             next_avail: 0,
             published: 0,
