@@ -72,9 +72,11 @@ impl Machine {
         })?;
         // No rate limit: each line about a fault is checked.
         guest.ok("echo 0 >/proc/sys/net/core/message_cost")?;
-        // The scans of kmemleak's own thread would only take time.
+        // The scans of kmemleak's own thread would only take time. A kernel that was booted without
+        // kmemleak refuses the command.
         guest.ok(
-            "[ ! -e /sys/kernel/debug/kmemleak ] || echo scan=off >/sys/kernel/debug/kmemleak",
+            "grep -q kmemleak=off /proc/cmdline || [ ! -e /sys/kernel/debug/kmemleak ] || \
+             echo scan=off >/sys/kernel/debug/kmemleak",
         )?;
         let reflector = guest.start_for("guest-tool reflect", 24 * 3600)?;
         guest.ok(&format!(
