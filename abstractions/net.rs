@@ -4,8 +4,8 @@
 //!
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
-/// Fails to compile if one of the types is `Send`, which a proof of what this CPU holds or runs must
-/// not be.
+/// Fails to compile if one of the types is `Send`, which a proof of what this CPU holds or runs
+/// must not be.
 macro_rules! assert_not_send {
     ($($type:ty),+) => {
         $(const _: () = {

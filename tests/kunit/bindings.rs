@@ -4,6 +4,7 @@
 
 #![allow(
     clippy::all,
+    clippy::multiple_unsafe_ops_per_block,
     clippy::undocumented_unsafe_blocks,
     dead_code,
     improper_ctypes,
