@@ -44,7 +44,8 @@ fn ping_sizes(vm: &mut Vm) -> Result<()> {
 /// What the answers to another one's pings leave no room for is not lost by the link.
 fn ping_beside_others(vm: &mut Vm) -> Result<()> {
     vm.up()?;
-    let waiting = vm.start_flowing(&format!("ping {MODEM} --seconds 2"), 60)?;
+    // Long enough to be stopped before it ends, however slow the machine is.
+    let waiting = vm.start_flowing(&format!("ping {MODEM} --seconds 15"), 60)?;
     let signal = |name| {
         format!(
             "for process in /proc/[0-9]*; do \
