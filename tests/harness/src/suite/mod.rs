@@ -2,7 +2,9 @@
 
 //! Runs the parts of the tests, two at a time, and adds up what they say.
 
+mod child;
 pub mod content;
+mod logs;
 pub mod parts;
 pub mod plan;
 pub mod report;

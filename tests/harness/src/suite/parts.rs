@@ -20,7 +20,7 @@ pub struct Part {
     pub arch: Option<&'static str>,
     /// Preparations.
     pub needs: &'static [&'static str],
-    /// Whether nothing else may run meanwhile.
+    /// Whether nothing else may run meanwhile in `make test-all`.
     pub alone: bool,
     /// Whether it has cases. Others only prepare.
     pub cases: bool,
@@ -116,6 +116,16 @@ const PARTS: &[Part] = &[
         ..PART
     },
     Part {
+        name: "soak",
+        what: "crashes, recoveries and rebinds under traffic: as many as fit, in test-all a thousand",
+        short: Some(&["tests/soak/run", "--short"]),
+        full: Some(&["tests/soak/run"]),
+        needs: &["kernel"],
+        // It measures how long a thousand recoveries take.
+        alone: true,
+        ..PART
+    },
+    Part {
         name: "intree",
         what: "the driver as part of the kernel's source: the series of patches, and in test-all kunit.py, DKMS, a device tree",
         short: Some(&["tests/intree/run"]),
@@ -152,16 +162,6 @@ const PARTS: &[Part] = &[
         what: "the scripts' help and answers to bad input",
         short: Some(&["tests/scripts/run"]),
         full: Some(&["tests/scripts/run"]),
-        ..PART
-    },
-    Part {
-        name: "soak",
-        what: "crashes, recoveries and rebinds under traffic: as many as fit, in test-all a thousand",
-        short: Some(&["tests/soak/run", "--short"]),
-        full: Some(&["tests/soak/run"]),
-        needs: &["kernel"],
-        // It looks at how long a recovery takes.
-        alone: true,
         ..PART
     },
     Part {

@@ -4,10 +4,9 @@
 
 use std::{
     fs::File,
-    io::{Read, Seek, SeekFrom},
-    os::unix::process::{CommandExt, ExitStatusExt},
-    path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    os::unix::process::CommandExt,
+    path::PathBuf,
+    process::{Command, ExitStatus, Stdio},
     sync::mpsc::{self, RecvTimeoutError},
     thread,
     time::{Duration, Instant},
@@ -15,14 +14,13 @@ use std::{
 
 use anyhow::{Context, Result};
 use nix::{
-    sys::{
-        signal::{Signal, killpg},
-        wait::{Id, WaitPidFlag, waitid},
-    },
-    unistd::{Pid, SysconfVar, sysconf},
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
 };
 
 use super::{
+    child::{end, wait},
+    logs::{last_line, lines, telling_lines},
     parts::{Part, Set},
     plan::{self, Job, Next, State},
     report::{Report, Row},
@@ -33,8 +31,6 @@ use crate::process::end_with_us;
 
 /// How often a part that runs is told of.
 const TELL: Duration = Duration::from_secs(30);
-/// Lines of a failed part's log that are shown.
-const SHOWN: usize = 40;
 
 /// Where and how parts are run.
 pub struct Runner {
@@ -81,7 +77,7 @@ impl Runner {
             .iter()
             .map(|part| Job {
                 needs: part.needs.iter().filter_map(place).collect(),
-                alone: part.alone,
+                alone: part.alone && self.set == Set::Full,
             })
             .collect();
         let mut states = vec![State::Waiting; parts.len()];
@@ -290,102 +286,9 @@ fn signal_all(running: &[Option<Running>], signal: Signal) {
     }
 }
 
-/// Waits for a part's process, and sends what came of it.
-fn wait(mut child: Child, at: usize, sender: &mpsc::Sender<Event>) {
-    let pid = Pid::from_raw(child.id().cast_signed());
-    // It stays there until `Child::wait`, and so does what it used.
-    let _ = waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT);
-    let cpu = cpu_seconds(pid).unwrap_or(0.0);
-    if let Ok(status) = child.wait() {
-        // Nobody listens any more when the run is over.
-        let _ = sender.send(Event::Ended(at, status, cpu));
-    }
-}
-
-/// Seconds that CPUs worked for a process that has ended, and for its children that have.
-fn cpu_seconds(pid: Pid) -> Option<f64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let ticks = ticks(&stat)?;
-    let second = sysconf(SysconfVar::CLK_TCK).ok()??;
-    Some(ticks as f64 / second as f64)
-}
-
-/// The sum of utime, stime, cutime and cstime, which are fields 14 to 17 of `/proc/PID/stat`.
-fn ticks(stat: &str) -> Option<u64> {
-    // The second field is the name in parentheses, which may have any characters.
-    let (_, rest) = stat.rsplit_once(") ")?;
-    let fields: Vec<_> = rest.split_whitespace().skip(11).take(4).collect();
-    let numbers = fields.iter().map(|field| field.parse::<u64>().ok());
-    (fields.len() == 4).then(|| numbers.sum()).flatten()
-}
-
-fn end(status: ExitStatus) -> End {
-    match (status.code(), status.signal()) {
-        (Some(code), _) => End::Exited(code),
-        (None, signal) => {
-            let signal = signal.and_then(|signal| Signal::try_from(signal).ok());
-            End::Killed(signal.map_or("a signal", Signal::as_str))
-        }
-    }
-}
-
-/// The lines of a log, or of its end if it is long.
-fn lines(path: &Path) -> Vec<String> {
-    const LONG: u64 = 1 << 20;
-    let read = || -> std::io::Result<Vec<u8>> {
-        let mut file = File::open(path)?;
-        let len = file.metadata()?.len();
-        file.seek(SeekFrom::Start(len.saturating_sub(LONG)))?;
-        let mut bytes = Vec::new();
-        file.take(LONG).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    let bytes = read().unwrap_or_default();
-    String::from_utf8_lossy(&bytes).lines().map(plain).collect()
-}
-
-/// The last line that is not empty.
-fn last_line(path: &Path) -> String {
-    let lines = lines(path);
-    lines
-        .into_iter()
-        .rfind(|line| !line.is_empty())
-        .unwrap_or_default()
-}
-
-/// A line without what only a terminal understands.
-fn plain(line: &str) -> String {
-    let mut plain = String::new();
-    let mut chars = line.chars();
-    while let Some(char) = chars.next() {
-        match char {
-            // A sequence ends with a letter.
-            '\x1b' => drop(chars.find(char::is_ascii_alphabetic)),
-            '\t' => plain.push(' '),
-            char if char.is_control() => {}
-            char => plain.push(char),
-        }
-    }
-    plain
-}
-
-/// The lines of a log that tell why it failed: those that say so, and the last ones.
-fn telling_lines(lines: &[String]) -> Vec<&String> {
-    const LAST: usize = 10;
-    let tells = |line: &str| {
-        ["FAIL", "error", "! "]
-            .iter()
-            .any(|mark| line.starts_with(mark))
-            || line.contains("panicked at")
-    };
-    let (early, last) = lines.split_at(lines.len().saturating_sub(LAST));
-    let early = early.iter().filter(|line| tells(line)).take(SHOWN - LAST);
-    early.chain(last).collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Event, Part, Report, Runner, Saved, Set, plain, telling_lines, ticks};
+    use super::{Event, Part, Report, Runner, Saved, Set};
     use crate::suite::parts::Line;
     use std::{os::unix::fs::PermissionsExt, path::Path, sync::mpsc, time::Duration};
 
@@ -393,8 +296,8 @@ mod tests {
         Part {
             name,
             what: "",
-            short: Some(line),
-            full: None,
+            short: None,
+            full: Some(line),
             arch: None,
             needs: &[],
             alone: false,
@@ -414,7 +317,7 @@ mod tests {
         let runner = Runner {
             top: top.to_owned(),
             logs: top.join("logs"),
-            set: Set::Short,
+            set: Set::Full,
             lanes: 2,
             suffix: String::new(),
             grace: Duration::from_millis(100),
@@ -570,28 +473,5 @@ mod tests {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
         // If nobody has waited for it yet, it is a zombie.
         assert!(stat.map_or(true, |stat| stat.contains(") Z ")));
-    }
-
-    #[test]
-    fn cpu_time_is_that_of_all_children() {
-        let stat = "7 (a b) c) S 1 7 7 0 -1 4194560 100 200 0 0 10 20 30 40 20 0 1 0 100";
-        assert_eq!(ticks(stat), Some(100));
-        assert_eq!(ticks("7 (a) S 1"), None);
-    }
-
-    #[test]
-    fn lines_are_shown_as_text() {
-        assert_eq!(plain("\x1b[1m==>\x1b[0m building\r"), "==> building");
-        assert_eq!(plain("a\tb"), "a b");
-    }
-
-    #[test]
-    fn a_failed_part_shows_what_tells_why() {
-        let mut lines: Vec<_> = (0..50).map(|i| format!("ok {i}")).collect();
-        lines[3] = "FAIL  case three".into();
-        let shown = telling_lines(&lines);
-        assert_eq!(shown.len(), 11);
-        assert_eq!(shown[0], "FAIL  case three");
-        assert_eq!(shown[10], "ok 49");
     }
 }
