@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Where everything is that the bench is made of.
+//! The command line of the VM tests, and what all programs that boot machines are told.
 
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Args, Parser};
 
 /// Boots virtual machines with real modem processes and tests the driver end to end.
 ///
@@ -21,13 +21,20 @@ pub struct Config {
     /// Let transfers have as many bytes as in a release's tests, not a fifth of them
     #[arg(long)]
     pub long: bool,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// Where everything is that a machine with modems is made of.
+#[derive(Args, Clone)]
+pub struct Place {
     /// The script that starts QEMU
     #[arg(long, env = "CAIF_RUN_VM")]
     pub run_vm: PathBuf,
     /// Root file system of the machine, with all modules and firmware
     #[arg(long, env = "CAIF_INITRAMFS")]
     pub initramfs: PathBuf,
-    /// Folder with the modem's programs: ivshmem-server and caif-modem
+    /// Folder with the modem's programs: ivshmem-server, caif-modem, caif-hostile
     #[arg(long, env = "CAIF_MODEM_BIN")]
     pub modem_bin: PathBuf,
     /// Folder for the logs of every process

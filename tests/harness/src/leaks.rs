@@ -19,13 +19,12 @@ pub fn scan(guest: &mut Guest) -> Result<()> {
         return Ok(());
     }
     // Memory counts as leaked when a scan finds no pointer to what an earlier one did not find
-    // either, and when it is older than five seconds, so that scans in a row would miss what was
-    // lost last; the kernel crate's own needs five scans. Writing fails where the kernel has given
-    // up looking for leaks.
+    // either, and when it is older than five seconds; the kernel crate's own needs five scans.
+    // Writing fails where the kernel has given up looking for leaks.
     let found = guest
         .start_for(
             &format!(
-                "for i in 1 2 3 4 5 6; do echo scan >{KMEMLEAK} || exit; sleep 2; done; \
+                "sleep 5; for i in 1 2 3 4 5 6; do echo scan >{KMEMLEAK} || exit; done; \
                  cat {KMEMLEAK}"
             ),
             600,

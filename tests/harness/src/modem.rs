@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 
-use crate::{config::Config, process::Process};
+use crate::{config::Place, process::Process};
 
 /// The first process of a modem prints its readiness at once, even on a busy machine.
 const START: Duration = Duration::from_secs(20);
@@ -30,9 +30,9 @@ pub struct Modem {
 
 impl Modem {
     /// Starts the server and, once that listens, the modem.
-    pub fn start(config: &Config, dir: &Path, logs: &Path, index: usize) -> Result<Self> {
+    pub fn start(place: &Place, dir: &Path, logs: &Path, index: usize) -> Result<Self> {
         let socket = dir.join(format!("iv{index}"));
-        let mut command = Command::new(config.modem_bin.join("ivshmem-server"));
+        let mut command = Command::new(place.modem_bin.join("ivshmem-server"));
         command.arg("--socket").arg(&socket);
         command.args(["--size", "16M", "--vectors", "4"]);
         let server = Process::start(&format!("ivshmem-server{index}"), command, logs)?;
@@ -40,7 +40,7 @@ impl Modem {
             .output
             .wait_for(0, "listening", START)
             .context("ivshmem-server")?;
-        let program = config.modem_bin.join("caif-modem");
+        let program = place.modem_bin.join("caif-modem");
         let name = format!("caif-modem{index}");
         // Linkids must be unique among the modems of one host.
         let first = 1 + 100 * index;

@@ -51,7 +51,9 @@ fn run_case(config: &Config, case: &Case, machine: &mut Option<Machine>) -> Resu
     let machine = match machine {
         Some(machine) => machine,
         None => {
-            let vm = Vm::boot(config, case.boards, &config.logs.join(case.name))?;
+            let logs = config.place.logs.join(case.name);
+            let mut vm = Vm::boot(&config.place, case.boards, &logs)?;
+            vm.long = config.long;
             machine.insert(Machine {
                 vm,
                 boards: case.boards,

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
 use crate::{
-    config::Config,
+    config::Place,
     guest::{Guest, Running},
     modem::Modem,
     output::Output,
@@ -25,6 +25,11 @@ const BOOT: Duration = Duration::from_secs(240);
 /// For the kernel to report something that takes it a moment.
 pub const SOON: Duration = Duration::from_secs(60);
 
+/// Seconds after which a storm counts as one that nobody ends.
+const STORM: u64 = 300;
+/// The guest's file that ends a storm.
+const ENOUGH: &str = "/tmp/enough";
+
 pub struct Vm {
     pub guest: Guest,
     /// The kernel's console.
@@ -32,27 +37,27 @@ pub struct Vm {
     pub modems: Vec<Modem>,
     qemu: Process,
     pub logs: PathBuf,
-    /// See [`Config::long`].
-    long: bool,
+    /// Whether transfers have as many bytes as in a release's tests.
+    pub long: bool,
     // Last, so that the sockets outlive the processes that use them.
     _dir: TempDir,
 }
 
 impl Vm {
-    pub fn boot(config: &Config, boards: usize, logs: &Path) -> Result<Self> {
+    pub fn boot(place: &Place, boards: usize, logs: &Path) -> Result<Self> {
         std::fs::create_dir_all(logs)?;
         let dir = tempfile::Builder::new().prefix("caif-vm-").tempdir()?;
         let modems = (0..boards)
-            .map(|index| Modem::start(config, dir.path(), logs, index))
+            .map(|index| Modem::start(place, dir.path(), logs, index))
             .collect::<Result<Vec<_>>>()?;
         let agent = dir.path().join("agent");
         let listener = UnixListener::bind(&agent)?;
-        let mut command = Command::new(&config.run_vm);
+        let mut command = Command::new(&place.run_vm);
         command.arg("--agent").arg(&agent);
         for modem in &modems {
             command.arg("--ivshmem").arg(&modem.socket);
         }
-        command.arg(&config.initramfs);
+        command.arg(&place.initramfs);
         let qemu = Process::start("kernel", command, logs)?;
         let kernel = qemu.output.clone();
         let guest = Guest::accept(&listener, BOOT).with_context(|| {
@@ -64,7 +69,7 @@ impl Vm {
             modems,
             qemu,
             logs: logs.to_owned(),
-            long: config.long,
+            long: false,
             _dir: dir,
         })
     }
@@ -81,7 +86,9 @@ impl Vm {
 
     /// Starts a traffic generator, by its arguments, and waits until its traffic flows.
     pub fn start_flowing(&mut self, traffic: &str, seconds: u64) -> Result<Running> {
-        self.guest.ok("rm -f /tmp/flowing && mkfifo /tmp/flowing")?;
+        self.guest.ok(&format!(
+            "rm -f /tmp/flowing {ENOUGH} && mkfifo /tmp/flowing"
+        ))?;
         let running = self.guest.start_for(
             &format!("guest-tool {traffic} --flowing /tmp/flowing"),
             seconds,
@@ -90,6 +97,17 @@ impl Vm {
             .ok("cat /tmp/flowing")
             .context("no traffic began to flow")?;
         Ok(running)
+    }
+
+    /// Starts pings that go on until [`end_storm`](Self::end_storm), and waits for the first answer.
+    pub fn start_storm(&mut self, pings: &str) -> Result<Running> {
+        self.start_flowing(&format!("ping {pings} --until {ENOUGH}"), STORM)
+    }
+
+    /// Ends pings, and gives what they said.
+    pub fn end_storm(&mut self, storm: Running) -> Result<String> {
+        self.guest.ok(&format!("touch {ENOUGH}"))?;
+        storm.ok()
     }
 
     /// Waits until the kernel says the text, at or after the mark.

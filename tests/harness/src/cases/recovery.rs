@@ -25,16 +25,15 @@ pub const CASES: &[Case] = &[
 ];
 
 /// Pings as fast as they come back, for as long as the case pulls things away.
-fn storm(vm: &mut Vm, seconds: u32) -> Result<Running> {
-    let ping = format!(
-        "ping {MODEM} --sizes 0,700,1472 --count 50 --window 16 --timeout 500 --seconds {seconds}"
-    );
-    vm.start_flowing(&ping, 60)
+fn storm(vm: &mut Vm) -> Result<Running> {
+    vm.start_storm(&format!(
+        "{MODEM} --sizes 0,700,1472 --count 50 --window 16 --timeout 500"
+    ))
 }
 
 fn link_down_up(vm: &mut Vm) -> Result<()> {
     vm.up()?;
-    let storm = storm(vm, 15)?;
+    let storm = storm(vm)?;
     for _ in 0..10 {
         vm.guest
             .ok("ip link set cfvrt0 down && ip link set cfvrt0 up")?;
@@ -43,7 +42,7 @@ fn link_down_up(vm: &mut Vm) -> Result<()> {
     for _ in 0..10 {
         vm.reopen(0)?;
     }
-    let out = storm.ok()?;
+    let out = vm.end_storm(storm)?;
     ensure!(!out.contains(" 0 received"), "nothing came through: {out}");
     vm.traffic()
 }
@@ -51,7 +50,7 @@ fn link_down_up(vm: &mut Vm) -> Result<()> {
 fn modem_restart(vm: &mut Vm) -> Result<()> {
     vm.up()?;
     for round in 0..3 {
-        let storm = storm(vm, 5)?;
+        let storm = storm(vm)?;
         let mark = vm.kernel.mark();
         vm.modems[0].kill()?;
         vm.kernel_says(mark, "crash")?;
@@ -59,7 +58,7 @@ fn modem_restart(vm: &mut Vm) -> Result<()> {
         // remoteproc boots it again without help.
         vm.kernel_says(mark, "is now up")?;
         vm.guest.ok("guest-tool wait-netdev cfvrt0")?;
-        storm.ok()?;
+        vm.end_storm(storm)?;
         vm.up()?;
         vm.traffic()
             .with_context(|| format!("after restart {round}"))?;
@@ -83,13 +82,13 @@ fn modem_clean_restart(vm: &mut Vm) -> Result<()> {
 /// is over, and takes part in the next.
 fn modem_hangs(vm: &mut Vm) -> Result<()> {
     vm.up()?;
-    let storm = storm(vm, 5)?;
+    let storm = storm(vm)?;
     let mark = vm.kernel.mark();
     vm.modems[0].process.signal(Signal::SIGSTOP)?;
     vm.kernel_says(mark, "crash detected")?;
     vm.kernel_says(mark, "is now up")?;
     vm.modems[0].process.signal(Signal::SIGCONT)?;
-    storm.ok()?;
+    vm.end_storm(storm)?;
     vm.up()?;
     vm.traffic()
 }
@@ -108,7 +107,7 @@ fn modem_late(vm: &mut Vm) -> Result<()> {
 fn driver_reload(vm: &mut Vm) -> Result<()> {
     vm.up()?;
     for round in 0..5 {
-        let storm = storm(vm, 3)?;
+        let storm = storm(vm)?;
         vm.guest.ok(&format!("rmmod {DRIVER}"))?;
         let left = vm.netdevs()?;
         ensure!(
@@ -118,7 +117,7 @@ fn driver_reload(vm: &mut Vm) -> Result<()> {
         vm.up()?;
         vm.traffic()
             .with_context(|| format!("after reload {round}"))?;
-        storm.ok()?;
+        vm.end_storm(storm)?;
     }
     Ok(())
 }
@@ -126,7 +125,7 @@ fn driver_reload(vm: &mut Vm) -> Result<()> {
 fn driver_rebind(vm: &mut Vm) -> Result<()> {
     vm.up()?;
     for round in 0..5 {
-        let storm = storm(vm, 2)?;
+        let storm = storm(vm)?;
         vm.guest.ok(
             "cd /sys/bus/virtio/drivers/caif_virtio && device=$(ls -d virtio[0-9]*) && \
              echo $device >unbind && [ ! -e /sys/class/net/cfvrt0 ] && echo $device >bind",
@@ -134,7 +133,7 @@ fn driver_rebind(vm: &mut Vm) -> Result<()> {
         vm.up()?;
         vm.traffic()
             .with_context(|| format!("after rebind {round}"))?;
-        storm.ok()?;
+        vm.end_storm(storm)?;
     }
     Ok(())
 }
@@ -142,7 +141,7 @@ fn driver_rebind(vm: &mut Vm) -> Result<()> {
 fn board_reload(vm: &mut Vm) -> Result<()> {
     vm.up()?;
     for round in 0..3 {
-        let storm = storm(vm, 2)?;
+        let storm = storm(vm)?;
         vm.guest.ok(&format!("rmmod {BOARD}"))?;
         let left = vm
             .guest
@@ -151,7 +150,7 @@ fn board_reload(vm: &mut Vm) -> Result<()> {
         vm.up()?;
         vm.traffic()
             .with_context(|| format!("after reload {round}"))?;
-        storm.ok()?;
+        vm.end_storm(storm)?;
     }
     Ok(())
 }

@@ -44,8 +44,7 @@ fn ping_sizes(vm: &mut Vm) -> Result<()> {
 /// What the answers to another one's pings leave no room for is not lost by the link.
 fn ping_beside_others(vm: &mut Vm) -> Result<()> {
     vm.up()?;
-    // Long enough to be stopped before it ends, however slow the machine is.
-    let waiting = vm.start_flowing(&format!("ping {MODEM} --seconds 15"), 60)?;
+    let waiting = vm.start_storm(MODEM)?;
     let signal = |name| {
         format!(
             "for process in /proc/[0-9]*; do \
@@ -59,7 +58,7 @@ fn ping_beside_others(vm: &mut Vm) -> Result<()> {
     ))?;
     let sockets = vm.guest.ok("cat /proc/net/raw")?;
     vm.guest.ok(&signal("CONT"))?;
-    waiting.ok()?;
+    vm.end_storm(waiting)?;
     let mut drops = sockets.lines().skip(1).map(|line| line.ends_with(" 0"));
     ensure!(
         drops.next() == Some(true) && drops.all(|none| none),

@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 
 use clap::Parser;
+use harness::config::Place;
 
 /// Runs the hostile modem's catalogue against the driver in a virtual machine.
 ///
@@ -31,16 +32,6 @@ pub struct Config {
     /// Folder of the catalogue
     #[arg(long, env = "CAIF_CATALOGUE")]
     pub catalogue: PathBuf,
-    /// The script that starts QEMU
-    #[arg(long, env = "CAIF_RUN_VM")]
-    pub run_vm: PathBuf,
-    /// Root file system of the machine, with all modules and firmware
-    #[arg(long, env = "CAIF_INITRAMFS")]
-    pub initramfs: PathBuf,
-    /// Folder with the modem's programs: ivshmem-server and caif-hostile
-    #[arg(long, env = "CAIF_MODEM_BIN")]
-    pub modem_bin: PathBuf,
-    /// Folder for the logs of every process
-    #[arg(long, env = "CAIF_TEST_LOGS")]
-    pub logs: PathBuf,
+    #[command(flatten)]
+    pub place: Place,
 }

@@ -6,6 +6,7 @@ use std::{os::unix::net::UnixListener, path::Path, process::Command, time::Durat
 
 use anyhow::{Context, Result, ensure};
 use harness::{
+    config::Place,
     guest::{Guest, Running},
     klog, leaks,
     output::Output,
@@ -15,10 +16,7 @@ use hostile::{execute::Counters, protocol::Request};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use crate::{
-    config::Config,
-    modem::{Modem, START},
-};
+use crate::modem::{Modem, START};
 
 /// Time limit of a boot: emulated, with sanitizers, on a shared host.
 const BOOT: Duration = Duration::from_secs(240);
@@ -45,11 +43,11 @@ pub struct Machine {
 impl Machine {
     /// Boots the machine, with firmware of that name. The output of its processes goes to files in
     /// `logs`.
-    pub fn boot(config: &Config, firmware: &str, logs: &Path) -> Result<Self> {
+    pub fn boot(place: &Place, firmware: &str, logs: &Path) -> Result<Self> {
         std::fs::create_dir_all(logs)?;
         let dir = tempfile::Builder::new().prefix("caif-hostile-").tempdir()?;
         let socket = dir.path().join("iv");
-        let mut command = Command::new(config.modem_bin.join("ivshmem-server"));
+        let mut command = Command::new(place.modem_bin.join("ivshmem-server"));
         command.arg("--socket").arg(&socket);
         command.args(["--size", "16M", "--vectors", "4"]);
         let server = Process::start("ivshmem-server", command, logs)?;
@@ -57,14 +55,14 @@ impl Machine {
             .output
             .wait_for(0, "listening", START)
             .context("ivshmem-server")?;
-        let program = config.modem_bin.join("caif-hostile");
+        let program = place.modem_bin.join("caif-hostile");
         let modem = Modem::start(&program, &socket, dir.path(), logs)?;
 
         let agent = dir.path().join("agent");
         let listener = UnixListener::bind(&agent)?;
-        let mut command = Command::new(&config.run_vm);
+        let mut command = Command::new(&place.run_vm);
         command.arg("--agent").arg(&agent);
-        command.arg("--ivshmem").arg(&socket).arg(&config.initramfs);
+        command.arg("--ivshmem").arg(&socket).arg(&place.initramfs);
         let qemu = Process::start("kernel", command, logs)?;
         let kernel = qemu.output.clone();
         let mut guest = Guest::accept(&listener, BOOT).with_context(|| {

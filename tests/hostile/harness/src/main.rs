@@ -53,7 +53,7 @@ fn run(config: &Config) -> Result<bool> {
         cases.len(),
         rows.len(),
         start.elapsed().as_secs_f32(),
-        config.logs.display()
+        config.place.logs.display()
     );
     println!("{} passed, {failed} failed", rows.len() - failed);
     Ok(failed == 0)
@@ -138,8 +138,8 @@ fn run_case(
     let machine = match machine {
         Some(machine) => machine,
         None => {
-            let logs = config.logs.join(format!("{}-{flavour:?}", case.name));
-            let booted = Machine::boot(config, flavour.firmware(), &logs);
+            let logs = config.place.logs.join(format!("{}-{flavour:?}", case.name));
+            let booted = Machine::boot(&config.place, flavour.firmware(), &logs);
             machine.insert(booted.context("booting")?)
         }
     };

@@ -51,7 +51,7 @@ pub fn run(soak: &mut Soak, cycles: u32) -> Result<Outcome> {
 }
 
 fn one(vm: &mut Vm) -> Result<u32> {
-    let storm = vm.start_flowing(&format!("ping {MODEM} {STORM} --seconds 1"), 60)?;
+    let storm = vm.start_storm(&format!("{MODEM} {STORM}"))?;
     // Not a wait for an event: the modem is killed at varying points of the traffic.
     thread::sleep(Duration::from_micros(fastrand::u64(0..200_000)));
     let mark = vm.kernel.mark();
@@ -62,6 +62,6 @@ fn one(vm: &mut Vm) -> Result<u32> {
     let start = Instant::now();
     vm.guest.ok(COME_BACK)?;
     let took = start.elapsed();
-    storm.ok()?;
+    vm.end_storm(storm)?;
     Ok(took.as_millis() as u32)
 }

@@ -19,9 +19,7 @@ fn under_traffic(soak: &mut Soak, name: &str, cycles: u32, cycle: &str) -> Resul
     let mut done = 0;
     while done < cycles {
         let batch = BATCH.min(cycles - done);
-        let storm = soak
-            .vm
-            .start_flowing(&format!("ping {MODEM} {STORM} --seconds 3"), 120)?;
+        let storm = soak.vm.start_storm(&format!("{MODEM} {STORM}"))?;
         let script =
             format!("i=0; while [ $i -lt {batch} ]; do {{ {cycle}; }} || exit; i=$((i + 1)); done");
         soak.vm
@@ -29,7 +27,7 @@ fn under_traffic(soak: &mut Soak, name: &str, cycles: u32, cycle: &str) -> Resul
             .start_for(&script, 300)?
             .ok()
             .with_context(|| format!("{name} {done} to {}", done + batch))?;
-        storm.ok()?;
+        soak.vm.end_storm(storm)?;
         done += batch;
         if done % 100 == 0 {
             soak.progress(name, done, cycles);

@@ -96,8 +96,11 @@ pub fn xmit(soak: &mut Soak, _cycles: u32) -> Result<Outcome> {
     sweep(soak, "send cfvrt0")
 }
 
-/// Lets every other allocation of the module fail for some seconds. The poll function runs in no
-/// task that `fail-nth` could be set for.
+/// How many frames are to be dropped for want of memory.
+const DROPS: u64 = 100;
+
+/// Lets every other allocation of the module fail until frames enough were dropped. The poll
+/// function runs in no task that `fail-nth` could be set for.
 pub fn poll(soak: &mut Soak, _cycles: u32) -> Result<Outcome> {
     let vm = &mut soak.vm;
     inject(vm)?;
@@ -109,8 +112,14 @@ pub fn poll(soak: &mut Soak, _cycles: u32) -> Result<Outcome> {
         "cd /sys/kernel/debug/failslab && echo {start:#x} >require-start && \
          echo {end:#x} >require-end && echo -1 >times && echo 50 >probability"
     ))?;
-    let storm = vm.start_flowing(&format!("ping 10.9.1.1 {STORM} --seconds 4"), 60);
-    let out = storm.and_then(|storm| storm.ok());
+    let enough = before + DROPS;
+    let out = vm
+        .start_storm(&format!("10.9.1.1 {STORM}"))
+        .and_then(|storm| {
+            let wait = format!("until [ $({dropped}) -ge {enough} ]; do usleep 20000; done");
+            let waited = vm.guest.start_for(&wait, 120)?.ok();
+            vm.end_storm(storm).and(waited)
+        });
     vm.guest
         .ok("cd /sys/kernel/debug/failslab && echo 0 >probability && \
          echo 0 >require-start && echo 0xffffffffffffffff >require-end")?;

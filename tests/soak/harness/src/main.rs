@@ -13,7 +13,7 @@ use std::{path::PathBuf, process::ExitCode, time::Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
-use harness::{config::Config, klog, leaks, vm::Vm};
+use harness::{config::Place, klog, leaks, vm::Vm};
 
 use memory::Watch;
 use report::{Outcome, Row};
@@ -34,14 +34,8 @@ struct Args {
     /// Write the results to a file as well
     #[arg(long)]
     json: Option<PathBuf>,
-    #[arg(long, env = "CAIF_RUN_VM")]
-    run_vm: PathBuf,
-    #[arg(long, env = "CAIF_INITRAMFS")]
-    initramfs: PathBuf,
-    #[arg(long, env = "CAIF_MODEM_BIN")]
-    modem_bin: PathBuf,
-    #[arg(long, env = "CAIF_TEST_LOGS")]
-    logs: PathBuf,
+    #[command(flatten)]
+    place: Place,
 }
 
 /// A phase: an operation that is repeated.
@@ -157,19 +151,10 @@ fn run(args: &Args) -> Result<bool> {
             bail!("no phase {name}, there are: {}", names.join(", "));
         }
     }
-    let config = Config {
-        filter: Vec::new(),
-        list: false,
-        long: true,
-        run_vm: args.run_vm.clone(),
-        initramfs: args.initramfs.clone(),
-        modem_bin: args.modem_bin.clone(),
-        logs: args.logs.clone(),
-    };
     let start = Instant::now();
     let mut rows = Vec::new();
     let mut soak = Soak {
-        vm: Vm::boot(&config, 1, &args.logs).context("booting")?,
+        vm: Vm::boot(&args.place, 1, &args.place.logs).context("booting")?,
         mark: 0,
     };
     // No rate limit: each line about a fault is checked.
@@ -208,7 +193,7 @@ fn run(args: &Args) -> Result<bool> {
     println!(
         "{:.0} s, logs in {}",
         start.elapsed().as_secs_f32(),
-        args.logs.display()
+        args.place.logs.display()
     );
     println!("{} passed, {failed} failed", rows.len() - failed);
     Ok(failed == 0)

@@ -9,6 +9,7 @@ use std::{
     fs, io,
     mem::MaybeUninit,
     net::{Ipv4Addr, SocketAddrV4},
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
@@ -36,10 +37,10 @@ pub struct Args {
     /// Milliseconds after which a ping counts as lost
     #[arg(long, default_value_t = 5000)]
     timeout: u64,
-    /// Ping for this many seconds. The link may go down meanwhile: lost pings and failed sends are
-    /// only counted
-    #[arg(long)]
-    seconds: Option<u64>,
+    /// Ping until there is this file. The link may go down meanwhile: lost pings and failed sends
+    /// are only counted
+    #[arg(long, value_name = "FILE")]
+    until: Option<PathBuf>,
     #[command(flatten)]
     flowing: Flowing,
 }
@@ -53,7 +54,7 @@ impl Args {
             count: 1,
             window: 1,
             timeout: timeout.as_millis() as u64,
-            seconds: None,
+            until: None,
             flowing: Flowing::default(),
         }
     }
@@ -85,9 +86,8 @@ struct Pinger {
 
 pub fn run(args: &Args) -> Result<()> {
     let mut pinger = Pinger::new(args)?;
-    let end = args
-        .seconds
-        .map(|s| Instant::now() + Duration::from_secs(s));
+    let endless = args.until.is_some();
+    let told_to_end = || args.until.as_ref().is_some_and(|file| file.exists());
     loop {
         for &size in &args.sizes {
             let before = (pinger.counts.sent, pinger.counts.lost);
@@ -96,19 +96,19 @@ pub fn run(args: &Args) -> Result<()> {
                     pinger.receive()?;
                 }
                 if let Err(error) = pinger.send(size) {
-                    ensure!(end.is_some(), "cannot send {size} bytes: {error}");
+                    ensure!(endless, "cannot send {size} bytes: {error}");
                     pinger.counts.unsent += 1;
                     // Waiting for unanswered pings is the pause before the next attempt.
                     pinger.receive()?;
                 }
-                if end.is_some_and(|end| Instant::now() >= end) {
+                if told_to_end() {
                     break;
                 }
             }
             while !pinger.pending.is_empty() {
                 pinger.receive()?;
             }
-            if end.is_none() {
+            if !endless {
                 println!(
                     "{size:5} bytes: {} sent, {} lost",
                     pinger.counts.sent - before.0,
@@ -116,7 +116,7 @@ pub fn run(args: &Args) -> Result<()> {
                 );
             }
         }
-        if end.is_none_or(|end| Instant::now() >= end) {
+        if !endless || told_to_end() {
             break;
         }
     }
@@ -136,7 +136,7 @@ pub fn run(args: &Args) -> Result<()> {
         counts.rtts.iter().max().copied().unwrap_or_default()
     );
     ensure!(
-        end.is_some() || counts.lost == 0,
+        endless || counts.lost == 0,
         "{} of {} pings lost; raw sockets had no room for {} packets",
         counts.lost,
         counts.sent,
