@@ -6,6 +6,7 @@
 //! a forward declaration, the complete type here shadows it.
 
 #![allow(
+    unknown_lints,
     clippy::all,
     clippy::cast_lossless,
     clippy::multiple_unsafe_ops_per_block,
@@ -37,6 +38,29 @@ use pin_init::{
 type __kernel_size_t = usize;
 type __kernel_ssize_t = isize;
 type __kernel_ptrdiff_t = isize;
+
+/// What `ndo_start_xmit` returns.
+///
+/// The network core calls that function by a pointer, and with `CONFIG_CFI` traps unless its type
+/// is the one of C by name. bindgen makes integers of enumerations, which have other names; of a
+/// structure of Rust with the layout of C the name is kept. On the architectures where Rust can be
+/// had with `CONFIG_CFI`, a structure of one word is returned in the same register as an
+/// enumeration; elsewhere the type is an integer for the calling convention.
+#[cfg_attr(CONFIG_CFI, repr(C))]
+#[cfg_attr(not(CONFIG_CFI), repr(transparent))]
+pub struct netdev_tx(ffi::c_int);
+
+pub type netdev_tx_t = netdev_tx;
+
+impl netdev_tx {
+    /// `NETDEV_TX_OK`: sent or dropped.
+    pub const OK: Self = Self(HELPER_NETDEV_TX_OK as ffi::c_int);
+    /// `NETDEV_TX_BUSY`: not taken.
+    pub const BUSY: Self = Self(HELPER_NETDEV_TX_BUSY as ffi::c_int);
+}
+
+#[cfg(all(CONFIG_CFI, not(any(target_arch = "x86_64", target_arch = "aarch64"))))]
+compile_error!("netdev_tx: look up how this architecture returns a structure of one word");
 
 // SAFETY: The type is a newtype around `Storage`.
 unsafe impl<Storage: Zeroable> Zeroable for __BindgenBitfieldUnit<Storage> {}

@@ -14,6 +14,12 @@
 /* Where a device has its private data, see netdev_priv(). */
 enum { HELPER_NETDEV_PRIV = offsetof(struct net_device, priv) };
 
+/* The values of enum netdev_tx, whose type is in bindings.rs. */
+enum {
+	HELPER_NETDEV_TX_OK = NETDEV_TX_OK,
+	HELPER_NETDEV_TX_BUSY = NETDEV_TX_BUSY,
+};
+
 void helper_netif_napi_add(struct net_device *dev, struct napi_struct *napi,
 			   int (*poll)(struct napi_struct *napi, int budget));
 void helper_napi_schedule(struct napi_struct *napi);

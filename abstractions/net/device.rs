@@ -384,7 +384,7 @@ impl<O: NetdevOperations> Callbacks<O> {
         // SAFETY: See `Callbacks`.
         let (dev, _, parts) = unsafe { Self::borrow(dev) };
         let Some(skb) = core::ptr::NonNull::new(skb) else {
-            return bindings::netdev_tx_NETDEV_TX_OK;
+            return bindings::netdev_tx::OK;
         };
         // SAFETY: The network core passes a valid socket buffer to us.
         let skb = unsafe { SkBuff::from_raw(skb) };
@@ -394,10 +394,10 @@ impl<O: NetdevOperations> Callbacks<O> {
         // SAFETY: As above, until this function returns.
         let queue = unsafe { TxQueue::new(dev) };
         match parts.ops.start_xmit(&queue, tx, skb) {
-            Xmit::Ok => bindings::netdev_tx_NETDEV_TX_OK,
+            Xmit::Ok => bindings::netdev_tx::OK,
             Xmit::Busy(skb) => {
                 skb.into_raw();
-                bindings::netdev_tx_NETDEV_TX_BUSY
+                bindings::netdev_tx::BUSY
             }
         }
     }
