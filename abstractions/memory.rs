@@ -7,6 +7,7 @@
 use super::bindings;
 use core::ptr::NonNull;
 use kernel::{
+    io::PhysAddr,
     prelude::*,
     sync::Arc,
     transmute::{
@@ -26,7 +27,7 @@ pub(crate) trait Claim: Send + Sync {}
 /// At `start` are, as long as `claim` exists, `len` bytes of memory that are not the kernel's RAM,
 /// so that no reference of the kernel can point there. The end does not overflow.
 pub(crate) struct Physical {
-    start: u64,
+    start: PhysAddr,
     len: usize,
     claim: Arc<dyn Claim>,
 }
@@ -38,8 +39,8 @@ impl Physical {
     ///
     /// At `start` there must be, as long as `claim` exists, `len` bytes of memory that are not the
     /// kernel's RAM.
-    pub(crate) unsafe fn new(start: u64, len: usize, claim: Arc<dyn Claim>) -> Result<Self> {
-        start.checked_add(len as u64).ok_or(EOVERFLOW)?;
+    pub(crate) unsafe fn new(start: PhysAddr, len: usize, claim: Arc<dyn Claim>) -> Result<Self> {
+        start.checked_add(len as PhysAddr).ok_or(EOVERFLOW)?;
         // INVARIANT: By the safety requirements, and checked above.
         Ok(Self { start, len, claim })
     }
@@ -51,14 +52,14 @@ impl Physical {
         }
         // INVARIANT: The part is inside of `self`.
         Ok(Self {
-            start: self.start + offset as u64,
+            start: self.start + offset as PhysAddr,
             len,
             claim: self.claim.clone(),
         })
     }
 
     /// Returns the first address.
-    pub(crate) fn start(&self) -> u64 {
+    pub(crate) fn start(&self) -> PhysAddr {
         self.start
     }
 
@@ -100,7 +101,7 @@ fn unmap(base: NonNull<u8>, _len: usize) {
 /// `release` is called.
 pub(crate) struct Memory {
     base: NonNull<u8>,
-    pa: Option<u64>,
+    pa: Option<PhysAddr>,
     len: usize,
     release: fn(NonNull<u8>, usize),
     /// Dropped after `release` was called.
@@ -121,7 +122,7 @@ impl Memory {
     /// references to them, until `release` is called, which happens once.
     pub(crate) unsafe fn from_raw(
         base: NonNull<u8>,
-        pa: Option<u64>,
+        pa: Option<PhysAddr>,
         len: usize,
         release: fn(NonNull<u8>, usize),
     ) -> Self {
@@ -146,7 +147,7 @@ impl Memory {
     }
 
     /// Returns the physical address, or `None` if the memory is not physically contiguous.
-    pub(crate) fn physical(&self) -> Option<u64> {
+    pub(crate) fn physical(&self) -> Option<PhysAddr> {
         self.pa
     }
 

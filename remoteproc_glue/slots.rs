@@ -70,14 +70,14 @@ impl Slots {
 
     /// Returns the device addresses of all slots.
     pub(crate) fn dma_range(&self) -> Range<u64> {
-        let start = self.mem.dma_address();
+        let start = widened(self.mem.dma_address());
         start..start.saturating_add(self.mem.size() as u64)
     }
 
     /// Returns the device address of a slot.
     #[inline]
-    pub(crate) fn dma_address(&self, slot: &Slot) -> DmaAddress {
-        self.mem.dma_address() + (usize::from(slot.index()) * self.stride) as DmaAddress
+    pub(crate) fn dma_address(&self, slot: &Slot) -> u64 {
+        widened(self.mem.dma_address()) + (usize::from(slot.index()) * self.stride) as u64
     }
 
     /// Writes a packet to a slot, behind `head` bytes that stay as they are and with `tail`
@@ -100,6 +100,13 @@ impl Slots {
         unsafe { end.write_bytes(0, tail.into()) };
         Ok(total)
     }
+}
+
+/// Returns a DMA address as the vrings have it: on some machines it has only 32 bits.
+#[inline]
+#[allow(clippy::useless_conversion, reason = "the same type on other machines")]
+fn widened(address: DmaAddress) -> u64 {
+    address.into()
 }
 
 /// The most memory that slots take, in bytes, whatever the firmware says of MTU and vring.

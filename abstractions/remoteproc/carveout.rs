@@ -15,6 +15,8 @@ use crate::abstractions::{
     }, //
 };
 use kernel::{
+    dma::DmaAddress,
+    io::PhysAddr,
     prelude::*,
     sync::Arc, //
 };
@@ -119,11 +121,11 @@ impl Carveout {
 
     /// Returns the physical address, which remoteproc calls the DMA address as well. 0 if the
     /// memory has none: it is not used of a mapped carveout.
-    fn pa(&self) -> u64 {
+    fn pa(&self) -> PhysAddr {
         match &self.backing {
             Backing::Mapped(memory, offset) => memory
                 .physical()
-                .map_or(0, |start| start.saturating_add(*offset as u64)),
+                .map_or(0, |start| start.saturating_add(*offset as PhysAddr)),
             Backing::Unmapped(memory) => memory.start(),
         }
     }
@@ -168,7 +170,7 @@ impl Carveouts {
                 bindings::rproc_mem_entry_init(
                     dev,
                     va.cast(),
-                    carveout.pa(),
+                    carveout.pa() as DmaAddress,
                     carveout.range.len,
                     carveout.range.da,
                     None,

@@ -13,6 +13,7 @@ use crate::{
 use core::ptr::NonNull;
 use kernel::{
     alloc::flags,
+    io::PhysAddr,
     prelude::*,
     sync::Arc, //
 };
@@ -47,7 +48,7 @@ fn free(base: NonNull<u8>, len: usize) {
 pub(crate) fn nowhere(claim: Arc<dyn Claim>) -> Result<Physical> {
     const PAGE: usize = size_of::<Page>();
     // SAFETY: The last addresses are those of error pointers, so that there is no RAM.
-    unsafe { Physical::new(u64::MAX - PAGE as u64, PAGE, claim) }
+    unsafe { Physical::new(PhysAddr::MAX - PAGE as PhysAddr, PAGE, claim) }
 }
 
 /// Copies `bytes` to `offset` of the memory.
