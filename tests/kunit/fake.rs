@@ -55,8 +55,11 @@ use kernel::{
 pub(crate) const TIMEOUT_MS: u32 = 20_000;
 /// Device address of the first vring; everything else follows.
 const DA: u32 = 0x4000_0000;
-/// Alignment of the parts of the memory, large enough for every ring alignment used.
-const PAGE: usize = 4096;
+/// Alignment of the parts of the memory: remoteproc wants whole pages for a vring.
+const PAGE: usize = kernel::page::PAGE_SIZE;
+
+/// The largest alignment of a ring that is used.
+const RING_ALIGN: usize = 4096;
 
 /// Bytes of the memory for frames.
 const HEAP: usize = 1 << 20;
@@ -250,7 +253,7 @@ impl Fake {
     /// Makes a modem that Linux is not attached to.
     pub(crate) fn new(options: &FakeOptions) -> Result<Self> {
         // As `vring_size()` has it, for whatever geometry, with room to spare.
-        let room = |num: u32| (num as usize * 32 + 2 * PAGE).next_multiple_of(PAGE);
+        let room = |num: u32| (num as usize * 32 + 2 * RING_ALIGN).next_multiple_of(PAGE);
         let [rx, tx] = options.num;
         let table = room(rx) + room(tx);
         let parts = Parts {
