@@ -15,6 +15,9 @@ LINUX_SERIES=7.3
 LINUX_PIN=7.3.4-1~bpo13+1
 CSTACK_SERIES=6.12
 BINDGEN_PIN=0.72.1
+# The oldest rustc that the kernel can be built by: Debian 12 has it for its browsers.
+RUSTC_OLDEST_SERIES=1.85
+RUSTC_OLDEST_PIN='1.85.0+dfsg3-1~deb12u3'
 LLVM_VER=19
 
 JOBS=${JOBS:-$(nproc)}
@@ -30,18 +33,35 @@ case ${ARCH:-} in
 	ARCH=x86_64 ARCH_SUFFIX='' KERNEL_IMAGE=arch/x86/boot/bzImage
 	;;
 arm64 | aarch64) ARCH=arm64 ARCH_SUFFIX=-arm64 ARCH_MAKE=(ARCH=arm64) KERNEL_IMAGE=arch/arm64/boot/Image ;;
+arm | armv7l | armhf) ARCH=arm ARCH_SUFFIX=-arm ARCH_MAKE=(ARCH=arm) KERNEL_IMAGE=arch/arm/boot/zImage ;;
 *)
-	echo "error: ARCH=$ARCH is unknown: want x86_64 (or x86, amd64) or arm64 (or aarch64)" >&2
+	echo "error: ARCH=$ARCH is unknown: want x86_64 (or x86, amd64), arm64 (or aarch64) or arm (or armv7l, armhf)" >&2
 	exit 2
 	;;
 esac
 
 # The kernel that the demo and all tests boot: one with sanitizers, so that no other must be built.
-# That of arm64 has none.
+# That of arm64 has none; for arm there is the one of tests/kernels only.
 case $ARCH in
 x86_64) TEST_KERNEL=san ;;
-*) TEST_KERNEL='test' ;;
+arm64) TEST_KERNEL='test' ;;
+arm) TEST_KERNEL=v7 ;;
 esac
+
+# What tells the kernel's build to use gcc: nothing, or the cross compiler.
+GCC_MAKE=()
+case $ARCH-$(uname -m) in
+x86_64-x86_64 | arm64-aarch64 | arm-armv7l) ;;
+x86_64-*) GCC_MAKE=("CROSS_COMPILE=${CROSS_COMPILE:-x86_64-linux-gnu-}") ;;
+arm64-*) GCC_MAKE=("CROSS_COMPILE=${CROSS_COMPILE:-aarch64-linux-gnu-}") ;;
+arm-*) GCC_MAKE=("CROSS_COMPILE=${CROSS_COMPILE:-arm-linux-gnueabihf-}") ;;
+esac
+# compiler_make KDIR: sets COMPILER_MAKE to what tells the build of modules for that kernel to
+# use the compiler of the kernel.
+compiler_make() {
+	COMPILER_MAKE=("${GCC_MAKE[@]}")
+	! grep -qx 'CONFIG_CC_IS_CLANG=y' "$1/include/config/auto.conf" || COMPILER_MAKE=("LLVM=${LLVM:--$LLVM_VER}")
+}
 
 say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
 warn() { printf 'warning: %s\n' "$*" >&2; }
