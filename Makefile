@@ -10,7 +10,7 @@
 ifdef ARCH
 export ARCH
 endif
-PARTS := scripts firmware host modem fuzz interop kunit vm hostile hostile-self-test soak
+PARTS := scripts compilers firmware host modem fuzz interop kunit vm hostile hostile-self-test soak
 .PHONY: $(shell sed -n 's/^\([a-z-]*\):.* \#\# .*/\1/p' $(firstword $(MAKEFILE_LIST))) $(PARTS:%=test-%)
 
 ## For people
@@ -46,7 +46,7 @@ test: setup ## each case once, on the host and in QEMU; with ARCH=arm64 KUnit an
 	@tests/run
 
 test-all: setup ## everything there is, for a release: hours; interrupted, it goes on from there
-	@ARCH=arm64 scripts/toolchain --quiet
+	@scripts/toolchain --quiet --kernels
 	@tests/run --all --resume
 
 ## test-PART: one part of the tests, as tests/run --list names them

@@ -158,6 +158,14 @@ const PARTS: &[Part] = &[
         ..PART
     },
     Part {
+        name: "compilers",
+        what: "the modules compiled by the oldest rustc and gcc's cross compiler, and for 32-bit machines",
+        short: Some(&["tests/compilers/run"]),
+        full: Some(&["tests/compilers/run"]),
+        needs: &["kernel"],
+        ..PART
+    },
+    Part {
         name: "scripts",
         what: "the scripts' help and answers to bad input",
         short: Some(&["tests/scripts/run"]),
