@@ -53,6 +53,9 @@ test-all: setup ## everything there is, for a release: hours; interrupted, it go
 $(PARTS:%=test-%): test-%: setup
 	@tests/run $*
 
+test-kernels: setup ## KUnit and the demo on kernels of other compilers, pages, scheduling and machines
+	@tests/kernels/run
+
 test-intree: setup ## the driver as part of the kernel, with its own KUnit tool; with ARCH=arm64 that tool on a machine of arm64
 	@tests/intree/run --full
 

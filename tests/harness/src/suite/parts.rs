@@ -173,6 +173,13 @@ const PARTS: &[Part] = &[
         ..PART
     },
     Part {
+        name: "kernels",
+        what: "KUnit and the demo on kernels of other compilers, pages, scheduling and machines: make test-kernels",
+        full: Some(&["tests/kernels/run"]),
+        needs: &["kernel"],
+        ..PART
+    },
+    Part {
         name: "check",
         what: "formatting, lints, unsafe code and so on: make check",
         full: Some(&["scripts/check"]),
