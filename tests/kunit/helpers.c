@@ -9,6 +9,7 @@
 #include <linux/idr.h>
 #include <linux/if_ether.h>
 #include <linux/io.h>
+#include <linux/math64.h>
 #include <linux/mm.h>
 #include <linux/netdevice.h>
 #include <linux/perf_event.h>
@@ -208,7 +209,7 @@ void caif_kunit_cond_resched(void)
 
 u64 caif_kunit_milliseconds(void)
 {
-	return ktime_get_mono_fast_ns() / NSEC_PER_MSEC;
+	return div_u64(ktime_get_mono_fast_ns(), NSEC_PER_MSEC);
 }
 
 unsigned int caif_kunit_cpus(void)
