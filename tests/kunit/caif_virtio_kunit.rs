@@ -8,6 +8,10 @@
 //! Files that are mounted from elsewhere are public: no crate uses all that is in them.
 
 #![deny(unsafe_code)]
+#![cfg_attr(
+    not(CONFIG_X86),
+    allow(dead_code, reason = "the suites that use the rest are of x86")
+)]
 
 #[expect(unsafe_code)]
 #[expect(dead_code, reason = "the fake remote processor uses a part of these")]
