@@ -181,7 +181,7 @@ pub(super) fn read_desc<M: RingMem>(
     layout: &Layout,
     index: u16,
 ) -> Result<(Segment, Option<u16>), DeviceRingError> {
-    const _: () = assert!(DESC_LEN == 8 && DESC_FLAGS == 12 && DESC_NEXT == 14 && DESC_SIZE == 16);
+    const { assert!(DESC_LEN == 8 && DESC_FLAGS == 12 && DESC_NEXT == 14 && DESC_SIZE == 16) };
 
     let [addr, rest] = mem.load64x2(layout.desc(index));
     // The fields are found by their place in memory, whatever the byte order.
