@@ -70,10 +70,18 @@ impl Physical {
 
     /// Maps the range like RAM: cached and free of side effects.
     pub(crate) fn map(&self) -> Result<Memory> {
+        self.map_as(bindings::MEMREMAP_WB)
+    }
+
+    /// Maps the range as I/O memory, write-combining (`ioremap_wc()`).
+    pub(crate) fn map_io(&self) -> Result<Memory> {
+        self.map_as(bindings::MEMREMAP_WC).map(Memory::into_io)
+    }
+
+    fn map_as(&self, flags: c_uint) -> Result<Memory> {
         // SAFETY: By the type invariant, the range is not the kernel's RAM, so that a mapping
         // gives access to nothing that the kernel owns.
-        let base =
-            unsafe { bindings::memremap(self.start, self.len, bindings::MEMREMAP_WB as c_ulong) };
+        let base = unsafe { bindings::memremap(self.start, self.len, flags as c_ulong) };
         let base = NonNull::new(base.cast()).ok_or(ENOMEM)?;
         // SAFETY: `memremap()` mapped `len` bytes, which stay until `memunmap()`. By the type
         // invariant, they are not the kernel's RAM, to which there could be references, as long as
@@ -84,9 +92,9 @@ impl Physical {
     }
 }
 
-/// Releases memory of [`Physical::map`].
+/// Releases what [`Physical::map_as`] mapped.
 fn unmap(base: NonNull<u8>, _len: usize) {
-    // SAFETY: Only called when a `Memory` is dropped that `Physical::map` has made, once.
+    // SAFETY: Only called when a `Memory` is dropped that `Physical::map_as` has made, once.
     unsafe { bindings::memunmap(base.as_ptr().cast()) };
 }
 
@@ -103,6 +111,7 @@ pub(crate) struct Memory {
     base: NonNull<u8>,
     pa: Option<PhysAddr>,
     len: usize,
+    is_io: bool,
     release: fn(NonNull<u8>, usize),
     /// Dropped after `release` was called.
     _claim: Option<Arc<dyn Claim>>,
@@ -131,9 +140,21 @@ impl Memory {
             base,
             pa,
             len,
+            is_io: false,
             release,
             _claim: None,
         }
+    }
+
+    /// Declares that bytes are only to be copied from and to the memory as from and to I/O memory.
+    pub(crate) fn into_io(mut self) -> Self {
+        self.is_io = true;
+        self
+    }
+
+    /// Returns whether it is I/O memory.
+    pub(crate) fn is_io(&self) -> bool {
+        self.is_io
     }
 
     /// Returns a pointer to the first byte, valid for raw accesses as long as `self`.

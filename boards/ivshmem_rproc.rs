@@ -291,7 +291,7 @@ impl pci::Driver for IvshmemRproc {
         pdev.set_master();
 
         let memory = Self::memory(pdev)?;
-        let (control, carveouts) = layout::map(&memory)?;
+        let (control, carveouts) = layout::map(&memory, module_parameters::heap_is_io.value() != 0)?;
         if let Err((magic, version)) = control.check()? {
             dev_err!(
                 pdev,
@@ -346,4 +346,10 @@ kernel::module_pci_driver! {
     description: "Remote processor driver for a CAIF modem behind QEMU's ivshmem-doorbell",
     license: "GPL",
     firmware: ["caif-modem.elf"],
+    params: {
+        heap_is_io: u8 {
+            default: 0,
+            description: "Map the modem's buffers as I/O memory, as some platforms do",
+        },
+    },
 }

@@ -119,6 +119,14 @@ impl Carveout {
         }
     }
 
+    /// Returns whether it is mapped as I/O memory.
+    fn is_io(&self) -> bool {
+        match &self.backing {
+            Backing::Mapped(memory, _) => memory.is_io(),
+            Backing::Unmapped(_) => false,
+        }
+    }
+
     /// Returns the physical address, which remoteproc calls the DMA address as well. 0 if the
     /// memory has none: it is not used of a mapped carveout.
     fn pa(&self) -> PhysAddr {
@@ -182,6 +190,8 @@ impl Carveouts {
             if entry.is_null() {
                 return Err(ENOMEM);
             }
+            // SAFETY: The entry was just made, and nobody else knows it.
+            unsafe { (*entry).is_iomem = carveout.is_io() };
             // SAFETY: By the safety requirements; the entry was just made.
             unsafe { bindings::rproc_add_carveout(rproc, entry) };
         }

@@ -45,12 +45,15 @@ const fn da((offset, len): (usize, usize)) -> DeviceRange {
     }
 }
 
-/// Maps the shared memory. Returns the control page at its start, and the carveouts behind it.
-pub(crate) fn map(bar: &Physical) -> Result<(ControlPage, KVec<Carveout>)> {
+/// Maps the shared memory, that of the modem's buffers as I/O memory if that is asked for. Returns
+/// the control page at its start, and the carveouts behind it.
+pub(crate) fn map(bar: &Physical, heap_is_io: bool) -> Result<(ControlPage, KVec<Carveout>)> {
     // In two parts: the DMA layer maps the pool between them, with attributes of its own.
     let low = Arc::new(bar.part(0, BUFFER.0)?.map()?, GFP_KERNEL)?;
     let heap_len = bar.len().checked_sub(HEAP).ok_or(ERANGE)?;
-    let heap = Arc::new(bar.part(HEAP, heap_len)?.map()?, GFP_KERNEL)?;
+    let heap = bar.part(HEAP, heap_len)?;
+    let heap = if heap_is_io { heap.map_io() } else { heap.map() }?;
+    let heap = Arc::new(heap, GFP_KERNEL)?;
 
     let mut carveouts = KVec::with_capacity(5, GFP_KERNEL)?;
     for (name, part) in [

@@ -80,6 +80,8 @@ pub(crate) struct FakeOptions {
     pub(crate) recovers: bool,
     /// Whether a kick may sleep, as it does on a platform of such a name.
     pub(crate) sleepy_kicks: bool,
+    /// Whether its memory is to be accessed as I/O memory.
+    pub(crate) io_memory: bool,
 }
 
 impl Default for FakeOptions {
@@ -92,6 +94,7 @@ impl Default for FakeOptions {
             virtio_id: VIRTIO_ID_CAIF,
             recovers: false,
             sleepy_kicks: false,
+            io_memory: false,
         }
     }
 }
@@ -262,7 +265,11 @@ impl Fake {
             heap: table + PAGE,
             end: table + PAGE + HEAP,
         };
-        let memory = Arc::new(Memory::alloc(parts.end)?, GFP_KERNEL)?;
+        let mut memory = Memory::alloc(parts.end)?;
+        if options.io_memory {
+            memory = memory.into_io();
+        }
+        let memory = Arc::new(memory, GFP_KERNEL)?;
         let table_len = table::write(&memory, parts.table, options)?;
         let mut carveouts = KVec::new();
         for (name, from, to) in [

@@ -93,6 +93,26 @@ mod tests {
     }
 
     #[test]
+    fn frames_in_io_memory() -> Result {
+        /// Each alignment to 16 bytes with each length modulo 16, as what is longer is copied alike.
+        const LENGTHS: core::ops::Range<usize> = 1..17 * 17;
+
+        let fake = Fake::attached(&FakeOptions {
+            io_memory: true,
+            ..FakeOptions::default()
+        })?;
+        let mut link = Link::new(&fake)?;
+        for len in LENGTHS {
+            // Buffers follow each other with a byte between them.
+            let frames = [frame(1, len)?, frame(2, len)?];
+            let heads = link.post(&frames)?;
+            link.rx.flush()?;
+            link.arrive(&frames, &heads)?;
+        }
+        link.pass(3)
+    }
+
+    #[test]
     fn machine_that_sleeps() -> Result {
         let fake = Fake::attached(&FakeOptions::default())?;
         let mut link = Link::new(&fake)?;

@@ -6,12 +6,13 @@ use anyhow::{Result, bail, ensure};
 
 use super::{Case, one};
 use crate::{
-    link::{COUNTERS, MODEM},
+    link::{BOARD, COUNTERS, MODEM},
     vm::Vm,
 };
 
 pub const CASES: &[Case] = &[
     one("ping_of_many_sizes", ping_sizes),
+    one("frames_in_io_memory", io_memory),
     one("ping_beside_others", ping_beside_others),
     one("ping_bursts", ping_bursts),
     one("udp_echo", udp_echo),
@@ -30,6 +31,11 @@ const REFUSED: u32 = 0xdead;
 
 fn ping_sizes(vm: &mut Vm) -> Result<()> {
     vm.up()?;
+    all_sizes(vm)
+}
+
+/// Pings of sizes around those where something changes, none lost.
+fn all_sizes(vm: &mut Vm) -> Result<()> {
     let sizes = "0,1,2,3,7,8,15,16,31,32,56,63,64,65,127,128,255,256,511,512,1000,1023,1024,1400,1470,1471,1472";
     let out = vm.guest.ok(&format!(
         "guest-tool ping {MODEM} --sizes {sizes} --count 10"
@@ -39,6 +45,18 @@ fn ping_sizes(vm: &mut Vm) -> Result<()> {
         "{out}"
     );
     Ok(())
+}
+
+/// The modem's buffers are mapped as I/O memory, as some platforms do it.
+fn io_memory(vm: &mut Vm) -> Result<()> {
+    vm.unload_ours()?;
+    vm.modprobe(&format!("{BOARD} heap_is_io=1"))?;
+    vm.up()?;
+    all_sizes(vm)?;
+    vm.guest
+        .ok(&format!("guest-tool tcp both {MODEM} --bytes 1000000"))?;
+    // For the next case it is ordinary memory again.
+    vm.unload_ours()
 }
 
 /// What the answers to another one's pings leave no room for is not lost by the link.
