@@ -52,7 +52,11 @@ pub(crate) fn map(bar: &Physical, heap_is_io: bool) -> Result<(ControlPage, KVec
     let low = Arc::new(bar.part(0, BUFFER.0)?.map()?, GFP_KERNEL)?;
     let heap_len = bar.len().checked_sub(HEAP).ok_or(ERANGE)?;
     let heap = bar.part(HEAP, heap_len)?;
-    let heap = if heap_is_io { heap.map_io() } else { heap.map() }?;
+    let heap = if heap_is_io {
+        heap.map_io()
+    } else {
+        heap.map()
+    }?;
     let heap = Arc::new(heap, GFP_KERNEL)?;
 
     let mut carveouts = KVec::with_capacity(5, GFP_KERNEL)?;
