@@ -8,6 +8,6 @@ mod msix;
 mod region;
 
 pub(crate) use self::{
-    msix::MsiX,
+    msix::handle_msix,
     region::Region, //
 };

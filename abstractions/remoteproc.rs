@@ -22,7 +22,6 @@ pub(crate) use self::{
     },
     registration::{
         Operations,
-        Registration,
         RprocOptions,
         Unregistered, //
     }, //

@@ -43,13 +43,12 @@ use crate::{
     abstractions::{
         memory::Physical,
         pci::{
-            MsiX,
+            handle_msix,
             Region, //
         },
         remoteproc::{
             DeviceRange,
             Operations,
-            Registration,
             Rproc,
             RprocOptions,
             State,
@@ -221,12 +220,6 @@ impl Handler for Vector {
     }
 }
 
-/// A bound PCI function. The order of the fields is the order of the teardown.
-struct Function<'bound> {
-    _registration: Registration<Board>,
-    _vectors: MsiX<'bound, Vector>,
-}
-
 kernel::pci_device_table!(
     PCI_TABLE,
     <IvshmemRproc as pci::Driver>::IdInfo,
@@ -274,7 +267,7 @@ impl IvshmemRproc {
 
 impl pci::Driver for IvshmemRproc {
     type IdInfo = ();
-    type Data<'bound> = Function<'bound>;
+    type Data<'bound> = ();
     const ID_TABLE: pci::IdTable<Self::IdInfo> = &PCI_TABLE;
 
     fn probe<'bound>(
@@ -327,16 +320,13 @@ impl pci::Driver for IvshmemRproc {
             Vector::Vring(rproc.clone(), 1),
             Vector::Control(watchdog),
         ];
-        let vectors = MsiX::new(pdev, NAME, vectors).inspect_err(|e| {
+        handle_msix(pdev, NAME, vectors).inspect_err(|e| {
             dev_err!(
                 pdev,
                 "does not have the three MSI-X vectors of an ivshmem-doorbell ({e:?})\n"
             );
         })?;
-        Ok(Function {
-            _registration: Registration::new(unregistered)?,
-            _vectors: vectors,
-        })
+        unregistered.register(pdev.as_ref())
     }
 }
 

@@ -4,7 +4,8 @@
 //!
 //! A driver implements [`Operations`], describes the processor by [`RprocOptions`], makes it
 //! [`Unregistered`], so that its interrupt handlers can have an [`Rproc`] to report to, and
-//! last makes a [`Registration`] of it.
+//! registers that last. The device owns the registration: safe code cannot leak it, by which the
+//! operations would outlive their module.
 //!
 //! C header: [`include/linux/remoteproc.h`](srctree/include/linux/remoteproc.h)
 
@@ -29,6 +30,7 @@ use core::ptr::{
 };
 use kernel::{
     device,
+    devres,
     error::{
         to_result,
         VTABLE_DEFAULT_ERROR, //
@@ -129,7 +131,7 @@ pub(crate) struct Unregistered<T: Operations> {
     rproc: ARef<Rproc>,
     /// `None` only while it is being dropped.
     context: Option<Pin<KBox<CallbackData<T>>>>,
-    _parent: ARef<device::Device>,
+    parent: ARef<device::Device>,
 }
 
 impl<T: Operations> Unregistered<T> {
@@ -210,7 +212,7 @@ impl<T: Operations> Unregistered<T> {
         Ok(Self {
             rproc,
             context: Some(context),
-            _parent: parent.into(),
+            parent: parent.into(),
         })
     }
 
@@ -273,24 +275,29 @@ impl<T: Operations> Unregistered<T> {
 /// The registration of a remote processor.
 ///
 /// When it is dropped, the processor is shut down, which removes its virtio devices and calls
-/// [`Operations::stop`], and unregistered; then the driver's data is dropped. That may sleep, and
-/// must not happen in one of the [`Operations`]. An [`Rproc`] may outlive it.
-///
-/// The driver drops it before the interrupt handlers and mappings that the operations need.
-pub(crate) struct Registration<T: Operations>(Unregistered<T>);
+/// [`Operations::stop`], and unregistered; then the driver's data is dropped. That may sleep. An
+/// [`Rproc`] may outlive it.
+struct Registration<T: Operations>(Unregistered<T>);
 
-impl<T: Operations> Registration<T> {
-    /// Registers the remote processor. With `auto_boot`, it is booted or attached to soon, maybe
-    /// before this returns.
-    pub(crate) fn new(mut unregistered: Unregistered<T>) -> Result<Self> {
+impl<T: Operations> Unregistered<T> {
+    /// Registers the remote processor until `parent`, the device that it was made of, is unbound:
+    /// after the data of its driver was dropped, and before what was acquired for the device
+    /// earlier is released. With `auto_boot`, it is booted or attached to soon, maybe before this
+    /// returns.
+    pub(crate) fn register(mut self, parent: &device::Device<device::Bound>) -> Result {
+        let own: *const device::Device = &*self.parent;
+        let given: &device::Device = parent;
+        if !core::ptr::eq(own, given) {
+            return Err(EINVAL);
+        }
         // SAFETY: The processor is not registered, since an `Unregistered` is used up here.
-        let ret = to_result(unsafe { bindings::rproc_add(unregistered.rproc.as_raw()) });
+        let ret = to_result(unsafe { bindings::rproc_add(self.rproc.as_raw()) });
         if let Err(e) = ret {
             // A user might have started it by sysfs before it failed.
-            unregistered.shut_down_all();
+            self.shut_down_all();
             return Err(e);
         }
-        Ok(Self(unregistered))
+        devres::register(parent, Registration(self), GFP_KERNEL)
     }
 }
 

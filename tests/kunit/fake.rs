@@ -14,7 +14,6 @@ use crate::{
             Carveout,
             DeviceRange,
             Operations,
-            Registration,
             Rproc,
             Unregistered, //
         }, //
@@ -234,8 +233,7 @@ struct Parts {
 
 /// A modem, attached to or not.
 pub(crate) struct Fake {
-    // Dropped in this order.
-    _registration: Registration<Ops>,
+    // Dropped in this order. The last one owns the registration.
     rproc: ARef<Rproc>,
     record: Arc<Record>,
     memory: Arc<Memory>,
@@ -326,9 +324,10 @@ impl Fake {
             Ok::<_, Error>(ops),
         )?;
         let layout = |num| Layout::new(num, options.align).ok();
+        let rproc = unregistered.rproc().clone();
+        unregistered.register(parent.device())?;
         Ok(Self {
-            rproc: unregistered.rproc().clone(),
-            _registration: Registration::new(unregistered)?,
+            rproc,
             record,
             memory,
             parts,
