@@ -60,7 +60,10 @@ use crate::{
         },
         virtio::{
             self,
-            netdev::Setup, //
+            netdev::{
+                Probed,
+                Setup, //
+            }, //
         }, //
     },
     counters::{
@@ -71,6 +74,7 @@ use crate::{
     log::log,
     receive::Rx,
     remoteproc_glue::{
+        free_doorbells,
         trace,
         Link,
         PerVring,
@@ -115,7 +119,7 @@ struct CaifDriver;
 /// A link: the shared part of a network device's state.
 struct CaifVirtio<'bound> {
     link: Link<'bound>,
-    queues: Queues<'bound>,
+    queues: &'bound Queues<'bound>,
     rings: Rings,
     counters: Counters,
     /// Set once a ring broke or the modem stopped taking frames: the rings are not touched again.
@@ -147,7 +151,7 @@ impl virtio::netdev::Driver for CaifDriver {
         Ok(())
     }
 
-    fn probe<'bound>(setup: Setup<'bound, '_>) -> Result<(Settings, Parts<CaifVirtio<'bound>>)> {
+    fn probe<'bound>(setup: Setup<'bound, '_, CaifVirtio<'bound>>) -> Probed<'bound, Self> {
         let vdev = setup.vdev();
         let dev: &device::Device<device::Bound> = vdev.as_ref();
         let link = Link::new(vdev)
@@ -158,7 +162,7 @@ impl virtio::netdev::Driver for CaifDriver {
             tx: read_layout(dev, &link, Vring::Tx)?,
         };
 
-        let queues = Queues::new(setup, link, layouts).inspect_err(|e| {
+        let queues = setup.queues((link, layouts)).inspect_err(|e| {
             log!(
                 dev_err,
                 dev,
@@ -171,7 +175,7 @@ impl virtio::netdev::Driver for CaifDriver {
         let features = Features {
             event_idx: vdev.has_feature::<F_EVENT_IDX>(),
         };
-        let tx = Tx::new(&queues, &link, layouts.tx, features, config.uplink)?;
+        let tx = Tx::new(queues, &link, layouts.tx, features, config.uplink)?;
         let windows = Windows::new(&link, tx.dma_range()).inspect_err(|_| {
             log!(
                 dev_err,
@@ -179,7 +183,7 @@ impl virtio::netdev::Driver for CaifDriver {
                 "no carveout where frames could be, besides the virtio ones\n"
             )
         })?;
-        let rx = Rx::new(&queues, layouts.rx, features, windows, config.downlink)?;
+        let rx = Rx::new(queues, layouts.rx, features, windows, config.downlink)?;
         log!(
             dev_info,
             dev,
@@ -245,6 +249,10 @@ impl virtio::netdev::Driver for CaifDriver {
             fmt!("its rings are lost in hibernation"),
         );
     }
+
+    fn exit() {
+        free_doorbells();
+    }
 }
 
 /// Reads the config space, or says what is wrong with it.
@@ -299,6 +307,7 @@ impl<'bound> net::NetdevOperations for CaifVirtio<'bound> {
     type Prefix = CaifDevCommon;
     type Tx = Tx<'bound>;
     type Rx = Rx<'bound>;
+    type Source = Queues<'bound>;
 
     fn start_xmit(&self, queue: &TxQueue<'_>, tx: &mut Tx<'bound>, skb: SkBuff) -> Xmit {
         if self.broken.load(Relaxed) {

@@ -3,7 +3,10 @@
 /* What moves frames and kicks, with the tracepoints of both. */
 
 #include <linux/if_ether.h>
+#include <linux/module.h>
 #include <linux/netdevice.h>
+#include <linux/rcupdate.h>
+#include <linux/remoteproc.h>
 #include <linux/skbuff.h>
 #include <linux/virtio.h>
 
@@ -65,10 +68,35 @@ bool caif_virtio_receive_io(struct napi_struct *napi, const void *from, unsigned
 	return true;
 }
 
-void caif_virtio_kick(struct virtqueue *vq)
+void caif_virtio_kick(struct rproc *rproc, int notifyid, const struct virtio_device *vdev,
+		      unsigned int vring)
 {
-	trace_caif_virtio_kick(vq);
-	virtqueue_notify(vq);
+	trace_caif_virtio_kick(vdev, vring);
+	rproc->ops->kick(rproc, notifyid);
+}
+
+void caif_virtio_wait_for_interrupts(void)
+{
+	/* Those with preemption disabled or in a read-side section. */
+	synchronize_rcu();
+	/* Tasks that were preempted: none sleeps before it has left the callback. */
+	synchronize_rcu_tasks();
+	/*
+	 * But a task may sleep on a lock of PREEMPT_RT, in the read-side section of the
+	 * callback, whose end the first one waited for: it is on its way out now.
+	 */
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		synchronize_rcu_tasks();
+}
+
+void caif_virtio_keep_module(void)
+{
+#if defined(CONFIG_PREEMPTION) && !defined(CONFIG_TASKS_RCU)
+	static atomic_t kept;
+
+	if (!atomic_xchg(&kept, 1))
+		__module_get(THIS_MODULE);
+#endif
 }
 
 void caif_virtio_trace_drop(const struct net_device *dev, const char *why, u64 da, u32 len)

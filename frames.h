@@ -7,6 +7,7 @@
 #define CAIF_VIRTIO_FRAMES_H
 
 #include <linux/netdevice.h>
+#include <linux/remoteproc.h>
 #include <linux/virtio.h>
 
 /*
@@ -27,8 +28,23 @@ bool caif_virtio_receive_io(struct napi_struct *napi, const void *from, unsigned
  */
 unsigned int caif_virtio_sent(struct net_device *dev, struct sk_buff *skb, bool more);
 
-/* Kicks the modem for a vring, as its platform's driver does it. */
-void caif_virtio_kick(struct virtqueue *vq);
+/*
+ * Kicks the modem for a vring of that notify id, as its platform's driver does it.
+ * The device and the number are for the tracepoint.
+ */
+void caif_virtio_kick(struct rproc *rproc, int notifyid, const struct virtio_device *vdev,
+		      unsigned int vring);
+
+/*
+ * Waits until no CPU and no task is in an interrupt that found a doorbell, wherever
+ * it was preempted. Process context: sleeps.
+ */
+void caif_virtio_wait_for_interrupts(void);
+/*
+ * Keeps the module from being unloaded if such tasks cannot be waited for: the
+ * kernel can be preempted and has no CONFIG_TASKS_RCU.
+ */
+void caif_virtio_keep_module(void);
 
 void caif_virtio_trace_drop(const struct net_device *dev, const char *why, u64 da, u32 len);
 void caif_virtio_trace_fault(const struct net_device *dev, const char *why);

@@ -6,9 +6,11 @@
 //! C header: [`include/linux/remoteproc.h`](srctree/include/linux/remoteproc.h)
 
 mod bindings;
+mod carveout;
 mod doorbell;
 pub(crate) mod frames;
 mod kick;
+mod news;
 mod queues;
 mod ring_mem;
 mod slots;
@@ -17,7 +19,8 @@ mod vring;
 mod windows;
 
 pub(crate) use self::{
-    doorbell::LastSeen,
+    doorbell::free_doorbells,
+    news::LastSeen,
     queues::Queues,
     ring_mem::VringMem,
     slots::Slots,
@@ -40,6 +43,7 @@ use crate::{
 };
 use core::{
     mem::{
+        align_of,
         offset_of,
         size_of, //
     },
@@ -48,7 +52,13 @@ use core::{
 use kernel::{
     device,
     prelude::*,
-    sync::rcu, //
+    sync::{
+        barrier::{
+            mb,
+            Full, //
+        },
+        rcu, //
+    }, //
 };
 
 /// A virtio device of a remote processor.
@@ -56,7 +66,8 @@ use kernel::{
 /// # Invariants
 ///
 /// `rproc` and `rvdev` are valid for `'bound`: remoteproc removes its virtio devices before it
-/// frees either.
+/// frees either, and the driver of the device is unbound before that of its parent, to which
+/// `rvdev` belongs.
 #[derive(Clone, Copy)]
 pub(crate) struct Link<'bound> {
     vdev: &'bound virtio::Device<device::Bound>,
@@ -93,7 +104,8 @@ impl<'bound> Link<'bound> {
         // whose driver data is a `struct rproc_vdev`.
         let rvdev = unsafe { bindings::dev_get_drvdata(parent) };
         let rvdev = NonNull::new(rvdev.cast()).ok_or(ENODEV)?;
-        // INVARIANT: Both belong to ancestors of the virtio device, which outlive it.
+        // INVARIANT: Both belong to ancestors of the virtio device, which outlive it. The adapter of
+        // the driver unbinds it before that of the parent is unbound.
         Ok(Self { vdev, rproc, rvdev })
     }
 
@@ -126,17 +138,71 @@ impl<'bound> Link<'bound> {
             .wrapping_add(vring.number())
     }
 
+    /// Returns by what number the platform's driver and remoteproc know a vring.
+    fn notify_id(&self, vring: Vring) -> c_int {
+        // SAFETY: By the type invariant, the vring is valid.
+        unsafe { (*self.vring(vring)).notifyid }
+    }
+
+    /// Returns the alignment of a vring's used ring, at least one byte.
+    fn align(&self, vring: Vring) -> usize {
+        // SAFETY: By the type invariant, the vring is valid.
+        let align = unsafe { (*self.vring(vring)).align };
+        align.max(1) as usize
+    }
+
+    /// Returns the number of the virtio device in the resource table.
+    fn index(&self) -> u32 {
+        // SAFETY: By the type invariant, the device is valid.
+        unsafe { (*self.rvdev.as_ptr()).index }
+    }
+
+    /// Enters a virtqueue for a vring, to get its interrupts, or null.
+    fn enter_vq(&self, vring: Vring, vq: *mut bindings::virtqueue) {
+        // The virtqueue must be complete before it can be found.
+        mb(Full);
+        // SAFETY: By the type invariant, the vring is valid.
+        let place = unsafe { &raw mut (*self.vring(vring)).vq };
+        // SAFETY: The place is valid. Interrupt handlers load the pointer at once, so that the
+        // store is volatile.
+        unsafe { place.write_volatile(vq) };
+    }
+
+    /// Enters the device address of a vring in the resource table.
+    fn enter_da(&self, vring: Vring, da: u32) -> Result {
+        type Entry = bindings::fw_rsc_vdev_vring;
+
+        let (table, size, offset) = self.table()?;
+        let start = offset
+            + size_of::<bindings::fw_rsc_vdev>()
+            + vring.number() * size_of::<Entry>()
+            + offset_of!(Entry, da);
+        write_table(table, size, start, da)
+    }
+
+    /// Returns the resource table, its size, and where in it the virtio device is.
+    fn table(&self) -> Result<(*mut u8, usize, usize)> {
+        // SAFETY: By the type invariant, the device is valid.
+        let offset = unsafe { (*self.rvdev.as_ptr()).rsc_offset } as usize;
+        // SAFETY: By the type invariant, the remote processor is valid.
+        let table = unsafe { (*self.rproc.as_ptr()).table_ptr };
+        // SAFETY: As above.
+        let size = unsafe { (*self.rproc.as_ptr()).table_sz };
+        if table.is_null() {
+            return Err(ENODEV);
+        }
+        Ok((table.cast(), size, offset))
+    }
+
     /// Returns whether remoteproc finds a vring by its notify id, as it must for an interrupt.
     ///
-    /// It drops the id when it has no memory for a virtqueue, and gives none until the remote
-    /// processor is started the next time; a recovery is not enough.
+    /// It drops the id when a driver lets it make virtqueues and it has no memory for one, and
+    /// gives none until the remote processor is started the next time; a recovery is not enough.
     pub(crate) fn has_notify_id(&self, vring: Vring) -> bool {
-        let vring = self.vring(vring);
-        // SAFETY: By the type invariant, the vring is valid.
-        let id = unsafe { (*vring).notifyid };
-        let Ok(id) = usize::try_from(id) else {
+        let Ok(id) = usize::try_from(self.notify_id(vring)) else {
             return false;
         };
+        let vring = self.vring(vring);
         // SAFETY: By the type invariant, the remote processor is valid.
         let ids = unsafe { &raw const (*self.rproc.as_ptr()).notifyids };
         let _guard = rcu::read_lock();
@@ -161,17 +227,9 @@ impl<'bound> Link<'bound> {
     pub(crate) fn config<const N: usize>(&self) -> Result<Option<[u8; N]>> {
         type Vdev = bindings::fw_rsc_vdev;
 
-        // SAFETY: By the type invariant, the device is valid.
-        let offset = unsafe { (*self.rvdev.as_ptr()).rsc_offset } as usize;
-        // SAFETY: By the type invariant, the remote processor is valid.
-        let table = unsafe { (*self.rproc.as_ptr()).table_ptr };
-        // SAFETY: As above.
-        let size = unsafe { (*self.rproc.as_ptr()).table_sz };
-        if table.is_null() {
-            return Err(ENODEV);
-        }
+        let (table, size, offset) = self.table()?;
         let mut header = [0; size_of::<Vdev>()];
-        read_table(table.cast(), size, offset, &mut header)?;
+        read_table(table, size, offset, &mut header)?;
         let field = |at: usize| header.get(at).copied().unwrap_or(0);
         let at = offset_of!(Vdev, config_len);
         let len = u32::from_ne_bytes([field(at), field(at + 1), field(at + 2), field(at + 3)]);
@@ -185,7 +243,7 @@ impl<'bound> Link<'bound> {
         let vrings = usize::from(field(offset_of!(Vdev, num_of_vrings)));
         let start = offset + size_of::<Vdev>() + vrings * size_of::<bindings::fw_rsc_vdev_vring>();
         let mut config = [0; N];
-        read_table(table.cast(), size, start, &mut config)?;
+        read_table(table, size, start, &mut config)?;
         Ok(Some(config))
     }
 
@@ -205,6 +263,20 @@ impl<'bound> Link<'bound> {
         let name = unsafe { (*driver).name };
         // SAFETY: The name of a driver is a string that lives as long as the driver.
         (!name.is_null()).then(|| unsafe { CStr::from_char_ptr(name) })
+    }
+
+    /// Keeps the module loaded from now on, if the platform may pass interrupts on while it can be
+    /// preempted, and this kernel offers no way to wait for their end.
+    fn keep_module(&self) {
+        /// Names of platform drivers that pass interrupts on in RCU read-side sections only: the
+        /// test board, and devices without a bus.
+        const IN_SECTIONS: &[&CStr] = &[c"ivshmem_rproc", c"faux_driver"];
+
+        let waits = |name| IN_SECTIONS.contains(&name);
+        if !self.platform_driver().is_some_and(waits) {
+            // SAFETY: The function may be called in any context while the module is there.
+            unsafe { bindings::caif_virtio_keep_module() };
+        }
     }
 
     /// Returns whether remoteproc can start the remote processor again. It cannot if somebody else
@@ -243,9 +315,30 @@ impl<'bound> Link<'bound> {
     }
 }
 
+/// Writes a value at `offset` of a resource table of `size` bytes, which the remote processor can
+/// read meanwhile.
+fn write_table(table: *mut u8, size: usize, offset: usize, value: u32) -> Result {
+    let end = offset.checked_add(size_of::<u32>()).ok_or(EINVAL)?;
+    if end > size {
+        return Err(EINVAL);
+    }
+    let place = table.wrapping_add(offset);
+    if place.addr() % align_of::<u32>() == 0 {
+        // SAFETY: The table is `size` bytes long, `end` is not above that, and the place is
+        // aligned.
+        unsafe { place.cast::<u32>().write_volatile(value) };
+    } else {
+        for (i, byte) in value.to_ne_bytes().into_iter().enumerate() {
+            // SAFETY: As above; bytes need no alignment.
+            unsafe { place.wrapping_add(i).write_volatile(byte) };
+        }
+    }
+    Ok(())
+}
+
 /// Copies `out.len()` bytes at `offset` of a resource table of `size` bytes, which the remote
 /// processor can write to.
-fn read_table(table: *const u8, size: usize, offset: usize, out: &mut [u8]) -> Result {
+fn read_table(table: *mut u8, size: usize, offset: usize, out: &mut [u8]) -> Result {
     let end = offset.checked_add(out.len()).ok_or(EINVAL)?;
     if end > size {
         return Err(EINVAL);

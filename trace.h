@@ -35,13 +35,13 @@ DEFINE_EVENT(caif_virtio_frame, caif_virtio_transmit,
 
 /* The modem is told to look at a vring. */
 TRACE_EVENT(caif_virtio_kick,
-	    TP_PROTO(const struct virtqueue *vq),
-	    TP_ARGS(vq),
-	    TP_STRUCT__entry(__string(name, dev_name(&vq->vdev->dev))
+	    TP_PROTO(const struct virtio_device *vdev, unsigned int vring),
+	    TP_ARGS(vdev, vring),
+	    TP_STRUCT__entry(__string(name, dev_name(&vdev->dev))
 			     __field(unsigned int, vring)
 	    ),
 	    TP_fast_assign(__assign_str(name);
-			   __entry->vring = vq->index;
+			   __entry->vring = vring;
 	    ),
 	    TP_printk("dev=%s vring=%u", __get_str(name), __entry->vring)
 );

@@ -2,6 +2,7 @@
 
 #include <linux/bottom_half.h>
 #include <linux/netdevice.h>
+#include <linux/platform_device.h>
 #include <linux/skbuff.h>
 #include <linux/virtio_config.h>
 #include <linux/workqueue.h>
@@ -101,15 +102,39 @@ void helper_dev_kfree_skb_any(struct sk_buff *skb)
 	dev_kfree_skb_any(skb);
 }
 
-int helper_virtio_find_vqs(struct virtio_device *vdev, unsigned int nvqs,
-			   struct virtqueue *vqs[], struct virtqueue_info infos[])
+void helper_virtio_init_unregistered(struct virtio_device *vdev)
 {
-	return virtio_find_vqs(vdev, nvqs, vqs, infos, NULL);
+	spin_lock_init(&vdev->vqs_list_lock);
+	INIT_LIST_HEAD(&vdev->vqs);
 }
 
-void helper_virtio_del_vqs(struct virtio_device *vdev)
+static int release_child(struct device *dev, void *drv)
 {
-	vdev->config->del_vqs(vdev);
+	if (READ_ONCE(dev->driver) == drv)
+		device_release_driver(dev);
+	return 0;
+}
+
+static const struct device_driver *child_driver;
+
+static int parent_event(struct notifier_block *nb, unsigned long event, void *dev)
+{
+	if (event == BUS_NOTIFY_UNBIND_DRIVER)
+		device_for_each_child(dev, (void *)child_driver, release_child);
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block parent_notifier = { .notifier_call = parent_event };
+
+int helper_unbind_before_parent(const struct device_driver *drv)
+{
+	child_driver = drv;
+	return bus_register_notifier(&platform_bus_type, &parent_notifier);
+}
+
+void helper_unbind_before_parent_end(void)
+{
+	bus_unregister_notifier(&platform_bus_type, &parent_notifier);
 }
 
 void helper_virtio_set_status(struct virtio_device *vdev, u8 status)

@@ -39,9 +39,14 @@ void helper_txq_trans_cond_update(struct net_device *dev);
 
 void helper_dev_kfree_skb_any(struct sk_buff *skb);
 
-int helper_virtio_find_vqs(struct virtio_device *vdev, unsigned int nvqs,
-			   struct virtqueue *vqs[], struct virtqueue_info infos[]);
-void helper_virtio_del_vqs(struct virtio_device *vdev);
+/* Initializes of a zeroed device what its virtqueues use. */
+void helper_virtio_init_unregistered(struct virtio_device *vdev);
+/*
+ * Unbinds the module's one driver from a device when the driver of its parent, on
+ * the platform bus, is about to be unbound, until the end is called.
+ */
+int helper_unbind_before_parent(const struct device_driver *drv);
+void helper_unbind_before_parent_end(void);
 void helper_virtio_set_status(struct virtio_device *vdev, u8 status);
 void helper_virtio_clear_bit(struct virtio_device *vdev, unsigned int bit);
 bool helper_virtio_has_feature(const struct virtio_device *vdev, unsigned int bit);

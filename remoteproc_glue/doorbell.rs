@@ -7,122 +7,103 @@
 //! doorbell is a virtqueue to be entered there. It is in private memory and never used for buffers;
 //! its `used.idx` says that there are used buffers until it is muted.
 //!
-//! The callback asks for a poll if an index of one of the vrings moved, see `vring_news.rs`.
+//! Platforms pass interrupts on from contexts that can be preempted, in which no lock is held that
+//! an unbind takes. Such an interrupt may have found the doorbell and go on with it long after the
+//! link is gone. So no doorbell is freed before the module goes: a link takes one out of a pool, or
+//! makes one, and gives it back. An interrupt that comes too late finds no target, or that of
+//! another link, which then looks at its rings once too often.
+//!
+//! The target is protected by RCU, in a read-side section of the callback's own. See
+//! `Documentation/security.md`.
 
 use super::{
     bindings,
-    PerVring,
-    Vring,
-    VringMem, //
+    news::State, //
 };
-use crate::{
-    abstractions::{
-        net::napi::Napi,
-        virtio::netdev::Setup, //
-    },
-    vring_layout::Layout,
-    vring_mem::RingMem,
-    vring_news, //
-};
-use core::ptr::{
-    from_ref,
-    NonNull, //
+use crate::vring_layout::Layout;
+use core::{
+    cell::UnsafeCell,
+    ptr::{
+        from_ref,
+        null_mut,
+        NonNull, //
+    }, //
 };
 use kernel::{
+    alloc::flags::__GFP_ZERO,
     prelude::*,
     sync::{
         atomic::{
-            Atomic,
-            Full,
-            Relaxed, //
+            ordering::{
+                Acquire,
+                Full,
+                Relaxed,
+                Release, //
+            },
+            Atomic, //
         },
-        Arc, //
-    }, //
+        rcu, //
+    },
+    types::Opaque, //
 };
 
-/// A word for [`LastSeen`].
-pub(crate) struct AtomicWord(Atomic<u32>);
+/// Descriptors of the virtqueue, none of which is ever used.
+const NUM: u32 = 2;
+/// Alignment of its used ring.
+const ALIGN: u32 = 64;
+/// Where the parts of its ring are.
+const LAYOUT: Layout = match Layout::new(NUM, ALIGN) {
+    Ok(layout) => layout,
+    Err(_) => panic!("no such layout"),
+};
 
-impl vring_news::Word for AtomicWord {
-    #[inline]
-    fn load(&self) -> u32 {
-        self.0.load(Relaxed)
-    }
+/// The memory of the ring.
+#[repr(C, align(64))]
+struct Ring(UnsafeCell<[u8; 128]>);
 
-    #[inline]
-    fn store(&self, value: u32) {
-        self.0.store(value, Relaxed)
-    }
+const _: () = assert!(LAYOUT.size() <= size_of::<Ring>() && ALIGN as usize == align_of::<Ring>());
 
-    #[inline]
-    fn swap(&self, value: u32) -> u32 {
-        self.0.xchg(value, Full)
-    }
-}
-
-/// How far the driver saw the rings of a link, and whether a poll is due.
-pub(crate) type LastSeen = vring_news::Seen<AtomicWord>;
-
-/// What the callback of the doorbell works with.
-struct State<'bound> {
-    napi: &'bound Napi,
-    vrings: PerVring<(VringMem<'bound>, Layout)>,
-    last_seen: Arc<LastSeen>,
-}
-
-impl State<'_> {
-    /// Returns whether an interrupt must be followed by a poll.
-    #[inline]
-    fn has_news(&self) -> bool {
-        let (rx, rx_layout) = &self.vrings.rx;
-        let (tx, tx_layout) = &self.vrings.tx;
-        let avail = rx.load16(rx_layout.avail_idx());
-        self.last_seen
-            .interrupt(avail, || tx.load16(tx_layout.used_idx()))
-    }
-}
-
-/// The doorbell.
+/// A virtqueue with a device of its own, which is not registered.
 ///
 /// # Invariants
 ///
-/// `vq` is a valid virtqueue whose `priv` points to `state`.
-pub(super) struct Doorbell<'bound> {
-    vq: NonNull<bindings::virtqueue>,
-    state: KBox<State<'bound>>,
+/// All zero until it is complete. Then `vq` is a virtqueue of `vdev` whose ring is `ring` and
+/// whose `priv` points to this; none of it moves or is freed while an interrupt may use it.
+///
+/// `target` is null or valid in RCU read-side sections.
+struct Doorbell {
+    ring: Ring,
+    vdev: Opaque<bindings::virtio_device>,
+    vq: Atomic<*mut bindings::virtqueue>,
+    target: Atomic<*mut State<'static>>,
+    /// The next one in the pool.
+    next: Atomic<*mut Doorbell>,
 }
 
-impl<'bound> Doorbell<'bound> {
-    /// Makes a doorbell, muted. Process context: may sleep.
-    pub(super) fn new(
-        setup: &Setup<'bound, '_>,
-        vrings: PerVring<(VringMem<'bound>, Layout)>,
-    ) -> Result<Self> {
-        /// Descriptors of the virtqueue, none of which is ever used.
-        const NUM: c_uint = 2;
-        /// Alignment of its used ring.
-        const ALIGN: c_uint = 64;
+/// The doorbells that no link has, a list by `next`. They are muted and have no target.
+static POOL: Atomic<*mut Doorbell> = Atomic::new(null_mut());
 
-        let seen = LastSeen::new([const { AtomicWord(Atomic::new(0)) }; 3]);
-        let state = KBox::new(
-            State {
-                napi: setup.napi(),
-                vrings,
-                last_seen: Arc::new(seen, GFP_KERNEL)?,
-            },
-            GFP_KERNEL,
-        )?;
-        // SAFETY: The device is valid.
+impl Doorbell {
+    /// Makes a doorbell. Process context: may sleep.
+    fn new() -> Result<NonNull<Self>> {
+        let memory = KBox::<Self>::new_uninit(GFP_KERNEL | __GFP_ZERO)?;
+        // SAFETY: All zero is right for each of the fields.
+        // INVARIANT: It is all zero.
+        let this = unsafe { memory.assume_init() };
+        let vdev = this.vdev.get();
+        // SAFETY: The device is zeroed memory that nobody else knows.
+        unsafe { bindings::helper_virtio_init_unregistered(vdev) };
+        // SAFETY: The device is initialized as far as virtqueues use it, and the ring is as long
+        // and aligned as virtio needs it. Both live until the virtqueue is deleted.
         let vq = unsafe {
-            bindings::vring_create_virtqueue(
-                // A number behind those of the vrings.
-                Vring::ALL.len() as c_uint,
+            bindings::vring_new_virtqueue(
+                0,
                 NUM,
                 ALIGN,
-                setup.vdev().as_raw(),
+                vdev,
                 true,
                 false,
-                false,
+                this.ring.0.get().cast(),
                 Some(no_notify),
                 Some(interrupt),
                 c"doorbell".as_char_ptr(),
@@ -130,29 +111,113 @@ impl<'bound> Doorbell<'bound> {
         };
         let vq = NonNull::new(vq).ok_or(ENOMEM)?;
         // SAFETY: The virtqueue was just made.
-        unsafe { (*vq.as_ptr()).priv_ = from_ref(&*state).cast_mut().cast() };
-        // INVARIANT: As was just arranged.
-        Ok(Self { vq, state })
+        unsafe { (*vq.as_ptr()).priv_ = from_ref(&*this).cast_mut().cast() };
+        // With CONFIG_VIRTIO_HARDEN_NOTIFICATION a virtqueue ignores interrupts until then.
+        // SAFETY: The device is initialized as far as this function uses it.
+        unsafe { bindings::__virtio_unbreak_device(vdev) };
+        this.vq.store(vq.as_ptr(), Relaxed);
+        // INVARIANT: As was just arranged. The box becomes a pointer that only `free()` frees.
+        NonNull::new(KBox::into_raw(this)).ok_or(ENOMEM)
+    }
+
+    /// Puts a doorbell into the pool.
+    ///
+    /// # Safety
+    ///
+    /// The doorbell must be valid and not be in the pool; it belongs to the pool afterwards.
+    unsafe fn put(this: NonNull<Self>) {
+        // SAFETY: By the safety requirements.
+        let doorbell = unsafe { this.as_ref() };
+        loop {
+            let first = POOL.load(Relaxed);
+            doorbell.next.store(first, Relaxed);
+            if POOL.cmpxchg(first, this.as_ptr(), Full).is_ok() {
+                return;
+            }
+        }
+    }
+
+    /// Takes a doorbell out of the pool, if there is one. It belongs to the caller.
+    fn take() -> Option<NonNull<Self>> {
+        // All of them, so that none can be taken and put back by others meanwhile.
+        let first = NonNull::new(POOL.xchg(null_mut(), Full))?;
+        // SAFETY: What is in the pool is valid, and all of it is ours now.
+        let mut rest = unsafe { first.as_ref() }.next.load(Relaxed);
+        while let Some(other) = NonNull::new(rest) {
+            // SAFETY: As above.
+            rest = unsafe { other.as_ref() }.next.load(Relaxed);
+            // SAFETY: As above.
+            unsafe { Self::put(other) };
+        }
+        Some(first)
+    }
+
+    /// Frees a doorbell.
+    ///
+    /// # Safety
+    ///
+    /// The doorbell must belong to the caller, and no interrupt may use it any more.
+    unsafe fn free(this: NonNull<Self>) {
+        // SAFETY: By the safety requirements.
+        let vq = unsafe { this.as_ref() }.vq.load(Relaxed);
+        // SAFETY: By the type invariant, this is the virtqueue, which nobody uses.
+        unsafe { bindings::vring_del_virtqueue(vq) };
+        // SAFETY: The pointer was made by `new()` of a box.
+        drop(unsafe { KBox::from_raw(this.as_ptr()) });
+    }
+}
+
+/// A doorbell that a link has.
+///
+/// # Invariants
+///
+/// The doorbell is valid and not in the pool.
+pub(super) struct Lease<'bound> {
+    doorbell: NonNull<Doorbell>,
+    /// Where the doorbell's target points.
+    state: KBox<State<'bound>>,
+}
+
+// SAFETY: Doorbells have no ties to a thread.
+unsafe impl Send for Lease<'_> {}
+// SAFETY: The methods for shared references do single accesses, or use what is `Sync`.
+unsafe impl Sync for Lease<'_> {}
+
+impl<'bound> Lease<'bound> {
+    /// Takes a doorbell, muted, whose interrupts go to `state`. Process context: may sleep.
+    ///
+    /// # Safety
+    ///
+    /// [`end`](Self::end) must be called before `'bound` ends, or what `state` uses.
+    pub(super) unsafe fn new(state: KBox<State<'bound>>) -> Result<Self> {
+        let doorbell = match Doorbell::take() {
+            Some(doorbell) => doorbell,
+            None => Doorbell::new()?,
+        };
+        // INVARIANT: It belongs to us.
+        let this = Self { doorbell, state };
+        let target: *const State<'bound> = &*this.state;
+        // INVARIANT: The state is valid until `end()` has returned.
+        this.doorbell()
+            .target
+            .store(target.cast_mut().cast(), Release);
+        Ok(this)
+    }
+
+    fn doorbell(&self) -> &Doorbell {
+        // SAFETY: By the type invariant.
+        unsafe { self.doorbell.as_ref() }
     }
 
     /// Returns the virtqueue, to be entered for the vrings.
     pub(super) fn vq(&self) -> *mut bindings::virtqueue {
-        self.vq.as_ptr()
+        self.doorbell().vq.load(Relaxed)
     }
 
-    /// Returns how far the driver saw the rings.
-    pub(super) fn last_seen(&self) -> Arc<LastSeen> {
-        self.state.last_seen.clone()
-    }
-
-    /// Returns whether the modem returned buffers of the vring to send by that the driver did not
-    /// see yet: two loads, no barrier. Any context.
+    /// Returns what the interrupts go to.
     #[inline]
-    pub(super) fn has_returned(&self) -> bool {
-        let (tx, layout) = &self.state.vrings.tx;
-        self.state
-            .last_seen
-            .is_returned(tx.load16(layout.used_idx()))
+    pub(super) fn state(&self) -> &State<'bound> {
+        &self.state
     }
 
     /// Lets interrupts reach the callback. Any context.
@@ -168,23 +233,49 @@ impl<'bound> Doorbell<'bound> {
     /// Sets how many used buffers virtio takes the virtqueue to have, of which none is ever taken
     /// back.
     fn set_used_idx(&self, value: u16) {
-        // SAFETY: The virtqueue is valid.
-        let vring = unsafe { bindings::virtqueue_get_vring(self.vq()) };
-        // SAFETY: The vring is valid.
-        let used = unsafe { (*vring).used };
-        // SAFETY: The vring of a split virtqueue has a used ring.
-        let idx = unsafe { &raw mut (*used).idx };
-        // SAFETY: The used ring is in private memory, and only this function writes to it.
+        let ring = self.doorbell().ring.0.get().cast::<u8>();
+        let idx = ring.wrapping_add(LAYOUT.used_idx()).cast::<u16>();
+        // SAFETY: The index is inside the ring, which is private memory, and aligned. Only this
+        // function writes to it.
         unsafe { idx.write_volatile(value) };
+    }
+
+    /// Takes the target from the doorbell and waits until no interrupt uses it, in whatever
+    /// context. Process context: sleeps.
+    pub(super) fn end(&self) {
+        self.mute();
+        if !self.doorbell().target.xchg(null_mut(), Full).is_null() {
+            // The callback uses the target in a read-side section of its own.
+            rcu::synchronize_rcu();
+        }
     }
 }
 
-impl Drop for Doorbell<'_> {
-    /// Deletes the virtqueue, which remoteproc does not find any more, see
-    /// [`Queues`](super::Queues).
+impl Drop for Lease<'_> {
     fn drop(&mut self) {
-        // SAFETY: The virtqueue is valid, and nobody else uses it.
-        unsafe { bindings::vring_del_virtqueue(self.vq()) }
+        self.end();
+        // SAFETY: By the type invariant, the doorbell is valid and ours; it has no target.
+        unsafe { Doorbell::put(self.doorbell) };
+    }
+}
+
+/// Frees all doorbells that no link has, when no interrupt can use them any more. Process context:
+/// sleeps.
+///
+/// For the end of the module: afterwards no CPU is in its callbacks.
+pub(crate) fn free_doorbells() {
+    let first = POOL.xchg(null_mut(), Full);
+    if first.is_null() {
+        return;
+    }
+    // SAFETY: Process context.
+    unsafe { bindings::caif_virtio_wait_for_interrupts() };
+    let mut rest = first;
+    while let Some(doorbell) = NonNull::new(rest) {
+        // SAFETY: What was in the pool is valid and ours now.
+        rest = unsafe { doorbell.as_ref() }.next.load(Relaxed);
+        // SAFETY: No vring has it, and the interrupts that found it there have ended.
+        unsafe { Doorbell::free(doorbell) };
     }
 }
 
@@ -195,13 +286,15 @@ impl Drop for Doorbell<'_> {
 /// For the virtio core to call with the virtqueue of a [`Doorbell`].
 unsafe extern "C" fn interrupt(vq: *mut bindings::virtqueue) {
     // SAFETY: The virtio core calls with a valid virtqueue.
-    let state = unsafe { (*vq).priv_ }.cast::<State<'_>>();
+    let doorbell = unsafe { (*vq).priv_ }.cast::<Doorbell>();
     // SAFETY: By the invariant of `Doorbell`; only shared references to it are ever made.
-    let state = unsafe { &*state };
-    // While the interface is down nothing is scheduled; it polls when it comes up.
-    if state.has_news() {
-        state.napi.schedule();
-    }
+    let doorbell = unsafe { &*doorbell };
+    let _guard = rcu::read_lock();
+    let Some(state) = NonNull::new(doorbell.target.load(Acquire)) else {
+        return;
+    };
+    // SAFETY: By the invariant of `Doorbell`, this is valid until the guard is dropped.
+    unsafe { state.as_ref() }.interrupt();
 }
 
 /// The virtqueue's function to kick, which there is nobody to use for.

@@ -43,16 +43,38 @@ const ATOMIC: &[&CStr] = &[
     c"faux_driver",
 ];
 
-/// The virtqueues that remoteproc made for the vrings, by which to kick.
-type Virtqueues = PerVring<NonNull<bindings::virtqueue>>;
-
-/// Kicks of the vrings of a link.
+/// Whom to kick, and by which numbers.
 ///
 /// # Invariants
 ///
-/// The virtqueues are valid until this is dropped.
+/// Both pointers are valid, and the remote processor has a `kick`.
+#[derive(Clone, Copy)]
+struct Target {
+    rproc: NonNull<bindings::rproc>,
+    vdev: NonNull<bindings::virtio_device>,
+    notify_ids: PerVring<c_int>,
+}
+
+impl Target {
+    /// Kicks as the platform does it, which may sleep.
+    #[inline]
+    fn kick(&self, vring: Vring) {
+        let number = vring.number() as c_uint;
+        // SAFETY: By the type invariant.
+        unsafe {
+            bindings::caif_virtio_kick(
+                self.rproc.as_ptr(),
+                *self.notify_ids.get(vring),
+                self.vdev.as_ptr(),
+                number,
+            )
+        };
+    }
+}
+
+/// Kicks of the vrings of a link.
 pub(super) struct Kicker {
-    vqs: Virtqueues,
+    target: Target,
     /// `None` if kicks do not sleep.
     deferred: Option<Pin<KBox<Deferred>>>,
 }
@@ -67,16 +89,23 @@ pub(super) struct Kicker {
 struct Deferred {
     work: Opaque<bindings::work_struct>,
     due: PerVring<AtomicFlag>,
-    vqs: Virtqueues,
+    target: Target,
 }
 
 impl Kicker {
-    /// Finds out how to kick by these virtqueues.
+    /// Finds out how to kick the remote processor of a link.
     ///
     /// # Safety
     ///
-    /// The virtqueues must be valid until the new object is dropped.
-    pub(super) unsafe fn new(link: &Link<'_>, vqs: Virtqueues) -> Result<Self> {
+    /// The new object must be dropped before the link's lifetime ends.
+    pub(super) unsafe fn new(link: &Link<'_>) -> Result<Self> {
+        // INVARIANT: By the invariant of `Link`, both are valid as long as the new object, by the
+        // safety requirements. remoteproc makes virtio devices only if there is a `kick`.
+        let target = Target {
+            rproc: link.rproc,
+            vdev: NonNull::new(link.vdev().as_raw()).ok_or(ENODEV)?,
+            notify_ids: PerVring::try_from_fn(|vring| Ok(link.notify_id(vring)))?,
+        };
         let deferred = if link
             .platform_driver()
             .is_some_and(|name| ATOMIC.contains(&name))
@@ -90,7 +119,7 @@ impl Kicker {
                         rx: AtomicFlag::new(false),
                         tx: AtomicFlag::new(false),
                     },
-                    vqs,
+                    target,
                 },
                 GFP_KERNEL,
             )?;
@@ -99,8 +128,7 @@ impl Kicker {
             unsafe { bindings::helper_init_work(deferred.work.get(), Some(run)) };
             Some(deferred)
         };
-        // INVARIANT: By the safety requirements.
-        Ok(Self { vqs, deferred })
+        Ok(Self { target, deferred })
     }
 
     /// Tells the remote processor to look at a vring. Any context.
@@ -120,8 +148,7 @@ impl Kicker {
     /// As [`kick`](Self::kick), at once. Process context, unless it is known not to sleep.
     #[inline]
     pub(super) fn kick_now(&self, vring: Vring) {
-        // SAFETY: By the type invariant, the virtqueue is valid.
-        unsafe { bindings::caif_virtio_kick(self.vqs.get(vring).as_ptr()) };
+        self.target.kick(vring);
     }
 }
 
@@ -146,9 +173,7 @@ unsafe extern "C" fn run(work: *mut bindings::work_struct) {
     let deferred = unsafe { &*work.cast::<Deferred>() };
     for vring in Vring::ALL {
         if deferred.due.get(vring).xchg(false, Full) {
-            // SAFETY: By the invariant of `Kicker`, the virtqueue is valid until its drop, which
-            // cancels the work first.
-            unsafe { bindings::caif_virtio_kick(deferred.vqs.get(vring).as_ptr()) };
+            deferred.target.kick(vring);
         }
     }
 }

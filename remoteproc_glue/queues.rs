@@ -1,245 +1,165 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The two vrings of a link.
+//! The two vrings of a link: their memory, kicks and interrupts.
 //!
-//! The kernel's virtqueues are for peers that are trusted not to write to the descriptors:
-//! `virtqueue_get_buf()` follows the chain there, which could be made endless. So both vrings are
-//! accessed by the ring files, and the virtqueues that remoteproc makes for them serve to kick.
+//! remoteproc would make a virtqueue for each, `virtio_find_vqs()`, of which the link could use
+//! nothing: `virtqueue_get_buf()` follows a chain in memory that the modem can write to, where it
+//! could be made endless, and `rproc_vq_interrupt()` may use such a virtqueue after it was deleted.
+//! So what `virtio_find_vqs()` does for the modem is done here: the memory is cleared, and its
+//! address entered in the resource table. The vrings are accessed by the ring files, kicks go to
+//! the platform's driver, and interrupts come by the [doorbell](super::doorbell).
 
 use super::{
     bindings,
-    doorbell::{
-        Doorbell,
-        LastSeen, //
-    },
+    carveout::VringMemory,
+    doorbell::Lease,
     kick::Kicker,
+    news::{
+        LastSeen,
+        State, //
+    },
     ring_mem::VringMem,
     Link,
     PerVring,
     Vring, //
 };
 use crate::{
-    abstractions::{
-        virtio::netdev::Setup, //
+    abstractions::net::napi::{
+        Napi,
+        Source, //
     },
-    vring_layout::Layout, //
+    vring_layout::Layout,
+    vring_mem::RingMem, //
 };
-use core::ptr::NonNull;
 use kernel::{
-    error::to_result,
     prelude::*,
     sync::{
-        barrier::{
-            mb,
+        atomic::{
+            AtomicFlag,
             Full, //
         },
-        rcu,
+        barrier::{
+            dma_mb,
+            Write, //
+        },
         Arc, //
     }, //
 };
 
-/// The queues of a link.
-///
-/// When it is dropped, the doorbell is muted, the device reset, the modem kicked so that it
-/// notices, interrupts cut off, and the virtqueues deleted.
+/// The queues of a link, owned by its network device.
 pub(crate) struct Queues<'bound> {
-    // Both of these use what is deleted with the last one.
+    // Both of these end before the last one.
     kicker: Kicker,
-    doorbell: Doorbell<'bound>,
-    found: Found<'bound>,
+    doorbell: Lease<'bound>,
+    link: Link<'bound>,
+    memory: PerVring<VringMemory<'bound>>,
+    has_ended: AtomicFlag,
 }
 
-// SAFETY: Virtqueues have no ties to a thread. The methods for shared references kick, which any
-// context may do at any time, and do single volatile accesses.
+// SAFETY: Queues have no ties to a thread.
 unsafe impl Send for Queues<'_> {}
 
-// SAFETY: As for `Send`.
+// SAFETY: The methods for shared references kick and mute, which any context may do at any time,
+// or read what does not change.
 unsafe impl Sync for Queues<'_> {}
 
-/// The virtqueues that remoteproc made for the vrings. Dropping this is the end of them: the device
-/// is reset, interrupts are cut off, the virtqueues deleted.
-///
-/// # Invariants
-///
-/// The virtqueues are valid and of the layouts beside them, and those that remoteproc can find when
-/// this is dropped are all in the device's list.
-struct Found<'bound> {
-    link: Link<'bound>,
-    vrings: PerVring<(NonNull<bindings::virtqueue>, Layout)>,
-    is_cut_off: bool,
-}
+// SAFETY: `end()` takes the instance from the doorbell and waits until no interrupt uses it.
+unsafe impl<'bound> Source for Queues<'bound> {
+    type Spec = (Link<'bound>, PerVring<Layout>);
 
-impl<'bound> Found<'bound> {
-    /// Makes remoteproc make the virtqueues.
-    fn new(link: Link<'bound>, layouts: PerVring<Layout>) -> Result<Self> {
-        let info = |name: &'static CStr| bindings::virtqueue_info {
-            name: name.as_char_ptr(),
-            // With NULL for a callback, virtio would write to the vring.
-            callback: Some(ignore),
-            ctx: false,
-        };
-        let mut infos = [info(c"input"), info(c"output")];
-        let mut vqs = [core::ptr::null_mut(); Vring::ALL.len()];
-        let vdev = link.vdev().as_raw();
-        // SAFETY: The device is valid, and the arrays have as many entries as is said.
-        to_result(unsafe {
-            bindings::helper_virtio_find_vqs(
-                vdev,
-                Vring::ALL.len() as c_uint,
-                vqs.as_mut_ptr(),
-                infos.as_mut_ptr(),
-            )
+    /// Makes the queues, muted.
+    unsafe fn new((link, layouts): Self::Spec, napi: &Napi) -> Result<Self> {
+        let memory =
+            PerVring::try_from_fn(|vring| VringMemory::find(&link, vring, *layouts.get(vring)))?;
+        for vring in Vring::ALL {
+            let memory = memory.get(vring);
+            clear(&memory.mem()?, memory.layout());
+            // The modem may look at the address first.
+            dma_mb(Write);
+            link.enter_da(vring, memory.da())?;
+        }
+        let mems = PerVring::try_from_fn(|vring| {
+            let memory = memory.get(vring);
+            Ok((memory.mem()?, memory.layout()))
         })?;
-        let [rx, tx] = vqs;
-        let (Some(rx), Some(tx)) = (NonNull::new(rx), NonNull::new(tx)) else {
-            // Not reached: remoteproc leaves out those without a name only.
-            return Err(ENODEV);
-        };
-        // INVARIANT: The virtqueues were just made. The layouts are checked before they are used.
-        let found = Self {
-            link,
-            vrings: PerVring {
-                rx: (rx, layouts.rx),
-                tx: (tx, layouts.tx),
-            },
-            is_cut_off: false,
-        };
+        // SAFETY: By the safety requirements, the instance is valid until `end()` has returned.
+        let state = unsafe { State::new(napi, mems) }?;
+        // SAFETY: By the safety requirements, the queues are dropped in time.
+        let kicker = unsafe { Kicker::new(&link) }?;
+        link.keep_module();
+        // SAFETY: By the safety requirements, `end()` is called in time.
+        let doorbell = unsafe { Lease::new(state) }?;
         for vring in Vring::ALL {
-            let (vq, layout) = found.vrings.get(vring);
-            // SAFETY: The virtqueue was just found and is valid.
-            if unsafe { (*vq.as_ptr()).priv_ } != link.vring(vring).cast() {
-                return Err(ENODEV);
-            }
-            check_layout(*vq, layout)?;
+            link.enter_vq(vring, doorbell.vq());
         }
-        Ok(found)
-    }
-
-    /// Returns the memory of a vring.
-    fn mem(&self, vring: Vring) -> Result<VringMem<'bound>> {
-        let (vq, layout) = self.vrings.get(vring);
-        // SAFETY: The virtqueue is valid.
-        let vring = unsafe { bindings::virtqueue_get_vring(vq.as_ptr()) };
-        // SAFETY: A split virtqueue has a vring.
-        let desc = unsafe { (*vring).desc };
-        let base = NonNull::new(desc.cast()).ok_or(ENODEV)?;
-        // SAFETY: remoteproc keeps the memory of a vring of this layout for as long as its virtio
-        // device exists.
-        unsafe { VringMem::new(base, layout.size()) }.ok_or(EINVAL)
-    }
-
-    /// Enters `vq` for a vring, to get its interrupts.
-    fn enter(&self, vring: Vring, vq: *mut bindings::virtqueue) {
-        // SAFETY: The vring is valid.
-        let place = unsafe { &raw mut (*self.link.vring(vring)).vq };
-        // SAFETY: The place is valid. Interrupt handlers load the pointer at once, so that the
-        // store is volatile.
-        unsafe { place.write_volatile(vq) };
-    }
-
-    /// Resets the device and takes the virtqueues out of where interrupt handlers look for them.
-    /// Process context: sleeps.
-    fn cut_off(&mut self) {
-        if self.is_cut_off {
-            return;
-        }
-        // SAFETY: The device is valid, and this is process context.
-        unsafe { bindings::virtio_reset_device(self.link.vdev().as_raw()) };
-        for vring in Vring::ALL {
-            self.enter(vring, core::ptr::null_mut());
-        }
-        // Interrupt handlers that found a virtqueue before are done with it after this, since
-        // they run with preemption disabled. A platform that calls `rproc_vq_interrupt()` with
-        // preemption enabled must end its calls before it takes its virtio devices away, as
-        // remoteproc offers no lock for that.
-        rcu::synchronize_rcu();
-        self.is_cut_off = true;
-    }
-}
-
-impl Drop for Found<'_> {
-    fn drop(&mut self) {
-        self.cut_off();
-        // SAFETY: The device is valid and was reset; interrupt handlers do not find its virtqueues,
-        // and `Queues` drops the kicker before this.
-        unsafe { bindings::helper_virtio_del_vqs(self.link.vdev().as_raw()) }
-    }
-}
-
-/// Checks that virtio put the parts of a vring where `layout` has them. It aligns the used ring by
-/// its address, so that they differ if the vring itself is not aligned as much.
-fn check_layout(vq: NonNull<bindings::virtqueue>, layout: &Layout) -> Result {
-    // SAFETY: The virtqueue is valid.
-    let vring = unsafe { bindings::virtqueue_get_vring(vq.as_ptr()) };
-    // SAFETY: A split virtqueue has a vring.
-    let num = unsafe { (*vring).num };
-    // SAFETY: As above.
-    let desc = unsafe { (*vring).desc }.addr();
-    // SAFETY: As above.
-    let used = unsafe { (*vring).used }.addr();
-    if num != u32::from(layout.num()) || used.checked_sub(desc) != Some(layout.used_flags()) {
-        return Err(EINVAL);
-    }
-    Ok(())
-}
-
-impl<'bound> Queues<'bound> {
-    /// Makes the virtqueues and the doorbell, which gets no interrupts before
-    /// [`listen`](Self::listen). Process context: may sleep.
-    pub(crate) fn new(
-        setup: Setup<'bound, '_>,
-        link: Link<'bound>,
-        layouts: PerVring<Layout>,
-    ) -> Result<Self> {
-        let found = Found::new(link, layouts)?;
-        let doorbell = Doorbell::new(
-            &setup,
-            PerVring::try_from_fn(|vring| Ok((found.mem(vring)?, *layouts.get(vring))))?,
-        )?;
-        let vqs = PerVring {
-            rx: found.vrings.rx.0,
-            tx: found.vrings.tx.0,
-        };
-        // SAFETY: The virtqueues are deleted when `found` is dropped, which is after the kicker.
-        let kicker = unsafe { Kicker::new(&link, vqs) }?;
         Ok(Self {
             kicker,
             doorbell,
-            found,
+            link,
+            memory,
+            has_ended: AtomicFlag::new(false),
         })
     }
 
+    /// Mutes the doorbell, resets the device, kicks the modem so that it notices, and cuts
+    /// interrupts off.
+    fn end(&self) {
+        if self.has_ended.xchg(true, Full) {
+            return;
+        }
+        self.mute();
+        // SAFETY: The device is valid, and this is process context.
+        unsafe { bindings::virtio_reset_device(self.link.vdev().as_raw()) };
+        // Only a kick makes the modem look at the status, by which it may reuse its buffers.
+        self.kicker.kick_now(Vring::Rx);
+        for vring in Vring::ALL {
+            self.link.enter_vq(vring, core::ptr::null_mut());
+        }
+        self.doorbell.end();
+    }
+}
+
+/// Clears the memory of a vring. No `memset()`: on some architectures it may not be used for
+/// memory that is mapped as I/O memory.
+fn clear(mem: &VringMem<'_>, layout: Layout) {
+    let size = layout.size();
+    let words = size - size % size_of::<u64>();
+    for off in (0..words).step_by(size_of::<u64>()) {
+        mem.store64(off, 0);
+    }
+    // The size is even.
+    for off in (words..size).step_by(size_of::<u16>()) {
+        mem.store16(off, 0);
+    }
+}
+
+impl<'bound> Queues<'bound> {
     /// Returns how far the driver saw the rings, for it to update.
     pub(crate) fn last_seen(&self) -> Arc<LastSeen> {
-        self.doorbell.last_seen()
+        self.doorbell.state().last_seen()
     }
 
-    /// Lets interrupts of the remote processor reach the doorbell, which schedules the NAPI
-    /// instance.
+    /// Lets interrupts of the remote processor schedule the NAPI instance. Any context.
     pub(crate) fn listen(&self) {
         self.doorbell.unmute();
-        // The virtqueue must be complete before it can be found.
-        mb(Full);
-        for vring in Vring::ALL {
-            self.found.enter(vring, self.doorbell.vq());
-        }
     }
 
-    /// Keeps interrupts from the doorbell. An interrupt that is under way may still reach it.
+    /// Keeps interrupts from the NAPI instance. One that is under way may still schedule it. Any
+    /// context.
     pub(crate) fn mute(&self) {
         self.doorbell.mute();
     }
 
     /// Returns the memory of a vring.
     pub(crate) fn ring_mem(&self, vring: Vring) -> Result<VringMem<'bound>> {
-        self.found.mem(vring)
+        self.memory.get(vring).mem()
     }
 
     /// Returns whether the remote processor returned buffers of the vring to send by that were not
     /// taken back yet. Any context.
     #[inline]
     pub(crate) fn has_returned(&self) -> bool {
-        self.doorbell.has_returned()
+        self.doorbell.state().has_returned()
     }
 
     /// Tells the remote processor to look at a vring. Any context.
@@ -251,16 +171,6 @@ impl<'bound> Queues<'bound> {
 
 impl Drop for Queues<'_> {
     fn drop(&mut self) {
-        self.mute();
-        // SAFETY: The device is valid, and this is process context.
-        unsafe { bindings::virtio_reset_device(self.found.link.vdev().as_raw()) };
-        // Only a kick makes the modem look at the status, by which it may reuse its buffers.
-        self.kicker.kick_now(Vring::Rx);
-        // The doorbell goes before the rest does: remoteproc takes every virtqueue in the device's
-        // list for one of its own.
-        self.found.cut_off();
+        self.end();
     }
 }
-
-/// The callback of the virtqueues for the vrings, whose interrupts go to the doorbell.
-extern "C" fn ignore(_vq: *mut bindings::virtqueue) {}

@@ -3,7 +3,7 @@
 //! Windows: the memory of the remote processor where its frames may be.
 
 use super::{
-    bindings,
+    carveout,
     Link, //
 };
 use crate::{
@@ -11,8 +11,7 @@ use crate::{
 };
 use core::{
     marker::PhantomData,
-    ops::Range,
-    ptr::NonNull, //
+    ops::Range, //
 };
 use kernel::{
     error::code,
@@ -55,11 +54,15 @@ impl<'bound> Windows<'bound> {
         let mut windows = KVec::new();
         let mut excluded = KVec::new();
         excluded.push(reserved, GFP_KERNEL)?;
-        for_each_carveout(link, |name, da, va, is_iomem| {
-            if is_virtio_memory(name) {
+        carveout::for_each(link, |carveout| {
+            let Some(da) = carveout.da() else {
+                return Ok(());
+            };
+            if is_virtio_memory(carveout.name()) {
                 excluded.push(da, GFP_KERNEL)?;
-            } else if let Some(va) = va {
+            } else if let Some(va) = carveout.va() {
                 let va = va.as_ptr().cast_const();
+                let is_iomem = carveout.is_iomem();
                 // INVARIANT: remoteproc keeps carveouts mapped while there are virtio devices.
                 windows.push(Window { da, va, is_iomem }, GFP_KERNEL)?;
             }
@@ -168,55 +171,20 @@ impl SharedFrame<'_> {
 
 /// Returns whether a carveout of that name is for vrings, or for what they carry from Linux to the
 /// remote processor.
-fn is_virtio_memory(name: &[u8]) -> bool {
-    let Some(rest) = name.strip_prefix(b"vdev") else {
+fn is_virtio_memory(name: impl Iterator<Item = u8>) -> bool {
+    /// The longest that matters is `vdev4294967295buffer`, or begins with as much of `vring`.
+    const LEN: usize = 32;
+
+    let mut bytes = [0; LEN];
+    let mut len = 0;
+    for (to, from) in bytes.iter_mut().zip(name) {
+        *to = from;
+        len += 1;
+    }
+    let Some(rest) = bytes.get(..len).and_then(|name| name.strip_prefix(b"vdev")) else {
         return false;
     };
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let rest = rest.get(digits..).unwrap_or_default();
     digits > 0 && (rest == b"buffer" || rest.starts_with(b"vring"))
-}
-
-/// Calls `f` for each carveout with a known device address: its name, its device addresses, where
-/// it is mapped, if it is, and whether as I/O memory.
-fn for_each_carveout(
-    link: &Link<'_>,
-    mut f: impl FnMut(&[u8], Range<u64>, Option<NonNull<u8>>, bool) -> Result,
-) -> Result {
-    /// A carveout that the remote processor may have anywhere (`FW_RSC_ADDR_ANY`).
-    const ANY: u32 = u32::MAX;
-
-    // SAFETY: By the invariant of `Link`, the remote processor is valid.
-    let head = unsafe { &raw mut (*link.rproc.as_ptr()).carveouts };
-    // SAFETY: The list is valid. It changes only when the remote processor starts and stops, that
-    // is while it has no virtio devices.
-    let mut node = unsafe { (*head).next };
-    while node != head {
-        // SAFETY: All entries of the list are of this type.
-        let entry: *mut bindings::rproc_mem_entry =
-            unsafe { kernel::container_of!(node, bindings::rproc_mem_entry, node) };
-        // SAFETY: The entry is valid, and it does not change, see above.
-        let entry = unsafe { &*entry };
-        if entry.da != ANY && entry.len > 0 {
-            let start = u64::from(entry.da);
-            let end = start.saturating_add(entry.len as u64);
-            let mut name = [0; 32];
-            let mut len = 0;
-            for (to, from) in name.iter_mut().zip(&entry.name) {
-                if *from == 0 {
-                    break;
-                }
-                *to = *from;
-                len += 1;
-            }
-            f(
-                name.get(..len).unwrap_or_default(),
-                start..end,
-                NonNull::new(entry.va.cast()),
-                entry.is_iomem,
-            )?;
-        }
-        node = entry.node.next;
-    }
-    Ok(())
 }

@@ -29,6 +29,7 @@ use core::{
 };
 use kernel::{
     prelude::*,
+    sync::SetOnce,
     types::{
         NotThreadSafe,
         Opaque, //
@@ -64,6 +65,8 @@ pub(crate) trait NetdevOperations: Send + Sync + Sized {
     type Tx: Send;
     /// State of reception, protected by NAPI.
     type Rx: Send;
+    /// What schedules the NAPI instance.
+    type Source: napi::Source;
 
     /// Sends a packet. Bottom halves are off: must not sleep.
     fn start_xmit(&self, queue: &TxQueue<'_>, tx: &mut Self::Tx, skb: SkBuff) -> Xmit;
@@ -313,6 +316,7 @@ pub(crate) struct Parts<O: NetdevOperations> {
 pub(super) struct Private<O: NetdevOperations> {
     prefix: O::Prefix,
     pub(super) napi: Opaque<bindings::napi_struct>,
+    pub(super) source: SetOnce<O::Source>,
     pub(super) parts: core::mem::MaybeUninit<Parts<O>>,
 }
 

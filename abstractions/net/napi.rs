@@ -7,9 +7,13 @@
 use super::device::Device;
 use crate::abstractions::bindings;
 use core::num::NonZeroU32;
-use kernel::types::{
-    NotThreadSafe,
-    Opaque, //
+use kernel::{
+    prelude::*,
+    sync::SetOnce,
+    types::{
+        NotThreadSafe,
+        Opaque, //
+    }, //
 };
 
 /// A NAPI instance of a network device.
@@ -60,6 +64,62 @@ impl Napi {
         // SAFETY: By the type invariant, the instance was added to a network device. The callers
         // enable and disable it in turn, with RTNL held.
         unsafe { bindings::napi_disable(self.as_raw()) }
+    }
+}
+
+/// What schedules a NAPI instance: the queues of its device.
+///
+/// The network device owns it, so that it ends before the instance does, whatever a driver does
+/// with references to it.
+///
+/// # Safety
+///
+/// When [`end`](Self::end) has returned, the instance is not used any more.
+pub(crate) unsafe trait Source: Send + Sync + Sized {
+    /// What it is made of.
+    type Spec;
+
+    /// Makes a source for an instance. Process context: may sleep.
+    ///
+    /// # Safety
+    ///
+    /// The instance must be valid until [`end`](Self::end) has returned, which must be called
+    /// before anything ends that `spec` borrows. The new object must be dropped before that, too.
+    unsafe fn new(spec: Self::Spec, napi: &Napi) -> Result<Self>;
+
+    /// Stops using the instance for good. Process context: may sleep.
+    fn end(&self);
+}
+
+/// The place for the source of a NAPI instance.
+pub(crate) struct SourcePlace<'a, S: Source> {
+    napi: &'a Napi,
+    place: &'a SetOnce<S>,
+}
+
+impl<'a, S: Source> SourcePlace<'a, S> {
+    /// Describes the place.
+    ///
+    /// # Safety
+    ///
+    /// What is put into `place` must be ended before the instance is freed and before `'a` ends,
+    /// and be dropped before `'a` ends.
+    pub(super) unsafe fn new(napi: &'a Napi, place: &'a SetOnce<S>) -> Self {
+        Self { napi, place }
+    }
+
+    /// Makes the source, which stays in its place. `EBUSY` if there is one. Process context: may
+    /// sleep.
+    pub(crate) fn fill(self, spec: S::Spec) -> Result<&'a S>
+    where
+        S::Spec: 'a,
+    {
+        // SAFETY: By the safety requirements of `new()`.
+        let source = unsafe { S::new(spec, self.napi) }?;
+        if !self.place.populate(source) {
+            return Err(EBUSY);
+        }
+        self.place.as_ref().ok_or(EBUSY)
     }
 }
 

@@ -18,7 +18,11 @@ use super::{
         Settings, //
     },
     ethtool::EthtoolCallbacks,
-    napi::Napi, //
+    napi::{
+        Napi,
+        Source,
+        SourcePlace, //
+    }, //
 };
 use crate::abstractions::bindings;
 use core::{
@@ -30,9 +34,12 @@ use kernel::{
     device,
     error::to_result,
     prelude::*,
-    sync::atomic::{
-        AtomicFlag,
-        Relaxed, //
+    sync::{
+        atomic::{
+            AtomicFlag,
+            Relaxed, //
+        },
+        SetOnce, //
     }, //
 };
 
@@ -45,7 +52,7 @@ const NETDEV_ALIGN: usize = 32;
 /// # Invariants
 ///
 /// `dev` is an allocated and unregistered device whose private data is a `Private<O>` with a NAPI
-/// instance that was added to it.
+/// instance that was added to it, and an initialized place for its source.
 pub(crate) struct AllocatedNetdev<O: NetdevOperations> {
     dev: NonNull<bindings::net_device>,
     _phantom: PhantomData<O>,
@@ -84,6 +91,8 @@ impl<O: NetdevOperations> AllocatedNetdev<O> {
         let parent = core::ptr::from_ref(parent).cast_mut().cast();
         // SAFETY: The device is not registered, so that nothing else accesses it.
         unsafe { (*dev.as_ptr()).dev.parent = parent };
+        // SAFETY: As for `napi`; nobody looks at the place yet.
+        unsafe { (&raw mut (*private).source).write(SetOnce::new()) };
         // INVARIANT: As was just arranged.
         Ok(Self {
             dev,
@@ -103,22 +112,34 @@ impl<O: NetdevOperations> AllocatedNetdev<O> {
         dev.tx_queue_len = O::TX_QUEUE_LEN;
     }
 
-    /// Returns the NAPI instance. It is disabled, so that scheduling it has no effect yet.
+    /// Returns the place for what schedules the NAPI instance. The instance is disabled, so that
+    /// scheduling it has no effect yet.
     ///
     /// # Safety
     ///
-    /// The device must live for `'a`.
-    pub(crate) unsafe fn napi<'a>(&self) -> &'a Napi {
+    /// The device, and what this becomes, must be dropped before `'a` ends, and nobody may use what
+    /// was made in the place afterwards.
+    pub(crate) unsafe fn source_place<'a>(&self) -> SourcePlace<'a, O::Source> {
         let private = Private::<O>::of(self.dev.as_ptr());
         // SAFETY: By the type invariant, the private data is of this type.
         let napi = unsafe { (*private).napi.get() };
         // SAFETY: The instance was added to the device and lives as long as it does.
-        unsafe { Napi::from_raw(napi) }
+        let napi = unsafe { Napi::from_raw(napi) };
+        // SAFETY: By the type invariant, the place is initialized, and only shared references to it
+        // are made before the device is dropped.
+        let place = unsafe { &(*private).source };
+        // SAFETY: Dropping the device ends the source, drops it and then frees the instance, by the
+        // safety requirements before `'a` ends.
+        unsafe { SourcePlace::new(napi, place) }
     }
 
     /// Adds the driver's state and registers the device, without a carrier. `ready` runs before
     /// the interface can go up. Process context without RTNL: sleeps.
-    pub(crate) fn register(
+    ///
+    /// # Safety
+    ///
+    /// The registration must be dropped before anything ends that `O` borrows.
+    pub(crate) unsafe fn register(
         self,
         settings: Settings,
         parts: Parts<O>,
@@ -161,8 +182,37 @@ impl<O: NetdevOperations> AllocatedNetdev<O> {
     }
 }
 
+/// Ends the source of a device's NAPI instance, if it has one.
+///
+/// # Safety
+///
+/// `dev` must have private data of `Private<O>`, with an initialized place for the source.
+unsafe fn end_source<O: NetdevOperations>(dev: NonNull<bindings::net_device>) {
+    let private = Private::<O>::of(dev.as_ptr());
+    // SAFETY: By the safety requirements; there are only shared references to the place.
+    let place = unsafe { &(*private).source };
+    if let Some(source) = place.as_ref() {
+        source.end();
+    }
+}
+
+/// Drops the source of a device's NAPI instance, if it has one.
+///
+/// # Safety
+///
+/// As for [`end_source`]; the place must not be used any more.
+unsafe fn drop_source<O: NetdevOperations>(dev: NonNull<bindings::net_device>) {
+    let private = Private::<O>::of(dev.as_ptr());
+    // SAFETY: By the safety requirements.
+    unsafe { (&raw mut (*private).source).drop_in_place() };
+}
+
 impl<O: NetdevOperations> Drop for AllocatedNetdev<O> {
     fn drop(&mut self) {
+        // SAFETY: By the type invariant.
+        unsafe { end_source::<O>(self.dev) };
+        // SAFETY: As above; the device is freed next.
+        unsafe { drop_source::<O>(self.dev) };
         // SAFETY: By the type invariant, the device is not registered and ours.
         unsafe { bindings::free_netdev(self.dev.as_ptr()) }
     }
@@ -195,9 +245,14 @@ impl<O: NetdevOperations> UnregisteredNetdev<O> {
 
 impl<O: NetdevOperations> Drop for UnregisteredNetdev<O> {
     fn drop(&mut self) {
+        // SAFETY: By the type invariant.
+        unsafe { end_source::<O>(self.dev) };
         // SAFETY: By the type invariant, the parts are initialized, and no callback can come to
         // use them again.
         unsafe { self.parts().drop_in_place() };
+        // The parts may have used it.
+        // SAFETY: By the type invariant; the device is freed next.
+        unsafe { drop_source::<O>(self.dev) };
         // SAFETY: By the type invariant, the device is not registered and ours.
         unsafe { bindings::free_netdev(self.dev.as_ptr()) }
     }

@@ -12,11 +12,6 @@ use kernel::{
     types::Opaque, //
 };
 
-// With this option, which depends on BROKEN, callbacks of queues stay off until
-// `virtio_device_ready()`, which `Device::ready()` does not call.
-#[cfg(CONFIG_VIRTIO_HARDEN_NOTIFICATION)]
-compile_error!("CONFIG_VIRTIO_HARDEN_NOTIFICATION is not supported");
-
 /// Abstraction for [`struct virtio_device_id`](srctree/include/linux/device-id/virtio.h).
 #[repr(transparent)]
 #[derive(Clone, Copy)]

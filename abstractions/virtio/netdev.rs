@@ -9,8 +9,8 @@
 //!   state, the device is registered and the virtio device made ready under one RTNL section,
 //!   the driver starts the traffic.
 //! - Going down: the driver mutes the interrupts, the network device is unregistered, the virtio
-//!   device is reset, the driver's state is dropped and with it the queues, the network device is
-//!   freed.
+//!   device is reset, the queues end, the driver's state is dropped, the queues and the network
+//!   device are freed.
 //! - At shutdown: the driver mutes the interrupts, the interface goes down, the virtio device is
 //!   reset.
 //!
@@ -20,7 +20,10 @@
 use crate::abstractions::{
     bindings,
     net::{
-        napi::Napi,
+        napi::{
+            Source,
+            SourcePlace, //
+        },
         registration::{
             AllocatedNetdev,
             NetdevRegistration, //
@@ -66,10 +69,7 @@ pub(crate) trait Driver {
     fn validate(vdev: &virtio::Device<device::Core<'_>>) -> Result;
 
     /// Creates the state of a device. Process context: may sleep.
-    ///
-    /// The state owns the queues of the device and must not leak them (`mem::forget()`): the NAPI
-    /// instance that their callbacks use is freed after it.
-    fn probe<'bound>(setup: Setup<'bound, '_>) -> Result<(Settings, Parts<Self::Netdev<'bound>>)>;
+    fn probe<'bound>(setup: Setup<'bound, '_, Self::Netdev<'bound>>) -> Probed<'bound, Self>;
 
     /// Starts the traffic: the device is ready, and its network device registered. Process context:
     /// may sleep.
@@ -84,24 +84,33 @@ pub(crate) trait Driver {
 
     /// Gives the queues up, whose contents are lost after hibernation. Process context: may sleep.
     fn lost(netdev: &Self::Netdev<'_>, dev: &Device);
+
+    /// The driver was unregistered, and none of its devices is left. Process context: may sleep.
+    fn exit();
 }
+
+/// Result of [`Driver::probe`].
+pub(crate) type Probed<'bound, T> = Result<(Settings, Parts<<T as Driver>::Netdev<'bound>>)>;
 
 /// A virtio device in the course of its probe.
-pub(crate) struct Setup<'bound, 'core> {
+pub(crate) struct Setup<'bound, 'core, O: NetdevOperations> {
     vdev: &'bound virtio::Device<device::Core<'core>>,
-    napi: &'bound Napi,
+    queues: SourcePlace<'bound, O::Source>,
 }
 
-impl<'bound, 'core> Setup<'bound, 'core> {
+impl<'bound, 'core, O: NetdevOperations> Setup<'bound, 'core, O> {
     /// Returns the device.
     pub(crate) fn vdev(&self) -> &'bound virtio::Device<device::Core<'core>> {
         self.vdev
     }
 
-    /// Returns the NAPI instance, for callbacks of the device's queues to schedule. Until the
-    /// interface is up, that has no effect.
-    pub(crate) fn napi(&self) -> &'bound Napi {
-        self.napi
+    /// Makes the queues of the device, which the network device owns. What they schedule has no
+    /// effect until the interface is up. Process context: may sleep.
+    pub(crate) fn queues(self, spec: <O::Source as Source>::Spec) -> Result<&'bound O::Source>
+    where
+        <O::Source as Source>::Spec: 'bound,
+    {
+        self.queues.fill(spec)
     }
 }
 
@@ -139,17 +148,30 @@ unsafe impl<T: Driver> driver::RegistrationOps for Adapter<T> {
         raw.probe = Some(Self::probe_callback);
         raw.remove = Some(Self::remove_callback);
         raw.shutdown = Some(Self::shutdown_callback);
+        let driver: *const bindings::device_driver = &raw.driver;
+        // The driver core would let the driver of a parent be unbound first.
+        // SAFETY: The driver stays where it is until `unregister`, and is the module's only one.
+        to_result(unsafe { bindings::helper_unbind_before_parent(driver) })?;
         // SAFETY: `drv` is a complete driver that stays where it is until `unregister`.
         to_result(unsafe { bindings::__register_virtio_driver(drv, module.as_ptr()) })
+            .inspect_err(|_| Self::end())
     }
 
     unsafe fn unregister(vdrv: &Opaque<Self::DriverType>) {
         // SAFETY: By the safety requirements of the trait, `vdrv` is registered.
-        unsafe { bindings::unregister_virtio_driver(vdrv.get()) }
+        unsafe { bindings::unregister_virtio_driver(vdrv.get()) };
+        Self::end();
     }
 }
 
 impl<T: Driver> Adapter<T> {
+    /// Ends what began before the driver was registered, or is left of its devices.
+    fn end() {
+        // SAFETY: `register` began it, and no device of the driver is left.
+        unsafe { bindings::helper_unbind_before_parent_end() };
+        T::exit();
+    }
+
     extern "C" fn validate_callback(vdev: *mut bindings::virtio_device) -> c_int {
         // SAFETY: The virtio core calls with a registered device whose lock is held.
         let vdev = unsafe { virtio::Device::<device::CoreInternal<'_>>::from_raw(vdev) };
@@ -165,11 +187,12 @@ impl<T: Driver> Adapter<T> {
     fn probe<'bound>(vdev: &'bound virtio::Device<device::CoreInternal<'_>>) -> Result {
         let dev: &device::Device<device::CoreInternal<'_>> = vdev.as_ref();
         let netdev = AllocatedNetdev::<T::Netdev<'bound>>::new(T::NETDEV_NAME, dev)?;
-        // SAFETY: The network device, and the instance in it, are freed only after the queues
-        // whose callbacks use the instance: the driver's state owns those and is dropped first.
-        let napi: &'bound Napi = unsafe { netdev.napi() };
-        let (settings, parts) = T::probe(Setup { vdev, napi })?;
-        let registration = netdev.register(settings, parts, || vdev.ready())?;
+        // SAFETY: The network device is dropped here, or in the remove callback, after the driver's
+        // state, which alone has references to the queues. The device is bound until then.
+        let queues: SourcePlace<'bound, _> = unsafe { netdev.source_place() };
+        let (settings, parts) = T::probe(Setup { vdev, queues })?;
+        // SAFETY: As above.
+        let registration = unsafe { netdev.register(settings, parts, || vdev.ready()) }?;
         T::start(registration.ops(), registration.device());
         dev.set_drvdata(Ok::<_, Error>(registration))
     }
