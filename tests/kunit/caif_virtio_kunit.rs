@@ -47,6 +47,9 @@ mod scope;
 #[expect(unsafe_code)]
 mod sink;
 mod storm;
+mod suite_doorbell;
+#[cfg(CONFIG_X86)]
+mod suite_doorbell_x86;
 mod suite_frames;
 mod suite_moments;
 #[cfg(CONFIG_X86)]

@@ -9,11 +9,18 @@ use crate::{
         TIMEOUT_MS, //
     }, //
 };
-use core::ptr::from_ref;
+use core::ptr::{
+    from_ref,
+    NonNull, //
+};
 use kernel::{
     device,
     error::to_result,
-    prelude::*, //
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    }, //
 };
 
 /// Runs `f` with interrupts off, as in the handler of one. `f` must not sleep.
@@ -102,6 +109,78 @@ pub(crate) fn without_notify_id(fake: &Fake, id: i32, f: impl FnOnce() -> Result
     // SAFETY: As above; the vring was entered for the id before.
     let put = to_result(unsafe { bindings::caif_kunit_put_notify_id(rproc, id, vring) });
     ret.and(put)
+}
+
+/// A virtqueue that remoteproc had for a vring, in the hands of a caller of `rproc_vq_interrupt()`
+/// who was preempted before its call of `vring_interrupt()`.
+pub(crate) struct Preempted(NonNull<bindings::virtqueue>);
+
+// SAFETY: Any task may make the call.
+unsafe impl Send for Preempted {}
+// SAFETY: As above.
+unsafe impl Sync for Preempted {}
+
+impl Preempted {
+    /// Takes what remoteproc has for the vring of this notify id now, if it has anything.
+    pub(crate) fn new(fake: &Fake, id: i32) -> Option<Self> {
+        // SAFETY: The remote processor is valid.
+        let vq = unsafe { bindings::caif_kunit_taken_vq(fake.rproc().as_raw(), id) };
+        NonNull::new(vq).map(Self)
+    }
+
+    /// Goes on. Returns whether the virtqueue had something to do.
+    pub(crate) fn resume(&self) -> bool {
+        // SAFETY: That the virtqueue is valid is what is tested.
+        unsafe { bindings::caif_kunit_vring_interrupt(self.0.as_ptr()) }
+    }
+
+    /// Goes on, if it had seen already that the virtqueue had something to do.
+    pub(crate) fn resume_late(&self) {
+        // SAFETY: As above.
+        unsafe { bindings::caif_kunit_vq_callback(self.0.as_ptr()) };
+    }
+}
+
+/// All virtqueues that remoteproc had for a vring meanwhile.
+pub(crate) struct Entered {
+    seen: [Atomic<*mut bindings::virtqueue>; 8],
+    count: Atomic<usize>,
+}
+
+impl Entered {
+    /// None so far.
+    pub(crate) fn new() -> Self {
+        Self {
+            seen: [const { Atomic::new(core::ptr::null_mut()) }; 8],
+            count: Atomic::new(0),
+        }
+    }
+
+    /// Notes what remoteproc has for the vring of this notify id now. Any context.
+    pub(crate) fn note(&self, fake: &Fake, id: i32) {
+        let count = self.count.fetch_add(1, Relaxed);
+        if let (Some(seen), Some(now)) = (self.seen.get(count), Preempted::new(fake, id)) {
+            seen.store(now.0.as_ptr(), Relaxed);
+        }
+    }
+
+    /// Interrupts that found them. `ERANGE` if there were too many.
+    pub(crate) fn preempted(&self) -> Result<KVec<Preempted>> {
+        let mut all = KVec::new();
+        let count = self.count.load(Relaxed);
+        for seen in self.seen.get(..count).ok_or(ERANGE)? {
+            if let Some(vq) = NonNull::new(seen.load(Relaxed)) {
+                all.push(Preempted(vq), GFP_KERNEL)?;
+            }
+        }
+        Ok(all)
+    }
+}
+
+/// Unbinds remoteproc's driver of the parent of the virtio device.
+pub(crate) fn unbind_transport(fake: &Fake) -> Result {
+    // SAFETY: The device is valid.
+    to_result(unsafe { bindings::caif_kunit_unbind_transport(device(fake)) })
 }
 
 /// Sets whether the modem is recovered when it is reported to have crashed.

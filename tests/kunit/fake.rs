@@ -429,6 +429,13 @@ impl Fake {
         table::features(&self.memory, self.parts.table)
     }
 
+    /// Where the resource table says that a vring is, and where it is.
+    pub(crate) fn vring_da(&self, vring: usize) -> Result<(u64, u64)> {
+        let base = self.parts.vrings.get(vring).copied().ok_or(EINVAL)?;
+        let told = table::vring_da(&self.memory, self.parts.table, vring)?;
+        Ok((told.into(), self.da(base)))
+    }
+
     /// The status of the virtio device.
     pub(crate) fn status(&self) -> Result<u8> {
         table::status(&self.memory, self.parts.table)

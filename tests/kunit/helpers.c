@@ -22,6 +22,7 @@
 #include <linux/slab.h>
 #include <linux/timekeeping.h>
 #include <linux/virtio.h>
+#include <linux/virtio_ring.h>
 
 #include "helpers.h"
 
@@ -398,4 +399,39 @@ int caif_kunit_counter(struct net_device *dev, const char *name, u64 *value)
 	kfree(values);
 	rtnl_unlock();
 	return ret;
+}
+
+struct virtqueue *caif_kunit_taken_vq(struct rproc *rproc, int id)
+{
+	struct rproc_vring *vring = idr_find(&rproc->notifyids, id);
+
+	return vring ? READ_ONCE(vring->vq) : NULL;
+}
+
+void *caif_kunit_vq_place(struct rproc *rproc, int id)
+{
+	struct rproc_vring *vring = idr_find(&rproc->notifyids, id);
+
+	return vring ? &vring->vq : NULL;
+}
+
+bool caif_kunit_vring_interrupt(struct virtqueue *vq)
+{
+	return vring_interrupt(0, vq) == IRQ_HANDLED;
+}
+
+void caif_kunit_vq_callback(struct virtqueue *vq)
+{
+	vq->callback(vq);
+}
+
+int caif_kunit_unbind_transport(struct device *ancestor)
+{
+	struct device *dev = find_virtio(ancestor);
+
+	if (!dev)
+		return -ENODEV;
+	device_release_driver(dev->parent);
+	put_device(dev);
+	return 0;
 }

@@ -62,6 +62,18 @@ int caif_kunit_bind(struct device *ancestor, const char *name);
 /* What remoteproc finds an interrupt's vring by: taken away, and put back. */
 void *caif_kunit_take_notify_id(struct rproc *rproc, int id);
 int caif_kunit_put_notify_id(struct rproc *rproc, int id, void *vring);
+/*
+ * What rproc_vq_interrupt() does, in two steps, between which it may be preempted:
+ * it takes the virtqueue of a vring, NULL if there is none, and interrupts it.
+ */
+struct virtqueue *caif_kunit_taken_vq(struct rproc *rproc, int id);
+bool caif_kunit_vring_interrupt(struct virtqueue *vq);
+/* The last step of that, for one that saw a used buffer before it was preempted. */
+void caif_kunit_vq_callback(struct virtqueue *vq);
+/* Where remoteproc has the virtqueue of a vring. */
+void *caif_kunit_vq_place(struct rproc *rproc, int id);
+/* Unbinds the driver of the device in between, rproc-virtio. */
+int caif_kunit_unbind_transport(struct device *ancestor);
 
 /*
  * Calls @handler, as if by an NMI, after each access of a CPU to the @len bytes

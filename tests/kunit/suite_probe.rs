@@ -17,7 +17,8 @@ use crate::{
     traffic::{
         passes,
         Link, //
-    }, //
+    },
+    vring_mem::RingMem, //
 };
 use kernel::prelude::*;
 
@@ -195,6 +196,56 @@ mod tests {
             })?;
             check_eq!(control::bind(&fake), Ok(()), "result of the probe");
             passes(&fake)?;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn vrings_are_cleared_and_the_modem_is_told_where_they_are() -> Result {
+        // The last one is not a multiple of 8 bytes long.
+        for num in [[256, 256], [16, 4], [1, 1]] {
+            let fake = Fake::attached(&FakeOptions {
+                num,
+                ..FakeOptions::default()
+            })?;
+            control::unbind(&fake)?;
+            for vring in [0, 1] {
+                let mem = fake.vring_mem(vring)?;
+                for word in 0..fake.layout(vring)?.size() / 2 + 1 {
+                    mem.store16(2 * word, u16::MAX);
+                }
+            }
+            control::bind(&fake)?;
+            for vring in [0, 1] {
+                let (told, is) = fake.vring_da(vring)?;
+                check_eq!(told, is, "address of a vring");
+                let mem = fake.vring_mem(vring)?;
+                let layout = fake.layout(vring)?;
+                let size = layout.size();
+                check!(
+                    mem.load16(size - 2) == 0,
+                    "the end of vring {vring} is not cleared"
+                );
+                check!(
+                    mem.load16(size) == u16::MAX,
+                    "what is behind vring {vring} is cleared"
+                );
+                for word in layout.avail_ring(0) / 2..layout.used_event() / 2 {
+                    check!(
+                        mem.load16(2 * word) == 0,
+                        "word {word} of vring {vring} is not cleared"
+                    );
+                }
+            }
+            // Of the reversed one, Linux writes to the used ring only.
+            let layout = fake.layout(0)?;
+            let mem = fake.vring_mem(0)?;
+            for word in 0..layout.used_flags() / 2 {
+                check!(mem.load16(2 * word) == 0, "word {word} is not cleared");
+            }
+            for word in layout.used_ring(0) / 2..layout.size() / 2 {
+                check!(mem.load16(2 * word) == 0, "word {word} is not cleared");
+            }
         }
         Ok(())
     }

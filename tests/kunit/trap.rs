@@ -43,7 +43,31 @@ pub(crate) fn touching<R>(
         .checked_add(len as usize)
         .is_some_and(|end| end <= memory.len());
     check!(fits, "{len} bytes at {at} are outside of the memory");
-    let address = memory.as_ptr().wrapping_add(at).cast();
+    let address = memory.as_ptr().wrapping_add(at);
+    watching(address, len, times, f, body)
+}
+
+/// Does the same with the place where remoteproc has the virtqueue of a vring, every time.
+pub(crate) fn touching_virtqueue<R>(
+    fake: &Fake,
+    id: i32,
+    f: &(dyn Fn() + Sync),
+    body: impl FnOnce() -> Result<R>,
+) -> Result<R> {
+    // SAFETY: The remote processor is valid.
+    let place = unsafe { bindings::caif_kunit_vq_place(fake.rproc().as_raw(), id) };
+    check!(!place.is_null(), "vring {id} has no notify id");
+    watching(place.cast(), size_of::<usize>() as u32, u32::MAX, f, body)
+}
+
+fn watching<R>(
+    address: *mut u8,
+    len: u32,
+    times: u32,
+    f: &(dyn Fn() + Sync),
+    body: impl FnOnce() -> Result<R>,
+) -> Result<R> {
+    let address = address.cast();
     let touches = Atomic::<u32>::new(0);
     let first = || {
         if touches.fetch_add(1, Relaxed) < times {
@@ -51,7 +75,7 @@ pub(crate) fn touching<R>(
         }
     };
     let ret = TOUCHED.during(&first, || {
-        // SAFETY: The location is memory of the kernel, and the function may be called as if by an
+        // SAFETY: The place is memory of the kernel, and the function may be called as if by an
         // NMI, where `f` is good for.
         to_result(unsafe { bindings::caif_kunit_trap(address, len, Some(touched)) })?;
         let ret = body();

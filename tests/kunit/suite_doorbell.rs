@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Suite: interrupts that were preempted when they had found the virtqueue of a vring, and go on
+//! when the driver is gone, or is there for another modem.
+
+use crate::{
+    control::{
+        self,
+        Preempted, //
+    },
+    fake::{
+        Fake,
+        FakeOptions, //
+    },
+    frames::frame,
+    platform::counter,
+    traffic::{
+        comes_back,
+        passes,
+        Link, //
+    }, //
+};
+use kernel::prelude::*;
+
+/// `VIRTIO_CONFIG_S_ACKNOWLEDGE` of `include/uapi/linux/virtio_config.h`.
+const ACKNOWLEDGE: u8 = 1;
+
+/// Interrupts for both vrings that were preempted in the middle.
+fn preempted(fake: &Fake) -> Result<[Preempted; 2]> {
+    let rx = Preempted::new(fake, 0).ok_or(ENODEV)?;
+    let tx = Preempted::new(fake, 1).ok_or(ENODEV)?;
+    Ok([rx, tx])
+}
+
+/// Makes a chain available that causes a poll of a link that gets an interrupt.
+fn post(link: &mut Link<'_>) -> Result {
+    link.post(&[frame(1, 60)?])?;
+    link.rx.ring.publish();
+    Ok(())
+}
+
+#[kernel::macros::kunit_tests(caif_virtio_doorbell)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn interrupt_that_goes_on_after_an_unbind() -> Result {
+        let fake = Fake::attached(&FakeOptions::default())?;
+        for _ in 0..3 {
+            let mut link = Link::new(&fake)?;
+            link.pass(1)?;
+            post(&mut link)?;
+            drop(link);
+            let late = preempted(&fake)?;
+            control::unbind(&fake)?;
+            for late in &late {
+                check!(!late.resume(), "an interrupt was heard after the end");
+                late.resume_late();
+            }
+            control::bind(&fake)?;
+        }
+        passes(&fake)
+    }
+
+    #[test]
+    fn interrupt_that_goes_on_after_the_modem_went() -> Result {
+        let fake = Fake::attached(&FakeOptions::default())?;
+        let late = preempted(&fake)?;
+        fake.detach()?;
+        for late in &late {
+            check!(!late.resume(), "an interrupt was heard after the end");
+            late.resume_late();
+        }
+        fake.attach()?;
+        passes(&fake)
+    }
+
+    #[test]
+    fn interrupt_that_goes_on_after_a_recovery() -> Result {
+        let fake = Fake::attached(&FakeOptions {
+            recovers: true,
+            ..FakeOptions::default()
+        })?;
+        let late = preempted(&fake)?;
+        Link::new(&fake)?.rx.ring.fields().write_avail_idx(0x4000);
+        fake.interrupt(0);
+        comes_back(&fake, 1)?;
+        for late in &late {
+            late.resume();
+            late.resume_late();
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn interrupt_that_goes_on_when_another_link_is_there() -> Result {
+        let gone = Fake::attached(&FakeOptions::default())?;
+        passes(&gone)?;
+        let late = preempted(&gone)?;
+        control::unbind(&gone)?;
+
+        // It has the doorbell of the one that went: that is a poll too many, and no more.
+        let other = Fake::attached(&FakeOptions::default())?;
+        let mut link = Link::new(&other)?;
+        link.pass(1)?;
+        for seed in 2..5 {
+            let frames = [frame(seed, 70)?];
+            let heads = link.post(&frames)?;
+            link.rx.ring.publish();
+            for late in &late {
+                late.resume();
+                late.resume_late();
+            }
+            other.interrupt(0);
+            link.arrive(&frames, &heads)?;
+        }
+        link.netdev.settle();
+        let polls = counter(link.netdev, c"polls")?;
+        for late in &late {
+            late.resume();
+        }
+        link.netdev.settle();
+        check_eq!(counter(link.netdev, c"polls")?, polls, "polls without news");
+        drop(link);
+
+        // The first comes back while the other has that doorbell, and the other goes.
+        control::bind(&gone)?;
+        let mut link = Link::new(&gone)?;
+        link.pass(1)?;
+        control::unbind(&other)?;
+        for late in &late {
+            late.resume();
+            late.resume_late();
+        }
+        link.pass(2)
+    }
+
+    #[test]
+    fn links_that_are_there_at_once_hear_their_own_interrupts() -> Result {
+        let one = Fake::attached(&FakeOptions::default())?;
+        let two = Fake::attached(&FakeOptions::default())?;
+        for _ in 0..3 {
+            let mut other = Link::new(&two)?;
+            passes(&one)?;
+            other.pass(1)?;
+            control::unbind(&one)?;
+            other.pass(2)?;
+            drop(other);
+            control::unbind(&two)?;
+            // In the other order, so that each may get what the other had.
+            control::bind(&two)?;
+            control::bind(&one)?;
+        }
+        passes(&one)?;
+        passes(&two)
+    }
+
+    #[test]
+    fn transport_that_is_unbound() -> Result {
+        let fake = Fake::attached(&FakeOptions::default())?;
+        passes(&fake)?;
+        let kicks = fake.record().kicks(0);
+        let late = preempted(&fake)?;
+        // remoteproc can neither bind it again nor remove its device any more.
+        control::unbind_transport(&fake)?;
+        check!(fake.find_netdev().is_none(), "the network device stayed");
+        check_eq!(fake.record().kicks(0), kicks + 1, "kicks of the end");
+        // The device was reset, and is there.
+        check_eq!(fake.status()?, ACKNOWLEDGE, "status of the device");
+        for late in &late {
+            check!(!late.resume(), "an interrupt was heard after the end");
+            late.resume_late();
+        }
+        Ok(())
+    }
+}
