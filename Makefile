@@ -10,7 +10,7 @@
 ifdef ARCH
 export ARCH
 endif
-PARTS := scripts compilers firmware host modem fuzz interop kunit vm hostile hostile-self-test soak
+PARTS := scripts compilers firmware host modem fuzz interop kunit misuse vm hostile hostile-self-test soak
 .PHONY: $(shell sed -n 's/^\([a-z-]*\):.* \#\# .*/\1/p' $(firstword $(MAKEFILE_LIST))) $(PARTS:%=test-%)
 
 ## For people
