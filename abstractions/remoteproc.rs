@@ -5,8 +5,10 @@
 //! C header: [`include/linux/remoteproc.h`](srctree/include/linux/remoteproc.h)
 
 mod carveout;
+mod firmware;
 mod handle;
 mod ops;
+mod recovery;
 mod registration;
 mod table;
 

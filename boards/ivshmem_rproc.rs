@@ -28,7 +28,7 @@ mod ivshmem {
     #[expect(unreachable_pub, reason = "the modem builds this file as well")]
     pub(super) mod map;
     #[expect(unreachable_pub, reason = "the host's tests build this file as well")]
-    mod table;
+    pub(super) mod table;
     pub(super) mod watchdog;
 }
 #[path = "../vring_layout.rs"]
@@ -62,6 +62,7 @@ use crate::{
             ModemState, //
         },
         map,
+        table,
         watchdog::{
             Armed,
             Watchdog, //
@@ -167,8 +168,12 @@ impl Operations for Board {
         self.end_boot(rproc)
     }
 
-    fn check_firmware(&self, rproc: &Rproc, image: &[u8]) -> Result {
-        firmware::check(image).map_err(|unfit| {
+    fn check_firmware(&self, rproc: &Rproc, image: &[u8], in_use: Option<&[u8]>) -> Result {
+        let check = || {
+            let table = firmware::check(image)?;
+            in_use.map_or(Ok(()), |in_use| table::check_same(table, in_use))
+        };
+        check().map_err(|unfit| {
             dev_err!(rproc, "the firmware {unfit}\n");
             ENOEXEC
         })

@@ -4,7 +4,11 @@
 //!
 //! C header: [`include/linux/remoteproc.h`](srctree/include/linux/remoteproc.h)
 
-use super::table::Shown;
+use super::{
+    firmware::ElfLoader,
+    recovery::Recovery,
+    table::Shown, //
+};
 use crate::abstractions::bindings;
 use core::ptr::NonNull;
 use kernel::{
@@ -56,17 +60,16 @@ pub(crate) struct RprocPrivate {
     pub(crate) context: *const c_void,
     /// Whether interrupts for virtqueues are let through.
     pub(crate) interrupts: Atomic<bool>,
-    /// The check of the ELF loader, in place of which another one is called.
-    pub(crate) elf_check: Option<FirmwareCheck>,
+    /// The operations of the ELF loader, in place of which others are called.
+    pub(super) elf: ElfLoader,
     /// The resource table that the processor sees.
     pub(crate) shown: Shown,
+    /// What is done after a recovery.
+    pub(super) recovery: Recovery,
 }
 
 // `rproc_alloc()` puts the private data behind the structure.
 const _: () = assert!(align_of::<RprocPrivate>() <= align_of::<bindings::rproc>());
-
-/// Type of the `sanity_check` operation.
-type FirmwareCheck = unsafe extern "C" fn(*mut bindings::rproc, *const bindings::firmware) -> c_int;
 
 /// A remote processor of a driver in Rust.
 ///

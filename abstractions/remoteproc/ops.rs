@@ -6,7 +6,10 @@
 
 use super::{
     carveout::DeviceRange,
-    handle::Rproc,
+    handle::{
+        Rproc,
+        State, //
+    },
     registration::{
         CallbackData,
         Operations, //
@@ -14,10 +17,7 @@ use super::{
 };
 use crate::abstractions::bindings;
 use kernel::{
-    error::{
-        from_result,
-        to_result, //
-    },
+    error::from_result,
     prelude::*, //
 };
 
@@ -33,8 +33,7 @@ pub(super) fn table<T: Operations>() -> bindings::rproc_ops {
         detach: T::HAS_DETACH.then_some(detach::<T>),
         kick: Some(kick::<T>),
         get_loaded_rsc_table: T::HAS_LOADED_TABLE.then_some(loaded_table::<T>),
-        // What is not given here is that of the ELF loader; for `check_firmware` see
-        // `Unregistered::new`.
+        // What is not given here is that of the ELF loader, see `firmware::install`.
         ..Default::default()
     }
 }
@@ -44,7 +43,7 @@ pub(super) fn table<T: Operations>() -> bindings::rproc_ops {
 /// # Safety
 ///
 /// `rproc` must have been made by `Unregistered::<T>::new`, whose context must live for `'a`.
-unsafe fn context<'a, T: Operations>(
+pub(super) unsafe fn context<'a, T: Operations>(
     rproc: *mut bindings::rproc,
 ) -> (&'a Rproc, &'a CallbackData<T>) {
     // SAFETY: By the safety requirements.
@@ -127,21 +126,6 @@ extern "C" fn start<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
     })
 }
 
-/// Finds the table of a firmware and stores its place, but returns none to remoteproc.
-pub(super) extern "C" fn find_loaded_table(
-    rproc: *mut bindings::rproc,
-    fw: *const bindings::firmware,
-) -> *mut bindings::resource_table {
-    // SAFETY: The operation is only set for processors made by `Unregistered::new`.
-    let shown = &unsafe { Rproc::from_raw(rproc) }.private().shown;
-    shown.hide();
-    if let Some(find) = shown.find {
-        // SAFETY: This is the operation in place of which remoteproc called us.
-        shown.found(unsafe { find(rproc, fw) });
-    }
-    core::ptr::null_mut()
-}
-
 extern "C" fn attach<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
     // SAFETY: The operation is only set for such processors, and the context outlives them.
     let (this, context) = unsafe { context::<T>(rproc) };
@@ -154,6 +138,10 @@ extern "C" fn stop<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
     // The vrings go away after this operation, whether it succeeds or not.
     this.close_interrupts();
     this.private().shown.hide();
+    if this.state() == State::Crashed {
+        this.private().recovery.begin();
+    }
+    this.wait_for_pools();
     from_result(|| context.ops.stop(this).map(|()| 0))
 }
 
@@ -162,6 +150,7 @@ extern "C" fn detach<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
     let (this, context) = unsafe { context::<T>(rproc) };
     // As for `stop`.
     this.close_interrupts();
+    this.wait_for_pools();
     from_result(|| context.ops.detach(this).map(|()| 0))
 }
 
@@ -194,25 +183,4 @@ extern "C" fn loaded_table<T: Operations>(
         Ok(table)
     };
     find().unwrap_or_else(|e| e.to_ptr())
-}
-
-/// Checks an image as the ELF loader does, and then as the driver does.
-pub(super) extern "C" fn check_firmware<T: Operations>(
-    rproc: *mut bindings::rproc,
-    fw: *const bindings::firmware,
-) -> c_int {
-    // SAFETY: The operation is only set for such processors, and the context outlives them.
-    let (this, context) = unsafe { context::<T>(rproc) };
-    from_result(|| {
-        if let Some(check) = this.private().elf_check {
-            // SAFETY: This is the operation in place of which remoteproc called us.
-            to_result(unsafe { check(rproc, fw) })?;
-        }
-        // SAFETY: remoteproc checked that there is an image, and keeps it during this operation.
-        let fw = unsafe { &*fw };
-        // SAFETY: The image is `size` bytes of memory that nobody writes to.
-        let image = unsafe { core::slice::from_raw_parts(fw.data, fw.size) };
-        context.ops.check_firmware(this, image)?;
-        Ok(0)
-    })
 }

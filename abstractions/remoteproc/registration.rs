@@ -15,12 +15,13 @@ use super::{
         Carveouts,
         DeviceRange, //
     },
+    firmware::ElfLoader,
     handle::{
         Rproc,
-        RprocPrivate,
-        State, //
+        RprocPrivate, //
     },
     ops,
+    recovery::Recovery,
     table::Shown, //
 };
 use crate::abstractions::bindings;
@@ -92,10 +93,13 @@ pub(crate) trait Operations: Send + Sync + 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Checks a firmware image that is a sound ELF file as far as its headers go.
+    /// Checks a firmware file: that the ELF loader reads nothing beyond its end, and that it is for
+    /// this processor. Must be there unless the processor is only attached to.
     ///
-    /// Called before anything of the processor is prepared.
-    fn check_firmware(&self, _rproc: &Rproc, _image: &[u8]) -> Result {
+    /// Called before anything of the processor is prepared, and again before anything is loaded.
+    /// Then `in_use` is Linux's resource table, which that of the file must agree with: a recovery
+    /// keeps it and its vrings, whatever the file has.
+    fn check_firmware(&self, _rproc: &Rproc, _image: &[u8], _in_use: Option<&[u8]>) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 }
@@ -141,8 +145,9 @@ impl<T: Operations> Unregistered<T> {
         options: RprocOptions<'_>,
         ops: impl PinInit<T, Error>,
     ) -> Result<Self> {
-        // remoteproc cannot check this: `start` is set in its operations always.
-        if !options.detached && !T::HAS_START {
+        // remoteproc cannot check this: both are set in its operations always.
+        let boots = T::HAS_START && T::HAS_CHECK_FIRMWARE;
+        if !options.detached && !boots {
             return Err(EINVAL);
         }
         let carveouts = Carveouts::new(options.carveouts)?;
@@ -174,31 +179,28 @@ impl<T: Operations> Unregistered<T> {
         // accesses it.
         let ops = unsafe { (*raw).ops };
         // SAFETY: As above; `ops` is a copy of its own.
-        let elf_check = unsafe { (*ops).sanity_check };
-        // SAFETY: As above.
-        let elf_find = unsafe { (*ops).find_loaded_rsc_table };
+        let elf = ElfLoader::replace::<T>(unsafe { &mut *ops });
         // SAFETY: As above.
         let private = unsafe { (*raw).priv_ }.cast::<RprocPrivate>();
         let value = RprocPrivate {
             context: from_ref(&*context).cast(),
             interrupts: Atomic::new(false),
-            elf_check,
-            shown: Shown::new(elf_find),
+            elf,
+            shown: Shown::new(),
+            recovery: Recovery::new(raw),
         };
         // SAFETY: As above; the private data was allocated with the size of `RprocPrivate`, whose
         // alignment is checked at its definition.
         unsafe { private.write(value) };
+        // SAFETY: As above; only the address of a part of it is taken.
+        let recovery = unsafe { &raw mut (*private).recovery };
+        // SAFETY: As above; the private data stays where it is.
+        unsafe { Recovery::init_work(recovery) };
         // INVARIANT: The private data is an `RprocPrivate` from here on.
         // SAFETY: `rproc_alloc()` gave a reference to us.
         let rproc = unsafe { ARef::from_raw(rproc.cast::<Rproc>()) };
 
-        if T::HAS_CHECK_FIRMWARE {
-            // SAFETY: As above, the processor is not registered.
-            unsafe { (*ops).sanity_check = Some(ops::check_firmware::<T>) };
-        }
-        // SAFETY: As above.
-        unsafe { (*ops).find_loaded_rsc_table = Some(ops::find_loaded_table) };
-        // SAFETY: As above.
+        // SAFETY: As above, the processor is not registered.
         unsafe { (*raw).auto_boot = options.auto_boot };
         if options.detached {
             // SAFETY: As above.
@@ -221,54 +223,14 @@ impl<T: Operations> Unregistered<T> {
         &self.rproc
     }
 
-    /// Releases what remoteproc keeps of a processor that is offline because its recovery failed:
-    /// the next shutdown would find nothing to do.
-    fn release_failed(&self) {
-        let raw = self.rproc.as_raw();
-        // SAFETY: The structure is valid; only the address of a part of it is taken.
-        let carveouts = unsafe { &raw const (*raw).carveouts };
-        // SAFETY: The list is initialized, and `locked` protects it.
-        let held = || unsafe { (*carveouts).next.cast_const() != carveouts };
-        self.rproc.locked(|| {
-            if self.rproc.state() != State::Offline || !held() {
-                return;
-            }
-            // SAFETY: The processor is valid and down, and its lock is held.
-            unsafe { bindings::rproc_resource_cleanup(raw) };
-            // SAFETY: As above.
-            let table = unsafe { (*raw).cached_table };
-            // SAFETY: As above; remoteproc allocated the table, and nobody uses it any more.
-            unsafe { bindings::kfree(table.cast()) };
-            // SAFETY: As above.
-            unsafe { (*raw).cached_table = core::ptr::null_mut() };
-            // SAFETY: As above.
-            unsafe { (*raw).table_ptr = core::ptr::null_mut() };
-            if let Some(context) = &self.context {
-                if ops::call_unprepare(&self.rproc, &context.ops).is_err() {
-                    dev_err!(self.rproc, "cannot be unprepared\n");
-                }
-            }
-        });
-    }
-
     /// Shuts the processor down, whatever its number of users. It cannot be booted again, so that
     /// its operations are not called any more.
     fn shut_down_all(&mut self) {
-        // A shutdown takes one user of the processor away. A signal makes remoteproc give up its
-        // wait for the lock; `is_down` waits all the same.
-        while !self.rproc.is_down() {
-            // SAFETY: The processor is valid.
-            let ret = unsafe { bindings::rproc_shutdown(self.rproc.as_raw()) };
-            if ret < 0 && ret != EINTR.to_errno() {
-                dev_err!(
-                    self.rproc,
-                    "cannot be stopped ({ret}), its memory is not freed\n"
-                );
-                // Its character device, if open, can still call the operations.
-                core::mem::forget(self.context.take());
-                return;
-            }
+        if self.rproc.shut_down().is_err() {
+            // Its character device, if open, can still call the operations.
+            core::mem::forget(self.context.take());
         }
+        self.rproc.private().recovery.cancel();
     }
 }
 
@@ -309,9 +271,10 @@ impl<T: Operations> Drop for Registration<T> {
         // From here on it cannot be booted, and no recovery begins.
         // SAFETY: As above; `rproc_del()` writes the same.
         unsafe { deleting.write_volatile(true) };
+        self.0.rproc.private().recovery.cancel();
+        self.0.rproc.end_recovery();
         // `rproc_del()` would do so as well, but not if a signal is pending.
         self.0.shut_down_all();
-        self.0.release_failed();
         // SAFETY: The processor is registered, and this is the only place that ends that.
         unsafe { bindings::rproc_del(raw) };
         // SAFETY: The structure is valid; only the address of a part of it is taken.

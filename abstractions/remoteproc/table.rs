@@ -32,12 +32,6 @@ use kernel::{
     }, //
 };
 
-/// Type of the ELF loader's `find_loaded_rsc_table` operation.
-pub(super) type Find = unsafe extern "C" fn(
-    *mut bindings::rproc,
-    *const bindings::firmware,
-) -> *mut bindings::resource_table;
-
 /// The copy of the table that a processor sees.
 ///
 /// # Invariants
@@ -45,8 +39,6 @@ pub(super) type Find = unsafe extern "C" fn(
 /// Between [`show`](Self::show) and [`hide`](Self::hide), `own` and `copy` are `len` bytes of
 /// memory each, and `status` is below `len`.
 pub(crate) struct Shown {
-    /// The operation in place of which [`hide`](Self::hide) is called, if there is one.
-    pub(super) find: Option<Find>,
     /// Linux's table.
     own: Atomic<*const u8>,
     /// The processor's, or null if it has none.
@@ -62,9 +54,8 @@ pub(crate) struct Shown {
 
 impl Shown {
     /// Creates the state without a copy.
-    pub(super) fn new(find: Option<Find>) -> Self {
+    pub(super) fn new() -> Self {
         Self {
-            find,
             own: Atomic::new(core::ptr::null()),
             copy: Atomic::new(core::ptr::null_mut()),
             len: Atomic::new(0),

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The end of recoveries that failed.
+//!
+//! For a recovery remoteproc stops the processor, loads its firmware, and starts it. If the file is
+//! missing or refused, or the start fails, it leaves the processor offline with its memory, its
+//! vrings and its users: a user's start finds the processor in use and does nothing, and a stop
+//! finds it offline. So a work item waits for the end of each recovery, and shuts down a processor
+//! whose recovery failed. Then a start boots it, with whatever firmware there is.
+//!
+//! C header: [`include/linux/remoteproc.h`](srctree/include/linux/remoteproc.h)
+
+use super::handle::{
+    Rproc,
+    State, //
+};
+use crate::abstractions::bindings;
+use kernel::{
+    container_of,
+    prelude::*,
+    sync::atomic::{
+        ordering::Relaxed,
+        Atomic, //
+    },
+    time::{
+        delay::fsleep,
+        Delta, //
+    },
+    types::Opaque, //
+};
+
+/// How often a pool is looked at that is to be released.
+const PAUSE: Delta = Delta::from_millis(20);
+/// How often it is looked at, at most, while the lock of the processor is held: five seconds.
+const PAUSES: u32 = 250;
+
+/// The work item that looks at the processor after a recovery.
+///
+/// # Invariants
+///
+/// `rproc` is the processor in whose private data this is, and `work` is initialized with [`run`].
+pub(crate) struct Recovery {
+    work: Opaque<bindings::work_struct>,
+    rproc: *mut bindings::rproc,
+    /// Whether the firmware was loaded since the last crash.
+    loaded: Atomic<bool>,
+}
+
+impl Recovery {
+    /// Creates it for the processor, without the work item.
+    pub(super) fn new(rproc: *mut bindings::rproc) -> Self {
+        Self {
+            work: Opaque::zeroed(),
+            rproc,
+            loaded: Atomic::new(false),
+        }
+    }
+
+    /// Initializes the work item.
+    ///
+    /// # Safety
+    ///
+    /// `this` must be valid and stay where it is, and nothing else may use it yet.
+    pub(super) unsafe fn init_work(this: *mut Self) {
+        // SAFETY: By the safety requirements; only the address of a part of it is taken.
+        let work = unsafe { &raw mut (*this).work };
+        // SAFETY: The work item is not in use yet.
+        unsafe {
+            bindings::init_work_with_key(
+                Opaque::cast_into(work),
+                Some(run),
+                false,
+                c"rproc_recovery".as_char_ptr(),
+                kernel::static_lock_class!().as_ptr(),
+            )
+        };
+    }
+
+    /// Notes that a crashed processor was stopped, and looks at it when its lock is free.
+    pub(super) fn begin(&self) {
+        self.loaded.store(false, Relaxed);
+        // SAFETY: The queue is there always.
+        let queue = unsafe { bindings::system_dfl_wq };
+        let cpu = bindings::wq_misc_consts_WORK_CPU_UNBOUND as c_int;
+        // SAFETY: By the type invariant, the work item is initialized; `cancel` is called before
+        // the processor is released.
+        unsafe { bindings::queue_work_on(cpu, queue, self.work.get()) };
+    }
+
+    /// Notes that firmware was loaded.
+    pub(super) fn loaded(&self) {
+        self.loaded.store(true, Relaxed);
+    }
+
+    /// Ends the work. Process context: sleeps.
+    pub(super) fn cancel(&self) {
+        // SAFETY: By the type invariant, the work item is initialized.
+        unsafe { bindings::cancel_work_sync(self.work.get()) };
+    }
+}
+
+/// Ends a recovery that failed.
+///
+/// # Safety
+///
+/// For the workqueue to call with the `work` of a [`Recovery`].
+unsafe extern "C" fn run(work: *mut bindings::work_struct) {
+    // SAFETY: The work item is in a `Recovery`.
+    let recovery = unsafe { container_of!(Opaque::cast_from(work), Recovery, work) };
+    // SAFETY: As above; there are only shared references to it.
+    let recovery = unsafe { &*recovery };
+    // SAFETY: By the type invariant; the work is cancelled before the processor is released.
+    let rproc = unsafe { Rproc::from_raw(recovery.rproc) };
+    // The kernel's function that releases a virtio device needs what a shutdown releases.
+    while rproc.locked(|| rproc.recovery_failed() && !rproc.is_deleted() && rproc.holds_pool()) {
+        fsleep(PAUSE);
+    }
+    if rproc.is_deleted() || !rproc.end_recovery() {
+        return;
+    }
+    // The shutdown stops a crashed processor once more, which begins anew.
+    let loaded = recovery.loaded.load(Relaxed);
+    if rproc.shut_down().is_err() {
+        return;
+    }
+    if loaded {
+        dev_err!(rproc, "the recovery failed, it is booted again\n");
+        // SAFETY: The processor is valid.
+        unsafe { bindings::rproc_boot(rproc.as_raw()) };
+    } else {
+        dev_err!(
+            rproc,
+            "the recovery failed: start it again once it has firmware that is right\n"
+        );
+    }
+}
+
+impl Rproc {
+    /// Returns whether the processor is being unregistered.
+    fn is_deleted(&self) -> bool {
+        // SAFETY: The structure is valid; only the address of a part of it is taken.
+        let deleting = unsafe { &raw const (*self.as_raw()).deleting };
+        // SAFETY: The pointer is to a part of a valid structure; remoteproc reads it in the same
+        // way.
+        unsafe { deleting.read_volatile() }
+    }
+
+    /// Returns whether the processor is offline with its memory, as a recovery that failed leaves
+    /// it. Its lock must be held.
+    fn recovery_failed(&self) -> bool {
+        // SAFETY: The structure is valid; only the address of a part of it is taken.
+        let carveouts = unsafe { &raw const (*self.as_raw()).carveouts };
+        // SAFETY: The list is initialized, and protected by the lock.
+        let first = unsafe { (*carveouts).next };
+        self.state() == State::Offline && first.cast_const() != carveouts
+    }
+
+    /// Makes a processor whose recovery failed one that can be shut down. Returns whether it is
+    /// one.
+    pub(super) fn end_recovery(&self) -> bool {
+        self.locked(|| {
+            let failed = self.recovery_failed();
+            if failed {
+                // It did crash and was not recovered.
+                // SAFETY: The structure is valid, and its lock is held.
+                unsafe { (*self.as_raw()).state = bindings::rproc_state_RPROC_CRASHED };
+            }
+            failed
+        })
+    }
+
+    /// Shuts the processor down, whatever its number of users. Process context: sleeps.
+    pub(super) fn shut_down(&self) -> Result {
+        // A shutdown takes one user of the processor away. A signal makes remoteproc give up its
+        // wait for the lock; `is_down` waits all the same.
+        while !self.is_down() {
+            // SAFETY: The processor is valid.
+            let ret = unsafe { bindings::rproc_shutdown(self.as_raw()) };
+            if ret < 0 && ret != EINTR.to_errno() {
+                dev_err!(self, "cannot be stopped ({ret}), its memory is not freed\n");
+                return Err(Error::from_errno(ret));
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns whether a virtio device that was removed still has its pool. The lock of the
+    /// processor must be held.
+    fn holds_pool(&self) -> bool {
+        // SAFETY: The structure is valid; only the address of a part of it is taken.
+        let head = unsafe { &raw mut (*self.as_raw()).rvdevs };
+        // SAFETY: The list is initialized, and protected by the lock.
+        let mut entry = unsafe { (*head).next };
+        while entry != head {
+            // SAFETY: Each entry is in an `rproc_vdev`.
+            let rvdev = unsafe { container_of!(entry, bindings::rproc_vdev, node) };
+            // SAFETY: It is valid while it is in the list.
+            let pdev = unsafe { (*rvdev).pdev };
+            // SAFETY: The platform device outlives the `rproc_vdev`; only the address of a part of
+            // it is taken.
+            let pool = unsafe { &raw const (*pdev).dev.dma_mem };
+            // SAFETY: As above.
+            if !unsafe { pool.read_volatile() }.is_null() {
+                return true;
+            }
+            // SAFETY: As for the first one.
+            entry = unsafe { (*entry).next };
+        }
+        false
+    }
+
+    /// Waits until the pools of virtio devices that were removed are released, so that new ones
+    /// can be made, or what the old ones need can be released. The lock of the processor must be
+    /// held. Process context: sleeps.
+    ///
+    /// A device is released with the last reference to it, and a process that binds or unbinds its
+    /// driver has one for a moment longer than the device is there. There is no event to wait for.
+    pub(super) fn wait_for_pools(&self) {
+        for _ in 0..PAUSES {
+            if !self.holds_pool() {
+                return;
+            }
+            fsleep(PAUSE);
+        }
+        dev_warn!(self, "a virtio device that was removed is still in use\n");
+    }
+}
