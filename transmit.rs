@@ -70,6 +70,14 @@ impl<'bound> Tx<'bound> {
                 "no shared memory for {least} slots of {size} bytes to send from\n"
             )
         })?;
+        if let Some((most, bytes)) = slots.shortage() {
+            log!(
+                dev_warn,
+                link.vdev().as_ref(),
+                "only {} of {most} slots of {size} bytes to send from: all of them need {bytes} bytes of shared memory in one piece\n",
+                slots.count()
+            );
+        }
         let states = KVec::from_elem(SlotState::Taken, slots.count().into(), GFP_KERNEL)?;
         let lens = KVec::from_elem(0, slots.count().into(), GFP_KERNEL)?;
         let mem = queues.ring_mem(Vring::Tx)?;

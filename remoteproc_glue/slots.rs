@@ -26,6 +26,7 @@ pub(crate) struct Slots {
     size: usize,
     stride: usize,
     count: u16,
+    want: u16,
 }
 
 impl Slots {
@@ -60,7 +61,16 @@ impl Slots {
             size,
             stride,
             count,
+            want,
         })
+    }
+
+    /// Returns how many slots there would be with more memory, and the bytes that these take of a
+    /// pool, which hands out powers of two. `None` if there are as many.
+    pub(crate) fn shortage(&self) -> Option<(u16, usize)> {
+        let all = usize::from(self.want).saturating_mul(self.stride);
+        let bytes = all.checked_next_power_of_two().unwrap_or(all);
+        (self.count < self.want).then_some((self.want, bytes))
     }
 
     /// Returns the number of slots.
