@@ -4,6 +4,7 @@
 
 use std::{
     collections::HashMap,
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -71,6 +72,19 @@ impl Modem {
             &self.name,
             &self.dir,
         )?;
+        Ok(())
+    }
+
+    /// Publishes more buffers on vring 0 than there are descriptors, in place of a modem that is
+    /// idle and does not write there itself.
+    pub fn damage_ring(&self) -> Result<()> {
+        // The index of the available ring, behind the table of 256 descriptors.
+        const AVAIL_IDX: u64 = 0x10_0000 + 256 * 16 + 2;
+        let memory = self.server.open_memory()?;
+        let mut index = [0; 2];
+        memory.read_exact_at(&mut index, AVAIL_IDX)?;
+        let index = u16::from_le_bytes(index).wrapping_add(1000);
+        memory.write_all_at(&index.to_le_bytes(), AVAIL_IDX)?;
         Ok(())
     }
 

@@ -81,6 +81,22 @@ impl Process {
         self.pid
     }
 
+    /// Opens the anonymous memory (memfd) that the process has.
+    pub fn open_memory(&self) -> Result<File> {
+        for entry in std::fs::read_dir(format!("/proc/{}/fd", self.pid))? {
+            let path = entry?.path();
+            let target = std::fs::read_link(&path)?;
+            if target
+                .as_os_str()
+                .as_encoded_bytes()
+                .starts_with(b"/memfd:")
+            {
+                return Ok(File::options().read(true).write(true).open(&path)?);
+            }
+        }
+        Err(anyhow!("{} has no memory", self.name))
+    }
+
     pub fn signal(&mut self, signal: Signal) -> Result<()> {
         if self.exited(Duration::ZERO).is_none() {
             kill(self.pid, signal)

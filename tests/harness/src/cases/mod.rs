@@ -7,6 +7,7 @@ use anyhow::Result;
 use crate::vm::Vm;
 
 mod bad_input;
+mod crashes;
 mod modules;
 mod operation;
 mod recovery;
@@ -36,6 +37,7 @@ pub fn all() -> Vec<Case> {
         traffic::CASES,
         operation::CASES,
         recovery::CASES,
+        crashes::CASES,
         bad_input::CASES,
         two_modems::CASES,
     ]
