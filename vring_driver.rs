@@ -227,6 +227,26 @@ impl<M: RingMem, S: BorrowMut<[SlotState]>> DriverRing<M, S> {
         self.free
     }
 
+    /// Returns how many buffers the modem was told of since the start.
+    pub fn published(&self) -> u64 {
+        self.published
+    }
+
+    /// Returns how many of those were not reclaimed yet.
+    pub fn in_flight(&self) -> u16 {
+        (Wrapping(self.published as u16) - self.next_used).0
+    }
+
+    /// Returns the number of the first buffer that was published and not reclaimed yet, counted
+    /// from the start: looks at all slots.
+    pub fn oldest(&self) -> Option<u64> {
+        let numbers = self.slots.borrow().iter().filter_map(|state| match *state {
+            SlotState::Added { number } if number < self.published => Some(number),
+            _ => None,
+        });
+        numbers.min()
+    }
+
     /// Takes a free slot, the one that was freed last.
     #[inline]
     pub fn take(&mut self) -> Option<Slot> {

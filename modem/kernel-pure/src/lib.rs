@@ -22,6 +22,8 @@ pub mod vring_mem;
 pub mod vring_news;
 #[path = "../../../vring_reversed.rs"]
 pub mod vring_reversed;
+#[path = "../../../vring_watch.rs"]
+pub mod vring_watch;
 
 #[path = "../../../boards/ivshmem"]
 pub mod ivshmem {

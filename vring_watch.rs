@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! Decides whether the modem still returns the buffers that it was sent.
+//!
+//! A watchdog looks at the ring to send by once a period. Buffers are returned in any order, so what
+//! counts is whether *any* was returned: a modem that keeps one and returns others works. It does
+//! not work any more if it had buffers at one look and returned none of them, nor any other, for
+//! [`PERIODS`] periods. This finds a buffer at an age between [`PERIODS`] and one more, and needs
+//! no time stamps.
+
+/// Periods in which nothing is returned, after which the modem is given up.
+pub const PERIODS: u32 = 2;
+
+/// What a look came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// The modem has no buffers: there is nothing to look after until one is published.
+    Idle,
+    /// The modem returns buffers, or did not have these for long.
+    Working,
+    /// For one period the modem returned nothing.
+    Silent,
+    /// The modem returns buffers, but has kept some for [`PERIODS`] periods. Found once, until it
+    /// keeps none.
+    Keeping,
+    /// For [`PERIODS`] periods the modem returned nothing of what it had.
+    Stuck,
+}
+
+/// What the watchdog saw of a ring so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Watch {
+    /// Buffers that were published by the look before the last, and by the last.
+    published: [u64; 2],
+    /// Buffers that were returned by the last look, if there was one.
+    returned: Option<u64>,
+    /// Looks in a row, the last one included, before which nothing was returned for a period.
+    silent: u32,
+    /// Whether the modem keeps buffers while it returns others.
+    keeping: bool,
+}
+
+impl Watch {
+    /// Starts with no look. Time before the next one does not count.
+    pub const fn new() -> Self {
+        Self {
+            published: [0; 2],
+            returned: None,
+            silent: 0,
+            keeping: false,
+        }
+    }
+
+    /// Looks at a ring on which `published` buffers were published since it was set up, of which
+    /// `in_flight` are still with the modem. `oldest` returns the number of the first of those.
+    pub fn look(
+        &mut self,
+        published: u64,
+        in_flight: u16,
+        oldest: impl FnOnce() -> Option<u64>,
+    ) -> Finding {
+        let returned = published.wrapping_sub(in_flight.into());
+        let [before, last] = self.published;
+        self.published = [last, published];
+        let before_that = self.returned.replace(returned);
+        if in_flight == 0 {
+            self.silent = 0;
+            self.keeping = false;
+            return Finding::Idle;
+        }
+        // At the last look the modem had some, and still has.
+        if before_that == Some(returned) && last > returned {
+            self.silent = self.silent.saturating_add(1);
+            return if self.silent < PERIODS {
+                Finding::Silent
+            } else {
+                Finding::Stuck
+            };
+        }
+        self.silent = 0;
+        // What was published by the look before the last has been with the modem for two periods.
+        let keeps = oldest().is_some_and(|number| number < before);
+        let found = keeps && !self.keeping;
+        self.keeping = keeps;
+        if found {
+            Finding::Keeping
+        } else {
+            Finding::Working
+        }
+    }
+}
