@@ -38,6 +38,8 @@ mod vring_mem;
 mod vring_news;
 #[allow(unreachable_pub)]
 mod vring_reversed;
+#[allow(unreachable_pub)]
+mod vring_watch;
 
 use crate::{
     abstractions::{
@@ -89,7 +91,8 @@ use crate::{
         F_EVENT_IDX,
         F_INDIRECT_DESC, //
     },
-    vring_mem::Features, //
+    vring_mem::Features,
+    vring_watch::Finding, //
 };
 use core::cell::UnsafeCell;
 use kernel::{
@@ -125,6 +128,9 @@ struct CaifVirtio<'bound> {
     /// Set once a ring broke or the modem stopped taking frames: the rings are not touched again.
     broken: AtomicFlag,
 }
+
+/// Seconds after which a frame that the modem keeps counts as kept.
+const WATCHDOG_SECONDS: u32 = 5;
 
 /// What the CAIF stack expects at the start of the private data, `struct caif_dev_common`. All
 /// zero is right for this link: no fragmentation, checksum or start bytes, high bandwidth.
@@ -303,6 +309,7 @@ impl<'bound> net::NetdevOperations for CaifVirtio<'bound> {
         bindings::net_device_flags_IFF_POINTOPOINT | bindings::net_device_flags_IFF_NOARP;
     const TX_QUEUE_LEN: u32 = 100;
     const COUNTERS: &'static [&'static CStr] = Counter::NAMES;
+    const WATCHDOG_MS: c_uint = 1000 * WATCHDOG_SECONDS / vring_watch::PERIODS;
 
     type Prefix = CaifDevCommon;
     type Tx = Tx<'bound>;
@@ -381,12 +388,36 @@ impl<'bound> net::NetdevOperations for CaifVirtio<'bound> {
         }
     }
 
-    fn tx_timeout(&self, dev: &net::Device) {
-        self.give_up(
-            dev,
-            Counter::TxTimeout,
-            fmt!("the modem does not return what it was sent"),
-        );
+    fn watchdog(&self, tx: &mut TxGuard<'_, Tx<'bound>>, restarted: bool) -> bool {
+        let (queue, tx) = tx.parts();
+        if !self.broken.load(Relaxed) {
+            // What was returned without an interrupt must not count as kept.
+            self.complete(queue, tx);
+        }
+        if self.broken.load(Relaxed) {
+            queue.stop();
+            return false;
+        }
+        match tx.look(restarted) {
+            Finding::Idle => return false,
+            Finding::Working => {}
+            Finding::Silent => tx.let_others_pass(queue),
+            Finding::Keeping => log!(
+                dev_warn,
+                self.link.vdev().as_ref(),
+                "the modem keeps a frame for more than {WATCHDOG_SECONDS} s, but returns others\n"
+            ),
+            Finding::Stuck => {
+                queue.stop();
+                self.give_up(
+                    queue.dev(),
+                    Counter::TxTimeout,
+                    fmt!("the modem does not return what it was sent"),
+                );
+                return false;
+            }
+        }
+        true
     }
 
     fn get_stats64(&self, stats: &mut Stats64) {

@@ -29,7 +29,11 @@ use crate::{
         SlotState, //
     },
     vring_layout::Layout,
-    vring_mem::Features, //
+    vring_mem::Features,
+    vring_watch::{
+        Finding,
+        Watch, //
+    }, //
 };
 use core::ops::Range;
 use kernel::{
@@ -48,6 +52,7 @@ pub(crate) struct Tx<'bound> {
     lens: KVec<u32>,
     last_seen: Arc<LastSeen>,
     config: Direction,
+    watch: Watch,
 }
 
 impl<'bound> Tx<'bound> {
@@ -87,6 +92,7 @@ impl<'bound> Tx<'bound> {
             lens,
             last_seen: queues.last_seen(),
             config,
+            watch: Watch::new(),
         })
     }
 
@@ -117,7 +123,6 @@ impl<'bound> Tx<'bound> {
         if packets > 0 {
             self.last_seen.tx(self.ring.next());
             queue.completed(packets, bytes);
-            queue.progress();
         }
         if result.is_ok() && queue.is_stopped() && self.ring.free() >= self.wake_at() {
             queue.wake();
@@ -147,6 +152,25 @@ impl<'bound> Tx<'bound> {
         }
         self.ring.disable_notify();
         Ok(())
+    }
+
+    /// Looks, once a period of the watchdog, whether the modem still returns slots. Time before a
+    /// restart does not count.
+    pub(crate) fn look(&mut self, restarted: bool) -> Finding {
+        if restarted {
+            self.watch = Watch::new();
+        }
+        let ring = &self.ring;
+        self.watch
+            .look(ring.published(), ring.in_flight(), || ring.oldest())
+    }
+
+    /// Lets other packets pass one that the modem keeps, if the byte queue limits hold them back:
+    /// these begin at a single packet, and the modem can return others only if it gets them.
+    pub(crate) fn let_others_pass(&self, queue: &TxQueue<'_>) {
+        if queue.is_halted() && !queue.is_stopped() {
+            queue.reset_byte_limits();
+        }
     }
 
     /// Returns a free slot, if there is one; otherwise the queue is stopped now.

@@ -15,6 +15,7 @@
 #include <linux/remoteproc.h>
 #include <linux/rtnetlink.h>
 #include <linux/skbuff.h>
+#include <linux/timer.h>
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ids.h>

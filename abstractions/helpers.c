@@ -4,6 +4,7 @@
 #include <linux/netdevice.h>
 #include <linux/platform_device.h>
 #include <linux/skbuff.h>
+#include <linux/timer.h>
 #include <linux/virtio_config.h>
 #include <linux/workqueue.h>
 
@@ -87,9 +88,17 @@ void helper_netdev_completed_queue(struct net_device *dev, unsigned int pkts,
 	netdev_tx_completed_queue(txq(dev), pkts, bytes);
 }
 
-void helper_txq_trans_cond_update(struct net_device *dev)
+void helper_netdev_tx_reset_queue(struct net_device *dev)
 {
-	txq_trans_cond_update(txq(dev));
+	netdev_tx_reset_queue(txq(dev));
+	netif_schedule_queue(txq(dev));
+}
+
+void helper_netif_device_detach(struct net_device *dev)
+{
+	netif_tx_lock_bh(dev);
+	netif_device_detach(dev);
+	netif_tx_unlock_bh(dev);
 }
 
 bool helper_netdev_xmit_more(void)
@@ -151,6 +160,16 @@ bool helper_virtio_has_feature(const struct virtio_device *vdev, unsigned int bi
 {
 	/* A bit that the driver does not list is a BUG() in virtio_has_feature(). */
 	return __virtio_test_bit(vdev, bit);
+}
+
+void helper_timer_setup(struct timer_list *timer, void (*func)(struct timer_list *timer))
+{
+	timer_setup(timer, func, 0);
+}
+
+void helper_timer_start(struct timer_list *timer, unsigned int ms)
+{
+	mod_timer(timer, jiffies + msecs_to_jiffies(ms));
 }
 
 void helper_init_work(struct work_struct *work, void (*func)(struct work_struct *work))

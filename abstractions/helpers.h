@@ -9,6 +9,7 @@
 #define ABSTRACTIONS_HELPERS_H
 
 #include <linux/netdevice.h>
+#include <linux/timer.h>
 #include <linux/virtio_config.h>
 
 /* Where a device has its private data, see netdev_priv(). */
@@ -34,8 +35,11 @@ bool helper_netif_queue_stopped(const struct net_device *dev);
 bool helper_netif_xmit_stopped(const struct net_device *dev);
 void helper_netdev_completed_queue(struct net_device *dev, unsigned int pkts,
 				   unsigned int bytes);
+/* Lets the byte queue limits forget what was sent, and begin anew. */
+void helper_netdev_tx_reset_queue(struct net_device *dev);
 bool helper_netdev_xmit_more(void);
-void helper_txq_trans_cond_update(struct net_device *dev);
+/* With the lock of the transmit queue: none is sent any more afterwards. */
+void helper_netif_device_detach(struct net_device *dev);
 
 void helper_dev_kfree_skb_any(struct sk_buff *skb);
 
@@ -50,6 +54,10 @@ void helper_unbind_before_parent_end(void);
 void helper_virtio_set_status(struct virtio_device *vdev, u8 status);
 void helper_virtio_clear_bit(struct virtio_device *vdev, unsigned int bit);
 bool helper_virtio_has_feature(const struct virtio_device *vdev, unsigned int bit);
+
+void helper_timer_setup(struct timer_list *timer, void (*func)(struct timer_list *timer));
+/* Starts a timer, or starts it again, to expire in so many milliseconds. */
+void helper_timer_start(struct timer_list *timer, unsigned int ms);
 
 void helper_init_work(struct work_struct *work, void (*func)(struct work_struct *work));
 void helper_schedule_work(struct work_struct *work);

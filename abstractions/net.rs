@@ -27,6 +27,7 @@ pub(crate) mod ethtool;
 pub(crate) mod napi;
 pub(crate) mod registration;
 mod skbuff;
+mod watchdog;
 
 pub(crate) use self::{
     device::{

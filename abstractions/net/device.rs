@@ -15,7 +15,11 @@ use super::{
         Napi,
         Polled, //
     },
-    skbuff::SkBuff, //
+    skbuff::SkBuff,
+    watchdog::{
+        Tick,
+        Watchdog, //
+    }, //
 };
 use crate::abstractions::bindings;
 use core::{
@@ -28,8 +32,15 @@ use core::{
     }, //
 };
 use kernel::{
+    container_of,
     prelude::*,
-    sync::SetOnce,
+    sync::{
+        atomic::{
+            AtomicFlag,
+            Relaxed, //
+        },
+        SetOnce, //
+    },
     types::{
         NotThreadSafe,
         Opaque, //
@@ -58,6 +69,8 @@ pub(crate) trait NetdevOperations: Send + Sync + Sized {
     const TX_QUEUE_LEN: u32;
     /// Names of the driver's own counters, each shorter than `ETH_GSTRING_LEN`.
     const COUNTERS: &'static [&'static CStr];
+    /// Milliseconds between two calls of [`watchdog`](Self::watchdog).
+    const WATCHDOG_MS: c_uint;
 
     /// What the protocol above expects at the start of the private data. It starts as zeroes.
     type Prefix: Zeroable;
@@ -78,8 +91,11 @@ pub(crate) trait NetdevOperations: Send + Sync + Sized {
     /// [`poll`](Self::poll) runs on another CPU. Any context, hardirq included: must not sleep.
     fn poll_tx(&self, tx: &mut TxGuard<'_, Self::Tx>);
 
-    /// The queue has been stopped for too long. Softirq context: must not sleep.
-    fn tx_timeout(&self, dev: &Device);
+    /// Looks after what was sent: a period after a packet was sent or the interface came up, and
+    /// again each period until it returns `false`. It does not run while the interface is down or
+    /// paused; `restarted` says that this was so since the last call. Softirq context: must not
+    /// sleep.
+    fn watchdog(&self, tx: &mut TxGuard<'_, Self::Tx>, restarted: bool) -> bool;
 
     /// Adds what only the driver counts. May run at any time, concurrently with everything.
     fn get_stats64(&self, stats: &mut Stats64);
@@ -202,11 +218,10 @@ impl<'a> TxQueue<'a> {
         unsafe { bindings::helper_netdev_xmit_more() }
     }
 
-    /// Restarts the time after which the watchdog reports a stopped queue.
-    #[inline]
-    pub(crate) fn progress(&self) {
-        // SAFETY: The device is valid and has a transmit queue.
-        unsafe { bindings::helper_txq_trans_cond_update(self.0.as_raw()) }
+    /// Lets the byte queue limits forget what was sent, so that the stack sends more packets.
+    pub(crate) fn reset_byte_limits(&self) {
+        // SAFETY: The device is valid, and the lock of its transmit queue is held.
+        unsafe { bindings::helper_netdev_tx_reset_queue(self.0.as_raw()) }
     }
 
     /// Counts packets of `bytes` bytes in total as completed, for the byte queue limits. Bytes that
@@ -317,6 +332,10 @@ pub(super) struct Private<O: NetdevOperations> {
     prefix: O::Prefix,
     pub(super) napi: Opaque<bindings::napi_struct>,
     pub(super) source: SetOnce<O::Source>,
+    /// Whether the interface is up and not paused: the NAPI instance and the watchdog are enabled.
+    /// Changed with RTNL held.
+    active: AtomicFlag,
+    pub(super) watchdog: Watchdog,
     pub(super) parts: core::mem::MaybeUninit<Parts<O>>,
 }
 
@@ -340,7 +359,6 @@ impl<O: NetdevOperations> Callbacks<O> {
         ndo_open: Some(Self::open),
         ndo_stop: Some(Self::stop),
         ndo_start_xmit: Some(Self::start_xmit),
-        ndo_tx_timeout: Some(Self::tx_timeout),
         ndo_get_stats64: Some(Self::get_stats64),
         ..pin_init::zeroed()
     };
@@ -365,19 +383,69 @@ impl<O: NetdevOperations> Callbacks<O> {
         (dev, napi, parts)
     }
 
-    extern "C" fn open(dev: *mut bindings::net_device) -> c_int {
-        // SAFETY: See `Callbacks`.
+    /// Returns what keeps an interface active, for as long as [`borrow`](Self::borrow) does.
+    ///
+    /// # Safety
+    ///
+    /// As for [`borrow`](Self::borrow).
+    #[inline]
+    unsafe fn activity<'a>(dev: *mut bindings::net_device) -> (&'a AtomicFlag, &'a Watchdog) {
+        let private = Private::<O>::of(dev);
+        // SAFETY: By the safety requirements, the private data is of this type.
+        let active = unsafe { &(*private).active };
+        // SAFETY: As above.
+        let watchdog = unsafe { &(*private).watchdog };
+        (active, watchdog)
+    }
+
+    /// Enables polling and the watchdog, unless they are. No packet may be sent meanwhile. Process
+    /// context with RTNL: may sleep.
+    ///
+    /// # Safety
+    ///
+    /// As for [`borrow`](Self::borrow).
+    pub(super) unsafe fn activate(dev: *mut bindings::net_device) {
+        // SAFETY: By the safety requirements.
         let (_, napi, _) = unsafe { Self::borrow(dev) };
+        // SAFETY: As above.
+        let (active, watchdog) = unsafe { Self::activity(dev) };
+        if active.xchg(true, Relaxed) {
+            return;
+        }
         napi.enable();
-        // What arrived while the interface was down scheduled nothing.
+        // SAFETY: The device is closed, which disables the watchdog, before its parts are dropped.
+        unsafe { watchdog.enable(Self::TICK, O::WATCHDOG_MS) };
+        // What arrived meanwhile scheduled nothing.
         napi.schedule();
+    }
+
+    /// Disables polling and the watchdog, unless they are, and waits for what runs of them. Process
+    /// context with RTNL: sleeps.
+    ///
+    /// # Safety
+    ///
+    /// As for [`borrow`](Self::borrow).
+    pub(super) unsafe fn deactivate(dev: *mut bindings::net_device) {
+        // SAFETY: By the safety requirements.
+        let (_, napi, _) = unsafe { Self::borrow(dev) };
+        // SAFETY: As above.
+        let (active, watchdog) = unsafe { Self::activity(dev) };
+        if active.xchg(false, Relaxed) {
+            napi.disable();
+            watchdog.disable();
+        }
+    }
+
+    extern "C" fn open(dev: *mut bindings::net_device) -> c_int {
+        // SAFETY: See `Callbacks`. The stack sends packets only when the device is open.
+        unsafe { Self::activate(dev) };
         0
     }
 
     extern "C" fn stop(dev: *mut bindings::net_device) -> c_int {
+        // The device may be paused.
         // SAFETY: See `Callbacks`.
-        let (_, napi, _) = unsafe { Self::borrow(dev) };
-        napi.disable();
+        unsafe { Self::deactivate(dev) };
         0
     }
 
@@ -386,6 +454,8 @@ impl<O: NetdevOperations> Callbacks<O> {
         dev: *mut bindings::net_device,
     ) -> bindings::netdev_tx_t {
         // SAFETY: See `Callbacks`.
+        let (_, watchdog) = unsafe { Self::activity(dev) };
+        // SAFETY: As above.
         let (dev, _, parts) = unsafe { Self::borrow(dev) };
         let Some(skb) = core::ptr::NonNull::new(skb) else {
             return bindings::netdev_tx::OK;
@@ -397,6 +467,7 @@ impl<O: NetdevOperations> Callbacks<O> {
         let tx = unsafe { &mut *parts.tx.get() };
         // SAFETY: As above, until this function returns.
         let queue = unsafe { TxQueue::new(dev) };
+        watchdog.arm(O::WATCHDOG_MS);
         match parts.ops.start_xmit(&queue, tx, skb) {
             Xmit::Ok => bindings::netdev_tx::OK,
             Xmit::Busy(skb) => {
@@ -440,10 +511,29 @@ impl<O: NetdevOperations> Callbacks<O> {
         }
     }
 
-    extern "C" fn tx_timeout(dev: *mut bindings::net_device, _queue: c_uint) {
-        // SAFETY: See `Callbacks`.
+    /// The function of the watchdog's timer.
+    pub(super) const TICK: Tick = Self::tick;
+
+    /// # Safety
+    ///
+    /// For the timer of the watchdog of a device as described at [`Callbacks`].
+    unsafe extern "C" fn tick(timer: *mut bindings::timer_list) {
+        // SAFETY: By the safety requirements.
+        let watchdog = unsafe { Watchdog::of(timer) };
+        // SAFETY: By the safety requirements, the watchdog is in private data of this type.
+        let private = unsafe { container_of!(watchdog, Private<O>, watchdog) };
+        // SAFETY: The private data is valid as long as the watchdog is enabled.
+        let napi = unsafe { (*private).napi.get() };
+        // SAFETY: The instance was added to the device when that was allocated.
+        let dev = unsafe { (*napi).dev };
+        // SAFETY: By the safety requirements.
+        let (_, watchdog) = unsafe { Self::activity(dev) };
+        // SAFETY: As above.
         let (dev, _, parts) = unsafe { Self::borrow(dev) };
-        parts.ops.tx_timeout(dev);
+        // A timer's function runs in softirq context.
+        let mut tx = TxLock { dev, tx: &parts.tx }.lock();
+        let again = parts.ops.watchdog(&mut tx, watchdog.take_restarted());
+        watchdog.ticked(again, O::WATCHDOG_MS);
     }
 
     extern "C" fn get_stats64(dev: *mut bindings::net_device, stats: *mut Stats64) {

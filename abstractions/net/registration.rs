@@ -22,7 +22,8 @@ use super::{
         Napi,
         Source,
         SourcePlace, //
-    }, //
+    },
+    watchdog::Watchdog, //
 };
 use crate::abstractions::bindings;
 use core::{
@@ -34,13 +35,7 @@ use kernel::{
     device,
     error::to_result,
     prelude::*,
-    sync::{
-        atomic::{
-            AtomicFlag,
-            Relaxed, //
-        },
-        SetOnce, //
-    }, //
+    sync::SetOnce, //
 };
 
 /// Alignment of private data (`NETDEV_ALIGN`).
@@ -87,6 +82,10 @@ impl<O: NetdevOperations> AllocatedNetdev<O> {
         let napi = unsafe { (*private).napi.get() };
         // SAFETY: The device is not registered yet, and the instance lives as long as it does.
         unsafe { bindings::helper_netif_napi_add(dev.as_ptr(), napi, Some(Callbacks::<O>::poll)) };
+        // SAFETY: The device was just allocated, with private data of this type.
+        let watchdog = unsafe { &raw mut (*private).watchdog };
+        // SAFETY: The private data is zeroed, and nobody else knows it.
+        unsafe { Watchdog::init(watchdog, Callbacks::<O>::TICK) };
         // CAST: `device::Device` is a transparent wrapper of `struct device`.
         let parent = core::ptr::from_ref(parent).cast_mut().cast();
         // SAFETY: The device is not registered, so that nothing else accesses it.
@@ -177,7 +176,6 @@ impl<O: NetdevOperations> AllocatedNetdev<O> {
         // INVARIANT: The device is registered.
         Ok(NetdevRegistration {
             dev: ManuallyDrop::new(unregistered),
-            paused: AtomicFlag::new(false),
         })
     }
 }
@@ -262,12 +260,9 @@ impl<O: NetdevOperations> Drop for UnregisteredNetdev<O> {
 ///
 /// # Invariants
 ///
-/// The device is registered. If `paused`, its NAPI instance is disabled although the interface is
-/// up.
+/// The device is registered.
 pub(crate) struct NetdevRegistration<O: NetdevOperations> {
     dev: ManuallyDrop<UnregisteredNetdev<O>>,
-    /// Changed with RTNL held.
-    paused: AtomicFlag,
 }
 
 // SAFETY: Registering and unregistering can happen on different threads, and the state is `Send`.
@@ -300,53 +295,42 @@ impl<O: NetdevOperations> NetdevRegistration<O> {
         unsafe { bindings::rtnl_unlock() };
     }
 
-    /// Detaches and closes the interface, for a machine that shuts down. Process context without
-    /// RTNL: sleeps.
+    /// Pauses and closes the interface, for a machine that shuts down. It cannot be opened again.
+    /// Process context without RTNL: sleeps.
     pub(crate) fn shut(&self) {
-        self.unpause();
+        self.pause();
         self.with_rtnl(|dev| {
             // SAFETY: By the type invariant, the device is registered; RTNL is held.
-            unsafe { bindings::netif_device_detach(dev) };
-            // SAFETY: As above.
             unsafe { bindings::dev_close(dev) };
         });
     }
 
-    /// Keeps the stack from sending and disables the NAPI instance; the interface stays up. Process
-    /// context without RTNL: sleeps.
+    /// Keeps the stack from sending, and disables polling and the watchdog; the interface stays up.
+    /// No callback sends, completes or receives packets after this returns. Process context without
+    /// RTNL: sleeps.
     pub(crate) fn pause(&self) {
         self.with_rtnl(|dev| {
+            // All but a transmission that can wake the queue goes first, and such a transmission
+            // holds the lock with which the device is detached.
             // SAFETY: By the type invariant, the device is registered; RTNL is held.
-            unsafe { bindings::netif_device_detach(dev) };
+            unsafe { Callbacks::<O>::deactivate(dev) };
             // SAFETY: As above.
-            let up = unsafe { bindings::helper_netif_running(dev) };
-            if up && !self.paused.xchg(true, Relaxed) {
-                // INVARIANT: Disabled here, once.
-                self.napi().disable();
-            }
+            unsafe { bindings::helper_netif_device_detach(dev) };
         });
     }
 
     /// Undoes [`pause`](Self::pause), if that was done. Process context without RTNL: sleeps.
     pub(crate) fn unpause(&self) {
         self.with_rtnl(|dev| {
-            if self.paused.xchg(false, Relaxed) {
-                // INVARIANT: Enabled again, once.
-                self.napi().enable();
-                // What arrived meanwhile scheduled nothing.
-                self.napi().schedule();
-            }
             // SAFETY: By the type invariant, the device is registered; RTNL is held.
+            if unsafe { bindings::helper_netif_running(dev) } {
+                // It may not be paused, and then this does nothing.
+                // SAFETY: As above.
+                unsafe { Callbacks::<O>::activate(dev) };
+            }
+            // SAFETY: As above.
             unsafe { bindings::netif_device_attach(dev) };
         });
-    }
-
-    fn napi(&self) -> &Napi {
-        let private = Private::<O>::of(self.device().as_raw());
-        // SAFETY: By the type invariant, the private data is of this type.
-        let napi = unsafe { &raw mut (*private).napi };
-        // SAFETY: The instance was added to the device and lives as long as it does.
-        unsafe { Napi::from_raw(napi.cast()) }
     }
 
     /// Unregisters the device: the interface goes down, and no callback runs any more. Process
@@ -363,8 +347,6 @@ impl<O: NetdevOperations> NetdevRegistration<O> {
     ///
     /// `self` must not be used again.
     unsafe fn stop(&mut self) -> UnregisteredNetdev<O> {
-        // The interface disables the NAPI instance when it goes down.
-        self.unpause();
         // SAFETY: By the type invariant, the device is registered.
         unsafe { bindings::unregister_netdev(self.dev.dev.as_ptr()) };
         // SAFETY: By the safety requirements, this happens once.

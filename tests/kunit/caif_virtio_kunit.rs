@@ -61,6 +61,7 @@ mod suite_ring_faults;
 #[cfg(CONFIG_X86)]
 mod suite_traps_x86;
 mod suite_wakeups;
+mod suite_watchdog;
 mod table;
 mod traffic;
 #[cfg(CONFIG_X86)]

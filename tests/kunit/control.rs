@@ -20,6 +20,10 @@ use kernel::{
     sync::atomic::{
         Atomic,
         Relaxed, //
+    },
+    time::{
+        delay::fsleep,
+        Delta, //
     }, //
 };
 
@@ -49,18 +53,28 @@ pub(crate) fn relax() {
     unsafe { bindings::caif_kunit_cond_resched() }
 }
 
+/// Lets time pass, for what must not happen in it. Sleeps.
+pub(crate) fn pass_time(ms: u32) {
+    fsleep(Delta::from_millis(ms.into()));
+}
+
 /// Waits until the condition holds, busily, for contexts that cannot sleep. Returns whether it
 /// does. On a machine with one CPU, where nobody could make it hold, nothing is waited for.
 pub(crate) fn spin_until(condition: impl Fn() -> bool) -> bool {
     // SAFETY: The function may be called in any context.
-    let now = || unsafe { bindings::caif_kunit_milliseconds() };
-    // SAFETY: As above.
     if unsafe { bindings::caif_kunit_cpus() } == 1 {
         return true;
     }
+    spin_for(TIMEOUT_MS / 2, condition)
+}
+
+/// Waits until the condition holds, busily, at most for `ms` milliseconds. Returns whether it does.
+pub(crate) fn spin_for(ms: u32, condition: impl Fn() -> bool) -> bool {
+    // SAFETY: The function may be called in any context.
+    let now = || unsafe { bindings::caif_kunit_milliseconds() };
     let start = now();
     while !condition() {
-        if now().wrapping_sub(start) > u64::from(TIMEOUT_MS) / 2 {
+        if now().wrapping_sub(start) > u64::from(ms) {
             return false;
         }
         core::hint::spin_loop();

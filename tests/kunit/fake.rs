@@ -81,6 +81,8 @@ pub(crate) struct FakeOptions {
     pub(crate) sleepy_kicks: bool,
     /// Whether its memory is to be accessed as I/O memory.
     pub(crate) io_memory: bool,
+    /// For how long such a kick sleeps, in milliseconds.
+    pub(crate) kick_ms: u32,
 }
 
 impl Default for FakeOptions {
@@ -94,6 +96,7 @@ impl Default for FakeOptions {
             recovers: false,
             sleepy_kicks: false,
             io_memory: false,
+            kick_ms: 0,
         }
     }
 }
@@ -111,6 +114,8 @@ static NUMBER: Atomic<u32> = Atomic::new(0);
 pub(crate) struct Record {
     /// Kicks of each vring.
     kicks: [Atomic<u32>; 2],
+    /// Kicks of any vring that began.
+    begun: Atomic<u32>,
     /// Kicks of vrings that there are not.
     stray_kicks: Atomic<u32>,
     /// How often Linux attached.
@@ -120,6 +125,7 @@ pub(crate) struct Record {
     /// Where each vring is kicked.
     points: [Point; 2],
     sleepy_kicks: bool,
+    kick_ms: u32,
     /// Set by each of the above.
     #[pin]
     event: Event,
@@ -129,6 +135,11 @@ impl Record {
     /// Kicks of a vring so far.
     pub(crate) fn kicks(&self, vring: usize) -> u32 {
         self.kicks.get(vring).map_or(0, |kicks| kicks.load(Relaxed))
+    }
+
+    /// Kicks so far that began, and perhaps ended.
+    pub(crate) fn begun(&self) -> u32 {
+        self.begun.load(Relaxed)
     }
 
     /// Where a vring, the reversed one (0) or the other (1), is kicked. What runs there runs before
@@ -205,8 +216,12 @@ impl Operations for Ops {
     }
 
     fn kick(&self, _rproc: &Rproc, vqid: u32) {
+        self.record.count(&self.record.begun);
         if self.record.sleepy_kicks {
             platform::sleeps();
+        }
+        if self.record.kick_ms > 0 {
+            control::pass_time(self.record.kick_ms);
         }
         let vring = usize::try_from(vqid).ok().filter(|vring| *vring < 2);
         if let Some(vring) = vring {
@@ -288,11 +303,13 @@ impl Fake {
         let record = Arc::pin_init(
             pin_init!(Record {
                 kicks: [Atomic::new(0), Atomic::new(0)],
+                begun: Atomic::new(0),
                 stray_kicks: Atomic::new(0),
                 attaches: Atomic::new(0),
                 kicks_before: Atomic::new(0),
                 points: [Point::unused(), Point::unused()],
                 sleepy_kicks: options.sleepy_kicks,
+                kick_ms: options.kick_ms,
                 event <- Event::new(),
             }),
             GFP_KERNEL,

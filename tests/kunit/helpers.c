@@ -114,6 +114,11 @@ bool caif_kunit_is_running(const struct net_device *dev)
 	return netif_running(dev);
 }
 
+bool caif_kunit_is_present(const struct net_device *dev)
+{
+	return netif_device_present(dev);
+}
+
 bool caif_kunit_is_stopped(const struct net_device *dev)
 {
 	return netif_tx_queue_stopped(netdev_get_tx_queue(dev, 0));
@@ -154,13 +159,6 @@ int caif_kunit_send_watched(struct net_device *dev, const void *frame, unsigned 
 	skb->protocol = htons(ETH_P_CAIF);
 	skb->destructor = destructor;
 	return dev_queue_xmit(skb);
-}
-
-void caif_kunit_time_out(struct net_device *dev)
-{
-	netif_tx_lock_bh(dev);
-	dev->netdev_ops->ndo_tx_timeout(dev, 0);
-	netif_tx_unlock_bh(dev);
 }
 
 void caif_kunit_consume_skb(struct sk_buff *skb)
@@ -371,6 +369,19 @@ int caif_kunit_sleep(struct device *ancestor, int which)
 	device_unlock(dev);
 	put_device(dev);
 	return ret;
+}
+
+int caif_kunit_shutdown(struct device *ancestor)
+{
+	struct device *dev = find_virtio(ancestor);
+
+	if (!dev)
+		return -ENODEV;
+	device_lock(dev);
+	dev->bus->shutdown(dev);
+	device_unlock(dev);
+	put_device(dev);
+	return 0;
 }
 
 int caif_kunit_counter(struct net_device *dev, const char *name, u64 *value)

@@ -29,6 +29,7 @@ void caif_kunit_poll_without_budget(struct net_device *dev);
 void caif_kunit_poll_while_sending(struct net_device *dev);
 bool caif_kunit_carrier_ok(const struct net_device *dev);
 bool caif_kunit_is_running(const struct net_device *dev);
+bool caif_kunit_is_present(const struct net_device *dev);
 bool caif_kunit_is_stopped(const struct net_device *dev);
 /* Lets the byte queue limits forget what was sent. */
 void caif_kunit_reset_bql(struct net_device *dev);
@@ -39,8 +40,6 @@ int caif_kunit_send(struct net_device *dev, const void *frame, unsigned int len)
 /* As above, with a destructor, which needs no argument. */
 int caif_kunit_send_watched(struct net_device *dev, const void *frame, unsigned int len,
 			    void (*destructor)(struct sk_buff *skb));
-/* What the watchdog does when it bites. */
-void caif_kunit_time_out(struct net_device *dev);
 
 void caif_kunit_consume_skb(struct sk_buff *skb);
 void caif_kunit_skb_queue_head_init(struct sk_buff_head *list);
@@ -86,6 +85,8 @@ struct device *caif_kunit_sleepy_platform(void);
 void caif_kunit_sleepy_platform_put(struct device *dev);
 void caif_kunit_might_sleep(void);
 int caif_kunit_sleep(struct device *ancestor, int which);
+/* What the bus does with the virtio device when the machine shuts down. */
+int caif_kunit_shutdown(struct device *ancestor);
 int caif_kunit_counter(struct net_device *dev, const char *name, u64 *value);
 
 #endif

@@ -145,6 +145,12 @@ impl<'a> Netdev<'a> {
         unsafe { bindings::caif_kunit_is_running(self.as_raw()) }
     }
 
+    /// Whether it is there for the network stack, as it is not while the machine sleeps.
+    pub(crate) fn is_present(&self) -> bool {
+        // SAFETY: The device is registered.
+        unsafe { bindings::caif_kunit_is_present(self.as_raw()) }
+    }
+
     /// Waits until no run of the poll function is due or under way. May sleep.
     pub(crate) fn settle(&self) {
         // SAFETY: The device is registered.
@@ -201,12 +207,6 @@ impl<'a> Netdev<'a> {
         let len = frame.len() as c_uint;
         // SAFETY: As above; `freed()` can be called in any context.
         unsafe { bindings::caif_kunit_send_watched(self.as_raw(), data, len, Some(freed)) }
-    }
-
-    /// Lets the watchdog say that the transmit queue is stopped for too long.
-    pub(crate) fn time_out(&self) {
-        // SAFETY: The device is registered.
-        unsafe { bindings::caif_kunit_time_out(self.as_raw()) }
     }
 
     /// The counts.

@@ -83,6 +83,13 @@ pub(crate) fn sleep(fake: &Fake, sleep: Sleep) -> Result {
     to_result(unsafe { bindings::caif_kunit_sleep(from_ref(device).cast_mut().cast(), which) })
 }
 
+/// Lets the bus shut the virtio device of a modem down, as it does when the machine goes.
+pub(crate) fn shutdown(fake: &Fake) -> Result {
+    let device: &device::Device = (**fake.rproc()).as_ref();
+    // SAFETY: The device is valid.
+    to_result(unsafe { bindings::caif_kunit_shutdown(from_ref(device).cast_mut().cast()) })
+}
+
 /// The driver's own counter of that name.
 pub(crate) fn counter(netdev: Netdev<'_>, name: &CStr) -> Result<u64> {
     let mut value = 0;

@@ -15,7 +15,9 @@ use core::ptr::{
     null, //
 };
 use kernel::{
+    impl_has_work,
     new_spinlock,
+    new_work,
     prelude::*,
     sync::{
         atomic::{
@@ -25,7 +27,14 @@ use kernel::{
             Release, //
         },
         rcu,
+        Arc,
+        Completion,
         SpinLock, //
+    },
+    workqueue::{
+        self,
+        Work,
+        WorkItem, //
     }, //
 };
 
@@ -101,6 +110,60 @@ impl Point {
             Err(error) => result.and(Err(error)),
             Ok(()) => result,
         }
+    }
+}
+
+/// Runs `f` in another task, which has begun when `body` does and has ended when this returns. May
+/// sleep.
+pub(crate) fn beside<R>(f: &(dyn Fn() + Sync), body: impl FnOnce() -> R) -> Result<R> {
+    let task = Arc::pin_init(
+        pin_init!(Task {
+            // INVARIANT: `f` and the reference to it live until the task has ended, which is waited
+            // for below; code of the kernel does not unwind.
+            call: Atomic::new(from_ref(&f).cast()),
+            begun <- Completion::new(),
+            ended <- Completion::new(),
+            work <- new_work!("caif_kunit_beside"),
+        }),
+        GFP_KERNEL,
+    )?;
+    let queued = workqueue::system_unbound().enqueue(task.clone());
+    check!(queued.is_ok(), "the task could not begin");
+    task.begun.wait_for_completion();
+    let ret = body();
+    task.ended.wait_for_completion();
+    Ok(ret)
+}
+
+/// Another task.
+///
+/// # Invariants
+///
+/// `call` is valid until `ended` is complete.
+#[pin_data]
+struct Task {
+    call: Atomic<*const Call>,
+    #[pin]
+    begun: Completion,
+    #[pin]
+    ended: Completion,
+    #[pin]
+    work: Work<Task>,
+}
+
+impl_has_work! {
+    impl HasWork<Self> for Task { self.work }
+}
+
+impl WorkItem for Task {
+    type Pointer = Arc<Task>;
+
+    fn run(this: Arc<Task>) {
+        this.begun.complete_all();
+        // SAFETY: By the type invariant.
+        let call = unsafe { &*this.call.load(Relaxed) };
+        call();
+        this.ended.complete_all();
     }
 }
 

@@ -12,7 +12,6 @@ use crate::{
     frames::frame,
     modem_ring::Desc,
     netdev::FREED,
-    storm::Storm,
     traffic::{
         comes_back,
         Link, //
@@ -174,20 +173,6 @@ mod tests {
                 Ok(())
             },
         )?;
-        drop(link);
-        comes_back(&fake, 1)
-    }
-
-    #[test]
-    fn all_slots_return_when_the_watchdog_bites() -> Result {
-        let fake = modem()?;
-        let mut link = Link::new(&fake)?;
-        link.lift_byte_limits()?;
-        link.fill_and_return(8)?;
-        let storm = Storm::begin(&fake, &[1])?;
-        link.tx.ring.expose();
-        link.netdev.time_out();
-        drop(storm);
         drop(link);
         comes_back(&fake, 1)
     }

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Suite: a modem that does not return what it was sent.
+//!
+//! What must not happen is waited for longer than it would take.
+
+use crate::{
+    control,
+    fake::{
+        Fake,
+        FakeOptions, //
+    },
+    frames::frame,
+    platform::{
+        sleep,
+        Sleep, //
+    },
+    traffic::{
+        comes_back,
+        Link, //
+    }, //
+};
+use kernel::{
+    prelude::*,
+    time::{
+        Delta,
+        Instant,
+        Monotonic, //
+    }, //
+};
+
+/// In this time a modem that keeps what it was sent is given up: three periods of the watchdog,
+/// and what a timer may be late.
+const FOUND_MS: u32 = 9000;
+
+/// A modem that is recovered when it crashes.
+fn modem() -> Result<Fake> {
+    Fake::attached(&FakeOptions {
+        recovers: true,
+        ..FakeOptions::default()
+    })
+}
+
+/// Sends a frame, which the modem takes. Returns its descriptor.
+fn take(link: &mut Link<'_>) -> Result<u16> {
+    link.send(&frame(1, 60)?)
+}
+
+/// Checks that the modem was not given up, and passes frames.
+fn works(fake: &Fake, link: &mut Link<'_>) -> Result {
+    check_eq!(control::crashes(fake), 0, "crashes reported");
+    check!(link.netdev.carrier(), "the carrier is off");
+    link.pass(5)
+}
+
+#[kernel::macros::kunit_tests(caif_virtio_watchdog)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frame_that_is_kept() -> Result {
+        let fakes = [modem()?, modem()?];
+        // The byte queue limits stop the queue at one frame, or do not.
+        let mut link = Link::new(&fakes[0])?;
+        link.lift_byte_limits()?;
+        take(&mut link)?;
+        check!(!link.netdev.is_stopped(), "the queue is stopped");
+        drop(link);
+        take(&mut Link::new(&fakes[1])?)?;
+        for fake in &fakes {
+            comes_back(fake, 1)?;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn slow_frame_while_others_return() -> Result {
+        let fake = modem()?;
+        let mut link = Link::new(&fake)?;
+        // The byte queue limits let no other frame pass this one at first.
+        let kept = take(&mut link)?;
+        let start = Instant::<Monotonic>::now();
+        while start.elapsed() < Delta::from_millis(FOUND_MS.into()) {
+            let head = take(&mut link)?;
+            link.tx.complete(head);
+            control::pass_time(100);
+        }
+        works(&fake, &mut link)?;
+        link.tx.complete(kept);
+        works(&fake, &mut link)
+    }
+
+    #[test]
+    fn frames_that_nobody_waits_for() -> Result {
+        let fakes = [modem()?, modem()?, modem()?];
+        let [asleep, down, lazy] = &fakes;
+        let mut links = [Link::new(asleep)?, Link::new(down)?, Link::new(lazy)?];
+        for link in &mut links {
+            link.lift_byte_limits()?;
+        }
+        let mut heads = [0; 3];
+        for (link, head) in links.iter_mut().zip(&mut heads) {
+            *head = take(link)?;
+        }
+        sleep(asleep, Sleep::Suspend)?;
+        down.netdev()?.close();
+        // It returned the frame without an interrupt, which nobody asked for.
+        links[2].tx.ring.put_used(heads[2].into(), 0);
+        links[2].tx.ring.expose();
+
+        control::pass_time(FOUND_MS);
+        for fake in &fakes {
+            check_eq!(control::crashes(fake), 0, "crashes reported");
+        }
+        sleep(asleep, Sleep::Resume)?;
+        down.netdev()?.open()?;
+        // The time starts again.
+        control::pass_time(FOUND_MS / 3);
+        check_eq!(control::crashes(asleep), 0, "crashes reported");
+        check_eq!(control::crashes(down), 0, "crashes reported");
+        links[0].tx.complete(heads[0]);
+        works(asleep, &mut links[0])?;
+        works(lazy, &mut links[2])?;
+        drop(links);
+        comes_back(down, 1)
+    }
+}
