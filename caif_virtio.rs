@@ -242,10 +242,24 @@ impl virtio::netdev::Driver for CaifDriver {
         netdev.queues.mute();
     }
 
+    fn settle(netdev: &CaifVirtio<'_>) {
+        netdev.queues.hold_kicks();
+    }
+
     fn wake(netdev: &CaifVirtio<'_>) {
-        if !netdev.broken.load(Relaxed) {
-            netdev.queues.listen();
+        if netdev.broken.load(Relaxed) {
+            return;
         }
+        netdev.queues.listen();
+        netdev.queues.release_kicks();
+        // Kicks may have been held, or not have been received by a modem that slept as well. One
+        // too many only makes it look at a ring.
+        netdev.queues.kick(Vring::Rx);
+        netdev.queues.kick(Vring::Tx);
+    }
+
+    fn tell_reset(netdev: &CaifVirtio<'_>) {
+        netdev.queues.kick_now(Vring::Rx);
     }
 
     fn lost(netdev: &CaifVirtio<'_>, dev: &net::Device) {

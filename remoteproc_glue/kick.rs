@@ -89,6 +89,8 @@ pub(super) struct Kicker {
 struct Deferred {
     work: Opaque<bindings::work_struct>,
     due: PerVring<AtomicFlag>,
+    /// Whether the work item is disabled. Changed by one task at a time.
+    held: AtomicFlag,
     target: Target,
 }
 
@@ -119,6 +121,7 @@ impl Kicker {
                         rx: AtomicFlag::new(false),
                         tx: AtomicFlag::new(false),
                     },
+                    held: AtomicFlag::new(false),
                     target,
                 },
                 GFP_KERNEL,
@@ -138,9 +141,32 @@ impl Kicker {
             None => self.kick_now(vring),
             Some(deferred) => {
                 deferred.due.get(vring).store(true, Relaxed);
-                // This orders the store before the work that runs for it.
+                // This orders the store before the work that runs for it. It does nothing while
+                // kicks are held.
                 // SAFETY: By the invariant of `Deferred`, the work item is initialized.
                 unsafe { bindings::helper_schedule_work(deferred.work.get()) };
+            }
+        }
+    }
+
+    /// Waits for a deferred kick that is under way, and lets none follow before
+    /// [`release`](Self::release), whoever kicks. Process context: sleeps.
+    pub(super) fn hold(&self) {
+        if let Some(deferred) = &self.deferred {
+            if !deferred.held.xchg(true, Full) {
+                // SAFETY: By the invariant of `Deferred`, the work item is initialized.
+                unsafe { bindings::disable_work_sync(deferred.work.get()) };
+            }
+        }
+    }
+
+    /// Undoes [`hold`](Self::hold), if that was done. Process context: may sleep.
+    pub(super) fn release(&self) {
+        if let Some(deferred) = &self.deferred {
+            if deferred.held.xchg(false, Full) {
+                // SAFETY: By the invariant of `Deferred`, the work item is initialized; it was
+                // disabled once.
+                unsafe { bindings::enable_work(deferred.work.get()) };
             }
         }
     }

@@ -167,6 +167,25 @@ impl<'bound> Queues<'bound> {
     pub(crate) fn kick(&self, vring: Vring) {
         self.kicker.kick(vring);
     }
+
+    /// Does what [`kick`](Self::kick) does, at once, and also while kicks are held. Process context:
+    /// may sleep.
+    pub(crate) fn kick_now(&self, vring: Vring) {
+        self.kicker.kick_now(vring);
+    }
+
+    /// Waits for a kick that is under way, and lets no other that waits for process context follow
+    /// before [`release_kicks`](Self::release_kicks). The caller sees to it that nobody kicks
+    /// meanwhile in any other way. Process context: sleeps.
+    pub(crate) fn hold_kicks(&self) {
+        self.kicker.hold();
+    }
+
+    /// Undoes [`hold_kicks`](Self::hold_kicks), if that was done. What was held follows with the
+    /// next kick. Process context: may sleep.
+    pub(crate) fn release_kicks(&self) {
+        self.kicker.release();
+    }
 }
 
 impl Drop for Queues<'_> {

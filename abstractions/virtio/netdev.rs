@@ -11,8 +11,8 @@
 //! - Going down: the driver mutes the interrupts, the network device is unregistered, the virtio
 //!   device is reset, the queues end, the driver's state is dropped, the queues and the network
 //!   device are freed.
-//! - At shutdown: the driver mutes the interrupts, the interface goes down, the virtio device is
-//!   reset.
+//! - At shutdown: the driver mutes the interrupts, the interface goes down, the driver ends what it
+//!   has under way, the virtio device is reset and told so.
 //!
 //! Other buses drop a driver's data after its remove callback; for virtio that would be too late,
 //! since the device must be reset, and hence unused, when that callback returns.
@@ -79,8 +79,17 @@ pub(crate) trait Driver {
     /// sleep.
     fn quiesce(netdev: &Self::Netdev<'_>);
 
-    /// Unmutes interrupts, after the machine woke up. Process context: may sleep.
+    /// Ends what the driver has under way, after the interface was paused or closed: the device is
+    /// left alone until [`wake`](Self::wake). Process context: may sleep.
+    fn settle(netdev: &Self::Netdev<'_>);
+
+    /// Unmutes interrupts and tells the device to look at its queues, after the machine woke up.
+    /// The interface is still paused. Process context: may sleep.
     fn wake(netdev: &Self::Netdev<'_>);
+
+    /// Tells the device that it was reset, because the machine shuts down. Process context: may
+    /// sleep.
+    fn tell_reset(netdev: &Self::Netdev<'_>);
 
     /// Gives the queues up, whose contents are lost after hibernation. Process context: may sleep.
     fn lost(netdev: &Self::Netdev<'_>, dev: &Device);
@@ -206,7 +215,9 @@ impl<T: Driver> Adapter<T> {
         let data = unsafe { dev.drvdata_borrow::<NetdevRegistration<T::Netdev<'_>>>() };
         T::quiesce(data.ops());
         data.shut();
+        T::settle(data.ops());
         vdev.reset();
+        T::tell_reset(data.ops());
     }
 
     extern "C" fn remove_callback(vdev: *mut bindings::virtio_device) {

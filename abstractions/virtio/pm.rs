@@ -3,9 +3,9 @@
 //! Sleep of the machine, for virtio drivers whose devices are network devices.
 //!
 //! The device keeps its queues and its buffers over the sleep, and goes on with them afterwards: it
-//! is another processor, which may well be awake meanwhile. Only the interface pauses. The driver
-//! is called by the device core, since the virtio bus leaves sleep to the transports and
-//! remoteproc's has nothing to do for it.
+//! is another processor, which may well be awake meanwhile. Only the interface pauses, and nothing
+//! reaches the device until the machine wakes up. The driver is called by the device core, since
+//! the virtio bus leaves sleep to the transports and remoteproc's has nothing to do for it.
 //!
 //! After hibernation that would not do, because the memory of the queues may not be what it was.
 //! The driver is told so.
@@ -64,6 +64,7 @@ impl<T: Driver> Adapter<T> {
         let suspend = |data: &NetdevRegistration<T::Netdev<'_>>| {
             T::quiesce(data.ops());
             data.pause();
+            T::settle(data.ops());
         };
         // SAFETY: The device core calls with a bound device, whose lock it holds.
         unsafe { Self::with_data(dev, suspend) }

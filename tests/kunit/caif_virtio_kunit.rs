@@ -58,6 +58,7 @@ mod suite_platform;
 mod suite_probe;
 mod suite_removal;
 mod suite_ring_faults;
+mod suite_sleep;
 #[cfg(CONFIG_X86)]
 mod suite_traps_x86;
 mod suite_wakeups;
