@@ -28,10 +28,12 @@ use core::{
 
 use super::{
     vring_layout::{
+        may_be_half_stored,
         need_event,
         Layout,
         AVAIL_F_NO_INTERRUPT,
         DESC_SIZE,
+        LOOKS,
         USED_F_NO_NOTIFY, //
     },
     vring_mem::{
@@ -164,6 +166,8 @@ pub struct DriverRing<M: RingMem, S: BorrowMut<[SlotState]>> {
     known_used: Wrapping<u16>,
     /// Whether the modem was asked last not to interrupt.
     notify_disabled: bool,
+    /// How often an `used.idx` that may be half stored is looked at before it counts as wrong.
+    looks: u8,
     /// The error that ended the use of the ring.
     broken: Option<DriverRingError>,
 }
@@ -206,6 +210,7 @@ impl<M: RingMem, S: BorrowMut<[SlotState]>> DriverRing<M, S> {
             next_used: Wrapping(0),
             known_used: Wrapping(0),
             notify_disabled: false,
+            looks: LOOKS,
             broken: None,
         })
     }
@@ -391,7 +396,20 @@ impl<M: RingMem, S: BorrowMut<[SlotState]>> DriverRing<M, S> {
 
     /// Returns whether there seems to be something to reclaim: one load, no barrier.
     pub fn has_more(&self) -> bool {
-        self.broken.is_none() && self.mem.load16(self.layout.used_idx()) != self.next_used.0
+        if self.broken.is_some() {
+            return false;
+        }
+        let idx = Wrapping(self.mem.load16(self.layout.used_idx()));
+        let delta = (idx - self.next_used).0;
+        // An index that may be half stored is followed by the notification that was asked for.
+        delta != 0 && (self.looks == 0 || !may_be_half_stored(delta))
+    }
+
+    /// Returns whether the modem's index could not be when it was looked at last, and may have been
+    /// half stored. If no notification comes soon it must be looked at again.
+    #[inline]
+    pub fn is_half_stored(&self) -> bool {
+        self.looks < LOOKS && self.broken.is_none()
     }
 
     /// Looks for buffers beyond the known ones. Returns whether there are any.
@@ -400,8 +418,13 @@ impl<M: RingMem, S: BorrowMut<[SlotState]>> DriverRing<M, S> {
         let delta = (idx - self.next_used).0;
         let allowed = (Wrapping(self.published as u16) - self.next_used).0;
         if delta > allowed {
+            if self.looks > 0 && may_be_half_stored(delta) {
+                self.looks -= 1;
+                return Ok(false);
+            }
             return Err(self.break_with(DriverRingError::UsedJump { delta, allowed }));
         }
+        self.looks = LOOKS;
         // INVARIANT: At most at `published`.
         self.known_used = idx;
         self.mem.rmb();

@@ -43,9 +43,11 @@ use super::{
         Segment, //
     },
     vring_layout::{
+        may_be_half_stored,
         need_event,
         Layout,
         AVAIL_F_NO_INTERRUPT,
+        LOOKS,
         USED_F_NO_NOTIFY, //
     },
     vring_mem::{
@@ -170,6 +172,8 @@ pub struct DeviceRing<M: RingMem, S: BorrowMut<[bool]>> {
     next_used: Wrapping<u16>,
     /// The `used.idx` that the modem sees.
     published: Wrapping<u16>,
+    /// How often an `avail.idx` that may be half stored is looked at before it counts as wrong.
+    looks: u8,
     /// The error that ended the use of the ring.
     broken: Option<DeviceRingError>,
 }
@@ -203,6 +207,7 @@ impl<M: RingMem, S: BorrowMut<[bool]>> DeviceRing<M, S> {
             known_avail: Wrapping(0),
             next_used: Wrapping(0),
             published: Wrapping(0),
+            looks: LOOKS,
             broken: None,
         })
     }
@@ -318,7 +323,20 @@ impl<M: RingMem, S: BorrowMut<[bool]>> DeviceRing<M, S> {
 
     /// Returns whether there seems to be something to fetch: one load, no barrier.
     pub fn has_more(&self) -> bool {
-        self.broken.is_none() && self.mem.load16(self.layout.avail_idx()) != self.next_avail.0
+        if self.broken.is_some() {
+            return false;
+        }
+        let idx = Wrapping(self.mem.load16(self.layout.avail_idx()));
+        let delta = (idx - self.next_avail).0;
+        // An index that may be half stored is followed by the notification that was asked for.
+        delta != 0 && (self.looks == 0 || !may_be_half_stored(delta))
+    }
+
+    /// Returns whether the modem's index could not be when it was looked at last, and may have been
+    /// half stored. If no notification comes soon it must be looked at again.
+    #[inline]
+    pub fn is_half_stored(&self) -> bool {
+        self.looks < LOOKS && self.broken.is_none()
     }
 
     /// Looks for chains beyond the known ones. Returns whether there are any.
@@ -334,8 +352,13 @@ impl<M: RingMem, S: BorrowMut<[bool]>> DeviceRing<M, S> {
         // By the type invariant, it is not negative.
         let allowed = (Wrapping(self.layout.num()) - taken).0;
         if delta > allowed {
+            if self.looks > 0 && may_be_half_stored(delta) {
+                self.looks -= 1;
+                return Ok(false);
+            }
             return Err(self.break_with(DeviceRingError::AvailJump { delta, allowed }));
         }
+        self.looks = LOOKS;
         // INVARIANT: From `published` it is `taken + delta`, at most the number of descriptors.
         self.known_avail = idx;
         if delta == 0 {
