@@ -85,7 +85,7 @@ mod tests {
         let early = fake.record().kick_of(1).once(
             || {
                 sends.set();
-                Ok(control::spin_for(300, || asleep.load(Relaxed)))
+                Ok(control::spin_for(1000, || asleep.load(Relaxed)))
             },
             || {
                 let send = || {
