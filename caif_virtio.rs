@@ -380,14 +380,19 @@ impl<'bound> net::NetdevOperations for CaifVirtio<'bound> {
             self.counters.count(Counter::RxKick);
             self.queues.kick(Vring::Rx);
         }
+        let mut half_stored = false;
         // Only returned buffers can be a reason to wake the queue.
         if self.queues.has_returned() {
             let mut tx = tx.lock();
             let (queue, tx) = tx.parts();
             self.complete(queue, tx);
+            half_stored = tx.is_half_stored();
         }
         if received.buffers == cx.budget() || rx.rearm() {
             Polled::More
+        } else if half_stored || rx.is_half_stored() {
+            // An interrupt follows, unless the modem is broken.
+            Polled::Later(received.buffers)
         } else {
             Polled::Done(received.buffers)
         }

@@ -112,6 +112,12 @@ impl<'bound> Rx<'bound> {
         self.ring.enable_notify()
     }
 
+    /// Returns whether the modem's index must be looked at again, see
+    /// [`DeviceRing::is_half_stored`].
+    pub(crate) fn is_half_stored(&self) -> bool {
+        self.ring.is_half_stored()
+    }
+
     /// Receives frames, at most as many as the budget. Returns how many buffers were looked at.
     // Always inline, see `poll()`.
     #[inline(always)]

@@ -130,6 +130,12 @@ impl<'bound> Tx<'bound> {
         result
     }
 
+    /// Returns whether the modem's index must be looked at again, see
+    /// [`DriverRing::is_half_stored`].
+    pub(crate) fn is_half_stored(&self) -> bool {
+        self.ring.is_half_stored()
+    }
+
     /// Returns how many slots must be free for a stopped queue to be woken.
     fn wake_at(&self) -> u16 {
         (self.slots.count() / 4).max(1)

@@ -26,6 +26,7 @@ mod device;
 pub(crate) mod ethtool;
 pub(crate) mod napi;
 pub(crate) mod registration;
+mod repoll;
 mod skbuff;
 mod watchdog;
 

@@ -15,6 +15,7 @@ use super::{
         Napi,
         Polled, //
     },
+    repoll::Repoll,
     skbuff::SkBuff,
     watchdog::{
         Tick,
@@ -336,6 +337,7 @@ pub(super) struct Private<O: NetdevOperations> {
     /// Changed with RTNL held.
     active: AtomicFlag,
     pub(super) watchdog: Watchdog,
+    pub(super) repoll: Repoll,
     pub(super) parts: core::mem::MaybeUninit<Parts<O>>,
 }
 
@@ -398,6 +400,17 @@ impl<O: NetdevOperations> Callbacks<O> {
         (active, watchdog)
     }
 
+    /// Returns the timer by which the poll function runs again, as
+    /// [`activity`](Self::activity) does.
+    ///
+    /// # Safety
+    ///
+    /// As for [`borrow`](Self::borrow).
+    unsafe fn repoll<'a>(dev: *mut bindings::net_device) -> &'a Repoll {
+        // SAFETY: By the safety requirements, the private data is of this type.
+        unsafe { &(*Private::<O>::of(dev)).repoll }
+    }
+
     /// Enables polling and the watchdog, unless they are. No packet may be sent meanwhile. Process
     /// context with RTNL: may sleep.
     ///
@@ -412,6 +425,11 @@ impl<O: NetdevOperations> Callbacks<O> {
         if active.xchg(true, Relaxed) {
             return;
         }
+        // SAFETY: By the safety requirements, for `repoll()`.
+        let repoll = unsafe { Self::repoll(dev) };
+        // SAFETY: The instance lives as long as the device, which is closed first, and that
+        // disables the timer.
+        unsafe { repoll.enable() };
         napi.enable();
         // SAFETY: The device is closed, which disables the watchdog, before its parts are dropped.
         unsafe { watchdog.enable(Self::TICK, O::WATCHDOG_MS) };
@@ -431,7 +449,10 @@ impl<O: NetdevOperations> Callbacks<O> {
         // SAFETY: As above.
         let (active, watchdog) = unsafe { Self::activity(dev) };
         if active.xchg(false, Relaxed) {
+            // The poll function, which starts the timer to run again, does not run any more.
             napi.disable();
+            // SAFETY: By the safety requirements, for `repoll()`.
+            unsafe { Self::repoll(dev) }.disable();
             watchdog.disable();
         }
     }
@@ -499,8 +520,12 @@ impl<O: NetdevOperations> Callbacks<O> {
         let rx = unsafe { &mut *parts.rx.get() };
         let polled = parts.ops.poll(&cx, rx, &tx);
         let budget = budget.get();
+        if let Polled::Later(_) = polled {
+            // SAFETY: By the safety requirements, for `repoll()`.
+            unsafe { Self::repoll(dev.as_raw()) }.start();
+        }
         match polled {
-            Polled::Done(done) if done < budget => {
+            Polled::Done(done) | Polled::Later(done) if done < budget => {
                 let done = done as c_int;
                 // SAFETY: We are in the poll function of `napi`, which ends without a further
                 // use of the state. If it was scheduled meanwhile, it runs again.

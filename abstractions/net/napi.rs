@@ -179,4 +179,7 @@ pub(crate) enum Polled {
     /// That many packets were received, less than the budget, and there were no more when
     /// interrupts had been asked for again.
     Done(u32),
+    /// As [`Done`](Self::Done), but the poll function must run again in a moment, whether or not
+    /// there is an interrupt.
+    Later(u32),
 }

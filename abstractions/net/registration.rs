@@ -23,6 +23,7 @@ use super::{
         Source,
         SourcePlace, //
     },
+    repoll::Repoll,
     watchdog::Watchdog, //
 };
 use crate::abstractions::bindings;
@@ -86,6 +87,10 @@ impl<O: NetdevOperations> AllocatedNetdev<O> {
         let watchdog = unsafe { &raw mut (*private).watchdog };
         // SAFETY: The private data is zeroed, and nobody else knows it.
         unsafe { Watchdog::init(watchdog, Callbacks::<O>::TICK) };
+        // SAFETY: As above.
+        let repoll = unsafe { &raw mut (*private).repoll };
+        // SAFETY: As above.
+        unsafe { Repoll::init(repoll, napi) };
         // CAST: `device::Device` is a transparent wrapper of `struct device`.
         let parent = core::ptr::from_ref(parent).cast_mut().cast();
         // SAFETY: The device is not registered, so that nothing else accesses it.

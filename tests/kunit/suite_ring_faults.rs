@@ -11,6 +11,7 @@ use crate::{
     },
     frames::frame,
     traffic::{
+        comes_back,
         passes,
         Link, //
     }, //
@@ -134,6 +135,58 @@ mod tests {
                 "not recovered, attached {} times",
                 fake.record().attaches()
             );
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn index_that_is_stored_in_two_halves() -> Result {
+        let fake = Fake::attached(&FakeOptions {
+            recovers: true,
+            ..FakeOptions::default()
+        })?;
+        let mut link = Link::new(&fake)?;
+        link.pass(1)?;
+        // The index is too small for a moment, and no interrupt follows when it is right.
+        let frames = [frame(9, 60)?];
+        let heads = link.post(&frames)?;
+        link.rx.ring.fields().write_avail_idx(1);
+        fake.interrupt(0);
+        link.netdev.settle();
+        check!(link.netdev.carrier(), "the link went down");
+        link.rx.ring.publish();
+        link.arrive(&frames, &heads)?;
+
+        let head = link.send(&frame(10, 60)?)?;
+        let used = link.tx.ring.fields().used_idx();
+        link.tx.ring.fields().write_used_idx(used.wrapping_sub(1));
+        fake.interrupt(1);
+        link.netdev.settle();
+        check!(link.netdev.carrier(), "the link went down");
+        link.tx.complete(head);
+        link.pass(4)?;
+        check_eq!(control::crashes(&fake), 0, "crashes reported");
+        Ok(())
+    }
+
+    #[test]
+    fn index_that_stays_too_small() -> Result {
+        for vring in [0, 1] {
+            let fake = Fake::attached(&FakeOptions {
+                recovers: true,
+                ..FakeOptions::default()
+            })?;
+            let mut link = Link::new(&fake)?;
+            link.pass(1)?;
+            // No further interrupt is needed for the ring to be found broken.
+            if vring == 0 {
+                link.rx.ring.fields().write_avail_idx(1);
+            } else {
+                link.tx.ring.fields().write_used_idx(1);
+            }
+            fake.interrupt(vring);
+            drop(link);
+            comes_back(&fake, 1)?;
         }
         Ok(())
     }

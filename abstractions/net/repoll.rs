@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A timer that schedules a NAPI instance, for a poll function that has to look again soon.
+//!
+//! C header: [`include/linux/timer.h`](srctree/include/linux/timer.h)
+
+use super::napi::Napi;
+use crate::abstractions::bindings;
+use kernel::{
+    container_of,
+    prelude::*,
+    types::Opaque, //
+};
+
+/// Milliseconds from a poll to the next.
+const REPOLL_MS: c_uint = 10;
+
+/// A timer that schedules a NAPI instance.
+///
+/// # Invariants
+///
+/// The timer is initialized. It is pending, or its function runs, only from
+/// [`enable`](Self::enable) until [`disable`](Self::disable), and `napi` is valid then.
+#[repr(C)]
+pub(super) struct Repoll {
+    timer: Opaque<bindings::timer_list>,
+    napi: *mut bindings::napi_struct,
+}
+
+impl Repoll {
+    /// Initializes a timer, disabled, for an instance.
+    ///
+    /// # Safety
+    ///
+    /// `this` must point to zeroes, of which nobody else knows, and which stay where they are.
+    pub(super) unsafe fn init(this: *mut Self, napi: *mut bindings::napi_struct) {
+        // SAFETY: By the safety requirements; only the address of a part of it is taken.
+        let timer = unsafe { &raw mut (*this).timer };
+        // SAFETY: The memory is valid, and nobody else uses the timer.
+        // INVARIANT: It is initialized now, and not pending.
+        unsafe { bindings::helper_timer_setup(timer.cast(), Some(tick)) };
+        // SAFETY: By the safety requirements.
+        unsafe { (*this).napi = napi };
+    }
+
+    /// Enables the timer, disabled before.
+    ///
+    /// # Safety
+    ///
+    /// The instance must be valid until [`disable`](Self::disable).
+    pub(super) unsafe fn enable(&self) {
+        // SAFETY: The timer is shut down, so that nobody else uses it.
+        unsafe { bindings::helper_timer_setup(self.timer.get(), Some(tick)) };
+    }
+
+    /// Disables the timer, or does nothing. Waits for the timer's function to end; nothing starts
+    /// the timer again before [`enable`](Self::enable). Process context. The poll function must
+    /// not run.
+    pub(super) fn disable(&self) {
+        // SAFETY: By the type invariant, the timer is initialized; its function takes no lock.
+        unsafe { bindings::timer_shutdown_sync(self.timer.get()) };
+    }
+
+    /// Schedules the instance in a moment. For its poll function, before that completes.
+    #[cold]
+    pub(super) fn start(&self) {
+        // SAFETY: By the type invariant, the timer is initialized.
+        unsafe { bindings::helper_timer_start(self.timer.get(), REPOLL_MS) };
+    }
+}
+
+/// # Safety
+///
+/// For the timer of a [`Repoll`].
+unsafe extern "C" fn tick(timer: *mut bindings::timer_list) {
+    let timer: *mut Opaque<bindings::timer_list> = timer.cast();
+    // SAFETY: By the safety requirements.
+    let this = unsafe { container_of!(timer, Repoll, timer) };
+    // SAFETY: By the type invariant, it is valid while the timer's function runs.
+    let napi = unsafe { (*this).napi };
+    // SAFETY: By the type invariant, the instance is valid.
+    unsafe { Napi::from_raw(napi) }.schedule();
+}
