@@ -167,8 +167,8 @@ const PARTS: &[Part] = &[
     },
     Part {
         name: "compilers",
-        what: "the modules compiled by the oldest rustc and gcc's cross compiler, and for 32-bit machines",
-        short: Some(&["tests/compilers/run"]),
+        what: "the modules compiled by the oldest rustc and gcc's cross compiler, in test-all for 32-bit machines, too",
+        short: Some(&["tests/compilers/run", "gcc-cross"]),
         full: Some(&["tests/compilers/run"]),
         needs: &["kernel"],
         ..PART
