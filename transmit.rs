@@ -92,7 +92,7 @@ impl<'bound> Tx<'bound> {
             lens,
             last_seen: queues.last_seen(),
             config,
-            watch: Watch::new(),
+            watch: Watch::default(),
         })
     }
 
@@ -164,7 +164,7 @@ impl<'bound> Tx<'bound> {
     /// restart does not count.
     pub(crate) fn look(&mut self, restarted: bool) -> Finding {
         if restarted {
-            self.watch = Watch::new();
+            self.watch = Watch::default();
         }
         let ring = &self.ring;
         self.watch

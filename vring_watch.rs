@@ -27,7 +27,8 @@ pub enum Finding {
     Stuck,
 }
 
-/// What the watchdog saw of a ring so far.
+/// What the watchdog saw of a ring so far. By default nothing: time before the first look does not
+/// count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Watch {
     /// Buffers that were published by the look before the last, and by the last.
@@ -41,16 +42,6 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Starts with no look. Time before the next one does not count.
-    pub const fn new() -> Self {
-        Self {
-            published: [0; 2],
-            returned: None,
-            silent: 0,
-            keeping: false,
-        }
-    }
-
     /// Looks at a ring on which `published` buffers were published since it was set up, of which
     /// `in_flight` are still with the modem. `oldest` returns the number of the first of those.
     pub fn look(

@@ -36,7 +36,7 @@ impl Ring {
 
 #[test]
 fn one_buffer_that_is_kept_alone() {
-    let (mut watch, mut ring) = (Watch::new(), Ring::default());
+    let (mut watch, mut ring) = (Watch::default(), Ring::default());
     assert_eq!(ring.look(&mut watch), Finding::Idle);
     ring.publish(1);
     // Its age is below a period at the first look.
@@ -49,7 +49,7 @@ fn one_buffer_that_is_kept_alone() {
 
 #[test]
 fn every_buffer_is_kept() {
-    let (mut watch, mut ring) = (Watch::new(), Ring::default());
+    let (mut watch, mut ring) = (Watch::default(), Ring::default());
     // Traffic goes on until the modem stops.
     for _ in 0..10 {
         ring.publish(4);
@@ -68,7 +68,7 @@ fn every_buffer_is_kept() {
 
 #[test]
 fn one_slow_buffer_while_others_return() {
-    let (mut watch, mut ring) = (Watch::new(), Ring::default());
+    let (mut watch, mut ring) = (Watch::default(), Ring::default());
     ring.publish(1);
     let mut kept = 0;
     for _ in 0..100 {
@@ -98,7 +98,7 @@ fn one_slow_buffer_while_others_return() {
 
 #[test]
 fn a_buffer_is_returned_in_each_period() {
-    let (mut watch, mut ring) = (Watch::new(), Ring::default());
+    let (mut watch, mut ring) = (Watch::default(), Ring::default());
     ring.publish(200);
     for _ in 0..150 {
         ring.give_back(0);
@@ -114,18 +114,18 @@ fn a_buffer_is_returned_in_each_period() {
 
 #[test]
 fn time_before_a_restart_does_not_count() {
-    let (mut watch, mut ring) = (Watch::new(), Ring::default());
+    let (mut watch, mut ring) = (Watch::default(), Ring::default());
     ring.publish(1);
     for _ in 0..20 {
         assert_eq!(ring.look(&mut watch), Finding::Working);
         assert_eq!(ring.look(&mut watch), Finding::Silent);
-        watch = Watch::new();
+        watch = Watch::default();
     }
 }
 
 #[test]
 fn as_many_are_returned_as_an_index_has_values() {
-    let (mut watch, mut ring) = (Watch::new(), Ring::default());
+    let (mut watch, mut ring) = (Watch::default(), Ring::default());
     ring.publish(1);
     assert_eq!(ring.look(&mut watch), Finding::Working);
     for _ in 0..10 {
