@@ -385,6 +385,9 @@ impl<'bound> net::NetdevOperations for CaifVirtio<'bound> {
         if self.queues.has_returned() {
             let mut tx = tx.lock();
             let (queue, tx) = tx.parts();
+            if tx.is_half_stored() && cx.has_waited() {
+                tx.count_look();
+            }
             self.complete(queue, tx);
             half_stored = tx.is_half_stored();
         }

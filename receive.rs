@@ -98,6 +98,9 @@ impl<'bound> Rx<'bound> {
         counters: &Counters,
     ) -> Result<Received, DeviceRingError> {
         self.last_seen.begin_poll();
+        if self.is_half_stored() && cx.has_waited() {
+            self.ring.count_look();
+        }
         self.ring.disable_notify();
         let buffers = self.receive(cx, counters)?;
         Ok(Received {
@@ -114,6 +117,7 @@ impl<'bound> Rx<'bound> {
 
     /// Returns whether the modem's index must be looked at again, see
     /// [`DeviceRing::is_half_stored`].
+    #[inline]
     pub(crate) fn is_half_stored(&self) -> bool {
         self.ring.is_half_stored()
     }

@@ -132,8 +132,15 @@ impl<'bound> Tx<'bound> {
 
     /// Returns whether the modem's index must be looked at again, see
     /// [`DriverRing::is_half_stored`].
+    #[inline]
     pub(crate) fn is_half_stored(&self) -> bool {
         self.ring.is_half_stored()
+    }
+
+    /// Counts a look at such an index.
+    #[cold]
+    pub(crate) fn count_look(&mut self) {
+        self.ring.count_look();
     }
 
     /// Returns how many slots must be free for a stopped queue to be woken.

@@ -166,8 +166,8 @@ pub struct DriverRing<M: RingMem, S: BorrowMut<[SlotState]>> {
     known_used: Wrapping<u16>,
     /// Whether the modem was asked last not to interrupt.
     notify_disabled: bool,
-    /// How often an `used.idx` that may be half stored is looked at before it counts as wrong.
-    looks: u8,
+    /// If the `used.idx` that was read last may be half stored: the looks that are left.
+    half_stored: Option<u8>,
     /// The error that ended the use of the ring.
     broken: Option<DriverRingError>,
 }
@@ -210,7 +210,7 @@ impl<M: RingMem, S: BorrowMut<[SlotState]>> DriverRing<M, S> {
             next_used: Wrapping(0),
             known_used: Wrapping(0),
             notify_disabled: false,
-            looks: LOOKS,
+            half_stored: None,
             broken: None,
         })
     }
@@ -402,14 +402,24 @@ impl<M: RingMem, S: BorrowMut<[SlotState]>> DriverRing<M, S> {
         let idx = Wrapping(self.mem.load16(self.layout.used_idx()));
         let delta = (idx - self.next_used).0;
         // An index that may be half stored is followed by the notification that was asked for.
-        delta != 0 && (self.looks == 0 || !may_be_half_stored(delta))
+        delta != 0 && (self.half_stored == Some(0) || !may_be_half_stored(delta))
     }
 
     /// Returns whether the modem's index could not be when it was looked at last, and may have been
     /// half stored. If no notification comes soon it must be looked at again.
     #[inline]
     pub fn is_half_stored(&self) -> bool {
-        self.looks < LOOKS && self.broken.is_none()
+        self.half_stored.is_some() && self.broken.is_none()
+    }
+
+    /// Counts a look at an index that may be half stored, if it is. For the caller to call when
+    /// it waited for the other half, since the ring may be looked at many times in a moment. If the
+    /// index is still wrong when it is read after [`LOOKS`] of these, the ring is broken.
+    #[inline]
+    pub fn count_look(&mut self) {
+        if let Some(looks) = &mut self.half_stored {
+            *looks = looks.saturating_sub(1);
+        }
     }
 
     /// Looks for buffers beyond the known ones. Returns whether there are any.
@@ -418,13 +428,13 @@ impl<M: RingMem, S: BorrowMut<[SlotState]>> DriverRing<M, S> {
         let delta = (idx - self.next_used).0;
         let allowed = (Wrapping(self.published as u16) - self.next_used).0;
         if delta > allowed {
-            if self.looks > 0 && may_be_half_stored(delta) {
-                self.looks -= 1;
+            if self.half_stored != Some(0) && may_be_half_stored(delta) {
+                self.half_stored.get_or_insert(LOOKS);
                 return Ok(false);
             }
             return Err(self.break_with(DriverRingError::UsedJump { delta, allowed }));
         }
-        self.looks = LOOKS;
+        self.half_stored = None;
         // INVARIANT: At most at `published`.
         self.known_used = idx;
         self.mem.rmb();

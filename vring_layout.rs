@@ -165,8 +165,8 @@ impl Layout {
     }
 }
 
-/// How often in a row an index that may be half stored is looked at before the ring counts as
-/// broken.
+/// How often an index that may be half stored is looked at, with time in between, before the ring
+/// counts as broken.
 pub const LOOKS: u8 = 16;
 
 /// Returns whether an index that is `delta` behind what was seen of it last, modulo 2^16, may be one

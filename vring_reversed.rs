@@ -172,8 +172,8 @@ pub struct DeviceRing<M: RingMem, S: BorrowMut<[bool]>> {
     next_used: Wrapping<u16>,
     /// The `used.idx` that the modem sees.
     published: Wrapping<u16>,
-    /// How often an `avail.idx` that may be half stored is looked at before it counts as wrong.
-    looks: u8,
+    /// If the `avail.idx` that was read last may be half stored: the looks that are left.
+    half_stored: Option<u8>,
     /// The error that ended the use of the ring.
     broken: Option<DeviceRingError>,
 }
@@ -207,7 +207,7 @@ impl<M: RingMem, S: BorrowMut<[bool]>> DeviceRing<M, S> {
             known_avail: Wrapping(0),
             next_used: Wrapping(0),
             published: Wrapping(0),
-            looks: LOOKS,
+            half_stored: None,
             broken: None,
         })
     }
@@ -329,14 +329,24 @@ impl<M: RingMem, S: BorrowMut<[bool]>> DeviceRing<M, S> {
         let idx = Wrapping(self.mem.load16(self.layout.avail_idx()));
         let delta = (idx - self.next_avail).0;
         // An index that may be half stored is followed by the notification that was asked for.
-        delta != 0 && (self.looks == 0 || !may_be_half_stored(delta))
+        delta != 0 && (self.half_stored == Some(0) || !may_be_half_stored(delta))
     }
 
     /// Returns whether the modem's index could not be when it was looked at last, and may have been
     /// half stored. If no notification comes soon it must be looked at again.
     #[inline]
     pub fn is_half_stored(&self) -> bool {
-        self.looks < LOOKS && self.broken.is_none()
+        self.half_stored.is_some() && self.broken.is_none()
+    }
+
+    /// Counts a look at an index that may be half stored, if it is. For the caller to call when
+    /// it waited for the other half, since the ring may be looked at many times in a moment. If the
+    /// index is still wrong when it is read after [`LOOKS`] of these, the ring is broken.
+    #[inline]
+    pub fn count_look(&mut self) {
+        if let Some(looks) = &mut self.half_stored {
+            *looks = looks.saturating_sub(1);
+        }
     }
 
     /// Looks for chains beyond the known ones. Returns whether there are any.
@@ -352,13 +362,13 @@ impl<M: RingMem, S: BorrowMut<[bool]>> DeviceRing<M, S> {
         // By the type invariant, it is not negative.
         let allowed = (Wrapping(self.layout.num()) - taken).0;
         if delta > allowed {
-            if self.looks > 0 && may_be_half_stored(delta) {
-                self.looks -= 1;
+            if self.half_stored != Some(0) && may_be_half_stored(delta) {
+                self.half_stored.get_or_insert(LOOKS);
                 return Ok(false);
             }
             return Err(self.break_with(DeviceRingError::AvailJump { delta, allowed }));
         }
-        self.looks = LOOKS;
+        self.half_stored = None;
         // INVARIANT: From `published` it is `taken + delta`, at most the number of descriptors.
         self.known_avail = idx;
         if delta == 0 {

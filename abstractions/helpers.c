@@ -167,6 +167,11 @@ void helper_timer_setup(struct timer_list *timer, void (*func)(struct timer_list
 	timer_setup(timer, func, 0);
 }
 
+void helper_timer_start_unless_pending(struct timer_list *timer, unsigned int ms)
+{
+	timer_reduce(timer, jiffies + msecs_to_jiffies(ms));
+}
+
 void helper_timer_start(struct timer_list *timer, unsigned int ms)
 {
 	mod_timer(timer, jiffies + msecs_to_jiffies(ms));

@@ -514,15 +514,16 @@ impl<O: NetdevOperations> Callbacks<O> {
         };
         // SAFETY: This is the poll function of `instance`, with a budget. The device has the
         // statistics, see `AllocatedNetdev::new()`.
-        let cx = unsafe { napi::Context::new(instance, dev, budget) };
+        let repoll = unsafe { Self::repoll(dev.as_raw()) };
+        // SAFETY: As above.
+        let cx = unsafe { napi::Context::new(instance, dev, budget, repoll) };
         // SAFETY: NAPI calls with a budget only while it owns the instance's state, so that no
         // other such run is under way, and only those use this state.
         let rx = unsafe { &mut *parts.rx.get() };
         let polled = parts.ops.poll(&cx, rx, &tx);
         let budget = budget.get();
         if let Polled::Later(_) = polled {
-            // SAFETY: By the safety requirements, for `repoll()`.
-            unsafe { Self::repoll(dev.as_raw()) }.start();
+            repoll.start();
         }
         match polled {
             Polled::Done(done) | Polled::Later(done) if done < budget => {

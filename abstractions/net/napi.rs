@@ -4,7 +4,10 @@
 //!
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
-use super::device::Device;
+use super::{
+    device::Device,
+    repoll::Repoll, //
+};
 use crate::abstractions::bindings;
 use core::num::NonZeroU32;
 use kernel::{
@@ -129,6 +132,7 @@ pub(crate) struct Context<'a> {
     napi: &'a Napi,
     dev: &'a Device,
     budget: NonZeroU32,
+    repoll: &'a Repoll,
     _not_send: NotThreadSafe,
 }
 
@@ -143,11 +147,17 @@ impl<'a> Context<'a> {
     /// be an instance of `dev`, which has per-CPU statistics of the kind
     /// `NETDEV_PCPU_STAT_TSTATS`.
     #[inline]
-    pub(super) unsafe fn new(napi: &'a Napi, dev: &'a Device, budget: NonZeroU32) -> Self {
+    pub(super) unsafe fn new(
+        napi: &'a Napi,
+        dev: &'a Device,
+        budget: NonZeroU32,
+        repoll: &'a Repoll,
+    ) -> Self {
         Self {
             napi,
             dev,
             budget,
+            repoll,
             _not_send: NotThreadSafe,
         }
     }
@@ -162,6 +172,12 @@ impl<'a> Context<'a> {
     #[inline]
     pub(crate) fn budget(&self) -> u32 {
         self.budget.get()
+    }
+
+    /// Returns whether the moment has passed that a run waited for that ended with
+    /// [`Polled::Later`].
+    pub(crate) fn has_waited(&self) -> bool {
+        self.repoll.is_over()
     }
 
     /// The NAPI instance as a C object.

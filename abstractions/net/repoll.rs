@@ -9,6 +9,10 @@ use crate::abstractions::bindings;
 use kernel::{
     container_of,
     prelude::*,
+    sync::atomic::{
+        AtomicFlag,
+        Relaxed, //
+    },
     types::Opaque, //
 };
 
@@ -25,6 +29,8 @@ const REPOLL_MS: c_uint = 10;
 pub(super) struct Repoll {
     timer: Opaque<bindings::timer_list>,
     napi: *mut bindings::napi_struct,
+    /// Whether its time was over since it was started last.
+    is_over: AtomicFlag,
 }
 
 impl Repoll {
@@ -64,8 +70,14 @@ impl Repoll {
     /// Schedules the instance in a moment. For its poll function, before that completes.
     #[cold]
     pub(super) fn start(&self) {
+        self.is_over.store(false, Relaxed);
         // SAFETY: By the type invariant, the timer is initialized.
-        unsafe { bindings::helper_timer_start(self.timer.get(), REPOLL_MS) };
+        unsafe { bindings::helper_timer_start_unless_pending(self.timer.get(), REPOLL_MS) };
+    }
+
+    /// Returns whether the time was over since [`start`](Self::start).
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over.load(Relaxed)
     }
 }
 
@@ -76,8 +88,9 @@ unsafe extern "C" fn tick(timer: *mut bindings::timer_list) {
     let timer: *mut Opaque<bindings::timer_list> = timer.cast();
     // SAFETY: By the safety requirements.
     let this = unsafe { container_of!(timer, Repoll, timer) };
-    // SAFETY: By the type invariant, it is valid while the timer's function runs.
-    let napi = unsafe { (*this).napi };
-    // SAFETY: By the type invariant, the instance is valid.
-    unsafe { Napi::from_raw(napi) }.schedule();
+    // SAFETY: The timer is embedded in it; only shared references to it are ever made.
+    let this = unsafe { &*this };
+    this.is_over.store(true, Relaxed);
+    // SAFETY: By the type invariant, the instance is valid while the timer's function runs.
+    unsafe { Napi::from_raw(this.napi) }.schedule();
 }

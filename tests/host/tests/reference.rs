@@ -16,8 +16,9 @@ const CASES: u64 = 40_000;
 type Step = (u32, u8, usize);
 
 /// Of the reversed ring, mostly those that keep it sound.
-const REVERSED: [Step; 12] = [
-    (300, 14, 1),
+const REVERSED: [Step; 13] = [
+    (300, 15, 1),
+    (20, 14, 0),
     (300, 0, 0),
     (150, 2, 1),
     (300, 4, 5),
@@ -31,13 +32,14 @@ const REVERSED: [Step; 12] = [
     (4, 13, 5),
 ];
 /// Of the ring to send by.
-const DRIVER: [Step; 12] = [
+const DRIVER: [Step; 13] = [
     (300, 0, 0),
     (30, 1, 1),
     (300, 2, 13),
     (150, 4, 0),
     (300, 6, 0),
-    (300, 14, 0),
+    (300, 15, 0),
+    (20, 14, 0),
     (50, 8, 0),
     (50, 9, 0),
     (20, 10, 0),

@@ -33,8 +33,9 @@ struct Reference {
     next_used: u16,
     known_used: u16,
     quiet: bool,
-    /// How often in a row `used.idx` was 1 to 255 too small.
-    half_stored: u8,
+    /// Whether `used.idx` was 1 to 255 too small, and how often that was counted.
+    half_stored: bool,
+    looks: u8,
     broken: Option<DriverRingError>,
 }
 
@@ -93,14 +94,15 @@ impl Reference {
             let idx = trace.load16(self.places.used_idx());
             let delta = idx.wrapping_sub(self.next_used);
             let allowed = self.published.wrapping_sub(self.next_used);
-            if delta > allowed && delta >= 0xff01 && self.half_stored < 16 {
-                self.half_stored += 1;
+            if delta > allowed && delta >= 0xff01 && self.looks < 16 {
+                self.half_stored = true;
                 return Ok(None);
             }
             if delta > allowed {
                 return Err(DriverRingError::UsedJump { delta, allowed });
             }
-            self.half_stored = 0;
+            self.half_stored = false;
+            self.looks = 0;
             trace.barrier(Access::Rmb);
             if delta == 0 {
                 return Ok(None);
@@ -150,7 +152,7 @@ impl Reference {
         let ahead = trace
             .load16(self.places.used_idx())
             .wrapping_sub(self.next_used);
-        ahead > 0 && (ahead < 0xff01 || self.half_stored == 16)
+        ahead > 0 && (ahead < 0xff01 || self.looks == 16)
     }
 }
 
@@ -293,6 +295,12 @@ impl Bench<'_> {
                 self.memory.poke(off, 2, value.into());
             }
             13 => self.memory.poke_later(input.u8(), input.u16(), input.u16()),
+            14 => {
+                self.ring.count_look();
+                self.trace().end();
+                let reference = &mut self.reference;
+                reference.looks += u8::from(reference.half_stored && reference.looks < 16);
+            }
             _ => self.serve(),
         }
     }
@@ -301,7 +309,7 @@ impl Bench<'_> {
         let reference = &self.reference;
         assert_eq!(self.ring.error(), reference.broken);
         assert_eq!(self.ring.next(), reference.next_used);
-        let half_stored = reference.half_stored > 0 && reference.broken.is_none();
+        let half_stored = reference.half_stored && reference.broken.is_none();
         assert_eq!(self.ring.is_half_stored(), half_stored);
         assert_eq!(usize::from(self.ring.free()), reference.free.len());
         let (free, taken) = (reference.free.len(), reference.taken.len());
@@ -355,7 +363,8 @@ pub fn fuzz(input: &[u8]) -> (u16, Option<DriverRingError>) {
             next_used: 0,
             known_used: 0,
             quiet: false,
-            half_stored: 0,
+            half_stored: false,
+            looks: 0,
             broken: None,
         },
         held: Vec::new(),

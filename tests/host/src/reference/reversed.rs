@@ -30,8 +30,9 @@ struct Reference {
     known_avail: u16,
     next_used: u16,
     published: u16,
-    /// How often in a row `avail.idx` was 1 to 255 too small.
-    half_stored: u8,
+    /// Whether `avail.idx` was 1 to 255 too small, and how often that was counted.
+    half_stored: bool,
+    looks: u8,
     broken: Option<DeviceRingError>,
 }
 
@@ -50,14 +51,15 @@ impl Reference {
             let idx = trace.load16(self.places.avail_idx());
             let delta = idx.wrapping_sub(self.next_avail);
             let allowed = self.num - self.next_avail.wrapping_sub(self.published);
-            if delta > allowed && delta >= 0xff01 && self.half_stored < 16 {
-                self.half_stored += 1;
+            if delta > allowed && delta >= 0xff01 && self.looks < 16 {
+                self.half_stored = true;
                 return Ok(None);
             }
             if delta > allowed {
                 return Err(DeviceRingError::AvailJump { delta, allowed });
             }
-            self.half_stored = 0;
+            self.half_stored = false;
+            self.looks = 0;
             if delta == 0 {
                 return Ok(None);
             }
@@ -167,7 +169,7 @@ impl Reference {
         let ahead = trace
             .load16(self.places.avail_idx())
             .wrapping_sub(self.next_avail);
-        ahead > 0 && (ahead < 0xff01 || self.half_stored == 16)
+        ahead > 0 && (ahead < 0xff01 || self.looks == 16)
     }
 }
 
@@ -349,6 +351,12 @@ impl Bench<'_> {
                 self.memory.poke(off, 2, value.into());
             }
             13 => self.memory.poke_later(input.u8(), input.u16(), input.u16()),
+            14 => {
+                self.ring.count_look();
+                self.trace().end();
+                let reference = &mut self.reference;
+                reference.looks += u8::from(reference.half_stored && reference.looks < 16);
+            }
             _ => modem.post(self.memory, input.u8().into(), u16::from(op) << 2),
         }
     }
@@ -357,7 +365,7 @@ impl Bench<'_> {
         let reference = &self.reference;
         assert_eq!(self.ring.error(), reference.broken);
         assert_eq!(self.ring.next(), reference.next_avail);
-        let half_stored = reference.half_stored > 0 && reference.broken.is_none();
+        let half_stored = reference.half_stored && reference.broken.is_none();
         assert_eq!(self.ring.is_half_stored(), half_stored);
         let pending = reference.next_used.wrapping_sub(reference.published);
         assert_eq!(self.ring.pending(), pending);
@@ -410,7 +418,8 @@ pub fn fuzz(input: &[u8]) -> (u16, Option<DeviceRingError>) {
             known_avail: 0,
             next_used: 0,
             published: 0,
-            half_stored: 0,
+            half_stored: false,
+            looks: 0,
             broken: None,
         },
         held: Vec::new(),
