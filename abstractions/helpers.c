@@ -96,9 +96,13 @@ void helper_netdev_tx_reset_queue(struct net_device *dev)
 
 void helper_netif_device_detach(struct net_device *dev)
 {
-	netif_tx_lock_bh(dev);
+	/*
+	 * The lock itself: netif_tx_lock() only freezes the queue, which a device
+	 * without a queueing discipline does not look at.
+	 */
+	__netif_tx_lock_bh(txq(dev));
 	netif_device_detach(dev);
-	netif_tx_unlock_bh(dev);
+	__netif_tx_unlock_bh(txq(dev));
 }
 
 bool helper_netdev_xmit_more(void)
