@@ -79,8 +79,10 @@ impl Recovery {
     /// Notes that a crashed processor was stopped, and looks at it when its lock is free.
     pub(super) fn begin(&self) {
         self.loaded.store(false, Relaxed);
+        // As the work of remoteproc for a crash, it must not boot a processor while the machine
+        // sleeps.
         // SAFETY: The queue is there always.
-        let queue = unsafe { bindings::system_dfl_wq };
+        let queue = unsafe { bindings::system_freezable_wq };
         let cpu = bindings::wq_misc_consts_WORK_CPU_UNBOUND as c_int;
         // SAFETY: By the type invariant, the work item is initialized; `cancel` is called before
         // the processor is released.
