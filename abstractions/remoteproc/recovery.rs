@@ -157,11 +157,28 @@ impl Rproc {
         self.state() == State::Offline && first.cast_const() != carveouts
     }
 
+    /// Returns whether somebody booted the processor and did not shut it down since. Its lock must
+    /// be held.
+    fn is_in_use(&self) -> bool {
+        // SAFETY: The structure is valid; only the address of a part of it is taken.
+        let power = unsafe { &raw const (*self.as_raw()).power.counter };
+        // SAFETY: The pointer is to a part of a valid structure, which changes with the lock held.
+        unsafe { power.read_volatile() > 0 }
+    }
+
     /// Makes a processor whose recovery failed one that can be shut down. Returns whether it is
     /// one.
     pub(super) fn end_recovery(&self) -> bool {
         self.locked(|| {
             let failed = self.recovery_failed();
+            if failed && !self.is_in_use() {
+                // A boot failed before there was a resource table, which releases no carveouts.
+                // A shutdown would wait for users to go that there are not.
+                // SAFETY: The processor is valid and has nothing but these carveouts; its lock is
+                // held.
+                unsafe { bindings::rproc_resource_cleanup(self.as_raw()) };
+                return false;
+            }
             if failed {
                 // It did crash and was not recovered.
                 // SAFETY: The structure is valid, and its lock is held.
