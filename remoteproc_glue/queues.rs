@@ -110,6 +110,9 @@ unsafe impl<'bound> Source for Queues<'bound> {
         self.mute();
         // SAFETY: The device is valid, and this is process context.
         unsafe { bindings::virtio_reset_device(self.link.vdev().as_raw()) };
+        // No kick of before may be under way beside the last one: where kicks sleep, they come one
+        // after the other.
+        self.kicker.hold();
         // Only a kick makes the modem look at the status, by which it may reuse its buffers.
         self.kicker.kick_now(Vring::Rx);
         for vring in Vring::ALL {
