@@ -4,6 +4,7 @@
 
 #include <linux/if_ether.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
 #include <linux/netdevice.h>
 #include <linux/rcupdate.h>
 #include <linux/remoteproc.h>
@@ -89,13 +90,19 @@ void caif_virtio_wait_for_interrupts(void)
 		synchronize_rcu_tasks();
 }
 
-void caif_virtio_keep_module(void)
+bool caif_virtio_keep_module(void)
 {
 #if defined(CONFIG_PREEMPTION) && !defined(CONFIG_TASKS_RCU)
-	static atomic_t kept;
+	static DEFINE_MUTEX(lock);
+	static bool kept;
 
-	if (!atomic_xchg(&kept, 1))
-		__module_get(THIS_MODULE);
+	guard(mutex)(&lock);
+	/* It may be on its way out already, which a reference does not stop. */
+	if (!kept)
+		kept = try_module_get(THIS_MODULE);
+	return kept;
+#else
+	return true;
 #endif
 }
 

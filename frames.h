@@ -42,9 +42,10 @@ void caif_virtio_kick(struct rproc *rproc, int notifyid, const struct virtio_dev
 void caif_virtio_wait_for_interrupts(void);
 /*
  * Keeps the module from being unloaded if such tasks cannot be waited for: the
- * kernel can be preempted and has no CONFIG_TASKS_RCU.
+ * kernel can be preempted and has no CONFIG_TASKS_RCU. Returns whether it could.
+ * Process context: may sleep.
  */
-void caif_virtio_keep_module(void);
+bool caif_virtio_keep_module(void);
 
 void caif_virtio_trace_drop(const struct net_device *dev, const char *why, u64 da, u32 len);
 void caif_virtio_trace_fault(const struct net_device *dev, const char *why);

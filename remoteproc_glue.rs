@@ -266,17 +266,20 @@ impl<'bound> Link<'bound> {
     }
 
     /// Keeps the module loaded from now on, if the platform may pass interrupts on while it can be
-    /// preempted, and this kernel offers no way to wait for their end.
-    fn keep_module(&self) {
+    /// preempted, and this kernel offers no way to wait for their end. `ENODEV` if it is being
+    /// unloaded. Process context: may sleep.
+    fn keep_module(&self) -> Result {
         /// Names of platform drivers that pass interrupts on in RCU read-side sections only: the
         /// test board, and devices without a bus.
         const IN_SECTIONS: &[&CStr] = &[c"ivshmem_rproc", c"faux_driver"];
 
         let waits = |name| IN_SECTIONS.contains(&name);
-        if !self.platform_driver().is_some_and(waits) {
-            // SAFETY: The function may be called in any context while the module is there.
-            unsafe { bindings::caif_virtio_keep_module() };
+        if self.platform_driver().is_some_and(waits) {
+            return Ok(());
         }
+        // SAFETY: Process context, see above.
+        let kept = unsafe { bindings::caif_virtio_keep_module() };
+        kept.then_some(()).ok_or(ENODEV)
     }
 
     /// Returns whether remoteproc can start the remote processor again. It cannot if somebody else

@@ -86,7 +86,7 @@ unsafe impl<'bound> Source for Queues<'bound> {
         let state = unsafe { State::new(napi, mems) }?;
         // SAFETY: By the safety requirements, the queues are dropped in time.
         let kicker = unsafe { Kicker::new(&link) }?;
-        link.keep_module();
+        link.keep_module()?;
         // SAFETY: By the safety requirements, `end()` is called in time.
         let doorbell = unsafe { Lease::new(state) }?;
         for vring in Vring::ALL {
