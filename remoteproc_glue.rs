@@ -282,18 +282,21 @@ impl<'bound> Link<'bound> {
         kept.then_some(()).ok_or(ENODEV)
     }
 
+    /// Returns the state of the remote processor, which can change at any time.
+    fn state(&self) -> bindings::rproc_state {
+        // SAFETY: By the type invariant, the remote processor is valid.
+        let state = unsafe { &raw const (*self.rproc.as_ptr()).state };
+        // SAFETY: As above. The state can change at any time, so that the load is volatile.
+        unsafe { state.read_volatile() }
+    }
+
     /// Returns whether remoteproc can start the remote processor again. It cannot if somebody else
     /// started it and it cannot be attached to once more: for lack of firmware it would stay down.
     fn can_restart(&self) -> bool {
-        let rproc = self.rproc.as_ptr();
-        // SAFETY: By the type invariant, the remote processor is valid.
-        let state = unsafe { &raw const (*rproc).state };
-        // SAFETY: As above. The state can change at any time, so that the load is volatile.
-        let state = unsafe { state.read_volatile() };
         // SAFETY: The features are set before the remote processor is registered.
-        let features = unsafe { (*rproc).features };
+        let features = unsafe { (*self.rproc.as_ptr()).features };
         let attach = 1 << bindings::rproc_features_RPROC_FEAT_ATTACH_ON_RECOVERY;
-        state != bindings::rproc_state_RPROC_ATTACHED
+        self.state() != bindings::rproc_state_RPROC_ATTACHED
             || features.first().is_some_and(|word| word & attach != 0)
     }
 
@@ -306,6 +309,11 @@ impl<'bound> Link<'bound> {
         // SAFETY: As above. The setting can change at any time, so that the load is volatile.
         if unsafe { disabled.read_volatile() } {
             return false;
+        }
+        if self.state() == bindings::rproc_state_RPROC_CRASHED {
+            // It is being recovered. A report from before the end of that would be handled after
+            // it, as a crash of what was just started.
+            return true;
         }
         if !self.can_restart() {
             return false;

@@ -187,8 +187,12 @@ impl Rproc {
     /// Reports that the processor crashed. It is recovered later, unless the user disabled that.
     ///
     /// May be called in any context, and at any time after `Unregistered::new`; it does
-    /// nothing once the processor is being unregistered, or while it is offline.
+    /// nothing once the processor is being unregistered, or while it is offline or crashed.
     pub(crate) fn report_crash(&self, crash: Crash) {
+        if self.state() == State::Crashed {
+            // remoteproc would handle this after the recovery, as a crash of what it started.
+            return;
+        }
         let crash = match crash {
             Crash::Watchdog => bindings::rproc_crash_type_RPROC_WATCHDOG,
             Crash::Fatal => bindings::rproc_crash_type_RPROC_FATAL_ERROR,
