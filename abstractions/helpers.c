@@ -51,6 +51,16 @@ void helper_netif_tx_unlock(struct net_device *dev)
 	__netif_tx_unlock(txq(dev));
 }
 
+void helper_netif_tx_lock_bh(struct net_device *dev)
+{
+	__netif_tx_lock_bh(txq(dev));
+}
+
+void helper_netif_tx_unlock_bh(struct net_device *dev)
+{
+	__netif_tx_unlock_bh(txq(dev));
+}
+
 void helper_netif_stop_queue(struct net_device *dev)
 {
 	netif_tx_stop_queue(txq(dev));

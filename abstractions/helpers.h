@@ -28,6 +28,9 @@ void helper_napi_schedule(struct napi_struct *napi);
 void helper_netif_tx_lock(struct net_device *dev);
 bool helper_netif_tx_trylock(struct net_device *dev);
 void helper_netif_tx_unlock(struct net_device *dev);
+/* The same lock, for process context. */
+void helper_netif_tx_lock_bh(struct net_device *dev);
+void helper_netif_tx_unlock_bh(struct net_device *dev);
 void helper_netif_stop_queue(struct net_device *dev);
 void helper_netif_wake_queue(struct net_device *dev);
 bool helper_netif_running(const struct net_device *dev);

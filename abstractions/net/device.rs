@@ -411,8 +411,7 @@ impl<O: NetdevOperations> Callbacks<O> {
         unsafe { &(*Private::<O>::of(dev)).repoll }
     }
 
-    /// Enables polling and the watchdog, unless they are. No packet may be sent meanwhile. Process
-    /// context with RTNL: may sleep.
+    /// Enables polling and the watchdog, unless they are. Process context with RTNL: may sleep.
     ///
     /// # Safety
     ///
@@ -431,8 +430,14 @@ impl<O: NetdevOperations> Callbacks<O> {
         // disables the timer.
         unsafe { repoll.enable() };
         napi.enable();
-        // SAFETY: The device is closed, which disables the watchdog, before its parts are dropped.
+        // Those who send without a queueing discipline may do so already.
+        // SAFETY: By the safety requirements, the device is valid and has a transmit queue.
+        unsafe { bindings::helper_netif_tx_lock_bh(dev) };
+        // SAFETY: The lock was just taken. The device is closed, which disables the watchdog,
+        // before its parts are dropped.
         unsafe { watchdog.enable(Self::TICK, O::WATCHDOG_MS) };
+        // SAFETY: The lock was taken above.
+        unsafe { bindings::helper_netif_tx_unlock_bh(dev) };
         // What arrived meanwhile scheduled nothing.
         napi.schedule();
     }

@@ -31,14 +31,14 @@ pub(super) type Tick = unsafe extern "C" fn(*mut bindings::timer_list);
 pub(super) struct Watchdog {
     timer: Opaque<bindings::timer_list>,
     /// Whether the timer is pending, or its function is about to decide on that. Changed with the
-    /// lock of the transmit queue held, or while no packet is sent.
+    /// lock of the transmit queue held.
     armed: AtomicFlag,
     /// Whether it was disabled since the timer's function ran.
     restarted: AtomicFlag,
 }
 
 impl Watchdog {
-    /// Initializes a watchdog, disabled.
+    /// Initializes a watchdog, disabled. Process context.
     ///
     /// # Safety
     ///
@@ -49,6 +49,9 @@ impl Watchdog {
         // SAFETY: The memory is valid, and nobody else uses the timer.
         // INVARIANT: It is initialized now, and not pending.
         unsafe { bindings::helper_timer_setup(timer.cast(), Some(tick)) };
+        // A packet may be sent before it is enabled, which must not start it.
+        // SAFETY: The timer was just initialized.
+        unsafe { bindings::timer_shutdown_sync(timer.cast()) };
     }
 
     /// Returns the watchdog of a timer.
@@ -62,15 +65,17 @@ impl Watchdog {
         unsafe { container_of!(timer, Self, timer) }
     }
 
-    /// Enables the watchdog, disabled before, and starts the timer. No packet may be sent meanwhile.
+    /// Enables the watchdog, disabled before, and starts the timer.
     ///
     /// # Safety
     ///
-    /// What `tick` uses must be valid until [`disable`](Self::disable).
+    /// The lock of the transmit queue must be held. What `tick` uses must be valid until
+    /// [`disable`](Self::disable).
     pub(super) unsafe fn enable(&self, tick: Tick, ms: c_uint) {
         self.restarted.store(true, Relaxed);
         self.armed.store(true, Relaxed);
-        // SAFETY: The timer is shut down, so that nobody else uses it.
+        // SAFETY: The timer is shut down, and the lock that is held for all other uses of it is
+        // held here.
         unsafe { bindings::helper_timer_setup(self.timer.get(), Some(tick)) };
         self.start(ms);
     }
