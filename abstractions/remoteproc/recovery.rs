@@ -31,7 +31,7 @@ use kernel::{
 
 /// How often a pool is looked at that is to be released.
 const PAUSE: Delta = Delta::from_millis(20);
-/// How often it is looked at, at most, while the lock of the processor is held: five seconds.
+/// How often it is looked at, at most: five seconds.
 const PAUSES: u32 = 250;
 
 /// The work item that looks at the processor after a recovery.
@@ -114,7 +114,11 @@ unsafe extern "C" fn run(work: *mut bindings::work_struct) {
     // SAFETY: By the type invariant; the work is cancelled before the processor is released.
     let rproc = unsafe { Rproc::from_raw(recovery.rproc) };
     // The kernel's function that releases a virtio device needs what a shutdown releases.
-    while rproc.locked(|| rproc.recovery_failed() && !rproc.is_deleted() && rproc.holds_pool()) {
+    let waits = || rproc.recovery_failed() && !rproc.is_deleted() && rproc.holds_pool();
+    for _ in 0..PAUSES {
+        if !rproc.locked(waits) {
+            break;
+        }
         fsleep(PAUSE);
     }
     if rproc.is_deleted() || !rproc.end_recovery() {
