@@ -104,8 +104,8 @@ impl<'bound> Link<'bound> {
         // whose driver data is a `struct rproc_vdev`.
         let rvdev = unsafe { bindings::dev_get_drvdata(parent) };
         let rvdev = NonNull::new(rvdev.cast()).ok_or(ENODEV)?;
-        // INVARIANT: Both belong to ancestors of the virtio device, which outlive it. The adapter of
-        // the driver unbinds it before that of the parent is unbound.
+        // INVARIANT: Both belong to ancestors of the virtio device, which outlive it. The adapter
+        // of the driver unbinds it before that of the parent is unbound.
         Ok(Self { vdev, rproc, rvdev })
     }
 

@@ -169,8 +169,8 @@ impl Layout {
 /// counts as broken.
 pub const LOOKS: u8 = 16;
 
-/// Returns whether an index that is `delta` behind what was seen of it last, modulo 2^16, may be one
-/// of which the peer stored only the low byte yet: it is 1 to 255 too small then.
+/// Returns whether an index that is `delta` ahead of what was seen of it last, modulo 2^16, may be
+/// one of which the peer stored only the low byte yet: it is 1 to 255 too small then.
 ///
 /// Compilers for processors that cannot store two bytes at any address make two stores of the one
 /// to an index in a packed struct. That is wrong (Virtio 1.2, section 2.7.6: the index is one

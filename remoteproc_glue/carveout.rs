@@ -91,8 +91,7 @@ impl<'bound> VringMemory<'bound> {
     /// Finds the memory that remoteproc has for a vring of this layout. `ENOMEM` if there is none,
     /// or not enough, and `EINVAL` if it is not aligned as the layout needs it.
     pub(super) fn find(link: &Link<'bound>, vring: Vring, layout: Layout) -> Result<Self> {
-        let name = fmt!("vdev{}vring{}", link.index(), vring.number());
-        let name = CString::try_from_fmt(name)?;
+        let name = CString::try_from_fmt(fmt!("vdev{}vring{}", link.index(), vring.number()))?;
         let mut found = None;
         for_each(link, |carveout| {
             // The first of that name, as remoteproc has it.

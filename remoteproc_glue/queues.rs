@@ -171,8 +171,8 @@ impl<'bound> Queues<'bound> {
         self.kicker.kick(vring);
     }
 
-    /// Does what [`kick`](Self::kick) does, at once, and also while kicks are held. Process context:
-    /// may sleep.
+    /// Does what [`kick`](Self::kick) does, at once, and also while kicks are held. Process
+    /// context: may sleep.
     pub(crate) fn kick_now(&self, vring: Vring) {
         self.kicker.kick_now(vring);
     }

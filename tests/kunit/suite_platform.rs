@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn frames_in_io_memory() -> Result {
-        /// Each alignment to 16 bytes with each length modulo 16, as what is longer is copied alike.
+        /// Each alignment to 16 bytes with each length modulo 16: what is longer is copied alike.
         const LENGTHS: core::ops::Range<usize> = 1..17 * 17;
 
         let fake = Fake::attached(&FakeOptions {

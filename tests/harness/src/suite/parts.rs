@@ -99,6 +99,13 @@ const PARTS: &[Part] = &[
         ..PART
     },
     Part {
+        name: "compilers",
+        what: "the modules compiled by the oldest rustc and gcc's cross compiler, in test-all for 32-bit machines, too",
+        short: Some(&["tests/compilers/run", "gcc-cross"]),
+        full: Some(&["tests/compilers/run"]),
+        ..PART
+    },
+    Part {
         name: "interop",
         what: "the rings against the kernel's own, in user space",
         short: Some(&["tests/interop/run"]),
@@ -163,14 +170,6 @@ const PARTS: &[Part] = &[
         what: "the examples of firmware, compiled for the host and for modems, and their resource tables",
         short: Some(&["tests/firmware/run"]),
         full: Some(&["tests/firmware/run"]),
-        ..PART
-    },
-    Part {
-        name: "compilers",
-        what: "the modules compiled by the oldest rustc and gcc's cross compiler, in test-all for 32-bit machines, too",
-        short: Some(&["tests/compilers/run", "gcc-cross"]),
-        full: Some(&["tests/compilers/run"]),
-        needs: &["kernel"],
         ..PART
     },
     Part {
