@@ -6,6 +6,8 @@
 
 # The checkout.
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# For cargo, see modem/kernel-pure/build.rs.
+export CAIF_CHECKOUT=$TOP
 # Everything that is downloaded or built lives here, outside the checkout.
 CACHE=${CAIF_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/caif_virtio}
 
