@@ -5,7 +5,7 @@ import sys
 
 import libfdt
 
-NUM, ALIGN = 256, 4096
+NUM, ALIGN, PAGE = 256, 4096, 65536
 with open(sys.argv[1], "rb") as file:
     tree = libfdt.FdtRo(file.read())
 modem = tree.path_offset("/remoteproc-cm7")
@@ -29,7 +29,8 @@ assert tree.getprop(pool, "compatible").as_str() == "shared-dma-pool", "the pool
 for vring in ("vdev0vring0", "vdev0vring1"):
     start, end, _ = regions[names.index(vring)]
     used = -(-(16 * NUM + 2 * (3 + NUM)) // ALIGN) * ALIGN
-    need = used + 2 * 3 + 8 * NUM
+    # Of whole pages, the largest that Linux has.
+    need = -(-(used + 2 * 3 + 8 * NUM) // PAGE) * PAGE
     assert start % ALIGN == 0, f"{vring} begins at {start:#x}, not at a multiple of {ALIGN}"
     assert end - start >= need, f"{vring} has {end - start} bytes, {need} are needed"
 assert set(names) - {"vdev0buffer", "vdev0vring0", "vdev0vring1", "rsc-table"}, "no region for frames"

@@ -20,8 +20,6 @@ struct Sweep {
     points: u32,
     /// Runs in which the operation failed.
     refused: u32,
-    /// Runs after which the remote processor had to be stopped and started.
-    restarts: u32,
 }
 
 /// Lets allocations of all kinds fail, without a log line for each.
@@ -78,9 +76,6 @@ fn sweep(soak: &mut Soak, what: &str) -> Result<Outcome> {
         "{} allocations failed, {} times the whole",
         sweep.points, sweep.refused
     );
-    if sweep.restarts > 0 {
-        outcome.note += &format!(", {} times for good until a restart", sweep.restarts);
-    }
     Ok(outcome)
 }
 

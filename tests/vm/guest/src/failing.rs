@@ -77,8 +77,6 @@ impl FailNth {
 struct Sweep {
     points: u32,
     refused: u32,
-    /// Runs after which the remote processor had to be stopped and started.
-    restarts: u32,
 }
 
 impl Sweep {
@@ -138,7 +136,6 @@ fn bind(driver: &str, sweep: &mut Sweep) -> Result<()> {
         bail!("{} has {found:?}, want one device", driver.display())
     };
     let file = OpenOptions::new().write(true).open(driver.join("bind"))?;
-    let state = remoteproc(device)?.join("state");
     let unbind = || {
         if !devices(&driver)?.is_empty() {
             fs::write(driver.join("unbind"), device)?;
@@ -147,7 +144,6 @@ fn bind(driver: &str, sweep: &mut Sweep) -> Result<()> {
         Ok(())
     };
     let bind = || (&file).write_all(device.as_bytes());
-    let mut restarts = 0;
     let refused = Cell::new(false);
     sweep.run(
         || {
@@ -155,15 +151,7 @@ fn bind(driver: &str, sweep: &mut Sweep) -> Result<()> {
             if !refused.get() {
                 return Ok(());
             }
-            let Err(error) = bind() else { return unbind() };
-            // The driver's message names this remedy.
-            ensure!(
-                error.raw_os_error() == Some(libc::ENXIO),
-                "{device} is not to be bound any more: {error}"
-            );
-            restarts += 1;
-            fs::write(&state, "stop").context("stopping the remote processor")?;
-            fs::write(&state, "start").context("starting the remote processor")?;
+            bind().with_context(|| format!("{device} is not to be bound any more"))?;
             unbind()
         },
         || {
@@ -171,24 +159,7 @@ fn bind(driver: &str, sweep: &mut Sweep) -> Result<()> {
             refused.set(result.is_err());
             result
         },
-    )?;
-    sweep.restarts = restarts;
-    Ok(())
-}
-
-/// Returns the remote processor of a virtio device.
-fn remoteproc(device: &str) -> Result<PathBuf> {
-    let path = fs::canonicalize(Path::new("/sys/bus/virtio/devices").join(device))?;
-    let name = |path: &Path| {
-        path.file_name()
-            .map(|name| name.to_string_lossy().into_owned())
-    };
-    path.ancestors()
-        .find(|path| {
-            name(path).is_some_and(|name| name.starts_with("remoteproc") && name != "remoteproc")
-        })
-        .map(Path::to_path_buf)
-        .with_context(|| format!("{} is not of a remote processor", path.display()))
+    )
 }
 
 fn up(interface: &str, sweep: &mut Sweep) -> Result<()> {
