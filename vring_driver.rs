@@ -434,10 +434,13 @@ impl<M: RingMem, S: BorrowMut<[SlotState]>> DriverRing<M, S> {
             }
             return Err(self.break_with(DriverRingError::UsedJump { delta, allowed }));
         }
-        self.half_stored = None;
         // INVARIANT: At most at `published`.
         self.known_used = idx;
         self.mem.rmb();
+        // The other half of an index moves it on. One that came back goes on to count as wrong.
+        if delta != 0 || self.half_stored == Some(0) {
+            self.half_stored = None;
+        }
         Ok(delta != 0)
     }
 

@@ -368,12 +368,16 @@ impl<M: RingMem, S: BorrowMut<[bool]>> DeviceRing<M, S> {
             }
             return Err(self.break_with(DeviceRingError::AvailJump { delta, allowed }));
         }
-        self.half_stored = None;
         // INVARIANT: From `published` it is `taken + delta`, at most the number of descriptors.
         self.known_avail = idx;
         if delta == 0 {
+            // The other half of an index moves it on. One that came back goes on to count as wrong.
+            if self.half_stored == Some(0) {
+                self.half_stored = None;
+            }
             return Ok(false);
         }
+        self.half_stored = None;
         self.mem.rmb();
         Ok(true)
     }

@@ -106,22 +106,22 @@ fn an_index_that_stays_wrong_breaks_the_ring() {
         let bench = Bench::new(8, features);
         let mut ring = bench.reversed();
         let mut segments = [Segment::default(); 8];
-        for wrong in [0xffff, 0xff01] {
-            bench.fields().write_avail_idx(wrong);
-            for _ in 0..LOOKS {
-                // However often it is read, it counts once.
-                for _ in 0..100 {
-                    assert_eq!(ring.fetch(&mut segments), Ok(None));
-                    assert!(ring.is_half_stored() && !ring.has_more());
-                }
-                ring.count_look();
+        bench.fields().write_avail_idx(0xffff);
+        for _ in 1..LOOKS {
+            // However often it is read, it counts once.
+            for _ in 0..100 {
+                assert_eq!(ring.fetch(&mut segments), Ok(None));
+                assert!(ring.is_half_stored() && !ring.has_more());
             }
-            // One that was only half stored starts the count anew.
-            bench.fields().write_avail_idx(0);
-            assert_eq!(ring.fetch(&mut segments), Ok(None));
-            assert!(!ring.is_half_stored());
             ring.count_look();
         }
+        // One that only came back has counted, until all looks are over.
+        bench.fields().write_avail_idx(0);
+        assert_eq!(ring.fetch(&mut segments), Ok(None));
+        assert!(ring.is_half_stored());
+        ring.count_look();
+        assert_eq!(ring.fetch(&mut segments), Ok(None));
+        assert!(!ring.is_half_stored());
         bench.fields().write_avail_idx(0xff01);
         assert_eq!(ring.fetch(&mut segments), Ok(None));
         for _ in 0..LOOKS {

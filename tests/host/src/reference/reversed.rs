@@ -58,8 +58,10 @@ impl Reference {
             if delta > allowed {
                 return Err(DeviceRingError::AvailJump { delta, allowed });
             }
-            self.half_stored = false;
-            self.looks = 0;
+            if delta != 0 || self.looks == 16 {
+                self.half_stored = false;
+                self.looks = 0;
+            }
             if delta == 0 {
                 return Ok(None);
             }
