@@ -51,6 +51,7 @@ mod suite_doorbell;
 #[cfg(CONFIG_X86)]
 mod suite_doorbell_x86;
 mod suite_frames;
+mod suite_memory;
 mod suite_moments;
 #[cfg(CONFIG_X86)]
 mod suite_order_x86;

@@ -178,6 +178,22 @@ impl Entered {
         }
     }
 
+    /// How many different ones there were. `ERANGE` if there were too many.
+    pub(crate) fn different(&self) -> Result<usize> {
+        let count = self.count.load(Relaxed);
+        let seen = self.seen.get(..count).ok_or(ERANGE)?;
+        let is_first = |i: usize, vq: *mut bindings::virtqueue| {
+            seen.iter()
+                .take(i)
+                .all(|earlier| earlier.load(Relaxed) != vq)
+        };
+        let first = seen
+            .iter()
+            .enumerate()
+            .filter(|(i, vq)| is_first(*i, vq.load(Relaxed)));
+        Ok(first.count())
+    }
+
     /// Interrupts that found them. `ERANGE` if there were too many.
     pub(crate) fn preempted(&self) -> Result<KVec<Preempted>> {
         let mut all = KVec::new();

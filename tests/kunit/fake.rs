@@ -81,6 +81,10 @@ pub(crate) struct FakeOptions {
     pub(crate) sleepy_kicks: bool,
     /// Whether its memory is to be accessed as I/O memory.
     pub(crate) io_memory: bool,
+    /// Whether all of its memory is for virtio, so that no frame can be anywhere.
+    pub(crate) no_heap: bool,
+    /// Whether two of its carveouts overlap.
+    pub(crate) overlap: bool,
     /// For how long such a kick sleeps, in milliseconds.
     pub(crate) kick_ms: u32,
 }
@@ -96,6 +100,8 @@ impl Default for FakeOptions {
             recovers: false,
             sleepy_kicks: false,
             io_memory: false,
+            no_heap: false,
+            overlap: false,
             kick_ms: 0,
         }
     }
@@ -284,12 +290,17 @@ impl Fake {
         }
         let memory = Arc::new(memory, GFP_KERNEL)?;
         let table_len = table::write(&memory, parts.table, options)?;
+        let [table, heap] = if options.no_heap {
+            [c"vdev0vring2", c"vdev0vring3"]
+        } else {
+            [c"table", c"heap"]
+        };
         let mut carveouts = KVec::new();
         for (name, from, to) in [
             (c"vdev0vring0", parts.vrings[0], parts.vrings[1]),
             (c"vdev0vring1", parts.vrings[1], parts.table),
-            (c"table", parts.table, parts.heap),
-            (c"heap", parts.heap, parts.end),
+            (table, parts.table, parts.heap),
+            (heap, parts.heap - usize::from(options.overlap), parts.end),
         ] {
             let range = DeviceRange {
                 da: da(from)?,

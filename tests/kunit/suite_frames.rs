@@ -10,6 +10,7 @@ use crate::{
         NOTIFICATIONS, //
     },
     frames::frame,
+    netdev::FREED,
     traffic::{
         passes,
         Link, //
@@ -195,6 +196,22 @@ mod tests {
         take(&mut link, full..end)?;
         check_eq!(link.netdev.stats().tx_errors, 1, "tx_errors");
         link.tx.flush();
+        Ok(())
+    }
+
+    #[test]
+    fn frame_that_is_dropped_is_freed() -> Result {
+        let fake = Fake::attached(&FakeOptions::default())?;
+        let netdev = Link::new(&fake)?.netdev;
+        let long = frame(1, LARGEST + 1)?;
+        FREED.once(
+            || Ok(()),
+            || {
+                check_eq!(netdev.send_watched(&long), 0, "result of sending");
+                Ok(())
+            },
+        )?;
+        check_eq!(netdev.stats().tx_errors, 1, "tx_errors");
         Ok(())
     }
 

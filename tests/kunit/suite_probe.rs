@@ -3,7 +3,11 @@
 //! Suite: what the driver makes of a device, and which ones it refuses.
 
 use crate::{
-    control,
+    control::{
+        self,
+        Entered,
+        Preempted, //
+    },
     fake::{
         Fake,
         FakeOptions, //
@@ -20,7 +24,10 @@ use crate::{
     },
     vring_mem::RingMem, //
 };
-use kernel::prelude::*;
+use kernel::{
+    page::PAGE_SIZE,
+    prelude::*, //
+};
 
 /// `ARPHRD_CAIF` of `include/uapi/linux/if_arp.h`.
 const ARPHRD_CAIF: u16 = 822;
@@ -173,12 +180,59 @@ mod tests {
                 ..FakeOptions::default()
             })?;
         }
-        for config in [1, 24, 31, 33, 64] {
+        // The vrings begin where pages do, and one of them between two such places.
+        refused(&FakeOptions {
+            align: 2 * PAGE_SIZE as u32,
+            ..FakeOptions::default()
+        })?;
+        // Only the length is wrong.
+        let right = config(Direction::DEFAULT, Direction::DEFAULT)?;
+        for len in [1, 24, 31, 33, 64] {
+            let mut wrong = KVec::from_elem(0, len, GFP_KERNEL)?;
+            for (to, from) in wrong.iter_mut().zip(&right) {
+                *to = *from;
+            }
             refused(&FakeOptions {
-                config: Some(KVec::from_elem(0, config, GFP_KERNEL)?),
+                config: Some(wrong),
                 ..FakeOptions::default()
             })?;
         }
+        Ok(())
+    }
+
+    /// The probe fails when it has made the queues, which must end like those of a link.
+    #[test]
+    fn refuses_modem_without_memory_for_frames() -> Result {
+        /// More than there are links in any test, which the doorbells are made for.
+        const PROBES: usize = 8;
+
+        let fake = Fake::attached(&FakeOptions {
+            no_heap: true,
+            ..FakeOptions::default()
+        })?;
+        let entered = Entered::new();
+        let note = || entered.note(&fake, 0);
+        for _ in 0..PROBES {
+            let kicks = fake.record().kicks(0);
+            let result = fake
+                .record()
+                .kick_of(0)
+                .during(&note, || control::bind(&fake));
+            check_eq!(result, Err(ENOENT), "result of the probe");
+            check!(fake.find_netdev().is_none(), "there is a network device");
+            check_eq!(fake.record().kicks(0), kicks + 1, "kicks of vring 0");
+            for vring in [0, 1] {
+                check!(
+                    Preempted::new(&fake, vring).is_none(),
+                    "vring {vring} has a virtqueue"
+                );
+            }
+        }
+        // They are used again and again.
+        check!(
+            entered.different()? < PROBES,
+            "each probe made a virtqueue of its own"
+        );
         Ok(())
     }
 

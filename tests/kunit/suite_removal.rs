@@ -243,6 +243,42 @@ mod tests {
     }
 
     #[test]
+    fn driver_that_goes_while_another_kick_waits() -> Result {
+        let fake = Fake::attached(&FakeOptions {
+            sleepy_kicks: true,
+            kick_ms: 1000,
+            ..FakeOptions::default()
+        })?;
+        let record = fake.record();
+        check!(
+            record.wait(|record| record.is_up(1)),
+            "the modem was not kicked"
+        );
+        let mut link = Link::new(&fake)?;
+        let begun = record.begun();
+        check_eq!(link.netdev.send(&frame(1, 60)?), 0, "result of sending");
+        check!(
+            record.wait(|record| record.begun() > begun),
+            "the modem is not kicked"
+        );
+        // The kick for this one waits for that to end.
+        let frames = [frame(2, 60)?];
+        link.post(&frames)?;
+        link.rx.ring.publish();
+        fake.interrupt(0);
+        link.sink.expect(&frames)?;
+        link.netdev.settle();
+        drop(link);
+        control::unbind(&fake)?;
+        check_eq!(
+            record.kicks(0) + record.kicks(1),
+            record.begun(),
+            "kicks that ended when the driver is gone"
+        );
+        Ok(())
+    }
+
+    #[test]
     fn interrupts_while_the_driver_goes() -> Result {
         let fake = modem()?;
         for _ in 0..5 {
@@ -254,11 +290,13 @@ mod tests {
                     rx.ring.fields().write_avail_idx(7);
                     let heard = [fake.interrupt(0), fake.interrupt(1)];
                     rx.ring.put(u16::MAX);
-                    Ok(heard)
+                    Ok((heard, fake.status()?))
                 },
                 || control::unbind(&fake),
             )?;
+            let (heard, status) = heard;
             check_eq!(heard, [false, false], "interrupts that were heard");
+            check_eq!(status, 0, "status when the modem is kicked");
             check!(fake.find_netdev().is_none(), "the network device stayed");
             for _ in 0..100 {
                 check!(!fake.interrupt(0), "vring 0 has a virtqueue");
