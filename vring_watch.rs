@@ -5,8 +5,8 @@
 //! A watchdog looks at the ring to send by once a period. Buffers are returned in any order, so
 //! what counts is whether *any* was returned: a modem that keeps one and returns others works. It
 //! does not work any more if it had buffers at one look and returned none of them, nor any other,
-//! for [`PERIODS`] periods. This finds a buffer at an age between [`PERIODS`] and one more, and needs
-//! no time stamps.
+//! for [`PERIODS`] periods. This finds a buffer at an age between [`PERIODS`] and one more, and
+//! needs no time stamps.
 
 /// Periods in which nothing is returned, after which the modem is given up.
 pub const PERIODS: u32 = 2;
