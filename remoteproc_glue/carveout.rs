@@ -30,7 +30,7 @@ impl Carveout<'_> {
 
     /// Returns the bytes of its name, without the NUL.
     pub(super) fn name(&self) -> impl Iterator<Item = u8> + '_ {
-        let bytes = self.0.name.iter().map(|byte| *byte as u8);
+        let bytes = self.0.name.iter().copied();
         bytes.take_while(|byte| *byte != 0)
     }
 

@@ -96,7 +96,9 @@ impl<O: NetdevOperations> AllocatedNetdev<O> {
         // SAFETY: The device is not registered, so that nothing else accesses it.
         unsafe { (*dev.as_ptr()).dev.parent = parent };
         // SAFETY: As for `napi`; nobody looks at the place yet.
-        unsafe { (&raw mut (*private).source).write(SetOnce::new()) };
+        let source = unsafe { &raw mut (*private).source };
+        // SAFETY: As above.
+        unsafe { source.write(SetOnce::new()) };
         // INVARIANT: As was just arranged.
         Ok(Self {
             dev,
@@ -207,7 +209,9 @@ unsafe fn end_source<O: NetdevOperations>(dev: NonNull<bindings::net_device>) {
 unsafe fn drop_source<O: NetdevOperations>(dev: NonNull<bindings::net_device>) {
     let private = Private::<O>::of(dev.as_ptr());
     // SAFETY: By the safety requirements.
-    unsafe { (&raw mut (*private).source).drop_in_place() };
+    let source = unsafe { &raw mut (*private).source };
+    // SAFETY: As above.
+    unsafe { source.drop_in_place() };
 }
 
 impl<O: NetdevOperations> Drop for AllocatedNetdev<O> {
