@@ -28,6 +28,7 @@ pub(crate) mod napi;
 pub(crate) mod registration;
 mod repoll;
 mod skbuff;
+mod timer;
 mod watchdog;
 
 pub(crate) use self::{

@@ -17,10 +17,8 @@ use super::{
     },
     repoll::Repoll,
     skbuff::SkBuff,
-    watchdog::{
-        Tick,
-        Watchdog, //
-    }, //
+    timer::Tick,
+    watchdog::Watchdog, //
 };
 use crate::abstractions::bindings;
 use core::{
@@ -426,8 +424,8 @@ impl<O: NetdevOperations> Callbacks<O> {
         }
         // SAFETY: By the safety requirements, for `repoll()`.
         let repoll = unsafe { Self::repoll(dev) };
-        // SAFETY: The instance lives as long as the device, which is closed first, and that
-        // disables the timer.
+        // SAFETY: The instance is disabled, so that the poll function does not run. It lives as
+        // long as the device, which is closed first, and that disables the timer.
         unsafe { repoll.enable() };
         napi.enable();
         // Those who send without a queueing discipline may do so already.
@@ -517,10 +515,10 @@ impl<O: NetdevOperations> Callbacks<O> {
             }
             return 0;
         };
+        // SAFETY: As for `borrow()` above.
+        let repoll = unsafe { Self::repoll(dev.as_raw()) };
         // SAFETY: This is the poll function of `instance`, with a budget. The device has the
         // statistics, see `AllocatedNetdev::new()`.
-        let repoll = unsafe { Self::repoll(dev.as_raw()) };
-        // SAFETY: As above.
         let cx = unsafe { napi::Context::new(instance, dev, budget, repoll) };
         // SAFETY: NAPI calls with a budget only while it owns the instance's state, so that no
         // other such run is under way, and only those use this state.

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! A timer that schedules a NAPI instance, for a poll function that has to look again soon.
-//!
-//! C header: [`include/linux/timer.h`](srctree/include/linux/timer.h)
 
-use super::napi::Napi;
+use super::{
+    napi::Napi,
+    timer::Timer, //
+};
 use crate::abstractions::bindings;
 use kernel::{
     container_of,
@@ -12,8 +13,7 @@ use kernel::{
     sync::atomic::{
         AtomicFlag,
         Relaxed, //
-    },
-    types::Opaque, //
+    }, //
 };
 
 /// Milliseconds from a poll to the next.
@@ -23,11 +23,10 @@ const REPOLL_MS: c_uint = 10;
 ///
 /// # Invariants
 ///
-/// The timer is initialized. It is pending, or its function runs, only from
-/// [`enable`](Self::enable) until [`disable`](Self::disable), and `napi` is valid then.
+/// From [`enable`](Self::enable) until [`disable`](Self::disable), `napi` is valid.
 #[repr(C)]
 pub(super) struct Repoll {
-    timer: Opaque<bindings::timer_list>,
+    timer: Timer,
     napi: *mut bindings::napi_struct,
     /// Whether its time was over since it was started last.
     is_over: AtomicFlag,
@@ -42,9 +41,8 @@ impl Repoll {
     pub(super) unsafe fn init(this: *mut Self, napi: *mut bindings::napi_struct) {
         // SAFETY: By the safety requirements; only the address of a part of it is taken.
         let timer = unsafe { &raw mut (*this).timer };
-        // SAFETY: The memory is valid, and nobody else uses the timer.
-        // INVARIANT: It is initialized now, and not pending.
-        unsafe { bindings::helper_timer_setup(timer.cast(), Some(tick)) };
+        // SAFETY: By the safety requirements.
+        unsafe { Timer::init(timer, tick) };
         // SAFETY: By the safety requirements.
         unsafe { (*this).napi = napi };
     }
@@ -53,26 +51,25 @@ impl Repoll {
     ///
     /// # Safety
     ///
-    /// The instance must be valid until [`disable`](Self::disable).
+    /// The poll function must not run. The instance must be valid until [`disable`](Self::disable).
     pub(super) unsafe fn enable(&self) {
-        // SAFETY: The timer is shut down, so that nobody else uses it.
-        unsafe { bindings::helper_timer_setup(self.timer.get(), Some(tick)) };
+        // SAFETY: Only the poll function uses the timer, which does not run. The rest is by the
+        // safety requirements.
+        unsafe { self.timer.enable(tick) };
     }
 
     /// Disables the timer, or does nothing. Waits for the timer's function to end; nothing starts
     /// the timer again before [`enable`](Self::enable). Process context. The poll function must
     /// not run.
     pub(super) fn disable(&self) {
-        // SAFETY: By the type invariant, the timer is initialized; its function takes no lock.
-        unsafe { bindings::timer_shutdown_sync(self.timer.get()) };
+        self.timer.disable();
     }
 
     /// Schedules the instance in a moment. For its poll function, before that completes.
     #[cold]
     pub(super) fn start(&self) {
         self.is_over.store(false, Relaxed);
-        // SAFETY: By the type invariant, the timer is initialized.
-        unsafe { bindings::helper_timer_start_unless_pending(self.timer.get(), REPOLL_MS) };
+        self.timer.start_unless_pending(REPOLL_MS);
     }
 
     /// Returns whether the time was over since [`start`](Self::start).
@@ -85,7 +82,7 @@ impl Repoll {
 ///
 /// For the timer of a [`Repoll`].
 unsafe extern "C" fn tick(timer: *mut bindings::timer_list) {
-    let timer: *mut Opaque<bindings::timer_list> = timer.cast();
+    let timer: *mut Timer = timer.cast();
     // SAFETY: By the safety requirements.
     let this = unsafe { container_of!(timer, Repoll, timer) };
     // SAFETY: The timer is embedded in it; only shared references to it are ever made.

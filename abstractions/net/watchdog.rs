@@ -4,9 +4,11 @@
 //!
 //! The network core's own watchdog only sees whether the queue is stopped, which the byte queue
 //! limits do for a single packet, and do not do for others that are never completed.
-//!
-//! C header: [`include/linux/timer.h`](srctree/include/linux/timer.h)
 
+use super::timer::{
+    Tick,
+    Timer, //
+};
 use crate::abstractions::bindings;
 use kernel::{
     container_of,
@@ -14,22 +16,13 @@ use kernel::{
     sync::atomic::{
         AtomicFlag,
         Relaxed, //
-    },
-    types::Opaque, //
+    }, //
 };
 
-/// The timer's function.
-pub(super) type Tick = unsafe extern "C" fn(*mut bindings::timer_list);
-
 /// A timer for a transmit queue.
-///
-/// # Invariants
-///
-/// The timer is initialized. It is pending, or its function runs, only from
-/// [`enable`](Self::enable) until [`disable`](Self::disable).
 #[repr(C)]
 pub(super) struct Watchdog {
-    timer: Opaque<bindings::timer_list>,
+    timer: Timer,
     /// Whether the timer is pending, or its function is about to decide on that. Changed with the
     /// lock of the transmit queue held.
     armed: AtomicFlag,
@@ -46,12 +39,9 @@ impl Watchdog {
     pub(super) unsafe fn init(this: *mut Self, tick: Tick) {
         // SAFETY: By the safety requirements; only the address of a part of it is taken.
         let timer = unsafe { &raw mut (*this).timer };
-        // SAFETY: The memory is valid, and nobody else uses the timer.
-        // INVARIANT: It is initialized now, and not pending.
-        unsafe { bindings::helper_timer_setup(timer.cast(), Some(tick)) };
-        // A packet may be sent before it is enabled, which must not start it.
-        // SAFETY: The timer was just initialized.
-        unsafe { bindings::timer_shutdown_sync(timer.cast()) };
+        // SAFETY: By the safety requirements. A packet that is sent before the watchdog is enabled
+        // does not start the timer.
+        unsafe { Timer::init(timer, tick) };
     }
 
     /// Returns the watchdog of a timer.
@@ -60,7 +50,7 @@ impl Watchdog {
     ///
     /// `timer` must be the timer of a watchdog.
     pub(super) unsafe fn of(timer: *mut bindings::timer_list) -> *mut Self {
-        let timer: *mut Opaque<bindings::timer_list> = timer.cast();
+        let timer: *mut Timer = timer.cast();
         // SAFETY: By the safety requirements.
         unsafe { container_of!(timer, Self, timer) }
     }
@@ -76,7 +66,7 @@ impl Watchdog {
         self.armed.store(true, Relaxed);
         // SAFETY: The timer is shut down, and the lock that is held for all other uses of it is
         // held here.
-        unsafe { bindings::helper_timer_setup(self.timer.get(), Some(tick)) };
+        unsafe { self.timer.enable(tick) };
         self.start(ms);
     }
 
@@ -84,9 +74,7 @@ impl Watchdog {
     /// starts the timer again before [`enable`](Self::enable). Process context, without the lock of
     /// the transmit queue.
     pub(super) fn disable(&self) {
-        // SAFETY: By the type invariant, the timer is initialized; its function takes no lock but
-        // that of the transmit queue.
-        unsafe { bindings::timer_shutdown_sync(self.timer.get()) };
+        self.timer.disable();
     }
 
     /// Sees to it that the timer's function runs, after a packet was sent. With the lock of the
@@ -117,7 +105,6 @@ impl Watchdog {
     /// Starts the timer, unless it was shut down.
     #[cold]
     fn start(&self, ms: c_uint) {
-        // SAFETY: By the type invariant, the timer is initialized.
-        unsafe { bindings::helper_timer_start(self.timer.get(), ms) };
+        self.timer.start(ms);
     }
 }
