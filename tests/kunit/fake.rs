@@ -371,6 +371,14 @@ impl Fake {
         Ok(this)
     }
 
+    /// Does the same with a modem that is recovered when it crashes.
+    pub(crate) fn recovering() -> Result<Self> {
+        Self::attached(&FakeOptions {
+            recovers: true,
+            ..FakeOptions::default()
+        })
+    }
+
     /// Lets Linux attach. The driver's probe is over afterwards.
     pub(crate) fn attach(&self) -> Result {
         control::boot(self)

@@ -77,10 +77,7 @@ mod tests {
 
     #[test]
     fn interrupt_that_goes_on_after_a_recovery() -> Result {
-        let fake = Fake::attached(&FakeOptions {
-            recovers: true,
-            ..FakeOptions::default()
-        })?;
+        let fake = Fake::recovering()?;
         let late = preempted(&fake)?;
         Link::new(&fake)?.rx.ring.fields().write_avail_idx(0x4000);
         fake.interrupt(0);

@@ -158,10 +158,7 @@ mod tests {
 
     #[test]
     fn machine_that_was_hibernated() -> Result {
-        let fake = Fake::attached(&FakeOptions {
-            recovers: true,
-            ..FakeOptions::default()
-        })?;
+        let fake = Fake::recovering()?;
         fake.netdev()?.open()?;
         sleep(&fake, Sleep::Suspend)?;
         sleep(&fake, Sleep::Restore)?;

@@ -93,10 +93,7 @@ mod tests {
 
     #[test]
     fn modem_whose_recovery_is_disabled() -> Result {
-        let fake = Fake::attached(&FakeOptions {
-            recovers: true,
-            ..FakeOptions::default()
-        })?;
+        let fake = Fake::recovering()?;
         control::set_recovery(&fake, false);
         stays_down(&fake, 0)?;
         stays_down(&fake, 1)?;
@@ -115,10 +112,7 @@ mod tests {
 
     #[test]
     fn binding_anew_while_recovery_is_under_way() -> Result {
-        let fake = Fake::attached(&FakeOptions {
-            recovers: true,
-            ..FakeOptions::default()
-        })?;
+        let fake = Fake::recovering()?;
         for round in 1..=10 {
             let mut link = Link::new(&fake)?;
             link.pass(round)?;
@@ -141,10 +135,7 @@ mod tests {
 
     #[test]
     fn index_that_is_stored_in_two_halves() -> Result {
-        let fake = Fake::attached(&FakeOptions {
-            recovers: true,
-            ..FakeOptions::default()
-        })?;
+        let fake = Fake::recovering()?;
         let mut link = Link::new(&fake)?;
         link.pass(1)?;
         // The index is too small for a moment, and no interrupt follows when it is right.
@@ -172,10 +163,7 @@ mod tests {
     #[test]
     fn index_that_stays_too_small() -> Result {
         for vring in [0, 1] {
-            let fake = Fake::attached(&FakeOptions {
-                recovers: true,
-                ..FakeOptions::default()
-            })?;
+            let fake = Fake::recovering()?;
             let mut link = Link::new(&fake)?;
             link.pass(1)?;
             // No further interrupt is needed for the ring to be found broken.

@@ -6,10 +6,7 @@
 
 use crate::{
     control,
-    fake::{
-        Fake,
-        FakeOptions, //
-    },
+    fake::Fake,
     frames::frame,
     modem_ring::{
         Desc,
@@ -33,14 +30,6 @@ use kernel::prelude::*;
 /// Slots, as many as descriptors.
 const SLOTS: u16 = 16;
 
-/// A modem that is recovered when it crashes.
-fn modem() -> Result<Fake> {
-    Fake::attached(&FakeOptions {
-        recovers: true,
-        ..FakeOptions::default()
-    })
-}
-
 /// Receives frames. Right after the driver touched the bytes that `bytes` names, by their offset
 /// and number, `spoil` writes to the vring; both know the place in the available ring and the head
 /// of the frame's chain. The frames must arrive as they were before.
@@ -48,7 +37,7 @@ fn unharmed(
     bytes: impl Fn(&Layout, u16, u16) -> (usize, u32),
     spoil: impl Fn(&Fields<VringMem<'_>>, u16, u16) + Sync,
 ) -> Result {
-    let fake = modem()?;
+    let fake = Fake::recovering()?;
     let mut link = Link::new(&fake)?;
     let vring = fake.vring(0)?;
     for number in 0..20 {
@@ -120,7 +109,7 @@ mod tests {
 
     #[test]
     fn available_index_goes_back_behind_its_reading() -> Result {
-        let fake = modem()?;
+        let fake = Fake::recovering()?;
         let mut link = Link::new(&fake)?;
         let vring = fake.vring(0)?;
         let frames = [frame(1, 200)?, frame(2, 100)?];
@@ -138,7 +127,7 @@ mod tests {
 
     #[test]
     fn used_index_goes_back_in_the_middle_of_taking_back() -> Result {
-        let fake = modem()?;
+        let fake = Fake::recovering()?;
         let mut link = Link::new(&fake)?;
         let vring = fake.vring(1)?;
         link.lift_byte_limits()?;
@@ -155,7 +144,7 @@ mod tests {
 
     #[test]
     fn used_id_changes_behind_its_reading() -> Result {
-        let fake = modem()?;
+        let fake = Fake::recovering()?;
         let mut link = Link::new(&fake)?;
         let vring = fake.vring(1)?;
         link.lift_byte_limits()?;

@@ -6,10 +6,7 @@
 
 use crate::{
     control,
-    fake::{
-        Fake,
-        FakeOptions, //
-    },
+    fake::Fake,
     frames::frame,
     platform::{
         sleep,
@@ -33,14 +30,6 @@ use kernel::{
 /// and what a timer may be late.
 const FOUND_MS: u32 = 9000;
 
-/// A modem that is recovered when it crashes.
-fn modem() -> Result<Fake> {
-    Fake::attached(&FakeOptions {
-        recovers: true,
-        ..FakeOptions::default()
-    })
-}
-
 /// Sends a frame, which the modem takes. Returns its descriptor.
 fn take(link: &mut Link<'_>) -> Result<u16> {
     link.send(&frame(1, 60)?)
@@ -59,7 +48,7 @@ mod tests {
 
     #[test]
     fn frame_that_is_kept() -> Result {
-        let fakes = [modem()?, modem()?];
+        let fakes = [Fake::recovering()?, Fake::recovering()?];
         // The byte queue limits stop the queue at one frame, or do not.
         let mut link = Link::new(&fakes[0])?;
         link.lift_byte_limits()?;
@@ -75,7 +64,7 @@ mod tests {
 
     #[test]
     fn slow_frame_while_others_return() -> Result {
-        let fake = modem()?;
+        let fake = Fake::recovering()?;
         let mut link = Link::new(&fake)?;
         // The byte queue limits let no other frame pass this one at first.
         let kept = take(&mut link)?;
@@ -92,7 +81,11 @@ mod tests {
 
     #[test]
     fn frames_that_nobody_waits_for() -> Result {
-        let fakes = [modem()?, modem()?, modem()?];
+        let fakes = [
+            Fake::recovering()?,
+            Fake::recovering()?,
+            Fake::recovering()?,
+        ];
         let [asleep, down, lazy] = &fakes;
         let mut links = [Link::new(asleep)?, Link::new(down)?, Link::new(lazy)?];
         for link in &mut links {
