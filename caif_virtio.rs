@@ -31,6 +31,8 @@ mod vring_chain;
 #[allow(unreachable_pub)]
 mod vring_driver;
 #[allow(unreachable_pub)]
+mod vring_half_stored;
+#[allow(unreachable_pub)]
 mod vring_layout;
 #[allow(unreachable_pub)]
 mod vring_mem;

@@ -27,13 +27,12 @@ use core::{
 };
 
 use super::{
+    vring_half_stored::HalfStored,
     vring_layout::{
-        may_be_half_stored,
         need_event,
         Layout,
         AVAIL_F_NO_INTERRUPT,
         DESC_SIZE,
-        LOOKS,
         USED_F_NO_NOTIFY, //
     },
     vring_mem::{
@@ -166,8 +165,8 @@ pub struct DriverRing<M: RingMem, S: BorrowMut<[SlotState]>> {
     known_used: Wrapping<u16>,
     /// Whether the modem was asked last not to interrupt.
     notify_disabled: bool,
-    /// If the `used.idx` that was read last may be half stored: the looks that are left.
-    half_stored: Option<u8>,
+    /// Whether the `used.idx` that was read last may be half stored.
+    half_stored: HalfStored,
     /// The error that ended the use of the ring.
     broken: Option<DriverRingError>,
 }
@@ -210,7 +209,7 @@ impl<M: RingMem, S: BorrowMut<[SlotState]>> DriverRing<M, S> {
             next_used: Wrapping(0),
             known_used: Wrapping(0),
             notify_disabled: false,
-            half_stored: None,
+            half_stored: HalfStored::default(),
             broken: None,
         })
     }
@@ -400,26 +399,23 @@ impl<M: RingMem, S: BorrowMut<[SlotState]>> DriverRing<M, S> {
             return false;
         }
         let idx = Wrapping(self.mem.load16(self.layout.used_idx()));
-        let delta = (idx - self.next_used).0;
-        // An index that may be half stored is followed by the notification that was asked for.
-        delta != 0 && (self.half_stored == Some(0) || !may_be_half_stored(delta))
+        self.half_stored.is_due((idx - self.next_used).0)
     }
 
     /// Returns whether the modem's index could not be when it was looked at last, and may have been
     /// half stored. If no notification comes soon it must be looked at again.
     #[inline]
     pub fn is_half_stored(&self) -> bool {
-        self.half_stored.is_some() && self.broken.is_none()
+        self.half_stored.is_pending() && self.broken.is_none()
     }
 
     /// Counts a look at an index that may be half stored, if it is. For the caller to call when
     /// it waited for the other half, since the ring may be looked at many times in a moment. If the
-    /// index is still wrong when it is read after [`LOOKS`] of these, the ring is broken.
+    /// index is still wrong when it is read after [`LOOKS`](super::vring_half_stored::LOOKS) of
+    /// these, the ring is broken.
     #[inline]
     pub fn count_look(&mut self) {
-        if let Some(looks) = &mut self.half_stored {
-            *looks = looks.saturating_sub(1);
-        }
+        self.half_stored.count_look();
     }
 
     /// Looks for buffers beyond the known ones. Returns whether there are any.
@@ -428,8 +424,7 @@ impl<M: RingMem, S: BorrowMut<[SlotState]>> DriverRing<M, S> {
         let delta = (idx - self.next_used).0;
         let allowed = (Wrapping(self.published as u16) - self.next_used).0;
         if delta > allowed {
-            if self.half_stored != Some(0) && may_be_half_stored(delta) {
-                self.half_stored.get_or_insert(LOOKS);
+            if self.half_stored.tolerates(delta) {
                 return Ok(false);
             }
             return Err(self.break_with(DriverRingError::UsedJump { delta, allowed }));
@@ -437,10 +432,7 @@ impl<M: RingMem, S: BorrowMut<[SlotState]>> DriverRing<M, S> {
         // INVARIANT: At most at `published`.
         self.known_used = idx;
         self.mem.rmb();
-        // The other half of an index moves it on. One that came back goes on to count as wrong.
-        if delta != 0 || self.half_stored == Some(0) {
-            self.half_stored = None;
-        }
+        self.half_stored.settle(delta);
         Ok(delta != 0)
     }
 

@@ -165,20 +165,6 @@ impl Layout {
     }
 }
 
-/// How often an index that may be half stored is looked at, with time in between, before the ring
-/// counts as broken.
-pub const LOOKS: u8 = 16;
-
-/// Returns whether an index that is `delta` ahead of what was seen of it last, modulo 2^16, may be
-/// one of which the peer stored only the low byte yet: it is 1 to 255 too small then.
-///
-/// Compilers for processors that cannot store two bytes at any address make two stores of the one
-/// to an index in a packed struct. That is wrong (Virtio 1.2, section 2.7.6: the index is one
-/// 16-bit field), but it is over soon, and there is firmware that does it.
-pub const fn may_be_half_stored(delta: u16) -> bool {
-    delta > u16::MAX - u8::MAX as u16
-}
-
 /// Returns whether moving an index from `old` to `new` passes the peer's event index, so that the
 /// peer asked to be notified (Virtio 1.2, section 2.7.7.2; `vring_need_event()`).
 pub const fn need_event(event: u16, new: u16, old: u16) -> bool {

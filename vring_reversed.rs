@@ -42,12 +42,11 @@ use super::{
         DeviceRingError,
         Segment, //
     },
+    vring_half_stored::HalfStored,
     vring_layout::{
-        may_be_half_stored,
         need_event,
         Layout,
         AVAIL_F_NO_INTERRUPT,
-        LOOKS,
         USED_F_NO_NOTIFY, //
     },
     vring_mem::{
@@ -172,8 +171,8 @@ pub struct DeviceRing<M: RingMem, S: BorrowMut<[bool]>> {
     next_used: Wrapping<u16>,
     /// The `used.idx` that the modem sees.
     published: Wrapping<u16>,
-    /// If the `avail.idx` that was read last may be half stored: the looks that are left.
-    half_stored: Option<u8>,
+    /// Whether the `avail.idx` that was read last may be half stored.
+    half_stored: HalfStored,
     /// The error that ended the use of the ring.
     broken: Option<DeviceRingError>,
 }
@@ -207,7 +206,7 @@ impl<M: RingMem, S: BorrowMut<[bool]>> DeviceRing<M, S> {
             known_avail: Wrapping(0),
             next_used: Wrapping(0),
             published: Wrapping(0),
-            half_stored: None,
+            half_stored: HalfStored::default(),
             broken: None,
         })
     }
@@ -327,26 +326,23 @@ impl<M: RingMem, S: BorrowMut<[bool]>> DeviceRing<M, S> {
             return false;
         }
         let idx = Wrapping(self.mem.load16(self.layout.avail_idx()));
-        let delta = (idx - self.next_avail).0;
-        // An index that may be half stored is followed by the notification that was asked for.
-        delta != 0 && (self.half_stored == Some(0) || !may_be_half_stored(delta))
+        self.half_stored.is_due((idx - self.next_avail).0)
     }
 
     /// Returns whether the modem's index could not be when it was looked at last, and may have been
     /// half stored. If no notification comes soon it must be looked at again.
     #[inline]
     pub fn is_half_stored(&self) -> bool {
-        self.half_stored.is_some() && self.broken.is_none()
+        self.half_stored.is_pending() && self.broken.is_none()
     }
 
     /// Counts a look at an index that may be half stored, if it is. For the caller to call when
     /// it waited for the other half, since the ring may be looked at many times in a moment. If the
-    /// index is still wrong when it is read after [`LOOKS`] of these, the ring is broken.
+    /// index is still wrong when it is read after [`LOOKS`](super::vring_half_stored::LOOKS) of
+    /// these, the ring is broken.
     #[inline]
     pub fn count_look(&mut self) {
-        if let Some(looks) = &mut self.half_stored {
-            *looks = looks.saturating_sub(1);
-        }
+        self.half_stored.count_look();
     }
 
     /// Looks for chains beyond the known ones. Returns whether there are any.
@@ -362,22 +358,17 @@ impl<M: RingMem, S: BorrowMut<[bool]>> DeviceRing<M, S> {
         // By the type invariant, it is not negative.
         let allowed = (Wrapping(self.layout.num()) - taken).0;
         if delta > allowed {
-            if self.half_stored != Some(0) && may_be_half_stored(delta) {
-                self.half_stored.get_or_insert(LOOKS);
+            if self.half_stored.tolerates(delta) {
                 return Ok(false);
             }
             return Err(self.break_with(DeviceRingError::AvailJump { delta, allowed }));
         }
         // INVARIANT: From `published` it is `taken + delta`, at most the number of descriptors.
         self.known_avail = idx;
+        self.half_stored.settle(delta);
         if delta == 0 {
-            // The other half of an index moves it on. One that came back goes on to count as wrong.
-            if self.half_stored == Some(0) {
-                self.half_stored = None;
-            }
             return Ok(false);
         }
-        self.half_stored = None;
         self.mem.rmb();
         Ok(true)
     }

@@ -14,6 +14,8 @@ pub mod link_config;
 pub mod vring_chain;
 #[path = "../../../vring_driver.rs"]
 pub mod vring_driver;
+#[path = "../../../vring_half_stored.rs"]
+pub mod vring_half_stored;
 #[path = "../../../vring_layout.rs"]
 pub mod vring_layout;
 #[path = "../../../vring_mem.rs"]

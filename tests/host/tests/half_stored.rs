@@ -8,7 +8,7 @@ mod common;
 use common::{buffer, Bench, BOTH};
 use vring_host_tests::vring_chain::{DeviceRingError, Segment};
 use vring_host_tests::vring_driver::DriverRingError;
-use vring_host_tests::vring_layout::LOOKS;
+use vring_host_tests::vring_half_stored::LOOKS;
 
 /// Where the high byte of an index changes, and where the index comes round.
 const BORDERS: [u16; 3] = [0x0100, 0x1200, 0x0000];
