@@ -33,6 +33,7 @@ for vring in ("vdev0vring0", "vdev0vring1"):
     need = -(-(used + 2 * 3 + 8 * NUM) // PAGE) * PAGE
     assert start % ALIGN == 0, f"{vring} begins at {start:#x}, not at a multiple of {ALIGN}"
     assert end - start >= need, f"{vring} has {end - start} bytes, {need} are needed"
+    assert (end - start) % PAGE == 0, f"{vring} has {end - start} bytes, not whole pages of {PAGE}"
 assert set(names) - {"vdev0buffer", "vdev0vring0", "vdev0vring1", "rsc-table"}, "no region for frames"
 regions.sort()
 for (_, end, low), (start, _, high) in zip(regions, regions[1:]):
