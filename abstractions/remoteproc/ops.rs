@@ -138,6 +138,7 @@ extern "C" fn stop<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
     // The vrings go away after this operation, whether it succeeds or not.
     this.close_interrupts();
     this.private().shown.hide();
+    this.private().recovery.stopped();
     if this.state() == State::Crashed {
         this.private().recovery.begin();
     }

@@ -44,6 +44,8 @@ pub(crate) struct Recovery {
     rproc: *mut bindings::rproc,
     /// Whether the firmware was loaded since the last crash.
     loaded: Atomic<bool>,
+    /// How often the processor was stopped. Changed with its lock held.
+    stops: Atomic<u32>,
 }
 
 impl Recovery {
@@ -53,6 +55,7 @@ impl Recovery {
             work: Opaque::zeroed(),
             rproc,
             loaded: Atomic::new(false),
+            stops: Atomic::new(0),
         }
     }
 
@@ -94,6 +97,11 @@ impl Recovery {
         self.loaded.store(true, Relaxed);
     }
 
+    /// Notes that the processor is being stopped. Its lock must be held.
+    pub(super) fn stopped(&self) {
+        self.stops.add(1, Relaxed);
+    }
+
     /// Ends the work. Process context: sleeps.
     pub(super) fn cancel(&self) {
         // SAFETY: By the type invariant, the work item is initialized.
@@ -121,15 +129,22 @@ unsafe extern "C" fn run(work: *mut bindings::work_struct) {
         }
         fsleep(PAUSE);
     }
-    if rproc.is_deleted() || !rproc.end_recovery() {
+    if rproc.is_deleted() {
         return;
     }
+    let Some(stops) = rproc.end_recovery() else {
+        return;
+    };
     // The shutdown stops a crashed processor once more, which begins anew.
     let loaded = recovery.loaded.load(Relaxed);
-    if rproc.shut_down().is_err() {
+    // A user may start it as soon as it is down. So it is not the state that tells whether it was
+    // shut down, or that boot would be taken for the one that failed.
+    let stopped = || recovery.stops.load(Relaxed) != stops;
+    if rproc.shut_down_until(stopped).is_err() || !rproc.is_down() {
         return;
     }
     if loaded {
+        // With a user's start at this very moment it has two users, and must be stopped twice.
         dev_err!(rproc, "the recovery failed, it is booted again\n");
         // SAFETY: The processor is valid.
         unsafe { bindings::rproc_boot(rproc.as_raw()) };
@@ -170,9 +185,9 @@ impl Rproc {
         unsafe { power.read_volatile() > 0 }
     }
 
-    /// Makes a processor whose recovery failed one that can be shut down. Returns whether it is
-    /// one.
-    pub(super) fn end_recovery(&self) -> bool {
+    /// Makes a processor whose recovery failed one that can be shut down. Returns how often it was
+    /// stopped by then, if it is one.
+    pub(super) fn end_recovery(&self) -> Option<u32> {
         self.locked(|| {
             let failed = self.recovery_failed();
             if failed && !self.is_in_use() {
@@ -181,25 +196,31 @@ impl Rproc {
                 // SAFETY: The processor is valid and has nothing but these carveouts; its lock is
                 // held.
                 unsafe { bindings::rproc_resource_cleanup(self.as_raw()) };
-                return false;
+                return None;
             }
             if failed {
                 // It did crash and was not recovered.
                 // SAFETY: The structure is valid, and its lock is held.
                 unsafe { (*self.as_raw()).state = bindings::rproc_state_RPROC_CRASHED };
             }
-            failed
+            failed.then(|| self.private().recovery.stops.load(Relaxed))
         })
     }
 
     /// Shuts the processor down, whatever its number of users. Process context: sleeps.
     pub(super) fn shut_down(&self) -> Result {
-        // A shutdown takes one user of the processor away. A signal makes remoteproc give up its
-        // wait for the lock; `is_down` waits all the same.
-        while !self.is_down() {
+        // A signal makes remoteproc give up its wait for the lock; `is_down` waits all the same.
+        self.shut_down_until(|| self.is_down())
+    }
+
+    /// Takes users of the processor away, with the last of whom it is shut down, until `done`
+    /// holds. Process context: sleeps.
+    fn shut_down_until(&self, done: impl Fn() -> bool) -> Result {
+        while !done() {
             // SAFETY: The processor is valid.
             let ret = unsafe { bindings::rproc_shutdown(self.as_raw()) };
-            if ret < 0 && ret != EINTR.to_errno() {
+            // Somebody else may have shut it down meanwhile.
+            if ret < 0 && ret != EINTR.to_errno() && !done() {
                 dev_err!(self, "cannot be stopped ({ret}), its memory is not freed\n");
                 return Err(Error::from_errno(ret));
             }
