@@ -223,12 +223,34 @@ impl<T: Operations> Unregistered<T> {
         &self.rproc
     }
 
-    /// Shuts the processor down, whatever its number of users. It cannot be booted again, so that
-    /// its operations are not called any more.
+    /// Shuts the processor down, whatever its number of users. Its operations are not called any
+    /// more.
     fn shut_down_all(&mut self) {
+        let raw = self.rproc.as_raw();
+        // SAFETY: The structure is valid; only the address of a part of it is taken.
+        let deleting = unsafe { &raw mut (*raw).deleting };
+        // From here on it cannot be booted, and no recovery begins.
+        // SAFETY: As above; `rproc_del()` writes the same.
+        unsafe { deleting.write_volatile(true) };
+        let recovery = &self.rproc.private().recovery;
+        recovery.cancel();
+        self.rproc.end_recovery();
         if self.rproc.shut_down().is_err() {
-            // Its character device, if open, can still call the operations.
+            // It runs on, and may use its memory.
             core::mem::forget(self.context.take());
+            self.rproc.locked(|| {
+                // Who has its character device open can ask for a shutdown for as long as that
+                // is open, when this module may be gone: a reference would come too late if that
+                // is on its way out. Without these operations remoteproc refuses, and nothing
+                // else that cannot be booted has calls any.
+                // SAFETY: The structure is valid.
+                let ops = unsafe { (*raw).ops };
+                // SAFETY: The operations are a copy of the processor's own, and these are used with
+                // its lock held.
+                let ops = unsafe { &mut *ops };
+                ops.stop = None;
+                ops.detach = None;
+            });
         }
         self.rproc.private().recovery.cancel();
     }
@@ -255,7 +277,7 @@ impl<T: Operations> Unregistered<T> {
         // SAFETY: The processor is not registered, since an `Unregistered` is used up here.
         let ret = to_result(unsafe { bindings::rproc_add(self.rproc.as_raw()) });
         if let Err(e) = ret {
-            // A user might have started it by sysfs before it failed.
+            // A user might have started it before it failed.
             self.shut_down_all();
             return Err(e);
         }
@@ -266,13 +288,6 @@ impl<T: Operations> Unregistered<T> {
 impl<T: Operations> Drop for Registration<T> {
     fn drop(&mut self) {
         let raw = self.0.rproc.as_raw();
-        // SAFETY: The structure is valid; only the address of a part of it is taken.
-        let deleting = unsafe { &raw mut (*raw).deleting };
-        // From here on it cannot be booted, and no recovery begins.
-        // SAFETY: As above; `rproc_del()` writes the same.
-        unsafe { deleting.write_volatile(true) };
-        self.0.rproc.private().recovery.cancel();
-        self.0.rproc.end_recovery();
         // `rproc_del()` would do so as well, but not if a signal is pending.
         self.0.shut_down_all();
         // SAFETY: The processor is registered, and this is the only place that ends that.
