@@ -261,7 +261,7 @@ impl virtio::netdev::Driver for CaifDriver {
     }
 
     fn tell_reset(netdev: &CaifVirtio<'_>) {
-        netdev.queues.kick_now(Vring::Rx);
+        netdev.queues.tell_reset();
     }
 
     fn lost(netdev: &CaifVirtio<'_>, dev: &net::Device) {

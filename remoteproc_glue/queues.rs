@@ -36,7 +36,8 @@ use kernel::{
     sync::{
         atomic::{
             AtomicFlag,
-            Full, //
+            Full,
+            Relaxed, //
         },
         barrier::{
             dma_mb,
@@ -54,6 +55,8 @@ pub(crate) struct Queues<'bound> {
     link: Link<'bound>,
     memory: PerVring<VringMemory<'bound>>,
     has_ended: AtomicFlag,
+    /// Whether the remote processor was told of a reset, and left alone since.
+    is_told: AtomicFlag,
 }
 
 // SAFETY: Queues have no ties to a thread.
@@ -98,6 +101,7 @@ unsafe impl<'bound> Source for Queues<'bound> {
             link,
             memory,
             has_ended: AtomicFlag::new(false),
+            is_told: AtomicFlag::new(false),
         })
     }
 
@@ -113,8 +117,11 @@ unsafe impl<'bound> Source for Queues<'bound> {
         // No kick of before may be under way beside the last one: where kicks sleep, they come one
         // after the other.
         self.kicker.hold();
-        // Only a kick makes the modem look at the status, by which it may reuse its buffers.
-        self.kicker.kick_now(Vring::Rx);
+        // After a shutdown of the machine, the platform may not be there to kick by any more.
+        if !self.is_told.load(Relaxed) {
+            // Only a kick makes the modem look at the status, by which it may reuse its buffers.
+            self.kicker.kick_now(Vring::Rx);
+        }
         for vring in Vring::ALL {
             self.link.enter_vq(vring, core::ptr::null_mut());
         }
@@ -171,10 +178,11 @@ impl<'bound> Queues<'bound> {
         self.kicker.kick(vring);
     }
 
-    /// Does what [`kick`](Self::kick) does, at once, and also while kicks are held. Process
-    /// context: may sleep.
-    pub(crate) fn kick_now(&self, vring: Vring) {
-        self.kicker.kick_now(vring);
+    /// Tells the remote processor that the device was reset, at once and also while kicks are
+    /// held. The end of the queues does not tell it once more. Process context: may sleep.
+    pub(crate) fn tell_reset(&self) {
+        self.is_told.store(true, Relaxed);
+        self.kicker.kick_now(Vring::Rx);
     }
 
     /// Waits for a kick that is under way, and lets no other that waits for process context follow

@@ -213,7 +213,10 @@ mod tests {
             is_quiet(fake)?;
 
             drop(link);
+            // It was told already, and there may be no platform any more to kick it by.
+            let before = kicks(fake);
             control::unbind(fake)?;
+            check_eq!(kicks(fake), before, "kicks when the driver goes");
             control::bind(fake)?;
             passes(fake)
         })
