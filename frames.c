@@ -92,18 +92,21 @@ void caif_virtio_wait_for_interrupts(void)
 
 bool caif_virtio_keep_module(void)
 {
-#if defined(CONFIG_PREEMPTION) && !defined(CONFIG_TASKS_RCU)
 	static DEFINE_MUTEX(lock);
 	static bool kept;
 
+	if (!IS_ENABLED(CONFIG_PREEMPTION) || IS_ENABLED(CONFIG_TASKS_RCU))
+		return true;
 	guard(mutex)(&lock);
-	/* It may be on its way out already, which a reference does not stop. */
+	/*
+	 * It may be on its way out already, which a reference does not stop: from the
+	 * moment on at which it was found to have none, try_module_get() fails. No test
+	 * has a kernel without CONFIG_TASKS_RCU, and in none could a probe be put between
+	 * that moment and the module's exit.
+	 */
 	if (!kept)
 		kept = try_module_get(THIS_MODULE);
 	return kept;
-#else
-	return true;
-#endif
 }
 
 void caif_virtio_trace_drop(const struct net_device *dev, const char *why, u64 da, u32 len)

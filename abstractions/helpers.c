@@ -140,6 +140,13 @@ static int release_child(struct device *dev, void *drv)
 
 static const struct device_driver *child_driver;
 
+/*
+ * The rwsem of the bus's notifiers is held for reading while the driver is unbound.
+ * Who takes it for writing adds or removes a notifier, and holds nothing that an
+ * unbind waits for: RTNL, the lock of the virtio device, a kick. And an unbind
+ * removes no platform device, which would take it once more. The KUnit case
+ * transport_that_is_unbound shows the order to lockdep.
+ */
 static int parent_event(struct notifier_block *nb, unsigned long event, void *dev)
 {
 	if (event == BUS_NOTIFY_UNBIND_DRIVER)
