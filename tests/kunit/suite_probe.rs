@@ -26,7 +26,11 @@ use crate::{
 };
 use kernel::{
     page::PAGE_SIZE,
-    prelude::*, //
+    prelude::*,
+    sync::atomic::{
+        AtomicFlag,
+        Relaxed, //
+    }, //
 };
 
 /// `ARPHRD_CAIF` of `include/uapi/linux/if_arp.h`.
@@ -94,7 +98,14 @@ mod tests {
     fn makes_a_network_device() -> Result {
         let fake = Fake::new(&FakeOptions::default())?;
         check!(fake.find_netdev().is_none(), "there is one before");
-        fake.attach()?;
+        let status = fake
+            .record()
+            .kick_of(0)
+            .once(|| fake.status(), || fake.attach())?;
+        check!(
+            status & DRIVER_OK != 0,
+            "the modem is kicked when the status is {status}"
+        );
         let netdev = fake.netdev()?;
         check!(
             netdev.is_named(b"cfvrt"),
@@ -211,7 +222,13 @@ mod tests {
             ..FakeOptions::default()
         })?;
         let entered = Entered::new();
-        let note = || entered.note(&fake, 0);
+        let told = AtomicFlag::new(true);
+        let note = || {
+            entered.note(&fake, 0);
+            if fake.status() != Ok(0) {
+                told.store(false, Relaxed);
+            }
+        };
         for _ in 0..PROBES {
             let kicks = fake.record().kicks(0);
             let result = fake
@@ -221,6 +238,10 @@ mod tests {
             check_eq!(result, Err(ENOENT), "result of the probe");
             check!(fake.find_netdev().is_none(), "there is a network device");
             check_eq!(fake.record().kicks(0), kicks + 1, "kicks of vring 0");
+            check!(
+                told.load(Relaxed),
+                "the device is not reset when it is kicked"
+            );
             for vring in [0, 1] {
                 check!(
                     Preempted::new(&fake, vring).is_none(),
