@@ -65,6 +65,20 @@ compiler_make() {
 	! grep -qx 'CONFIG_CC_IS_CLANG=y' "$1/include/config/auto.conf" || COMPILER_MAKE=("LLVM=${LLVM:--$LLVM_VER}")
 }
 
+# lost_config FRAGMENTS CONFIG: the lines of a kernel's fragments that its configuration does not
+# follow. The last word on a symbol counts.
+lost_config() {
+	local line
+	sed -E 's/^# (CONFIG_[A-Za-z0-9_]+) is not set$/\1=n/' "$1" |
+		awk -F= '/^CONFIG_.*=/ { last[$1] = $0 } END { for (at in last) print last[at] }' | sort |
+		while read -r line; do
+			case $line in
+			*=n) ! grep -q "^${line%=n}=" "$2" || echo "$line" ;;
+			*) grep -qxF "$line" "$2" || echo "$line" ;;
+			esac
+		done
+}
+
 say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
 warn() { printf 'warning: %s\n' "$*" >&2; }
 die() {
