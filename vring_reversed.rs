@@ -121,12 +121,10 @@ impl<M: RingMem, S: BorrowMut<[bool]>> Peeked<'_, M, S> {
     pub fn fetch(self, segments: &mut [Segment]) -> Result<Chain, DeviceRingError> {
         let (ring, head) = (self.ring, self.head);
         let num = ring.layout.num();
-        if segments.len() < usize::from(num) {
-            return Err(DeviceRingError::Segments {
-                len: u32::try_from(segments.len()).unwrap_or(u32::MAX),
-                num,
-            });
-        }
+        let len = u32::try_from(segments.len()).unwrap_or(u32::MAX);
+        let Some(segments) = segments.get_mut(..usize::from(num)) else {
+            return Err(DeviceRingError::Segments { len, num });
+        };
         match read_chain(
             &ring.mem,
             &ring.layout,
