@@ -406,7 +406,7 @@ impl<M: RingMem, S: BorrowMut<[SlotState]>> DriverRing<M, S> {
     /// half stored. If no notification comes soon it must be looked at again.
     #[inline]
     pub fn is_half_stored(&self) -> bool {
-        self.half_stored.is_pending() && self.broken.is_none()
+        self.half_stored.is_pending()
     }
 
     /// Counts a look at an index that may be half stored, if it is. For the caller to call when
@@ -422,6 +422,10 @@ impl<M: RingMem, S: BorrowMut<[SlotState]>> DriverRing<M, S> {
     fn read_used_idx(&mut self) -> Result<bool, DriverRingError> {
         let idx = Wrapping(self.mem.load16(self.layout.used_idx()));
         let delta = (idx - self.next_used).0;
+        if delta == 0 {
+            self.half_stored.settle(0);
+            return Ok(false);
+        }
         let allowed = (Wrapping(self.published as u16) - self.next_used).0;
         if delta > allowed {
             if self.half_stored.tolerates(delta) {
@@ -431,9 +435,9 @@ impl<M: RingMem, S: BorrowMut<[SlotState]>> DriverRing<M, S> {
         }
         // INVARIANT: At most at `published`.
         self.known_used = idx;
-        self.mem.rmb();
         self.half_stored.settle(delta);
-        Ok(delta != 0)
+        self.mem.rmb();
+        Ok(true)
     }
 
     /// Ends the use of the ring, because a descriptor was returned that has no slot.
@@ -447,6 +451,8 @@ impl<M: RingMem, S: BorrowMut<[SlotState]>> DriverRing<M, S> {
     #[cold]
     fn break_with(&mut self, error: DriverRingError) -> DriverRingError {
         self.broken = Some(error);
+        // Nobody has to look again.
+        self.half_stored = HalfStored::default();
         error
     }
 }

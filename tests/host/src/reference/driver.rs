@@ -105,10 +105,10 @@ impl Reference {
                 self.half_stored = false;
                 self.looks = 0;
             }
-            trace.barrier(Access::Rmb);
             if delta == 0 {
                 return Ok(None);
             }
+            trace.barrier(Access::Rmb);
             self.known_used = idx;
         }
         let id = trace.load32(self.places.used_ring(self.next_used));

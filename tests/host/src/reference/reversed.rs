@@ -298,9 +298,9 @@ impl Bench<'_> {
         let memory = Memory::new(layout.size());
         memory.poke(places.avail_ring(0), 2, head.into());
         memory.poke(places.avail_idx(), 2, 1);
-        let mut ring =
-            DeviceRing::new(memory.view(), layout, Features::default(), vec![false; 128])
-                .expect("the storage is large enough");
+        let storage = vec![false; layout.num().into()];
+        let mut ring = DeviceRing::new(memory.view(), layout, Features::default(), storage)
+            .expect("the storage is as large as the ring");
         let chain = ring.fetch(&mut self.segments);
         let chain = chain.expect("the ring is sound").expect("one was posted");
         self.give_back(chain, written);
@@ -392,19 +392,14 @@ pub fn fuzz(input: &[u8]) -> (u16, Option<DeviceRingError>) {
     let places = Places::new(num as usize, ALIGN as usize);
     let memory = Memory::new(layout.size());
     let features = Features { event_idx };
-    let Err(error) = DeviceRing::new(
-        memory.view(),
-        layout,
-        features,
-        vec![false; num as usize - 1],
-    ) else {
-        panic!("{num} descriptors accepted with too little storage");
-    };
-    let too_small = DeviceRingError::Storage {
-        len: num - 1,
-        num: num as u16,
-    };
-    assert_eq!(error, too_small);
+    for len in [num - 1, num + 1] {
+        let storage = vec![false; len as usize];
+        let Err(error) = DeviceRing::new(memory.view(), layout, features, storage) else {
+            panic!("{num} descriptors accepted with storage for {len}");
+        };
+        let num = num as u16;
+        assert_eq!(error, DeviceRingError::Storage { len, num });
+    }
     // The content of the storage must not matter.
     let ring = DeviceRing::new(memory.view(), layout, features, vec![true; num as usize]);
     let mut bench = Bench {
