@@ -22,10 +22,11 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// `da` is not empty, and as many bytes from `va` on are mapped for as long as the virtio device
-/// exists.
+/// `start + size` does not overflow, and `size` bytes from `va` on are mapped for as long as the
+/// virtio device exists.
 struct Window {
-    da: Range<u64>,
+    start: u64,
+    size: u64,
     /// Where the CPU has the first of the addresses.
     va: *const u8,
     is_iomem: bool,
@@ -36,7 +37,7 @@ struct Window {
 ///
 /// # Invariants
 ///
-/// The windows do not overlap in `da` with what was left out.
+/// The windows do not overlap with the device addresses that were left out.
 pub(crate) struct Windows<'bound> {
     /// The largest, where most frames are.
     first: Window,
@@ -62,17 +63,22 @@ impl<'bound> Windows<'bound> {
                 excluded.push(da, GFP_KERNEL)?;
             } else if let Some(va) = carveout.va() {
                 let va = va.as_ptr().cast_const();
-                let is_iomem = carveout.is_iomem();
-                // INVARIANT: remoteproc keeps carveouts mapped while there are virtio devices.
-                windows.push(Window { da, va, is_iomem }, GFP_KERNEL)?;
+                // INVARIANT: A range has an end. remoteproc keeps carveouts mapped while there are
+                // virtio devices.
+                let window = Window {
+                    start: da.start,
+                    size: da.end.saturating_sub(da.start),
+                    va,
+                    is_iomem: carveout.is_iomem(),
+                };
+                windows.push(window, GFP_KERNEL)?;
             }
             Ok(())
         })?;
         for range in &excluded {
             windows = exclude(windows, range)?;
         }
-        let size = |window: &Window| window.da.end - window.da.start;
-        windows.sort_unstable_by_key(size);
+        windows.sort_unstable_by_key(|window| window.size);
         Ok(Self {
             first: windows.pop().ok_or(code::ENOENT)?,
             rest: windows,
@@ -84,22 +90,26 @@ impl<'bound> Windows<'bound> {
     /// window.
     #[inline]
     pub(crate) fn find(&self, da: u64, place: &FramePlace) -> Option<SharedFrame<'_>> {
-        let end = da.checked_add(place.total().into())?;
-        let (window, va) = match self.first.translate(da, end) {
-            Some(va) => (&self.first, va),
-            None => self
-                .rest
-                .iter()
-                .find_map(|window| Some((window, window.translate(da, end)?)))?,
+        let (va, is_iomem) = match self.first.translate(da, place.total()) {
+            Some(found) => found,
+            None => self.translate_by_rest(da, place.total())?,
         };
         // INVARIANT: The buffer is in the window, and the frame in the buffer by the invariant of
         // `FramePlace`.
         Some(SharedFrame {
             va: va.wrapping_add(place.headroom().into()),
             len: place.frame_len(),
-            is_iomem: window.is_iomem,
+            is_iomem,
             _phantom: PhantomData,
         })
+    }
+
+    /// As [`Window::translate`], by the windows that are not the largest.
+    #[cold]
+    #[inline(never)]
+    fn translate_by_rest(&self, da: u64, len: u32) -> Option<(*const u8, bool)> {
+        let mut windows = self.rest.iter();
+        windows.find_map(|window| window.translate(da, len))
     }
 }
 
@@ -110,8 +120,9 @@ fn exclude(windows: KVec<Window>, range: &Range<u64>) -> Result<KVec<Window>> {
     }
     let mut rest = KVec::with_capacity(windows.len() + 1, GFP_KERNEL)?;
     for window in &windows {
-        let below = window.da.start..window.da.end.min(range.start);
-        let above = window.da.start.max(range.end)..window.da.end;
+        let da = window.da();
+        let below = da.start..da.end.min(range.start);
+        let above = da.start.max(range.end)..da.end;
         for part in [below, above] {
             if !part.is_empty() {
                 rest.push(window.part(part), GFP_KERNEL)?;
@@ -122,18 +133,34 @@ fn exclude(windows: KVec<Window>, range: &Range<u64>) -> Result<KVec<Window>> {
 }
 
 impl Window {
-    /// Returns where the CPU has device address `da`, if all from there up to `end` is inside.
+    /// Returns where the CPU has device address `da`, and whether that is I/O memory, if the `len`
+    /// bytes from there on are inside.
     #[inline]
-    fn translate(&self, da: u64, end: u64) -> Option<*const u8> {
-        let offset = da.checked_sub(self.da.start)?;
-        (end <= self.da.end).then(|| self.va.wrapping_add(offset as usize))
+    fn translate(&self, da: u64, len: u32) -> Option<(*const u8, bool)> {
+        // Of an address before the window, the offset wraps to more than the size of any that
+        // starts there.
+        let offset = da.wrapping_sub(self.start);
+        if offset > self.size || self.size - offset < len.into() {
+            return None;
+        }
+        Some((self.va.wrapping_add(offset as usize), self.is_iomem))
+    }
+
+    /// Returns the device addresses of the window.
+    fn da(&self) -> Range<u64> {
+        self.start..self.start.saturating_add(self.size)
     }
 
     /// Returns the part of the window that has the device addresses `da`, which are inside it.
     fn part(&self, da: Range<u64>) -> Self {
-        let va = self.va.wrapping_add((da.start - self.da.start) as usize);
+        let va = self.va.wrapping_add((da.start - self.start) as usize);
         // INVARIANT: A part of a mapping is mapped as long as all of it.
-        Self { da, va, ..*self }
+        Self {
+            start: da.start,
+            size: da.end - da.start,
+            va,
+            ..*self
+        }
     }
 }
 
