@@ -66,8 +66,7 @@ impl Direction {
 
     /// Returns what buffers may be.
     pub const fn fit(&self) -> Fit {
-        // INVARIANT: The room is the sum of headroom and tailroom, and with the largest frame it is
-        // the MTU, or there is no frame.
+        // INVARIANT: The room is the sum of headroom and tailroom.
         Fit {
             headroom: self.headroom,
             room: self.room(),
@@ -98,7 +97,7 @@ impl Direction {
 ///
 /// # Invariants
 ///
-/// `headroom` is at most `room`, and `room + max` fits into 32 bits.
+/// `headroom` is at most `room`.
 #[derive(Clone, Copy)]
 pub struct Fit {
     headroom: u16,
@@ -122,15 +121,13 @@ impl Fit {
     /// for a frame, or is too large.
     #[inline]
     pub const fn place(&self, total: u32) -> Option<FramePlace> {
-        // Of a buffer with less room, the length wraps: it is above `max` by the type invariant, and
-        // so is 0 less one. One comparison: 2 instructions a frame fewer than three (bench, rx
-        // 8x1).
-        let len = total.wrapping_sub(self.room);
-        if len.wrapping_sub(1) >= self.max {
+        let Some(len) = total.checked_sub(self.room) else {
+            return None;
+        };
+        if len == 0 || len > self.max {
             return None;
         }
-        // INVARIANT: `len` did not wrap, so that `room + len` is `total`, and the headroom is at
-        // most `room`.
+        // INVARIANT: `room + len` is `total`, and the headroom is at most `room`.
         Some(FramePlace {
             total,
             headroom: self.headroom,

@@ -3,7 +3,10 @@
 //! Reception: frames out of the modem's buffers on the reversed vring.
 
 use crate::{
-    abstractions::net::napi,
+    abstractions::net::{
+        napi,
+        Device, //
+    },
     counters::{
         Counter,
         Counters, //
@@ -17,6 +20,7 @@ use crate::{
         trace,
         LastSeen,
         Queues,
+        SharedFrame,
         Vring,
         VringMem,
         Windows, //
@@ -110,6 +114,8 @@ impl<'bound> Rx<'bound> {
     }
 
     /// Asks for an interrupt when there is more to receive. Returns whether there already is.
+    // Always inline, see `poll()`.
+    #[inline(always)]
     pub(crate) fn rearm(&mut self) -> bool {
         self.last_seen.rx(self.ring.next());
         self.ring.enable_notify()
@@ -131,39 +137,41 @@ impl<'bound> Rx<'bound> {
         counters: &Counters,
     ) -> Result<u32, DeviceRingError> {
         let mut left = cx.budget() as usize;
-        if self.current.is_some() {
-            left -= self.resume(cx, counters, left)?;
-        }
-        while left > 0 {
-            let Some(next) = self.ring.peek()? else {
-                break;
-            };
-            if let Some(segment) = next.single() {
-                self.frames.receive(cx, counters, segment);
-                next.give_back(0);
-                left -= 1;
-            } else {
-                let chain = next.fetch(&mut self.segments)?;
-                left -= self.receive_part(cx, counters, chain, 0, left)?;
+        let mut part = self.current.take();
+        loop {
+            if let Some((chain, next)) = part {
+                left -= self.receive_part(cx, counters, chain, next, left)?;
             }
+            part = match self.receive_singles(cx, counters, &mut left)? {
+                Some(chain) => Some((chain, 0)),
+                // At most the budget, which is 32 bits wide.
+                None => return Ok(cx.budget() - left as u32),
+            };
         }
-        // At most the budget, which is 32 bits wide.
-        Ok(cx.budget() - left as u32)
     }
 
-    /// Goes on with the chain of which a part was received before. Returns how many buffers were
-    /// looked at, at most `left`.
-    #[cold]
-    fn resume(
+    /// Receives chains of one buffer each, at most `left`, which becomes less by as many. Returns
+    /// the first chain of several, if it comes by one.
+    // Always inline, see `poll()`.
+    #[inline(always)]
+    fn receive_singles(
         &mut self,
         cx: &napi::Context<'_>,
         counters: &Counters,
-        left: usize,
-    ) -> Result<usize, DeviceRingError> {
-        match self.current.take() {
-            Some((chain, next)) => self.receive_part(cx, counters, chain, next, left),
-            None => Ok(0),
+        left: &mut usize,
+    ) -> Result<Option<Chain>, DeviceRingError> {
+        while *left > 0 {
+            let Some(next) = self.ring.peek()? else {
+                break;
+            };
+            let Some(segment) = next.single() else {
+                return next.fetch(&mut self.segments).map(Some);
+            };
+            self.frames.receive(cx, counters, segment);
+            next.give_back(0);
+            *left -= 1;
         }
+        Ok(None)
     }
 
     /// Receives at most `left` buffers of a chain, from the one with number `next` on, and gives
@@ -192,31 +200,39 @@ impl<'bound> Rx<'bound> {
 }
 
 impl Frames<'_> {
-    /// Receives the frame in a buffer, or counts why not.
+    /// Receives the frame in a buffer: copies it to a packet for the stack, or counts why not.
     // Always inline: 45 instructions a frame fewer (bench, rx 8x1).
     #[inline(always)]
     fn receive(&self, cx: &napi::Context<'_>, counters: &Counters, segment: &Segment) {
-        if let Err(fault) = self.try_receive(cx, segment) {
-            counters.count(fault);
-            trace::frame_dropped(cx.dev(), fault.name(), segment.addr(), segment.len());
+        let received = match self.find(segment) {
+            Ok(frame) => frames::receive(cx, &frame),
+            Err(_) => false,
+        };
+        if !received {
+            self.count_drop(cx.dev(), counters, *segment);
         }
     }
 
-    /// Copies the frame in a buffer to a packet for the stack, or returns why not.
+    /// Returns the frame in a buffer, or why there is none.
     #[inline]
-    fn try_receive(&self, cx: &napi::Context<'_>, segment: &Segment) -> Result<(), Counter> {
+    fn find(&self, segment: &Segment) -> Result<SharedFrame<'_>, Counter> {
         if segment.is_write() {
             return Err(Counter::Write);
         }
         let place = self.fit.place(segment.len()).ok_or(Counter::Length)?;
-        let frame = self
-            .windows
+        self.windows
             .find(segment.addr(), &place)
-            .ok_or(Counter::Address)?;
-        if frames::receive(cx, &frame) {
-            Ok(())
-        } else {
-            Err(Counter::NoMemory)
-        }
+            .ok_or(Counter::Address)
+    }
+
+    /// Counts a buffer whose frame was not received.
+    // It finds out why by itself, and has the buffer by value: 2 instructions a frame fewer (bench,
+    // rx 8x1).
+    #[cold]
+    #[inline(never)]
+    fn count_drop(&self, dev: &Device, counters: &Counters, segment: Segment) {
+        let fault = self.find(&segment).err().unwrap_or(Counter::NoMemory);
+        counters.count(fault);
+        trace::frame_dropped(dev, fault.name(), segment.addr(), segment.len());
     }
 }

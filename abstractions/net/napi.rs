@@ -128,6 +128,7 @@ impl<'a, S: Source> SourcePlace<'a, S> {
 
 /// One run of the poll function with a budget: the proof that it is running, in softirq context,
 /// and that no other such run is.
+#[derive(Clone, Copy)]
 pub(crate) struct Context<'a> {
     napi: &'a Napi,
     dev: &'a Device,
@@ -176,6 +177,7 @@ impl<'a> Context<'a> {
 
     /// Returns whether the moment has passed that a run waited for that ended with
     /// [`Polled::Later`].
+    #[inline]
     pub(crate) fn has_waited(&self) -> bool {
         self.repoll.is_over()
     }

@@ -73,6 +73,7 @@ impl Repoll {
     }
 
     /// Returns whether the time was over since [`start`](Self::start).
+    #[inline]
     pub(super) fn is_over(&self) -> bool {
         self.is_over.load(Relaxed)
     }
