@@ -21,19 +21,24 @@ void helper_netif_napi_add(struct net_device *dev, struct napi_struct *napi,
 	netif_napi_add(dev, napi, poll);
 }
 
+/* Of its own, so that interrupts do not save registers for it. */
+static noinline void napi_schedule_in_task(struct napi_struct *napi)
+{
+	local_bh_disable();
+	napi_schedule(napi);
+	local_bh_enable();
+}
+
 void helper_napi_schedule(struct napi_struct *napi)
 {
 	/*
 	 * In a task with interrupts on, nothing would run the softirq before
-	 * the next interrupt unless bottom halves are enabled again here.
+	 * the next interrupt unless bottom halves are enabled again.
 	 */
-	bool task = in_task() && !irqs_disabled();
-
-	if (task)
-		local_bh_disable();
-	napi_schedule(napi);
-	if (task)
-		local_bh_enable();
+	if (in_task() && !irqs_disabled())
+		napi_schedule_in_task(napi);
+	else
+		napi_schedule(napi);
 }
 
 void helper_netif_tx_lock(struct net_device *dev)
