@@ -32,7 +32,7 @@ use super::{
 pub struct Segment {
     addr: u64,
     /// Length, flags and next, as they are in memory. In one, since two words are kept and copied
-    /// with fewer instructions: 6 a frame (bench, rx 8x8).
+    /// with fewer instructions: 4 a frame (bench, rx 8x1), 2 (rx 8x8).
     rest: u64,
 }
 
