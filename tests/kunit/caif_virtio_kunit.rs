@@ -57,9 +57,12 @@ mod suite_moments;
 mod suite_order_x86;
 mod suite_platform;
 mod suite_probe;
+mod suite_recovery;
 mod suite_removal;
 mod suite_ring_faults;
 mod suite_sleep;
+#[cfg(CONFIG_X86)]
+mod suite_sleep_x86;
 #[cfg(CONFIG_X86)]
 mod suite_traps_x86;
 mod suite_wakeups;

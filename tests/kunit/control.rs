@@ -3,6 +3,7 @@
 //! What a test does to the machine: contexts to run in, binding of drivers, recovery.
 
 use crate::{
+    abstractions::remoteproc::Rproc,
     bindings,
     fake::{
         Fake,
@@ -96,8 +97,7 @@ pub(crate) fn boot(fake: &Fake) -> Result {
 
 /// Detaches from the processor of a modem.
 pub(crate) fn detach(fake: &Fake) -> Result {
-    // SAFETY: A `Fake` has a registered remote processor.
-    to_result(unsafe { bindings::rproc_detach(fake.rproc().as_raw()) })
+    detach_from(fake.rproc())
 }
 
 /// Takes the driver off the virtio device of a modem.
@@ -229,4 +229,74 @@ pub(crate) fn crashes(fake: &Fake) -> u32 {
     let count = unsafe { &raw const (*rproc).crash_cnt };
     // SAFETY: As above.
     unsafe { count.read_volatile() }
+}
+
+/// Waits until remoteproc has handled all crashes that were reported. Sleeps.
+pub(crate) fn flush_crashes(fake: &Fake) {
+    let rproc = fake.rproc().as_raw();
+    // SAFETY: The structure is valid; only the address of a part of it is taken.
+    let work = unsafe { &raw mut (*rproc).crash_handler };
+    // SAFETY: The work is initialized.
+    unsafe { bindings::flush_work(work) };
+}
+
+/// Waits for what a machine that falls asleep waits for: work on the queue that freezes. Sleeps.
+pub(crate) fn flush_freezable() {
+    // SAFETY: The function may be called in process context.
+    unsafe { bindings::caif_kunit_flush_freezable() };
+}
+
+/// Leaves a processor as remoteproc does when a boot fails before there is a resource table:
+/// offline, with what was prepared, and without a user.
+pub(crate) fn fail_boot(fake: &Fake) -> Result {
+    // SAFETY: A `Fake` has a registered remote processor.
+    to_result(unsafe { bindings::caif_kunit_fail_boot(fake.rproc().as_raw()) })
+}
+
+/// Whether remoteproc has carveouts of a processor.
+pub(crate) fn has_carveouts(rproc: &Rproc) -> bool {
+    // SAFETY: The remote processor is valid.
+    unsafe { bindings::caif_kunit_has_carveouts(rproc.as_raw()) }
+}
+
+/// Gives a processor a user, as if somebody had booted it.
+pub(crate) fn add_user(rproc: &Rproc) {
+    // SAFETY: The remote processor is valid.
+    unsafe { bindings::caif_kunit_add_user(rproc.as_raw()) }
+}
+
+/// Shuts a processor down, as one can who has its character device open, after the end of its
+/// registration, too.
+pub(crate) fn shut_down(rproc: &Rproc) -> Result {
+    // SAFETY: The remote processor is valid.
+    to_result(unsafe { bindings::rproc_shutdown(rproc.as_raw()) })
+}
+
+/// Detaches from a processor in the same way.
+pub(crate) fn detach_from(rproc: &Rproc) -> Result {
+    // SAFETY: The remote processor is valid.
+    to_result(unsafe { bindings::rproc_detach(rproc.as_raw()) })
+}
+
+/// Keeps a virtio device, as a process does that binds or unbinds its driver, and its pool; until
+/// this is dropped.
+pub(crate) struct HeldPool(NonNull<bindings::device>);
+
+// SAFETY: Any task may release it.
+unsafe impl Sync for HeldPool {}
+
+impl HeldPool {
+    /// Keeps the one that a modem has now. Of it nothing can be allocated.
+    pub(crate) fn new(fake: &Fake) -> Result<Self> {
+        // SAFETY: The device is valid.
+        let dev = unsafe { bindings::caif_kunit_hold_pool(device(fake)) };
+        NonNull::new(dev).map(Self).ok_or(ENODEV)
+    }
+}
+
+impl Drop for HeldPool {
+    fn drop(&mut self) {
+        // SAFETY: The device was made to be kept by the counterpart of this function.
+        unsafe { bindings::caif_kunit_release_pool(self.0.as_ptr()) }
+    }
 }

@@ -87,6 +87,8 @@ pub(crate) struct FakeOptions {
     pub(crate) overlap: bool,
     /// For how long such a kick sleeps, in milliseconds.
     pub(crate) kick_ms: u32,
+    /// Whether it cannot be stopped.
+    pub(crate) never_stops: bool,
 }
 
 impl Default for FakeOptions {
@@ -103,6 +105,7 @@ impl Default for FakeOptions {
             no_heap: false,
             overlap: false,
             kick_ms: 0,
+            never_stops: false,
         }
     }
 }
@@ -122,16 +125,23 @@ pub(crate) struct Record {
     kicks: [Atomic<u32>; 2],
     /// Kicks of any vring that began.
     begun: Atomic<u32>,
+    /// Kicks that began while another was under way.
+    beside: Atomic<u32>,
     /// Kicks of vrings that there are not.
     stray_kicks: Atomic<u32>,
     /// How often Linux attached.
     attaches: Atomic<u32>,
     /// Kicks of the reversed vring before it attached last.
     kicks_before: Atomic<u32>,
+    /// How often it was to be stopped or detached from.
+    stops: Atomic<u32>,
     /// Where each vring is kicked.
     points: [Point; 2],
+    /// Where it is stopped or detached from.
+    stopping: Point,
     sleepy_kicks: bool,
     kick_ms: u32,
+    never_stops: bool,
     /// Set by each of the above.
     #[pin]
     event: Event,
@@ -146,6 +156,21 @@ impl Record {
     /// Kicks so far that began, and perhaps ended.
     pub(crate) fn begun(&self) -> u32 {
         self.begun.load(Relaxed)
+    }
+
+    /// Kicks so far that began while another was under way.
+    pub(crate) fn beside(&self) -> u32 {
+        self.beside.load(Relaxed)
+    }
+
+    /// How often Linux stopped it or detached from it so far, or tried to.
+    pub(crate) fn stops(&self) -> u32 {
+        self.stops.load(Relaxed)
+    }
+
+    /// Where Linux stops it or detaches from it. What runs there runs before that is recorded.
+    pub(crate) fn stopping(&self) -> &Point {
+        &self.stopping
     }
 
     /// Where a vring, the reversed one (0) or the other (1), is kicked. What runs there runs before
@@ -203,6 +228,11 @@ struct Ops {
 #[vtable]
 impl Operations for Ops {
     fn stop(&self, _rproc: &Rproc) -> Result {
+        self.record.stopping.run();
+        self.record.count(&self.record.stops);
+        if self.record.never_stops {
+            return Err(EIO);
+        }
         Ok(())
     }
 
@@ -217,11 +247,15 @@ impl Operations for Ops {
         Ok(())
     }
 
-    fn detach(&self, _rproc: &Rproc) -> Result {
-        Ok(())
+    fn detach(&self, rproc: &Rproc) -> Result {
+        self.stop(rproc)
     }
 
     fn kick(&self, _rproc: &Rproc, vqid: u32) {
+        let ended = |record: &Record| record.kicks(0) + record.kicks(1) + record.stray_kicks();
+        if self.record.begun() != ended(&self.record) {
+            self.record.count(&self.record.beside);
+        }
         self.record.count(&self.record.begun);
         if self.record.sleepy_kicks {
             platform::sleeps();
@@ -315,12 +349,16 @@ impl Fake {
             pin_init!(Record {
                 kicks: [Atomic::new(0), Atomic::new(0)],
                 begun: Atomic::new(0),
+                beside: Atomic::new(0),
                 stray_kicks: Atomic::new(0),
                 attaches: Atomic::new(0),
                 kicks_before: Atomic::new(0),
+                stops: Atomic::new(0),
                 points: [Point::unused(), Point::unused()],
+                stopping: Point::unused(),
                 sleepy_kicks: options.sleepy_kicks,
                 kick_ms: options.kick_ms,
+                never_stops: options.never_stops,
                 event <- Event::new(),
             }),
             GFP_KERNEL,
@@ -390,7 +428,7 @@ impl Fake {
     }
 
     /// What happened so far.
-    pub(crate) fn record(&self) -> &Record {
+    pub(crate) fn record(&self) -> &Arc<Record> {
         &self.record
     }
 

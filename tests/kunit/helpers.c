@@ -23,6 +23,7 @@
 #include <linux/timekeeping.h>
 #include <linux/virtio.h>
 #include <linux/virtio_ring.h>
+#include <linux/workqueue.h>
 
 #include "helpers.h"
 
@@ -145,20 +146,50 @@ int caif_kunit_send(struct net_device *dev, const void *frame, unsigned int len)
 	return caif_kunit_send_watched(dev, frame, len, NULL);
 }
 
-int caif_kunit_send_watched(struct net_device *dev, const void *frame, unsigned int len,
-			    void (*destructor)(struct sk_buff *skb))
+static struct sk_buff *packet(struct net_device *dev, const void *frame, unsigned int len,
+			      void (*destructor)(struct sk_buff *skb))
 {
 	struct sk_buff *skb = alloc_skb(LL_RESERVED_SPACE(dev) + len, GFP_KERNEL);
 
 	if (!skb)
-		return -ENOMEM;
+		return NULL;
 	skb_reserve(skb, LL_RESERVED_SPACE(dev));
 	skb_reset_network_header(skb);
 	skb_put_data(skb, frame, len);
 	skb->dev = dev;
 	skb->protocol = htons(ETH_P_CAIF);
 	skb->destructor = destructor;
-	return dev_queue_xmit(skb);
+	return skb;
+}
+
+int caif_kunit_send_watched(struct net_device *dev, const void *frame, unsigned int len,
+			    void (*destructor)(struct sk_buff *skb))
+{
+	struct sk_buff *skb = packet(dev, frame, len, destructor);
+
+	return skb ? dev_queue_xmit(skb) : -ENOMEM;
+}
+
+int caif_kunit_send_directly(struct net_device *dev, const void *frame, unsigned int len,
+			     void (*destructor)(struct sk_buff *skb))
+{
+	struct sk_buff *skb = packet(dev, frame, len, destructor);
+	struct netdev_queue *queue = netdev_get_tx_queue(dev, 0);
+	netdev_tx_t ret = NETDEV_TX_BUSY;
+
+	if (!skb)
+		return -ENOMEM;
+	local_bh_disable();
+	__netif_tx_lock(queue, smp_processor_id());
+	if (!netif_xmit_stopped(queue))
+		ret = netdev_start_xmit(skb, dev, queue, false);
+	__netif_tx_unlock(queue);
+	local_bh_enable();
+	if (dev_xmit_complete(ret))
+		return 0;
+	skb->destructor = NULL;
+	kfree_skb(skb);
+	return -EBUSY;
 }
 
 void caif_kunit_consume_skb(struct sk_buff *skb)
@@ -445,4 +476,66 @@ int caif_kunit_unbind_transport(struct device *ancestor)
 	device_release_driver(dev->parent);
 	put_device(dev);
 	return 0;
+}
+
+void *caif_kunit_state_place(struct net_device *dev)
+{
+	return &dev->state;
+}
+
+void caif_kunit_flush_freezable(void)
+{
+	__flush_workqueue(system_freezable_wq);
+}
+
+int caif_kunit_fail_boot(struct rproc *rproc)
+{
+	int ret;
+
+	mutex_lock(&rproc->lock);
+	rproc->state = RPROC_OFFLINE;
+	ret = rproc->ops->prepare(rproc);
+	mutex_unlock(&rproc->lock);
+	return ret;
+}
+
+bool caif_kunit_has_carveouts(struct rproc *rproc)
+{
+	bool ret;
+
+	mutex_lock(&rproc->lock);
+	ret = !list_empty(&rproc->carveouts);
+	mutex_unlock(&rproc->lock);
+	return ret;
+}
+
+void caif_kunit_add_user(struct rproc *rproc)
+{
+	mutex_lock(&rproc->lock);
+	atomic_set(&rproc->power, 1);
+	mutex_unlock(&rproc->lock);
+}
+
+struct device *caif_kunit_hold_pool(struct device *ancestor)
+{
+	/* The type is private. All zero, it has no bytes, and none is freed into it. */
+	void *pool = kzalloc(512, GFP_KERNEL);
+	struct device *dev = find_virtio(ancestor);
+
+	if (!pool || !dev || dev->parent->dma_mem) {
+		kfree(pool);
+		put_device(dev);
+		return NULL;
+	}
+	WRITE_ONCE(dev->parent->dma_mem, pool);
+	return dev;
+}
+
+void caif_kunit_release_pool(struct device *dev)
+{
+	void *pool = dev->parent->dma_mem;
+
+	WRITE_ONCE(dev->parent->dma_mem, NULL);
+	kfree(pool);
+	put_device(dev);
 }

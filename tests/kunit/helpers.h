@@ -40,6 +40,15 @@ int caif_kunit_send(struct net_device *dev, const void *frame, unsigned int len)
 /* As above, with a destructor, which needs no argument. */
 int caif_kunit_send_watched(struct net_device *dev, const void *frame, unsigned int len,
 			    void (*destructor)(struct sk_buff *skb));
+/*
+ * As above, without the queueing discipline: what __dev_queue_xmit() does for a
+ * device that has none, which is not to look at whether the queue is frozen; and
+ * pktgen, for one that is not quite up. -EBUSY if the queue is stopped.
+ */
+int caif_kunit_send_directly(struct net_device *dev, const void *frame, unsigned int len,
+			     void (*destructor)(struct sk_buff *skb));
+/* Where the flags are of a device that is there, or up. */
+void *caif_kunit_state_place(struct net_device *dev);
 
 void caif_kunit_consume_skb(struct sk_buff *skb);
 void caif_kunit_skb_queue_head_init(struct sk_buff_head *list);
@@ -73,6 +82,19 @@ void caif_kunit_vq_callback(struct virtqueue *vq);
 void *caif_kunit_vq_place(struct rproc *rproc, int id);
 /* Unbinds the driver of the device in between, rproc-virtio. */
 int caif_kunit_unbind_transport(struct device *ancestor);
+/* As flush_workqueue(), which warns of the kernel's own queues. */
+void caif_kunit_flush_freezable(void);
+/* What rproc_fw_boot() leaves when rproc_parse_fw() fails, for one without a user. */
+int caif_kunit_fail_boot(struct rproc *rproc);
+bool caif_kunit_has_carveouts(struct rproc *rproc);
+/* Makes it one with a single user. */
+void caif_kunit_add_user(struct rproc *rproc);
+/*
+ * Keeps the virtio device below @ancestor, with a pool of its parent's that it would
+ * release with its last reference, until that is called.
+ */
+struct device *caif_kunit_hold_pool(struct device *ancestor);
+void caif_kunit_release_pool(struct device *dev);
 
 /*
  * Calls @handler, as if by an NMI, after each access of a CPU to the @len bytes

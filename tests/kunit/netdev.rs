@@ -209,6 +209,15 @@ impl<'a> Netdev<'a> {
         unsafe { bindings::caif_kunit_send_watched(self.as_raw(), data, len, Some(freed)) }
     }
 
+    /// As [`send_watched`](Self::send_watched), without a queueing discipline, and whether the
+    /// interface is up or not.
+    pub(crate) fn send_directly(&self, frame: &[u8]) -> c_int {
+        let data = frame.as_ptr().cast();
+        let len = frame.len() as c_uint;
+        // SAFETY: As above.
+        unsafe { bindings::caif_kunit_send_directly(self.as_raw(), data, len, Some(freed)) }
+    }
+
     /// The counts.
     pub(crate) fn stats(&self) -> Stats {
         let mut raw = bindings::rtnl_link_stats64::default();

@@ -275,6 +275,7 @@ mod tests {
             record.begun(),
             "kicks that ended when the driver is gone"
         );
+        check_eq!(record.beside(), 0, "kicks beside others");
         Ok(())
     }
 

@@ -1,17 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Suite: a modem that does not return what it was sent.
+//! Suite: a modem that does not return what it was sent, and frames that are sent before the
+//! interface is up.
 //!
 //! What must not happen is waited for longer than it would take.
 
 use crate::{
+    abstractions::event::Event,
     control,
-    fake::Fake,
+    fake::{
+        Fake,
+        FakeOptions,
+        TIMEOUT_MS, //
+    },
     frames::frame,
     platform::{
         sleep,
         Sleep, //
     },
+    scope,
     traffic::{
         comes_back,
         Link, //
@@ -19,6 +26,13 @@ use crate::{
 };
 use kernel::{
     prelude::*,
+    sync::{
+        atomic::{
+            AtomicFlag,
+            Relaxed, //
+        },
+        Arc, //
+    },
     time::{
         Delta,
         Instant,
@@ -116,5 +130,58 @@ mod tests {
         works(lazy, &mut links[2])?;
         drop(links);
         comes_back(down, 1)
+    }
+
+    /// Nothing starts the timer then that is set up when the interface comes up.
+    #[test]
+    fn frame_that_is_sent_before_the_interface_is_up() -> Result {
+        let fake = Fake::attached(&FakeOptions::default())?;
+        let netdev = fake.netdev()?;
+        let early = [frame(1, 60)?, frame(2, 60)?];
+        check_eq!(netdev.send_directly(&early[0]), 0, "result of sending");
+        let mut link = Link::new(&fake)?;
+        link.tx.wait(1)?;
+        let head = link.tx.expect(&early[0])?.head;
+        link.tx.complete(head);
+        netdev.settle();
+        netdev.close();
+        check_eq!(netdev.send_directly(&early[1]), 0, "result of sending");
+        netdev.open()?;
+        link.tx.wait(1)?;
+        let head = link.tx.expect(&early[1])?.head;
+        link.tx.complete(head);
+        works(&fake, &mut link)
+    }
+
+    #[test]
+    fn frame_that_is_sent_while_the_interface_comes_up() -> Result {
+        let fake = Fake::attached(&FakeOptions::default())?;
+        let netdev = fake.netdev()?;
+        let first = frame(1, 60)?;
+        let sends = Arc::pin_init(Event::new(), GFP_KERNEL)?;
+        let up = AtomicFlag::new(false);
+        let early = fake.record().kick_of(1).once(
+            || {
+                sends.set();
+                Ok(control::spin_for(1000, || up.load(Relaxed)))
+            },
+            || {
+                let send = || {
+                    netdev.send_directly(&first);
+                };
+                scope::beside(&send, || {
+                    check!(sends.wait(TIMEOUT_MS), "no frame was sent");
+                    netdev.open()?;
+                    up.store(true, Relaxed);
+                    Ok(())
+                })?
+            },
+        )?;
+        // The timer may be started at its end.
+        check!(!early, "the interface is up while a frame is being sent");
+        let mut link = Link::new(&fake)?;
+        let head = link.tx.expect(&first)?.head;
+        link.tx.complete(head);
+        works(&fake, &mut link)
     }
 }

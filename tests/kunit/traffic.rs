@@ -134,13 +134,19 @@ pub(crate) fn passes(fake: &Fake) -> Result {
     Link::new(fake)?.pass(7)
 }
 
-/// Waits until the modem was recovered for the `times`th time, and passes frames each way.
-pub(crate) fn comes_back(fake: &Fake, times: u32) -> Result {
+/// Waits until the modem was recovered for the `times`th time, and from no other crash.
+pub(crate) fn is_recovered(fake: &Fake, times: u32) -> Result {
     check!(
         fake.record().wait(|record| record.is_up(times + 1)),
         "not recovered, attached {} times",
         fake.record().attaches()
     );
     check_eq!(control::crashes(fake), times, "crashes reported");
+    Ok(())
+}
+
+/// Does the same, and passes frames each way.
+pub(crate) fn comes_back(fake: &Fake, times: u32) -> Result {
+    is_recovered(fake, times)?;
     passes(fake)
 }

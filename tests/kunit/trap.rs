@@ -8,6 +8,7 @@
 use crate::{
     bindings,
     fake::Fake,
+    netdev::Netdev,
     scope::Point,
     vring::Location, //
 };
@@ -57,6 +58,17 @@ pub(crate) fn touching_virtqueue<R>(
     // SAFETY: The remote processor is valid.
     let place = unsafe { bindings::caif_kunit_vq_place(fake.rproc().as_raw(), id) };
     check!(!place.is_null(), "vring {id} has no notify id");
+    watching(place.cast(), size_of::<usize>() as u32, u32::MAX, f, body)
+}
+
+/// Does the same with the state of a network device, every time.
+pub(crate) fn touching_state<R>(
+    netdev: Netdev<'_>,
+    f: &(dyn Fn() + Sync),
+    body: impl FnOnce() -> Result<R>,
+) -> Result<R> {
+    // SAFETY: The device is registered.
+    let place = unsafe { bindings::caif_kunit_state_place(netdev.as_raw()) };
     watching(place.cast(), size_of::<usize>() as u32, u32::MAX, f, body)
 }
 
