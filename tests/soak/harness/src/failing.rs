@@ -129,3 +129,40 @@ pub fn poll(soak: &mut Soak, _cycles: u32) -> Result<Outcome> {
     outcome.note = format!("{failed} frames dropped and counted");
     Ok(outcome)
 }
+
+/// What makes the virtio device when a processor was started.
+const MAKES_DEVICE: &str = "rproc_vdev_do_start";
+const CRASH: &str = "/sys/kernel/debug/remoteproc/remoteproc*/crash";
+
+/// Lets a recovery fail when the firmware was loaded and the modem started. The board shuts the
+/// processor down and boots it again, by itself and once, which brings the link back.
+pub fn recovery(soak: &mut Soak, cycles: u32) -> Result<Outcome> {
+    inject(&mut soak.vm)?;
+    let out = soak.vm.guest.ok(&format!(
+        "grep -A1 ' {MAKES_DEVICE}$' /proc/kallsyms | cut -d' ' -f1"
+    ))?;
+    let [start, end] = out.lines().collect::<Vec<_>>()[..] else {
+        bail!("/proc/kallsyms does not tell where {MAKES_DEVICE} is: {out}")
+    };
+    let mut outcome = Outcome::default();
+    for cycle in 0..cycles {
+        let vm = &mut soak.vm;
+        let mark = vm.kernel.mark();
+        vm.guest.ok(&format!(
+            "cd /sys/kernel/debug/failslab && echo 0x{start} >require-start && \
+             echo 0x{end} >require-end && echo 1 >times && echo 100 >probability && \
+             echo 1 >$(echo {CRASH})"
+        ))?;
+        let came = vm
+            .kernel_says(mark, "the recovery failed, it is booted again")
+            .and_then(|_| vm.kernel_says(mark, "is now up"));
+        vm.guest
+            .ok("cd /sys/kernel/debug/failslab && echo 0 >probability && \
+             echo 0 >require-start && echo 0xffffffffffffffff >require-end")?;
+        came.with_context(|| format!("crash {cycle}"))?;
+        vm.guest.ok(COME_BACK).context("after the second boot")?;
+        outcome.cycles += 1;
+    }
+    outcome.note = "as many second boots".to_owned();
+    Ok(outcome)
+}

@@ -104,6 +104,13 @@ const PHASES: &[Phase] = &[
         short: 1,
         run: failing::poll,
     },
+    Phase {
+        name: "nomem-recovery",
+        what: "a recovery fails with a good file, the board boots again",
+        cycles: 20,
+        short: 2,
+        run: failing::recovery,
+    },
 ];
 
 /// The machine, and how much of its log was checked.
