@@ -7,7 +7,6 @@
 
 use crate::{
     abstractions::event::Event,
-    control,
     fake::TIMEOUT_MS, //
 };
 use core::ptr::{
@@ -16,7 +15,7 @@ use core::ptr::{
 };
 use kernel::{
     impl_has_work,
-    new_spinlock,
+    new_spinlock_irq,
     new_work,
     prelude::*,
     sync::{
@@ -29,7 +28,7 @@ use kernel::{
         rcu,
         Arc,
         Completion,
-        SpinLock, //
+        SpinLockIrq, //
     },
     workqueue::{
         self,
@@ -92,8 +91,8 @@ impl Point {
     ) -> Result<T> {
         let once = KBox::pin_init(
             pin_init!(Once {
-                f <- new_spinlock!(Some(f)),
-                result <- new_spinlock!(None),
+                f <- new_spinlock_irq!(Some(f)),
+                result <- new_spinlock_irq!(None),
                 event <- Event::new(),
             }),
             GFP_KERNEL,
@@ -103,7 +102,7 @@ impl Point {
             check!(once.event.wait(TIMEOUT_MS), "a point was not reached");
             Ok(())
         });
-        let result = control::with_irqs_off(|| once.result.lock().take());
+        let result = once.result.lock().take();
         // What went wrong at the point explains what went wrong after it.
         let result = result.unwrap_or(Err(ETIMEDOUT));
         match body {
@@ -171,20 +170,20 @@ impl WorkItem for Task {
 #[pin_data]
 struct Once<F, T> {
     #[pin]
-    f: SpinLock<Option<F>>,
+    f: SpinLockIrq<Option<F>>,
     #[pin]
-    result: SpinLock<Option<Result<T>>>,
+    result: SpinLockIrq<Option<Result<T>>>,
     #[pin]
     event: Event,
 }
 
 impl<F: FnOnce() -> Result<T> + Unpin, T: Unpin> Once<F, T> {
     fn run(&self) {
-        let Some(f) = control::with_irqs_off(|| self.f.lock().take()) else {
+        let Some(f) = self.f.lock().take() else {
             return;
         };
         let result = f();
-        control::with_irqs_off(|| *self.result.lock() = Some(result));
+        *self.result.lock() = Some(result);
         self.event.set();
     }
 }
