@@ -152,6 +152,10 @@ impl Reader {
         self.errors
             .extend(line.strip_prefix(ERROR).map(str::to_owned));
         if !self.running {
+            // The kernel's own boot says more that only looks bad.
+            if klog::is_bad(line) {
+                self.dirty.push(line.to_owned());
+            }
             return;
         }
         // Lines of a case are indented once, those of a suite not at all.
@@ -262,7 +266,7 @@ mod tests {
 }
 ";
     const GOOD: &str = "\
-[    0.100000] KASAN: a line of the boot
+[    0.100000] kasan: INFO: a line of the boot
 [    1.000000][    T1] caif-kunit: begin
 [    1.100000] KTAP version 1
 [    1.100000]     KTAP version 1
@@ -371,6 +375,12 @@ mod tests {
             );
             assert_eq!(failed, ["the kernel's log is not clean: 1 lines"], "{line}");
         }
+    }
+
+    #[test]
+    fn complaints_at_the_boot_fail() {
+        let failed = fails("kasan: INFO: a line", "WARNING: init/main.c:1 at a line");
+        assert_eq!(failed, ["the kernel's log is not clean: 1 lines"]);
     }
 
     #[test]

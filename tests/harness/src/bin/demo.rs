@@ -10,15 +10,15 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
-use harness::process::Process;
+use harness::{klog, process::Process};
 use nix::sys::signal::Signal;
 
 /// For a process to start or to end, on a busy machine.
 const SOON: Duration = Duration::from_secs(30);
 /// How the guest's init tells what its script ended with.
 const STATUS: &str = "init: status ";
-/// A line that the kernel prints at the end, whatever its log level.
-const REBOOT: &str = "reboot: Restarting system";
+/// The last that it puts into the kernel's log.
+const END: &str = "init: the end";
 
 /// Boots Linux in QEMU beside a modem process, and shows traffic.
 #[derive(Parser)]
@@ -69,6 +69,9 @@ fn run(args: &Args) -> Result<()> {
     );
     let mut command = Command::new(&args.run_vm);
     command.arg("--ivshmem").arg(&socket);
+    // Apart from what the script prints, and with all that the kernel says.
+    let log = dir.join("kernel.log");
+    command.arg("--log").arg(&log);
     command.args(["--run", "/demo.sh"]).arg(&args.initramfs);
     let status = show(Process::start("console", command, dir)?)?;
 
@@ -79,6 +82,8 @@ fn run(args: &Args) -> Result<()> {
     for line in modem.output.all().iter().skip(1) {
         println!("{line}");
     }
+    let log = std::fs::read(&log).context("the machine's console")?;
+    klog::check(&String::from_utf8_lossy(&log), END)?;
     match status.as_deref() {
         Some("0") => Ok(()),
         Some(status) => bail!("the demo failed inside the machine, with status {status}"),
@@ -105,7 +110,7 @@ fn show(mut machine: Process) -> Result<Option<String>> {
         at += 1;
         if let Some(text) = line.strip_prefix(STATUS) {
             status = Some(text.to_owned());
-        } else if !line.contains(REBOOT) {
+        } else {
             println!("{line}");
         }
     }
