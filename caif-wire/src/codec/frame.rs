@@ -4,8 +4,8 @@
 
 use core::fmt;
 
-use crate::bytes::{Full, Reader, Truncated, Writer};
-use crate::fcs;
+use super::bytes::{Full, Reader, Truncated, Writer};
+use super::fcs;
 
 /// Bytes that a frame adds to its body.
 pub const OVERHEAD: usize = 5;

@@ -5,8 +5,8 @@
 
 use core::fmt;
 
-use crate::bytes::{Full, Reader, Truncated, Writer};
-use crate::params::ServiceParams;
+use super::bytes::{Full, Reader, Truncated, Writer};
+use super::params::ServiceParams;
 
 const PAYLOAD: u8 = 0x00;
 const FLOW_ON: u8 = 0x80;

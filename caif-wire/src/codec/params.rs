@@ -3,8 +3,8 @@
 //! Parameters of a link set-up. The answer to a set-up repeats them byte for byte, so encoding
 //! parsed parameters gives the same bytes again.
 
-use crate::bytes::{Full, Reader, Truncated, Writer};
-use crate::control::ControlError;
+use super::bytes::{Full, Reader, Truncated, Writer};
+use super::control::ControlError;
 
 /// Longest name of an RFM volume, without its NUL.
 pub const MAX_VOLUME: usize = 15;

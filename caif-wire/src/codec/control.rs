@@ -5,8 +5,8 @@
 
 use core::fmt;
 
-use crate::bytes::{Full, Reader, Truncated, Writer};
-use crate::params::{LinkParams, ServiceParams, read_counted, write_counted};
+use super::bytes::{Full, Reader, Truncated, Writer};
+use super::params::{read_counted, write_counted, LinkParams, ServiceParams};
 
 const COMMAND: u8 = 0x0f;
 const ERROR: u8 = 0x10;
