@@ -38,6 +38,14 @@ pub mod ivshmem {
     pub mod table;
 }
 
+#[path = "../../../caif"]
+pub mod caif {
+    //! The parts of the protocol stack that do not use the kernel crate.
+
+    pub mod control;
+}
+pub use caif_wire;
+
 use core::borrow::BorrowMut;
 
 use link_config::{Direction, LinkConfig, CONFIG_SIZE};

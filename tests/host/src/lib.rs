@@ -56,8 +56,8 @@
 #![forbid(unsafe_code)]
 
 pub use kernel_pure::{
-    vring_chain, vring_driver, vring_half_stored, vring_layout, vring_mem, vring_news,
-    vring_reversed, vring_watch,
+    caif, caif_wire, vring_chain, vring_driver, vring_half_stored, vring_layout, vring_mem,
+    vring_news, vring_reversed, vring_watch,
 };
 
 pub mod differential;
