@@ -12,7 +12,3 @@
 mod codec;
 
 pub use codec::*;
-pub use control::{ControlError, Message};
-pub use data::{Data, DataError, Service};
-pub use frame::{Fcs, Frame, FrameError};
-pub use params::{LinkParams, ServiceParams};

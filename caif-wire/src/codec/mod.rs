@@ -31,6 +31,15 @@ pub mod fcs;
 pub mod frame;
 pub mod params;
 
+// A user that is no crate may find some of them unused.
+#[allow(unused_imports)]
+pub use self::{
+    control::{ControlError, Message},
+    data::{Data, DataError, Service},
+    frame::{Fcs, Frame, FrameError},
+    params::{LinkParams, ServiceParams},
+};
+
 /// Mux byte of the control channel; 1 to 255 are data channels.
 pub const CONTROL_CHANNEL: u8 = 0;
 

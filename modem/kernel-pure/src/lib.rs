@@ -43,7 +43,12 @@ pub mod caif {
     //! The parts of the protocol stack that do not use the kernel crate.
 
     pub mod control;
+    pub mod flow;
+    pub mod policy;
+    pub mod rfm;
 }
+#[path = "../../../abstractions/slot.rs"]
+pub mod slot;
 pub use caif_wire;
 
 use core::borrow::BorrowMut;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! Tests of the `vring_*.rs` files outside any kernel.
+//! Tests of the `vring_*.rs` files, and of the protocol stack's logic, outside any kernel.
 //!
 //! The files are built here exactly as the driver builds them, over plain memory
 //! ([`memory::Memory`]). Three things say what must come out: references that interpret the same
@@ -56,13 +56,14 @@
 #![forbid(unsafe_code)]
 
 pub use kernel_pure::{
-    caif, caif_wire, vring_chain, vring_driver, vring_half_stored, vring_layout, vring_mem,
+    caif, caif_wire, slot, vring_chain, vring_driver, vring_half_stored, vring_layout, vring_mem,
     vring_news, vring_reversed, vring_watch,
 };
 
 pub mod differential;
 pub mod memory;
 pub mod reference;
+pub mod stack;
 
 /// A number that the environment may give.
 pub fn from_env(name: &str, default: u64) -> u64 {

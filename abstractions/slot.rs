@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! A place for one object at a time, which others look up without a lock.
+//!
+//! Only the pointer is here, as a value: who counts the objects and when they are freed is the
+//! matter of the user. What makes the place safe to share is tested with this file: an object is
+//! published with all that was written to it before, and who takes it out again takes no other one.
+
+/// An atomic variable for the address of an object.
+pub trait Pointer {
+    /// The address.
+    type Address: Copy + PartialEq;
+
+    /// The address of no object.
+    const NONE: Self::Address;
+
+    /// Returns the address; what was written ahead of its [`replace`](Self::replace) can be read
+    /// after that.
+    fn load(&self) -> Self::Address;
+
+    /// Sets the address to `new` if it is `old`, and returns whether it was. If it was, all that
+    /// precedes is ordered ahead of all that follows.
+    fn replace(&self, old: Self::Address, new: Self::Address) -> bool;
+
+    /// Sets the address, and returns the old one; orders as [`replace`](Self::replace) does.
+    fn swap(&self, new: Self::Address) -> Self::Address;
+}
+
+/// A place that is empty or has an object.
+#[derive(Debug)]
+pub struct Slot<P: Pointer>(P);
+
+impl<P: Pointer> Slot<P> {
+    /// Makes a place, of a pointer that is [`NONE`](Pointer::NONE).
+    pub const fn new(pointer: P) -> Self {
+        Self(pointer)
+    }
+
+    /// Puts an object into the place if that is empty. Returns whether it was.
+    #[must_use]
+    pub fn publish(&self, object: P::Address) -> bool {
+        self.0.replace(P::NONE, object)
+    }
+
+    /// Returns the object in the place.
+    #[inline]
+    pub fn look_up(&self) -> Option<P::Address> {
+        Some(self.0.load()).filter(|object| *object != P::NONE)
+    }
+
+    /// Empties the place if this object is in it, and no other one. Returns whether it was: then it
+    /// is the caller's.
+    #[must_use]
+    pub fn take_back(&self, object: P::Address) -> bool {
+        object != P::NONE && self.0.replace(object, P::NONE)
+    }
+
+    /// Empties the place. Returns the object that was in it, which is the caller's.
+    #[must_use]
+    pub fn take(&self) -> Option<P::Address> {
+        Some(self.0.swap(P::NONE)).filter(|object| *object != P::NONE)
+    }
+}

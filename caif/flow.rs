@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! Whether payloads may be sent on a channel, and who is woken when they may again.
+//!
+//! The modem and the link can each say no. Payloads may be sent while neither does and the channel
+//! is not closed. All of it is one word of atomic bits, so that a sender looks at it without a lock.
+//!
+//! Those who change the word hold the channel's flow lock until they told the client what
+//! [`Flow::set`] returned, so that the client is told in the order of what happened, and the last
+//! that it is told is right. A sender that finds the flow off first says that it waits, then looks
+//! again, with a full barrier in between, and sleeps only then: either it finds the flow on, or
+//! who switches it on finds the sender and wakes it.
+
+#![forbid(unsafe_code)]
+#![deny(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
+/// A variable that several CPUs change: the kernel's `atomic_t`.
+pub trait Word {
+    /// Returns the value; no ordering.
+    fn load(&self) -> u32;
+
+    /// Sets the value to `new` if it is `old`, and returns whether it was. If it was, all that
+    /// precedes is ordered ahead of all that follows.
+    fn replace(&self, old: u32, new: u32) -> bool;
+}
+
+/// Who can switch the flow off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The modem, by a byte on the channel.
+    Modem = 1,
+    /// The link, whose device takes no more frames.
+    Link = 2,
+}
+
+/// The bits of both sides.
+const OFF: u32 = Side::Modem as u32 | Side::Link as u32;
+/// The channel is closed, for good.
+const CLOSED: u32 = 4;
+
+/// What the client is to be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tell {
+    /// Nothing: for senders nothing changed.
+    Nothing,
+    /// Payloads may not be sent any more.
+    Off,
+    /// Payloads may be sent again: wake who waits for that.
+    On,
+}
+
+/// Why a payload may not be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// The flow is off.
+    Off,
+    /// The channel is closed.
+    Closed,
+}
+
+/// The flow word of a channel.
+#[derive(Debug)]
+pub struct Flow<W: Word>(W);
+
+impl<W: Word> Flow<W> {
+    /// Starts with the flow on, of a word that is 0.
+    pub const fn new(word: W) -> Self {
+        Self(word)
+    }
+
+    /// Returns whether a payload may be sent.
+    #[inline]
+    pub fn check(&self) -> Result<(), Stopped> {
+        match self.0.load() {
+            0 => Ok(()),
+            word if word & CLOSED != 0 => Err(Stopped::Closed),
+            _ => Err(Stopped::Off),
+        }
+    }
+
+    /// Switches the flow on or off for one side. With the flow lock held, until the client was told.
+    #[must_use]
+    pub fn set(&self, side: Side, on: bool) -> Tell {
+        let bit = side as u32;
+        let old = self.update(|word| if on { word & !bit } else { word | bit });
+        let (was, is) = (old & OFF, if on { old & !bit } else { old | bit } & OFF);
+        match (was, is) {
+            _ if old & CLOSED != 0 => Tell::Nothing,
+            (0, 1..) => Tell::Off,
+            (1.., 0) => Tell::On,
+            _ => Tell::Nothing,
+        }
+    }
+
+    /// Closes the channel. Returns whether it was open: who closes it takes it out of its slot and
+    /// sees to the rest.
+    #[must_use]
+    pub fn close(&self) -> bool {
+        self.update(|word| word | CLOSED) & CLOSED == 0
+    }
+
+    /// Changes the word. Returns what it was.
+    fn update(&self, change: impl Fn(u32) -> u32) -> u32 {
+        loop {
+            let old = self.0.load();
+            let new = change(old);
+            if new == old || self.0.replace(old, new) {
+                return old;
+            }
+        }
+    }
+}

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! What the stack decides (`caif/policy.rs`), case by case.
+
+use vring_host_tests::caif::control::{Failure, Refusal, RequestError};
+use vring_host_tests::caif::flow::Stopped;
+use vring_host_tests::caif::policy::{
+    choose, connect, ip_mtu, max_payload, phyid, socket, wire_priority, Candidate, Choice, Connect,
+    Errno, Preference, Progress, SocketType,
+};
+use vring_host_tests::caif::rfm::SplitError;
+use vring_host_tests::caif_wire::Service;
+use Preference::{HighBandwidth, LowLatency};
+
+const fn link(ifindex: u32, up: bool, preference: Preference) -> Candidate {
+    Candidate {
+        ifindex,
+        up,
+        preference,
+    }
+}
+
+#[test]
+fn a_link_is_chosen() {
+    let links = [
+        link(3, false, LowLatency),
+        link(4, true, HighBandwidth),
+        link(5, true, LowLatency),
+        link(6, true, LowLatency),
+    ];
+    let chosen = |choice| choose(links.into_iter(), choice);
+    assert_eq!(chosen(Choice::Prefer(LowLatency)), Ok(2));
+    assert_eq!(chosen(Choice::Prefer(HighBandwidth)), Ok(1));
+    assert_eq!(chosen(Choice::Bound(6)), Ok(3));
+    // A link that is down is none, even if nothing else will do.
+    assert_eq!(chosen(Choice::Bound(3)), Err(Errno::NoDevice));
+    assert_eq!(chosen(Choice::Bound(7)), Err(Errno::NoDevice));
+    // Any link is better than none.
+    let high = [links[0], links[1]].into_iter();
+    assert_eq!(choose(high, Choice::Prefer(LowLatency)), Ok(1));
+    let down = [links[0]].into_iter();
+    assert_eq!(
+        choose(down, Choice::Prefer(LowLatency)),
+        Err(Errno::NoDevice)
+    );
+}
+
+#[test]
+fn a_preference_is_an_option() {
+    assert_eq!(Preference::from_option(0), Ok(HighBandwidth));
+    assert_eq!(Preference::from_option(1), Ok(LowLatency));
+    for value in [-1, 2, i32::MAX] {
+        assert_eq!(Preference::from_option(value), Err(Errno::Invalid));
+    }
+}
+
+#[test]
+fn links_have_numbers_of_their_own() {
+    assert_eq!(phyid(2, |_| false), Some(2));
+    assert_eq!(phyid(8, |_| false), Some(1));
+    assert_eq!(phyid(15, |id| id == 7), Some(1));
+    assert_eq!(phyid(u32::MAX, |id| id == 7), Some(1));
+    for ifindex in 0..16 {
+        let mut used = Vec::new();
+        while let Some(id) = phyid(ifindex, |id| used.contains(&id)) {
+            assert!((1..=7).contains(&id));
+            used.push(id);
+        }
+        assert_eq!(used.len(), 7, "{ifindex}");
+    }
+}
+
+#[test]
+fn priorities_are_upside_down_on_the_wire() {
+    let pairs = [
+        (0, 0x1f),
+        (1, 0x1f),
+        (4, 0x1c),
+        (7, 0x19),
+        (0x1f, 1),
+        (0x20, 1),
+        (0x101, 1),
+        (u32::MAX, 1),
+    ];
+    for (priority, wire) in pairs {
+        assert_eq!(wire_priority(priority), wire, "{priority}");
+    }
+}
+
+#[test]
+fn payloads_leave_room_for_headers() {
+    let headers = [
+        (Service::Vei, 4),
+        (Service::Util, 4),
+        (Service::Datagram, 7),
+        (Service::Rfm, 3),
+        (Service::Debug, 3),
+        (Service::Video, 7),
+    ];
+    for (service, header) in headers {
+        let least = header + 2;
+        assert_eq!(max_payload(service, 1000), Ok(1000 - least), "{service:?}");
+        assert_eq!(max_payload(service, least + 1), Ok(1), "{service:?}");
+        assert_eq!(max_payload(service, least), Err(Errno::NoDevice));
+        assert_eq!(max_payload(service, 0), Err(Errno::NoDevice));
+    }
+    assert_eq!(max_payload(Service::Datagram, 4096), Ok(1500));
+    // The length of a frame counts 65535 bytes, 3 of them around the body.
+    assert_eq!(max_payload(Service::Vei, 1 << 20), Ok(65531));
+    assert_eq!(max_payload(Service::Rfm, 1 << 20), Ok(65531));
+    assert_eq!(max_payload(Service::Debug, 1 << 20), Ok(65532));
+}
+
+#[test]
+fn an_interface_fits_its_link() {
+    assert_eq!(ip_mtu(1500, 4096), Ok(1500));
+    assert_eq!(ip_mtu(9000, 4096), Ok(1500));
+    assert_eq!(ip_mtu(1400, 4096), Ok(1400));
+    assert_eq!(ip_mtu(1500, 1000), Ok(991));
+    assert_eq!(ip_mtu(1500, 109), Ok(100));
+    assert_eq!(ip_mtu(1500, 108), Err(Errno::NoDevice));
+    assert_eq!(ip_mtu(1500, 5), Err(Errno::NoDevice));
+}
+
+#[test]
+fn each_failure_has_its_error() {
+    let pairs = [
+        (RequestError::Down.into(), Errno::NoDevice),
+        (RequestError::Full.into(), Errno::NoMemory),
+        (RequestError::Invalid.into(), Errno::Invalid),
+        (Refusal::ByModem.into(), Errno::Refused),
+        (Refusal::LinkIdZero.into(), Errno::Refused),
+        (Failure::TimedOut.into(), Errno::TimedOut),
+        (Failure::LinkDown.into(), Errno::Refused),
+        (Stopped::Off.into(), Errno::Again),
+        (Stopped::Closed.into(), Errno::Pipe),
+        (SplitError::TooShort.into(), Errno::Invalid),
+        (SplitError::TooLong.into(), Errno::MessageSize),
+        (SplitError::Mtu.into(), Errno::MessageSize),
+    ];
+    for (found, want) in pairs {
+        let found: Errno = found;
+        assert_eq!(found, want);
+    }
+}
+
+#[test]
+fn socket_complains_in_this_order() {
+    assert_eq!(socket(false, 9, 9), Err(Errno::NotPermitted));
+    assert_eq!(socket(true, 9, 9), Err(Errno::SocketType));
+    assert_eq!(socket(true, 2, 0), Err(Errno::SocketType));
+    assert_eq!(socket(true, 1, -1), Err(Errno::Protocol));
+    assert_eq!(socket(true, 5, 6), Err(Errno::Protocol));
+    assert_eq!(socket(true, 1, 0), Ok(SocketType::Stream));
+    assert_eq!(socket(true, 5, 5), Ok(SocketType::SeqPacket));
+}
+
+#[test]
+fn connect_goes_by_the_progress() {
+    for nonblocking in [false, true] {
+        for progress in [Progress::Idle, Progress::Refused, Progress::Lost] {
+            assert_eq!(connect(progress, nonblocking), Ok(Connect::Ask));
+        }
+        for progress in [Progress::Answered, Progress::Connected] {
+            assert_eq!(connect(progress, nonblocking), Err(Errno::IsConnected));
+        }
+    }
+    assert_eq!(connect(Progress::Asked, false), Ok(Connect::Wait));
+    assert_eq!(connect(Progress::Asked, true), Err(Errno::Already));
+}
