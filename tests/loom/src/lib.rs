@@ -14,6 +14,9 @@
 //! time ([`memory::Barrier`]), and the tests want each such ring to be caught, by a model that
 //! names what went wrong.
 //!
+//! The protocol stack shares words and addresses between CPUs, too, by traits that say how they order.
+//! Their models ([`models::flow`], [`models::slot`]) fail when any of that is missing ([`models::Lacks`]).
+//!
 //! What the model cannot tell: it knows no `dma_wmb()`, which orders stores but not loads, so
 //! that a write barrier that is too weak is the same to it as one that is strong enough; and
 //! loads are never done after later stores on their own.
@@ -21,7 +24,7 @@
 //! How to run: `cargo test --release -p vring-loom`, or `tests/host/run`, which counts these tests too.
 
 pub use kernel_pure::{
-    vring_chain, vring_driver, vring_layout, vring_mem, vring_news, vring_reversed,
+    caif, slot, vring_chain, vring_driver, vring_layout, vring_mem, vring_news, vring_reversed,
 };
 
 pub mod memory;

@@ -6,8 +6,10 @@
 //! nothing, sleeps for good. What is left then must have been notified.
 
 pub mod driver;
+pub mod flow;
 pub mod news;
 pub mod reversed;
+pub mod slot;
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
@@ -45,6 +47,28 @@ pub fn search(
     let plan = plan.clone();
     let features = Features { event_idx };
     search_with(preemptions, move || model(&plan, features))
+}
+
+/// What a variable that the protocol stack shares, or its user, can lack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lacks {
+    /// Nothing.
+    Nothing,
+    /// The order of what precedes and follows a change.
+    Order,
+    /// The order of what follows a look-up.
+    Acquire,
+    /// That nothing comes between comparing and changing.
+    Atomicity,
+    /// The comparison.
+    Identity,
+    /// The lock around a change and what is told of it.
+    Lock,
+}
+
+/// Searches a model of the protocol stack in all orders. Returns what went wrong in one of them.
+pub fn search_stack(model: fn(Lacks), lacks: Lacks) -> Result<(), String> {
+    search_with(None, move || model(lacks))
 }
 
 /// Searches what `model` does in all orders, or in those with so many preemptions. Returns what went
