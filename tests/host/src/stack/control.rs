@@ -70,8 +70,8 @@ enum Want<'a> {
     Ignored(Ignored),
 }
 
-/// How long the parameters at the start of `bytes` are; `None` if they are cut off or wrong. `all` is
-/// what those of an unknown service are.
+/// How long the parameters at the start of `bytes` are; `None` if they are cut off or wrong. Those of
+/// an unknown service have no end.
 fn params_len(bytes: &[u8]) -> Option<usize> {
     let len = match *bytes.first()? & 15 {
         1 | 3 => 3,
@@ -236,13 +236,15 @@ fn asked_for(number: u8, extra: &[u8; 255]) -> (LinkParams<'_>, bool) {
         },
         _ => ServiceParams::Debug,
     };
-    let (phyid, endpoint) = match number & 15 {
-        14 => (PHYID + 1, 0),
-        15 => (PHYID, 4),
-        _ => (PHYID, number >> 4 & 1),
+    let small = number >> 4 & 2;
+    let (phyid, endpoint, chtype) = match number & 15 {
+        14 => (PHYID + 1, 0, small),
+        15 if number & 0x10 != 0 => (PHYID, 4, small),
+        15 => (PHYID, 0, 16 | small),
+        _ => (PHYID, number >> 4 & 1, small),
     };
     let params = LinkParams {
-        chtype: number >> 4 & 2,
+        chtype,
         priority: 0x1c,
         phyid,
         endpoint,
