@@ -37,6 +37,19 @@ mounted_files() (
 	done
 )
 
+# What does not use the kernel crate and is built for user space as well: the files that the crate
+# kernel-pure mounts, and the codec.
+pure_files() {
+	awk '
+		/^ *#\[path = "/ { split($0, quoted, "\""); path = quoted[2]; sub(/^(\.\.\/)+/, "", path); next }
+		path && /^ *pub mod [a-z_]+;$/ { print path; path = "" }
+		path && /^ *pub mod [a-z_]+ \{$/ { folder = path; path = "" }
+		folder && /^}/ { folder = "" }
+		folder && /^ +pub mod [a-z_]+;$/ { sub(/^ +pub mod /, ""); sub(/;$/, ""); print folder "/" $0 ".rs" }
+	' "$TOP/modem/kernel-pure/src/lib.rs"
+	(cd "$TOP" && find caif-wire/src/codec -name '*.rs' ! -name mod.rs)
+}
+
 # All that the kernel builds and reads, of sources, and the kernel's documentation.
 kernel_sources() {
 	(

@@ -166,3 +166,136 @@ fn data_that_its_service_does_not_know() {
         Err(DataError::Truncated(_))
     ));
 }
+
+#[test]
+fn each_error_says_what_is_wrong() {
+    let full = Full { wanted: 3, left: 1 };
+    let cut = Truncated {
+        field: "linkid",
+        wanted: 1,
+        left: 0,
+    };
+    let service = Service::Vei;
+    let fcs = FrameError::BadFcs {
+        found: 1,
+        computed: 0xabcd,
+    };
+    let command = DataError::UnknownCommand {
+        service,
+        command: 0x83,
+    };
+    let texts: [(&dyn std::error::Error, &str); 15] = [
+        (&full, "the next 3 bytes do not fit, 1 are left"),
+        (&cut, "linkid takes 1 bytes, 0 are left"),
+        (
+            &FrameError::TooShort { length: 2 },
+            "frame length 2 is below 3",
+        ),
+        (&fcs, "frame check 0x0001 should be 0xabcd"),
+        (
+            &BuildError::BodyTooLong { len: 65533 },
+            "a body of 65533 bytes is above 65532",
+        ),
+        (
+            &BuildError::from(full),
+            "the next 3 bytes do not fit, 1 are left",
+        ),
+        (&ControlError::from(cut), "linkid takes 1 bytes, 0 are left"),
+        (
+            &ControlError::from(full),
+            "the next 3 bytes do not fit, 1 are left",
+        ),
+        (
+            &ControlError::BadVolume,
+            "an RFM volume is up to 15 bytes and a NUL",
+        ),
+        (
+            &ControlError::UnknownService { service: 7 },
+            "success for service 7, known are 1 to 6",
+        ),
+        (
+            &ControlError::TooManyParameters { len: 256 },
+            "256 bytes of parameters, allowed are 255",
+        ),
+        (&command, "command 0x83 is unknown on a Vei channel"),
+        (
+            &DataError::NotOnService { service },
+            "a Vei channel cannot carry this",
+        ),
+        (&DataError::from(cut), "linkid takes 1 bytes, 0 are left"),
+        (
+            &DataError::from(full),
+            "the next 3 bytes do not fit, 1 are left",
+        ),
+    ];
+    for (error, text) in texts {
+        assert_eq!(error.to_string(), text);
+    }
+}
+
+#[test]
+fn services_and_their_connections() {
+    let volume = b"C:";
+    let name = [0; 16];
+    let services = [
+        (ServiceParams::Vei, Some(Service::Vei), None),
+        (
+            ServiceParams::Video { connection: 2 },
+            Some(Service::Video),
+            Some(2),
+        ),
+        (ServiceParams::Debug, Some(Service::Debug), None),
+        (
+            ServiceParams::Datagram { connection: 3 },
+            Some(Service::Datagram),
+            Some(3),
+        ),
+        (
+            ServiceParams::Rfm {
+                connection: 4,
+                volume,
+            },
+            Some(Service::Rfm),
+            Some(4),
+        ),
+        (
+            ServiceParams::Util {
+                fifo_kb: 0,
+                fifo_bufs: 0,
+                name,
+                params: &[],
+            },
+            Some(Service::Util),
+            None,
+        ),
+        (
+            ServiceParams::Unknown {
+                service: 9,
+                rest: &[],
+            },
+            None,
+            None,
+        ),
+    ];
+    for (params, service, connection) in services {
+        assert_eq!(Service::of(&params), service);
+        assert_eq!(params.connection(), connection);
+    }
+    let flows = [
+        (Service::Vei, true, 1),
+        (Service::Video, false, 4),
+        (Service::Debug, false, 0),
+        (Service::Datagram, true, 4),
+        (Service::Rfm, false, 1),
+        (Service::Util, true, 1),
+    ];
+    for (service, flow, header) in flows {
+        assert_eq!(service.has_flow_control(), flow);
+        assert_eq!(service.header_len(), header);
+    }
+    for first in [0x02, 0x0a, 0xff] {
+        let body = [first];
+        let message = Message::parse(&body).unwrap();
+        assert_eq!(message.command(), first & 0x0f);
+    }
+}
