@@ -5,7 +5,7 @@
 //! Each target has an oracle of its own, so that more is found than panics: a reference that
 //! interprets the same accesses to the ring ([`reversed`], [`driver`]), formulas of the
 //! specification ([`layout`]), the way back ([`wire`]), the same question to another reader
-//! ([`table`]).
+//! ([`table`]), a model of what may happen ([`stack`]).
 //!
 //! How to run:
 //!
@@ -16,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 pub use vring_host_tests::reference::{driver, input, layout, reversed};
+pub use vring_host_tests::stack;
 
 pub mod table;
 pub mod wire;
@@ -24,9 +25,15 @@ pub mod wire;
 pub type Target = fn(&[u8]);
 
 /// All of them, by name: those of the folders in `corpus` and of the programs.
-pub const TARGETS: [(&str, Target); 5] = [
+pub const TARGETS: [(&str, Target); 7] = [
     ("caif_wire", wire::fuzz),
     ("resource_table", table::fuzz),
+    ("stack_control", |input| {
+        stack::control::fuzz(input);
+    }),
+    ("stack_rfm", |input| {
+        stack::rfm::fuzz(input);
+    }),
     ("vring_driver", |input| {
         driver::fuzz(input);
     }),

@@ -47,6 +47,16 @@ fn resource_table() {
 }
 
 #[test]
+fn stack_control() {
+    replay("stack_control");
+}
+
+#[test]
+fn stack_rfm() {
+    replay("stack_rfm");
+}
+
+#[test]
 fn vring_driver() {
     replay("vring_driver");
 }
