@@ -115,11 +115,13 @@ impl Point {
 /// Runs `f` in another task, which has begun when `body` does and has ended when this returns. May
 /// sleep.
 pub(crate) fn beside<R>(f: &(dyn Fn() + Sync), body: impl FnOnce() -> R) -> Result<R> {
+    // Not in the initializer, which is a closure that has a copy of `f`.
+    let call: *const Call = from_ref(&f).cast();
     let task = Arc::pin_init(
         pin_init!(Task {
             // INVARIANT: `f` and the reference to it live until the task has ended, which is waited
             // for below; code of the kernel does not unwind.
-            call: Atomic::new(from_ref(&f).cast()),
+            call: Atomic::new(call),
             begun <- Completion::new(),
             ended <- Completion::new(),
             work <- new_work!("caif_kunit_beside"),
