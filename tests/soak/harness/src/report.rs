@@ -64,7 +64,7 @@ impl Row {
             .unwrap_or_default();
         let result = if self.fault.is_some() { "FAIL" } else { "ok" };
         format!(
-            "{:12} {:54} {:6} {:8.1} s {:>10}  {:4} {recovery}{}",
+            "{:14} {:54} {:6} {:8.1} s {:>10}  {:4} {recovery}{}",
             self.phase,
             self.what,
             self.outcome.cycles,
@@ -92,7 +92,7 @@ fn quantiles(values: &[u32]) -> Option<String> {
 /// Prints the table and the faults.
 pub fn print(rows: &[Row]) {
     println!(
-        "\n{:12} {:54} {:>6} {:>10} {:>10}  result",
+        "\n{:14} {:54} {:>6} {:>10} {:>10}  result",
         "phase", "what", "cycles", "time", "memory"
     );
     for row in rows {
