@@ -164,11 +164,15 @@ mod tests {
             link.fill_and_return(SLOTS)?;
             check!(link.netdev.is_stopped(), "the queue is not stopped");
             link.tx.ring.publish();
-            link.netdev.poll_while_sending();
-            check!(
-                link.netdev.is_stopped(),
-                "slots are taken back while somebody sends"
-            );
+            // Kernels for one processor have no such lock; there netpoll itself does not poll while
+            // its processor sends (`netif_local_xmit_active()`).
+            if cfg!(CONFIG_SMP) {
+                link.netdev.poll_while_sending();
+                check!(
+                    link.netdev.is_stopped(),
+                    "slots are taken back while somebody sends"
+                );
+            }
             link.netdev.poll_without_budget();
             check!(!link.netdev.is_stopped(), "slots are not taken back");
             Ok(())
