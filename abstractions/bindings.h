@@ -11,6 +11,8 @@
 #include <linux/if_ether.h>
 #include <linux/io.h>
 #include <linux/netdevice.h>
+#include <linux/notifier.h>
+#include <linux/pkt_sched.h>
 #include <linux/platform_device.h>
 #include <linux/remoteproc.h>
 #include <linux/rtnetlink.h>
@@ -21,8 +23,10 @@
 #include <linux/virtio_ids.h>
 #include <linux/virtio_ring.h>
 #include <linux/workqueue.h>
+#include <net/rtnetlink.h>
 
 #include "helpers.h"
+#include "net/helpers.h"
 
 /* Exported to remoteproc drivers, but declared in none of the public headers. */
 irqreturn_t rproc_vq_interrupt(struct rproc *rproc, int vq_id);

@@ -125,11 +125,6 @@ bool helper_netdev_xmit_more(void)
 	return netdev_xmit_more();
 }
 
-void helper_dev_kfree_skb_any(struct sk_buff *skb)
-{
-	dev_kfree_skb_any(skb);
-}
-
 void helper_virtio_init_unregistered(struct virtio_device *vdev)
 {
 	spin_lock_init(&vdev->vqs_list_lock);

@@ -44,8 +44,6 @@ bool helper_netdev_xmit_more(void);
 /* With the lock of the transmit queue: none is sent any more afterwards. */
 void helper_netif_device_detach(struct net_device *dev);
 
-void helper_dev_kfree_skb_any(struct sk_buff *skb);
-
 /* Initializes of a zeroed device what its virtqueues use. */
 void helper_virtio_init_unregistered(struct virtio_device *vdev);
 /*

@@ -19,7 +19,7 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// `0` is a valid `struct sk_buff`, and we own a reference to it.
+/// `0` is a valid `struct sk_buff`, and we own the only reference to it.
 #[repr(transparent)]
 pub(crate) struct SkBuff(NonNull<bindings::sk_buff>);
 
@@ -31,7 +31,7 @@ impl SkBuff {
     ///
     /// # Safety
     ///
-    /// `ptr` must be a valid socket buffer, a reference to which passes to the new object.
+    /// `ptr` must be a valid socket buffer, the only reference to which passes to the new object.
     pub(super) unsafe fn from_raw(ptr: NonNull<bindings::sk_buff>) -> Self {
         // INVARIANT: By the safety requirements.
         Self(ptr)
@@ -69,7 +69,8 @@ impl SkBuff {
 
 impl Drop for SkBuff {
     fn drop(&mut self) {
+        let reason = bindings::skb_drop_reason_SKB_DROP_REASON_NOT_SPECIFIED;
         // SAFETY: By the type invariant we own a reference, which passes to the callee.
-        unsafe { bindings::helper_dev_kfree_skb_any(self.as_raw()) }
+        unsafe { bindings::dev_kfree_skb_any_reason(self.as_raw(), reason) }
     }
 }

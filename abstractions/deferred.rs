@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Tasks that run later, in process context.
+//!
+//! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
+
+use crate::abstractions::bindings;
+use kernel::{
+    container_of,
+    prelude::*,
+    sync::LockClassKey,
+    types::Opaque, //
+};
+
+/// Makes a [`Deferred`] with a class of its own for lockdep.
+macro_rules! new_deferred {
+    ($task:expr, $name:expr) => {
+        $crate::abstractions::deferred::Deferred::new($task, $name, kernel::static_lock_class!())
+    };
+}
+pub(crate) use new_deferred;
+
+/// What is to be done.
+pub(crate) trait Task: Send + Sync + 'static {
+    /// Does it. Process context: may sleep. Never runs twice at the same time.
+    fn run(&self);
+}
+
+#[pin_data(PinnedDrop)]
+#[repr(C)]
+struct Inner<T> {
+    #[pin]
+    work: Opaque<bindings::delayed_work>,
+    task: T,
+}
+
+/// A task, and when it is to run.
+///
+/// Dropping it waits for the task to end: that is for process context, without a lock that the task
+/// takes, and not for the task itself.
+pub(crate) struct Deferred<T: Task>(Pin<KBox<Inner<T>>>);
+
+// SAFETY: A delayed work can be used from any context, and the task is `Send` and `Sync`.
+unsafe impl<T: Task> Send for Deferred<T> {}
+
+// SAFETY: As for `Send`.
+unsafe impl<T: Task> Sync for Deferred<T> {}
+
+impl<T: Task> Deferred<T> {
+    /// Takes a task, which is not to run yet.
+    pub(crate) fn new(
+        task: T,
+        name: &'static CStr,
+        key: Pin<&'static LockClassKey>,
+    ) -> Result<Self> {
+        let inner = KBox::pin_init(
+            pin_init!(Inner {
+                work <- Opaque::ffi_init(|work| {
+                    // SAFETY: The place is valid for a delayed work, and name and key are static.
+                    unsafe {
+                        bindings::net_helper_init_delayed_work(
+                            work,
+                            Some(run::<T>),
+                            name.as_char_ptr(),
+                            key.as_ptr(),
+                        )
+                    }
+                }),
+                task,
+            }),
+            GFP_KERNEL,
+        )?;
+        Ok(Self(inner))
+    }
+
+    /// Runs the task in so many milliseconds, whatever was said before. If it is running, it runs
+    /// once more. Any context.
+    pub(crate) fn schedule(&self, ms: u32) {
+        // SAFETY: The work is initialized, and disabled before it is freed.
+        unsafe { bindings::net_helper_mod_delayed_work(self.0.work.get(), ms) }
+    }
+}
+
+#[pinned_drop]
+impl<T> PinnedDrop for Inner<T> {
+    fn drop(self: Pin<&mut Self>) {
+        // SAFETY: The work is initialized. The task neither runs nor is to run afterwards.
+        unsafe { bindings::disable_delayed_work_sync(self.work.get()) };
+    }
+}
+
+/// Runs a task.
+///
+/// # Safety
+///
+/// For the work of an [`Inner`].
+unsafe extern "C" fn run<T: Task>(work: *mut bindings::work_struct) {
+    // SAFETY: By the safety requirements.
+    let work = unsafe { container_of!(work, bindings::delayed_work, work) };
+    // CAST: `Opaque` is a transparent wrapper.
+    let work: *mut Opaque<bindings::delayed_work> = work.cast();
+    // SAFETY: As above.
+    let inner = unsafe { container_of!(work, Inner<T>, work) };
+    // SAFETY: The object is freed after the work was disabled, which waits for this function. Only
+    // the task is referred to, which nobody has a mutable reference to.
+    let task = unsafe { &(*inner).task };
+    task.run();
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What modules above network devices need that is a static inline or a macro
+ * in the kernel's headers. Each does what the function of its name does, unless
+ * said otherwise. The names differ from those in abstractions/helpers.h, since
+ * both files may be built into one kernel.
+ */
+#ifndef ABSTRACTIONS_NET_HELPERS_H
+#define ABSTRACTIONS_NET_HELPERS_H
+
+#include <linux/if_link.h>
+#include <linux/netdevice.h>
+#include <linux/refcount.h>
+#include <linux/skbuff.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+#include <net/rtnetlink.h>
+
+bool net_helper_refcount_inc_not_zero(refcount_t *count);
+
+void net_helper_spin_lock_bh(spinlock_t *lock);
+bool net_helper_spin_trylock_bh(spinlock_t *lock);
+void net_helper_spin_unlock_bh(spinlock_t *lock);
+
+void net_helper_init_delayed_work(struct delayed_work *work, void (*func)(struct work_struct *),
+				  const char *name, struct lock_class_key *key);
+/* Runs the work in so many milliseconds, also if it was to run earlier or later. */
+void net_helper_mod_delayed_work(struct delayed_work *work, unsigned int ms);
+
+void net_helper_dev_hold(struct net_device *dev);
+void net_helper_dev_put(struct net_device *dev);
+struct net *net_helper_dev_net(const struct net_device *dev);
+unsigned int net_helper_mtu(const struct net_device *dev);
+/* Whether the device is up, with a carrier. */
+bool net_helper_netif_works(const struct net_device *dev);
+/* Room that the device wants in front of a packet and behind it. */
+unsigned int net_helper_headroom(const struct net_device *dev);
+unsigned int net_helper_tailroom(const struct net_device *dev);
+void net_helper_set_room(struct net_device *dev, unsigned int head, unsigned int tail);
+void net_helper_netif_stop_queue(struct net_device *dev);
+void net_helper_netif_wake_queue(struct net_device *dev);
+
+void net_helper_count_rx(struct net_device *dev, unsigned int len);
+void net_helper_count_tx(struct net_device *dev, unsigned int len);
+void net_helper_count_rx_error(struct net_device *dev);
+void net_helper_count_rx_dropped(struct net_device *dev);
+void net_helper_count_tx_error(struct net_device *dev);
+void net_helper_count_tx_dropped(struct net_device *dev);
+
+/* The owner of the only reference, or NULL without memory; then the packet is freed. */
+struct sk_buff *net_helper_skb_share_check(struct sk_buff *skb);
+bool net_helper_pskb_may_pull(struct sk_buff *skb, unsigned int len);
+int net_helper_pskb_trim(struct sk_buff *skb, unsigned int len);
+void net_helper_skb_set_priority(struct sk_buff *skb, unsigned int priority);
+/* Makes the packet linear and its buffer private, with such room around it. */
+int net_helper_skb_make_room(struct sk_buff *skb, unsigned int head, unsigned int tail);
+/* Sends a packet of the given type by a device, and returns what dev_queue_xmit() does. */
+int net_helper_xmit(struct sk_buff *skb, struct net_device *dev, u16 protocol);
+/* Lets a device receive a packet that another one received. */
+void net_helper_receive(struct sk_buff *skb, struct net_device *dev, u16 protocol);
+struct sk_buff *net_helper_alloc_skb(unsigned int head, unsigned int len, unsigned int tail);
+
+/* Unregisters a device, unless that was begun. RTNL must be held. */
+void net_helper_unregister(struct net_device *dev);
+/* The device of IFLA_LINK, NULL if there is no such attribute, or an error. */
+struct net_device *net_helper_newlink_lower(struct rtnl_newlink_params *params);
+/* Undoes all netdev_upper_dev_link() of an upper device. RTNL must be held. */
+void net_helper_unlink_lowers(struct net_device *dev);
+int net_helper_set_mtu(struct net_device *dev, unsigned int mtu);
+void net_helper_set_lltx(struct net_device *dev);
+
+/* Payload of an attribute of @data, NULL if it is not there or shorter than @len. */
+const void *net_helper_attr(struct nlattr **data, unsigned int type, unsigned int len);
+size_t net_helper_nla_total_size(unsigned int len);
+
+#endif

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Network devices, whoever they belong to: nothing here touches their private data.
+//!
+//! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
+
+use super::skbuff::SkBuff;
+use crate::abstractions::bindings;
+use core::{
+    marker::PhantomData,
+    ops::Deref,
+    ptr::NonNull, //
+};
+use kernel::{
+    error::to_result,
+    prelude::*,
+    types::{
+        NotThreadSafe,
+        Opaque, //
+    }, //
+};
+
+/// A network namespace, to be told from others only: it may be gone.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NetId(*const bindings::net);
+
+// SAFETY: The pointer is compared, never followed.
+unsafe impl Send for NetId {}
+
+// SAFETY: As for `Send`.
+unsafe impl Sync for NetId {}
+
+impl NetId {
+    /// Describes a namespace.
+    pub(crate) fn new(net: *const bindings::net) -> Self {
+        Self(net)
+    }
+}
+
+/// Proof that this task holds RTNL.
+pub(crate) struct Rtnl<'a>(PhantomData<&'a ()>, NotThreadSafe);
+
+impl Rtnl<'_> {
+    /// Describes a context in which RTNL is held.
+    ///
+    /// # Safety
+    ///
+    /// This task must hold RTNL as long as the value exists.
+    pub(super) unsafe fn assume_held() -> Self {
+        Self(PhantomData, NotThreadSafe)
+    }
+
+    /// Takes RTNL, unless somebody holds it. Process context.
+    pub(crate) fn try_lock() -> Option<RtnlGuard> {
+        // SAFETY: There are no requirements.
+        let taken = unsafe { bindings::rtnl_trylock() } != 0;
+        // Not made before it is known that RTNL was taken: dropping it releases RTNL.
+        taken.then(|| RtnlGuard(Rtnl(PhantomData, NotThreadSafe)))
+    }
+}
+
+/// RTNL, held until this is dropped.
+pub(crate) struct RtnlGuard(Rtnl<'static>);
+
+impl RtnlGuard {
+    /// Returns the proof.
+    pub(crate) fn rtnl(&self) -> &Rtnl<'static> {
+        &self.0
+    }
+}
+
+impl Drop for RtnlGuard {
+    fn drop(&mut self) {
+        // SAFETY: The guard holds RTNL.
+        unsafe { bindings::rtnl_unlock() }
+    }
+}
+
+/// What there is to count of a packet.
+#[derive(Clone, Copy)]
+pub(crate) enum Outcome {
+    /// It cannot be right.
+    Error,
+    /// It is right, but could not be handled.
+    Dropped,
+}
+
+/// A network device.
+///
+/// # Invariants
+///
+/// It is allocated, and was registered.
+#[repr(transparent)]
+pub(crate) struct Netdev(Opaque<bindings::net_device>);
+
+// SAFETY: The methods are synchronized by the network core.
+unsafe impl Sync for Netdev {}
+
+impl Netdev {
+    /// Borrows a network device.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` must be a network device as the type invariant says for all of `'a`.
+    pub(super) unsafe fn from_raw<'a>(ptr: *mut bindings::net_device) -> &'a Self {
+        // SAFETY: By the safety requirements; the type is a transparent wrapper.
+        // INVARIANT: By the safety requirements.
+        unsafe { &*ptr.cast() }
+    }
+
+    /// Returns the C object.
+    pub(super) fn as_raw(&self) -> *mut bindings::net_device {
+        self.0.get()
+    }
+
+    /// Returns a counted reference. The device cannot end before it is dropped.
+    pub(crate) fn hold(&self) -> NetdevRef {
+        // SAFETY: By the type invariant, the device is valid.
+        unsafe { bindings::net_helper_dev_hold(self.as_raw()) };
+        // INVARIANT: The reference was just counted.
+        NetdevRef(self.into())
+    }
+
+    /// Returns the hardware type, `ARPHRD_*`.
+    pub(crate) fn hw_type(&self) -> u16 {
+        // SAFETY: By the type invariant, the device is valid; only an address is taken.
+        let hw_type = unsafe { &raw const (*self.as_raw()).type_ };
+        // SAFETY: As above; it may change at any time, as a whole.
+        unsafe { hw_type.read_volatile() }
+    }
+
+    /// Returns the number of the device in its namespace.
+    pub(crate) fn index(&self) -> u32 {
+        // SAFETY: By the type invariant, the device is valid; only an address is taken.
+        let index = unsafe { &raw const (*self.as_raw()).ifindex };
+        // SAFETY: As above; it may change at any time, as a whole.
+        let index = unsafe { index.read_volatile() };
+        // CAST: The core assigns positive numbers only.
+        index as u32
+    }
+
+    /// Returns the size of the largest packet.
+    pub(crate) fn mtu(&self) -> u32 {
+        // SAFETY: By the type invariant, the device is valid.
+        unsafe { bindings::net_helper_mtu(self.as_raw()) }
+    }
+
+    /// Returns the namespace.
+    pub(crate) fn net(&self) -> NetId {
+        // SAFETY: By the type invariant, the device is valid.
+        NetId::new(unsafe { bindings::net_helper_dev_net(self.as_raw()) })
+    }
+
+    /// Returns whether the device is up and has a carrier.
+    pub(crate) fn works(&self) -> bool {
+        // SAFETY: By the type invariant, the device is valid.
+        unsafe { bindings::net_helper_netif_works(self.as_raw()) }
+    }
+
+    /// Returns the room that the device wants in front of a packet.
+    pub(crate) fn headroom(&self) -> u32 {
+        // SAFETY: By the type invariant, the device is valid.
+        unsafe { bindings::net_helper_headroom(self.as_raw()) }
+    }
+
+    /// Returns the room that the device wants behind a packet.
+    pub(crate) fn tailroom(&self) -> u32 {
+        // SAFETY: By the type invariant, the device is valid.
+        unsafe { bindings::net_helper_tailroom(self.as_raw()) }
+    }
+
+    /// Sets the room that the device wants in front of a packet and behind it.
+    pub(crate) fn set_room(&self, head: u32, tail: u32) {
+        // SAFETY: By the type invariant, the device is valid.
+        unsafe { bindings::net_helper_set_room(self.as_raw(), head, tail) }
+    }
+
+    /// Sets the size of the largest packet.
+    pub(crate) fn set_mtu(&self, mtu: u32, _rtnl: &Rtnl<'_>) -> Result {
+        // SAFETY: By the type invariant, the device is valid; RTNL is held.
+        to_result(unsafe { bindings::net_helper_set_mtu(self.as_raw(), mtu) })
+    }
+
+    /// Sets the carrier on. Any context.
+    pub(crate) fn carrier_on(&self) {
+        // SAFETY: By the type invariant, the device is valid.
+        unsafe { bindings::netif_carrier_on(self.as_raw()) }
+    }
+
+    /// Sets the carrier off. Any context.
+    pub(crate) fn carrier_off(&self) {
+        // SAFETY: By the type invariant, the device is valid.
+        unsafe { bindings::netif_carrier_off(self.as_raw()) }
+    }
+
+    /// Keeps the network stack from sending. Any context.
+    pub(crate) fn stop_queue(&self) {
+        // SAFETY: By the type invariant, the device is valid.
+        unsafe { bindings::net_helper_netif_stop_queue(self.as_raw()) }
+    }
+
+    /// Lets the network stack send. Any context.
+    pub(crate) fn wake_queue(&self) {
+        // SAFETY: By the type invariant, the device is valid.
+        unsafe { bindings::net_helper_netif_wake_queue(self.as_raw()) }
+    }
+
+    /// Takes the device off those that it is above of.
+    pub(crate) fn unlink_lowers(&self, _rtnl: &Rtnl<'_>) {
+        // SAFETY: By the type invariant, the device is valid; RTNL is held.
+        unsafe { bindings::net_helper_unlink_lowers(self.as_raw()) }
+    }
+
+    /// Unregisters the device, unless that was begun. May sleep.
+    pub(crate) fn unregister(&self, _rtnl: &Rtnl<'_>) {
+        // SAFETY: By the type invariant, the device is valid; RTNL is held.
+        unsafe { bindings::net_helper_unregister(self.as_raw()) }
+    }
+
+    /// Sends a packet of a protocol, `ETH_P_*`. With interrupts enabled.
+    pub(crate) fn transmit(&self, skb: SkBuff, protocol: u16) -> Result {
+        // SAFETY: The device is valid, and the packet passes to the callee.
+        let ret = unsafe { bindings::net_helper_xmit(skb.into_raw(), self.as_raw(), protocol) };
+        match ret {
+            0 => Ok(()),
+            // A code of the queueing discipline: the packet was dropped, or another one was.
+            1.. => Err(ENOBUFS),
+            error => to_result(error),
+        }
+    }
+
+    /// Lets the device receive a packet of a protocol, `ETH_P_*`. With bottom halves off.
+    pub(crate) fn receive(&self, skb: SkBuff, protocol: u16) {
+        // SAFETY: The device is valid, and the packet passes to the callee.
+        unsafe { bindings::net_helper_receive(skb.into_raw(), self.as_raw(), protocol) }
+    }
+
+    /// Counts a packet of so many bytes as received, if the device has counters for each CPU. With
+    /// bottom halves off.
+    pub(crate) fn count_rx(&self, len: u32) {
+        // SAFETY: By the type invariant, the device is valid.
+        unsafe { bindings::net_helper_count_rx(self.as_raw(), len) }
+    }
+
+    /// Counts a packet of so many bytes as sent, as [`count_rx`](Self::count_rx) does.
+    pub(crate) fn count_tx(&self, len: u32) {
+        // SAFETY: By the type invariant, the device is valid.
+        unsafe { bindings::net_helper_count_tx(self.as_raw(), len) }
+    }
+
+    /// Counts a received packet that was wrong or lost.
+    pub(crate) fn count_rx_fault(&self, outcome: Outcome) {
+        match outcome {
+            // SAFETY: By the type invariant, the device is valid.
+            Outcome::Error => unsafe { bindings::net_helper_count_rx_error(self.as_raw()) },
+            // SAFETY: As above.
+            Outcome::Dropped => unsafe { bindings::net_helper_count_rx_dropped(self.as_raw()) },
+        }
+    }
+
+    /// Counts a packet that was not sent.
+    pub(crate) fn count_tx_fault(&self, outcome: Outcome) {
+        match outcome {
+            // SAFETY: By the type invariant, the device is valid.
+            Outcome::Error => unsafe { bindings::net_helper_count_tx_error(self.as_raw()) },
+            // SAFETY: As above.
+            Outcome::Dropped => unsafe { bindings::net_helper_count_tx_dropped(self.as_raw()) },
+        }
+    }
+}
+
+/// A counted reference to a network device, which cannot end before it is dropped.
+///
+/// # Invariants
+///
+/// The reference is counted.
+pub(crate) struct NetdevRef(NonNull<Netdev>);
+
+// SAFETY: A reference may be dropped by anybody.
+unsafe impl Send for NetdevRef {}
+
+// SAFETY: `Netdev` is `Sync`.
+unsafe impl Sync for NetdevRef {}
+
+impl Deref for NetdevRef {
+    type Target = Netdev;
+
+    fn deref(&self) -> &Netdev {
+        // SAFETY: By the type invariant, the device is valid.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl Drop for NetdevRef {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant, the reference is counted; it ends here.
+        unsafe { bindings::net_helper_dev_put(self.as_raw()) }
+    }
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! News of network devices, in all namespaces.
+//!
+//! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
+
+use super::netdev::{
+    Netdev,
+    Rtnl, //
+};
+use crate::abstractions::bindings;
+use kernel::{
+    container_of,
+    error::to_result,
+    prelude::*,
+    types::Opaque, //
+};
+
+/// What became of a device.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// It is there, or it is in this namespace now.
+    Register,
+    /// It is up, or down, or its carrier changed.
+    State,
+    /// It is about to go down.
+    GoingDown,
+    /// It has another hardware type.
+    Type,
+    /// It goes, or moves to another namespace.
+    Unregister,
+}
+
+/// What is told of devices.
+pub(crate) trait Listener: Send + Sync + 'static {
+    /// Takes note of an event. Process context with RTNL: may sleep.
+    fn event(&self, event: Event, dev: &Netdev, rtnl: &Rtnl<'_>);
+}
+
+#[pin_data(PinnedDrop)]
+#[repr(C)]
+struct Inner<L> {
+    #[pin]
+    block: Opaque<bindings::notifier_block>,
+    listener: L,
+}
+
+/// A listener that is registered. It is told of all devices that are there, and when it is dropped,
+/// that they went. Both are for process context without RTNL: they sleep.
+pub(crate) struct Notifier<L: Listener>(
+    #[expect(dead_code, reason = "dropped")] Pin<KBox<Inner<L>>>,
+);
+
+// SAFETY: The registration may end on any thread, and the listener is `Send`.
+unsafe impl<L: Listener> Send for Notifier<L> {}
+
+// SAFETY: Nothing can be done with a shared reference.
+unsafe impl<L: Listener> Sync for Notifier<L> {}
+
+impl<L: Listener> Notifier<L> {
+    /// Registers a listener.
+    pub(crate) fn new(listener: L) -> Result<Self> {
+        let raw = bindings::notifier_block {
+            notifier_call: Some(call::<L>),
+            ..pin_init::zeroed()
+        };
+        let inner = KBox::try_pin_init(
+            try_pin_init!(Inner {
+                block: Opaque::new(raw),
+                listener,
+                // SAFETY: The object stays where it is until it is unregistered; if this fails,
+                // nobody knows of it.
+                _: { to_result(unsafe { bindings::register_netdevice_notifier(block.get()) })? },
+            }? Error),
+            GFP_KERNEL,
+        )?;
+        Ok(Self(inner))
+    }
+}
+
+#[pinned_drop]
+impl<L> PinnedDrop for Inner<L> {
+    fn drop(self: Pin<&mut Self>) {
+        // It cannot fail: the block is registered.
+        // SAFETY: It was registered when it had been made. The listener does not run afterwards.
+        unsafe { bindings::unregister_netdevice_notifier(self.block.get()) };
+    }
+}
+
+/// Tells a listener.
+///
+/// # Safety
+///
+/// For the chain of network devices, with the `block` of an [`Inner`].
+unsafe extern "C" fn call<L: Listener>(
+    block: *mut bindings::notifier_block,
+    action: c_ulong,
+    info: *mut c_void,
+) -> c_int {
+    let event = match u32::try_from(action) {
+        Ok(bindings::netdev_cmd_NETDEV_REGISTER) => Event::Register,
+        Ok(
+            bindings::netdev_cmd_NETDEV_UP
+            | bindings::netdev_cmd_NETDEV_DOWN
+            | bindings::netdev_cmd_NETDEV_CHANGE,
+        ) => Event::State,
+        Ok(bindings::netdev_cmd_NETDEV_GOING_DOWN) => Event::GoingDown,
+        Ok(bindings::netdev_cmd_NETDEV_POST_TYPE_CHANGE) => Event::Type,
+        Ok(bindings::netdev_cmd_NETDEV_UNREGISTER) => Event::Unregister,
+        _ => return NOTIFY_DONE,
+    };
+    // CAST: `Opaque` is a transparent wrapper.
+    let block: *mut Opaque<bindings::notifier_block> = block.cast();
+    // SAFETY: By the safety requirements.
+    let inner = unsafe { container_of!(block, Inner<L>, block) };
+    // SAFETY: The object is freed after it was unregistered, which waits for this function. Only
+    // the listener is referred to, which nobody has a mutable reference to.
+    let listener = unsafe { &(*inner).listener };
+    let info: *mut bindings::netdev_notifier_info = info.cast();
+    // SAFETY: By the safety requirements, it is such a structure.
+    let dev = unsafe { (*info).dev };
+    // SAFETY: The device is registered, and is not freed before the chain has ended.
+    let dev = unsafe { Netdev::from_raw(dev) };
+    // SAFETY: The chain is called with RTNL held, for the events above.
+    let rtnl = unsafe { Rtnl::assume_held() };
+    listener.event(event, dev, &rtnl);
+    NOTIFY_DONE
+}
+
+/// The listener does not object.
+const NOTIFY_DONE: c_int = bindings::NOTIFY_DONE as c_int;

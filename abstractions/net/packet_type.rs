@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Handlers of what a network device receives of one protocol.
+//!
+//! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
+
+use super::{
+    netdev::{
+        Netdev,
+        NetdevRef, //
+    },
+    skbuff::SkBuff, //
+};
+use crate::abstractions::bindings;
+use core::ptr::NonNull;
+use kernel::{
+    container_of,
+    prelude::*,
+    types::Opaque, //
+};
+
+/// What handles packets.
+pub(crate) trait Handler: Send + Sync + 'static {
+    /// Handles a packet, which starts behind the header of the link. In softirq context or with
+    /// bottom halves off, inside a read section of RCU; on several CPUs at the same time.
+    fn receive(&self, dev: &Netdev, skb: SkBuff);
+}
+
+#[pin_data(PinnedDrop)]
+#[repr(C)]
+struct Inner<H> {
+    #[pin]
+    packet_type: Opaque<bindings::packet_type>,
+    handler: H,
+    _dev: NetdevRef,
+}
+
+/// A handler that is registered. Dropping it waits for the handler to end: that is for process
+/// context.
+///
+/// # Invariants
+///
+/// The handler is registered for the device.
+pub(crate) struct PacketType<H: Handler>(
+    #[expect(dead_code, reason = "dropped")] Pin<KBox<Inner<H>>>,
+);
+
+// SAFETY: The registration may end on any thread, and the handler is `Send`.
+unsafe impl<H: Handler> Send for PacketType<H> {}
+
+// SAFETY: Nothing can be done with a shared reference.
+unsafe impl<H: Handler> Sync for PacketType<H> {}
+
+impl<H: Handler> PacketType<H> {
+    /// Registers a handler for a protocol, `ETH_P_*`, of a device. Process context.
+    pub(crate) fn new(dev: &Netdev, protocol: u16, handler: H) -> Result<Self> {
+        let raw = bindings::packet_type {
+            type_: protocol.to_be(),
+            dev: dev.as_raw(),
+            func: Some(receive::<H>),
+            ..pin_init::zeroed()
+        };
+        let inner = KBox::pin_init(
+            pin_init!(Inner {
+                packet_type: Opaque::new(raw),
+                handler,
+                _dev: dev.hold(),
+            }),
+            GFP_KERNEL,
+        )?;
+        // SAFETY: The object stays where it is until it is removed, and the device until after
+        // that.
+        unsafe { bindings::dev_add_pack(inner.packet_type.get()) };
+        // INVARIANT: It was just registered.
+        Ok(Self(inner))
+    }
+}
+
+#[pinned_drop]
+impl<H> PinnedDrop for Inner<H> {
+    fn drop(self: Pin<&mut Self>) {
+        // SAFETY: It was registered when it had been made; the handler does not run afterwards.
+        unsafe { bindings::dev_remove_pack(self.packet_type.get()) };
+    }
+}
+
+/// Handles a packet.
+///
+/// # Safety
+///
+/// For the network core, with the `packet_type` of an [`Inner`].
+unsafe extern "C" fn receive<H: Handler>(
+    skb: *mut bindings::sk_buff,
+    dev: *mut bindings::net_device,
+    packet_type: *mut bindings::packet_type,
+    _orig_dev: *mut bindings::net_device,
+) -> c_int {
+    // CAST: `Opaque` is a transparent wrapper.
+    let packet_type: *mut Opaque<bindings::packet_type> = packet_type.cast();
+    // SAFETY: By the safety requirements.
+    let inner = unsafe { container_of!(packet_type, Inner<H>, packet_type) };
+    // SAFETY: The object is freed after its removal, which waits for this function. Only the
+    // handler is referred to, which nobody has a mutable reference to.
+    let handler = unsafe { &(*inner).handler };
+    // SAFETY: The device delivers a packet: it is registered until this read section of RCU ends.
+    let dev = unsafe { Netdev::from_raw(dev) };
+    // SAFETY: The core passes a packet, and with it a reference, which `skb_share_check()` may
+    // trade for another.
+    let skb = unsafe { bindings::net_helper_skb_share_check(skb) };
+    if let Some(skb) = NonNull::new(skb) {
+        // SAFETY: The reference passes to the new object.
+        handler.receive(dev, unsafe { SkBuff::from_raw(skb) });
+    }
+    0
+}

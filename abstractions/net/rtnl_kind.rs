@@ -1,0 +1,503 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Kinds of virtual network devices, which rtnetlink makes.
+//!
+//! C header: [`include/net/rtnetlink.h`](srctree/include/net/rtnetlink.h)
+
+use super::{
+    netdev::{
+        Netdev,
+        NetdevRef,
+        Rtnl, //
+    },
+    skbuff::SkBuff, //
+};
+use crate::abstractions::{
+    bindings,
+    rcu::{
+        RcuArc,
+        RcuSlot, //
+    }, //
+};
+use core::{
+    marker::PhantomData,
+    ptr::{
+        null_mut,
+        NonNull, //
+    }, //
+};
+use kernel::{
+    error::{
+        from_err_ptr,
+        from_result,
+        to_result, //
+    },
+    prelude::*,
+    sync::rcu,
+    types::Opaque, //
+};
+
+/// What an attribute of `IFLA_INFO_DATA` is.
+#[derive(Clone, Copy)]
+pub(crate) enum Attribute {
+    /// There is none of this number.
+    None,
+    /// A byte.
+    U8,
+    /// An integer of 32 bits.
+    U32,
+}
+
+/// The attributes of a message for a device.
+pub(crate) struct Attributes<'a> {
+    data: *mut *mut bindings::nlattr,
+    kinds: &'static [Attribute],
+    _phantom: PhantomData<&'a ()>,
+}
+
+impl Attributes<'_> {
+    /// Describes the attributes that a callback of the kind `V` was given.
+    ///
+    /// # Safety
+    ///
+    /// `data` must be NULL or an array of validated attributes for the policy of `V`, for as long
+    /// as the value exists.
+    unsafe fn new<V: VirtualNetdev>(data: *mut *mut bindings::nlattr) -> Self {
+        Self {
+            data,
+            kinds: V::ATTRIBUTES,
+            _phantom: PhantomData,
+        }
+    }
+
+    /// Returns the payload of an attribute that is there, if it is of `N` bytes or more.
+    fn payload<const N: usize>(&self, number: usize) -> Option<[u8; N]> {
+        if number >= self.kinds.len() {
+            return None;
+        }
+        let number = u32::try_from(number).ok()?;
+        let len = u32::try_from(N).ok()?;
+        // SAFETY: The array is as long as `kinds`, by the policy of the kind.
+        let payload = unsafe { bindings::net_helper_attr(self.data, number, len) };
+        let payload: NonNull<[u8; N]> = NonNull::new(payload.cast_mut())?.cast();
+        // SAFETY: It is valid for as many bytes.
+        Some(unsafe { payload.read() })
+    }
+
+    /// Returns the value of an attribute of a byte or more.
+    pub(crate) fn u8(&self, number: usize) -> Option<u8> {
+        self.payload(number).map(u8::from_ne_bytes)
+    }
+
+    /// Returns the value of an attribute of four bytes or more.
+    pub(crate) fn u32(&self, number: usize) -> Option<u32> {
+        self.payload(number).map(u32::from_ne_bytes)
+    }
+}
+
+/// The part of a message that describes a device.
+pub(crate) struct Description<'a>(*mut bindings::sk_buff, PhantomData<&'a ()>);
+
+impl Description<'_> {
+    /// Adds an attribute.
+    fn put<const N: usize>(&mut self, number: u16, payload: [u8; N]) -> Result {
+        let len = c_int::try_from(N)?;
+        // SAFETY: The message is valid, and the function checks that there is room.
+        to_result(unsafe { bindings::nla_put(self.0, number.into(), len, payload.as_ptr().cast()) })
+    }
+
+    /// Adds an attribute of a byte.
+    pub(crate) fn put_u8(&mut self, number: u16, value: u8) -> Result {
+        self.put(number, value.to_ne_bytes())
+    }
+
+    /// Adds an attribute of four bytes.
+    pub(crate) fn put_u32(&mut self, number: u16, value: u32) -> Result {
+        self.put(number, value.to_ne_bytes())
+    }
+}
+
+/// A kind of device, and what a device of it consists of.
+///
+/// But for [`transmit`](Self::transmit) all run in process context with RTNL held, and may sleep.
+pub(crate) trait VirtualNetdev: Send + Sync + Sized + 'static {
+    /// Name of the kind, which names of devices begin with by default.
+    const KIND: &'static CStr;
+    /// Hardware type, `ARPHRD_*`.
+    const HW_TYPE: u16;
+    /// `IFF_*`.
+    const FLAGS: u32;
+    /// Packets that the queueing discipline may hold.
+    const TX_QUEUE_LEN: u32;
+    /// MTU to begin with, the smallest and the largest.
+    const MTU: u32;
+    /// Smallest MTU.
+    const MIN_MTU: u32;
+    /// Largest MTU.
+    const MAX_MTU: u32;
+    /// The attributes of the kind, by number.
+    const ATTRIBUTES: &'static [Attribute];
+
+    /// Makes a device, above another one if that was asked for.
+    fn create(attributes: &Attributes<'_>, lower: Option<&Netdev>) -> Result<RcuArc<Self>>;
+
+    /// The device is registered now.
+    fn registered(this: &RcuArc<Self>, dev: &Netdev) -> Result;
+
+    /// Changes attributes.
+    fn change(&self, attributes: &Attributes<'_>) -> Result;
+
+    /// Describes the device, with each attribute of the kind at most once.
+    fn describe(&self, description: &mut Description<'_>) -> Result;
+
+    /// Sets the device up.
+    fn open(this: &RcuArc<Self>, dev: &Netdev, rtnl: &Rtnl<'_>) -> Result;
+
+    /// Sets the device down.
+    fn stop(&self, dev: &Netdev);
+
+    /// Sends a packet. With bottom halves off, on several CPUs at the same time.
+    fn transmit(&self, dev: &Netdev, skb: SkBuff);
+
+    /// The device goes, or could not be registered. All counted references to it must be dropped
+    /// soon.
+    fn unregistered(&self);
+}
+
+/// The private data of a device. It starts as zeroes, which are empty places.
+struct Private<V: VirtualNetdev> {
+    state: RcuSlot<V>,
+    lower: RcuSlot<NetdevRef>,
+}
+
+/// The callbacks of the network core and of rtnetlink.
+///
+/// All of them are called with a device whose private data is a `Private<V>`.
+struct Callbacks<V: VirtualNetdev>(PhantomData<V>);
+
+impl<V: VirtualNetdev> Callbacks<V> {
+    const OPS: bindings::net_device_ops = bindings::net_device_ops {
+        ndo_uninit: Some(Self::uninit),
+        ndo_open: Some(Self::open),
+        ndo_stop: Some(Self::stop),
+        ndo_start_xmit: Some(Self::start_xmit),
+        ndo_get_iflink: Some(Self::get_iflink),
+        ..pin_init::zeroed()
+    };
+
+    /// Returns the private data.
+    ///
+    /// # Safety
+    ///
+    /// `dev` must be a device as described at [`Callbacks`], for all of `'a`.
+    unsafe fn private<'a>(dev: *const bindings::net_device) -> &'a Private<V> {
+        let private: *const Private<V> = dev
+            .wrapping_byte_add(bindings::HELPER_NETDEV_PRIV as usize)
+            .cast();
+        // SAFETY: By the safety requirements; only shared references to it are made.
+        unsafe { &*private }
+    }
+
+    /// Returns the state of a device and the device.
+    ///
+    /// # Safety
+    ///
+    /// `dev` must be a device as described at [`Callbacks`], which is registered for all of `'a`.
+    unsafe fn state<'a>(dev: *mut bindings::net_device) -> Result<(RcuArc<V>, &'a Netdev)> {
+        // SAFETY: By the safety requirements.
+        let private = unsafe { Self::private(dev) };
+        // SAFETY: As above.
+        let dev = unsafe { Netdev::from_raw(dev) };
+        Ok((private.state.get().ok_or(ENODEV)?, dev))
+    }
+
+    extern "C" fn setup(dev: *mut bindings::net_device) {
+        // SAFETY: The network core passes the device it is about to return, which nobody else
+        // knows.
+        unsafe { bindings::net_helper_set_lltx(dev) };
+        // SAFETY: As above.
+        let dev = unsafe { &mut *dev };
+        dev.set_pcpu_stat_type(bindings::netdev_stat_type_NETDEV_PCPU_STAT_TSTATS);
+        dev.netdev_ops = &Self::OPS;
+        dev.type_ = V::HW_TYPE;
+        dev.flags = V::FLAGS;
+        dev.tx_queue_len = V::TX_QUEUE_LEN;
+        dev.mtu = V::MTU;
+        dev.min_mtu = V::MIN_MTU;
+        dev.max_mtu = V::MAX_MTU;
+        dev.needs_free_netdev = true;
+        dev.priv_destructor = Some(Self::destroy);
+    }
+
+    extern "C" fn destroy(dev: *mut bindings::net_device) {
+        // SAFETY: The device is of this kind.
+        let private = unsafe { Self::private(dev) };
+        drop(private.state.take());
+        drop(private.lower.take());
+    }
+
+    extern "C" fn newlink(
+        dev: *mut bindings::net_device,
+        params: *mut bindings::rtnl_newlink_params,
+        extack: *mut bindings::netlink_ext_ack,
+    ) -> c_int {
+        // SAFETY: rtnetlink passes a new device of this kind, and valid parameters.
+        let created = unsafe { Self::create(dev, params, extack) };
+        if created.is_err() {
+            // The core frees the device without this, unless it was registered.
+            Self::destroy(dev);
+        }
+        from_result(|| created.map(|()| 0))
+    }
+
+    /// Makes a device complete and registers it.
+    ///
+    /// # Safety
+    ///
+    /// As for the callback `newlink()`.
+    unsafe fn create(
+        dev: *mut bindings::net_device,
+        params: *mut bindings::rtnl_newlink_params,
+        extack: *mut bindings::netlink_ext_ack,
+    ) -> Result {
+        // SAFETY: By the safety requirements.
+        let lower = from_err_ptr(unsafe { bindings::net_helper_newlink_lower(params) })?;
+        // SAFETY: It is registered, and RTNL is held.
+        let lower = NonNull::new(lower).map(|lower| unsafe { Netdev::from_raw(lower.as_ptr()) });
+        // SAFETY: By the safety requirements.
+        let data = unsafe { (*params).data };
+        // SAFETY: rtnetlink validated the attributes by the policy of this kind.
+        let attributes = unsafe { Attributes::new::<V>(data) };
+        let state = V::create(&attributes, lower)?;
+        // SAFETY: By the safety requirements, the device is of this kind.
+        let private = unsafe { Self::private(dev) };
+        private.state.publish(state.clone());
+        if let Some(lower) = lower {
+            private
+                .lower
+                .publish(RcuArc::pin_init(lower.hold(), GFP_KERNEL)?);
+        }
+        // SAFETY: The device is new, and RTNL is held. There is no carrier before `open()`.
+        unsafe { bindings::netif_carrier_off(dev) };
+        // SAFETY: The device is complete, and RTNL is held.
+        to_result(unsafe { bindings::register_netdevice(dev) })?;
+        // SAFETY: The device is registered, and RTNL is held.
+        let linked = unsafe { Self::link(&state, dev, lower, extack) };
+        if linked.is_err() {
+            // SAFETY: As above. The core frees it, once nobody uses it.
+            unsafe { bindings::unregister_netdevice_queue(dev, null_mut()) };
+        }
+        linked
+    }
+
+    /// Puts a registered device above another one, and announces it.
+    ///
+    /// # Safety
+    ///
+    /// `dev` must be registered and of this kind, and RTNL be held.
+    unsafe fn link(
+        state: &RcuArc<V>,
+        dev: *mut bindings::net_device,
+        lower: Option<&Netdev>,
+        extack: *mut bindings::netlink_ext_ack,
+    ) -> Result {
+        if let Some(lower) = lower {
+            // SAFETY: Both devices are registered, and RTNL is held.
+            to_result(unsafe { bindings::netdev_upper_dev_link(lower.as_raw(), dev, extack) })?;
+        }
+        // SAFETY: By the safety requirements.
+        V::registered(state, unsafe { Netdev::from_raw(dev) })
+    }
+
+    extern "C" fn changelink(
+        dev: *mut bindings::net_device,
+        _tb: *mut *mut bindings::nlattr,
+        data: *mut *mut bindings::nlattr,
+        _extack: *mut bindings::netlink_ext_ack,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: rtnetlink passes a registered device of this kind.
+            let (state, _) = unsafe { Self::state(dev) }?;
+            // SAFETY: rtnetlink validated the attributes by the policy of this kind.
+            state.change(&unsafe { Attributes::new::<V>(data) })?;
+            Ok(0)
+        })
+    }
+
+    extern "C" fn get_size(_dev: *const bindings::net_device) -> usize {
+        V::ATTRIBUTES
+            .iter()
+            .map(|attribute| {
+                let len = match attribute {
+                    Attribute::None => return 0,
+                    Attribute::U8 => 1,
+                    Attribute::U32 => 4,
+                };
+                // SAFETY: There are no requirements.
+                unsafe { bindings::net_helper_nla_total_size(len) }
+            })
+            .sum()
+    }
+
+    extern "C" fn fill_info(
+        skb: *mut bindings::sk_buff,
+        dev: *const bindings::net_device,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: rtnetlink passes a registered device of this kind.
+            let (state, _) = unsafe { Self::state(dev.cast_mut()) }?;
+            state.describe(&mut Description(skb, PhantomData))?;
+            Ok(0)
+        })
+    }
+
+    extern "C" fn get_link_net(dev: *const bindings::net_device) -> *mut bindings::net {
+        // SAFETY: rtnetlink passes a device of this kind.
+        let private = unsafe { Self::private(dev) };
+        let guard = rcu::read_lock();
+        let lower = private.lower.load(&guard).map(|lower| lower.as_raw());
+        // SAFETY: Both devices are valid while the guard is held. The device is unregistered before
+        // the lower one goes or moves, hence before that one's namespace ends.
+        unsafe { bindings::net_helper_dev_net(lower.map_or(dev, |lower| lower.cast_const())) }
+    }
+
+    extern "C" fn get_iflink(dev: *const bindings::net_device) -> c_int {
+        // SAFETY: The network core passes a device of this kind.
+        let private = unsafe { Self::private(dev) };
+        let guard = rcu::read_lock();
+        let index = match private.lower.load(&guard) {
+            Some(lower) => lower.index(),
+            // SAFETY: The device is valid.
+            None => unsafe { Netdev::from_raw(dev.cast_mut()) }.index(),
+        };
+        // CAST: It was an `int`.
+        index as c_int
+    }
+
+    extern "C" fn open(dev: *mut bindings::net_device) -> c_int {
+        from_result(|| {
+            // SAFETY: The network core passes a registered device of this kind.
+            let (state, dev) = unsafe { Self::state(dev) }?;
+            // SAFETY: This is called with RTNL held.
+            V::open(&state, dev, &unsafe { Rtnl::assume_held() })?;
+            Ok(0)
+        })
+    }
+
+    extern "C" fn stop(dev: *mut bindings::net_device) -> c_int {
+        // SAFETY: The network core passes a registered device of this kind.
+        if let Ok((state, dev)) = unsafe { Self::state(dev) } {
+            state.stop(dev);
+        }
+        0
+    }
+
+    extern "C" fn uninit(dev: *mut bindings::net_device) {
+        // SAFETY: The network core passes a device of this kind, with RTNL held.
+        unsafe { bindings::net_helper_unlink_lowers(dev) };
+        // SAFETY: As above.
+        let private = unsafe { Self::private(dev) };
+        drop(private.lower.take());
+        if let Some(state) = private.state.get() {
+            state.unregistered();
+        }
+    }
+
+    extern "C" fn start_xmit(
+        skb: *mut bindings::sk_buff,
+        dev: *mut bindings::net_device,
+    ) -> bindings::netdev_tx_t {
+        let Some(skb) = NonNull::new(skb) else {
+            return bindings::netdev_tx::OK;
+        };
+        // SAFETY: The packet passes to us. Its reference is the only one: the device does not have
+        // `IFF_TX_SKB_SHARING`.
+        let skb = unsafe { SkBuff::from_raw(skb) };
+        // SAFETY: The network core passes a device of this kind.
+        let private = unsafe { Self::private(dev) };
+        let guard = rcu::read_lock();
+        if let Some(state) = private.state.load(&guard) {
+            // SAFETY: The device is registered, while packets are sent by it.
+            state.transmit(unsafe { Netdev::from_raw(dev) }, skb);
+        }
+        bindings::netdev_tx::OK
+    }
+}
+
+#[pin_data(PinnedDrop)]
+struct Inner {
+    #[pin]
+    ops: Opaque<bindings::rtnl_link_ops>,
+    policy: KVec<bindings::nla_policy>,
+}
+
+/// A kind that rtnetlink knows. When it is dropped, which is for process context without RTNL, all
+/// devices of the kind are unregistered.
+pub(crate) struct RtnlKind<V: VirtualNetdev>(
+    #[expect(dead_code, reason = "dropped")] Pin<KBox<Inner>>,
+    PhantomData<V>,
+);
+
+// SAFETY: The registration may end on any thread.
+unsafe impl<V: VirtualNetdev> Send for RtnlKind<V> {}
+
+// SAFETY: Nothing can be done with a shared reference.
+unsafe impl<V: VirtualNetdev> Sync for RtnlKind<V> {}
+
+impl<V: VirtualNetdev> RtnlKind<V> {
+    /// Lets rtnetlink know the kind. Process context without RTNL.
+    pub(crate) fn new() -> Result<Self> {
+        const {
+            assert!(!V::ATTRIBUTES.is_empty());
+            assert!(V::ATTRIBUTES.len() <= 32);
+        }
+        let mut policy = KVec::with_capacity(V::ATTRIBUTES.len(), GFP_KERNEL)?;
+        for attribute in V::ATTRIBUTES {
+            let kind = match attribute {
+                Attribute::None => bindings::NLA_REJECT,
+                Attribute::U8 => bindings::NLA_U8,
+                Attribute::U32 => bindings::NLA_U32,
+            };
+            policy.push(
+                bindings::nla_policy {
+                    type_: kind as u8,
+                    ..pin_init::zeroed()
+                },
+                GFP_KERNEL,
+            )?;
+        }
+        let ops = bindings::rtnl_link_ops {
+            kind: V::KIND.as_char_ptr(),
+            priv_size: core::mem::size_of::<Private<V>>(),
+            setup: Some(Callbacks::<V>::setup),
+            maxtype: (V::ATTRIBUTES.len() - 1) as c_uint,
+            policy: policy.as_ptr(),
+            newlink: Some(Callbacks::<V>::newlink),
+            changelink: Some(Callbacks::<V>::changelink),
+            get_size: Some(Callbacks::<V>::get_size),
+            fill_info: Some(Callbacks::<V>::fill_info),
+            get_link_net: Some(Callbacks::<V>::get_link_net),
+            ..pin_init::zeroed()
+        };
+        let inner = KBox::try_pin_init(
+            try_pin_init!(Inner {
+                ops: Opaque::new(ops),
+                policy,
+                // SAFETY: The operations stay where they are until they are unregistered, and with
+                // them the policy; if this fails, nobody knows of them.
+                _: { to_result(unsafe { bindings::rtnl_link_register(ops.get()) })? },
+            }? Error),
+            GFP_KERNEL,
+        )?;
+        Ok(Self(inner, PhantomData))
+    }
+}
+
+#[pinned_drop]
+impl PinnedDrop for Inner {
+    fn drop(self: Pin<&mut Self>) {
+        // SAFETY: They were registered when they had been made. There is no device of the kind, and
+        // no callback runs, afterwards.
+        unsafe { bindings::rtnl_link_unregister(self.ops.get()) };
+    }
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Headers of packets: what a protocol takes off and puts on.
+//!
+//! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
+
+use super::skbuff::SkBuff;
+use crate::abstractions::bindings;
+use core::{
+    ptr::NonNull,
+    slice, //
+};
+use kernel::{
+    error::to_result,
+    prelude::*, //
+};
+
+impl SkBuff {
+    /// Makes an empty packet with room in front of it for `head` bytes and behind it for `tail`
+    /// ones, and copies `bytes` into it. Any context.
+    pub(crate) fn with_bytes(head: u32, bytes: &[u8], tail: u32) -> Result<Self> {
+        let len = c_uint::try_from(bytes.len())?;
+        // SAFETY: There are no requirements.
+        let skb = unsafe { bindings::net_helper_alloc_skb(head, len, tail) };
+        // SAFETY: It is new, and ours.
+        let skb = unsafe { Self::from_raw(NonNull::new(skb).ok_or(ENOMEM)?) };
+        // SAFETY: There is room for as many bytes.
+        let data = unsafe { bindings::skb_put(skb.as_raw(), len) };
+        // SAFETY: `data` is valid for as many bytes, and they cannot overlap.
+        unsafe {
+            data.cast::<u8>()
+                .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len())
+        };
+        Ok(skb)
+    }
+
+    /// Returns the first `len` bytes, or `None` if there are fewer, or no memory to have them in
+    /// one piece.
+    #[inline]
+    pub(crate) fn head(&mut self, len: u32) -> Option<&[u8]> {
+        // SAFETY: The packet is valid, and its buffer is not used through anything else.
+        if !unsafe { bindings::net_helper_pskb_may_pull(self.as_raw(), len) } {
+            return None;
+        }
+        // SAFETY: The packet is valid.
+        let data = unsafe { (*self.as_raw()).data };
+        // SAFETY: There are as many bytes in one piece. Others who have the same data do not change
+        // it, and the packet does not change while it is borrowed.
+        Some(unsafe { slice::from_raw_parts(data, usize::try_from(len).ok()?) })
+    }
+
+    /// Returns the first `len` bytes to be changed, or `None` if there are fewer, or no memory to
+    /// have them in one piece that nobody shares.
+    pub(crate) fn head_mut(&mut self, len: u32) -> Option<&mut [u8]> {
+        // SAFETY: The packet is valid, and the reference to it is the only one.
+        if unsafe { bindings::skb_ensure_writable(self.as_raw(), len) } != 0 {
+            return None;
+        }
+        // SAFETY: The packet is valid.
+        let data = unsafe { (*self.as_raw()).data };
+        // SAFETY: There are as many bytes in one piece, which nobody else has.
+        Some(unsafe { slice::from_raw_parts_mut(data, usize::try_from(len).ok()?) })
+    }
+
+    /// Takes `len` bytes off the front, which [`head`](Self::head) must have returned: `EINVAL`
+    /// otherwise.
+    #[inline]
+    pub(crate) fn pull(&mut self, len: u32) -> Result {
+        // SAFETY: The packet is valid. The function checks the length, also of what is in one
+        // piece.
+        if !unsafe { bindings::net_helper_pskb_may_pull(self.as_raw(), len) } {
+            return Err(EINVAL);
+        }
+        // SAFETY: There are as many bytes.
+        unsafe { bindings::skb_pull(self.as_raw(), len) };
+        Ok(())
+    }
+
+    /// Cuts the packet to `len` bytes, if it is longer.
+    #[inline]
+    pub(crate) fn trim(&mut self, len: u32) -> Result {
+        // SAFETY: The packet is valid, and the reference to it is the only one.
+        to_result(unsafe { bindings::net_helper_pskb_trim(self.as_raw(), len) })
+    }
+
+    /// Puts bytes in front of the packet and behind it. `head` and `tail` are how much room more
+    /// the next one wants.
+    #[inline]
+    pub(crate) fn wrap(&mut self, front: &[u8], head: u32, back: &[u8], tail: u32) -> Result {
+        let front_len = u32::try_from(front.len())?;
+        let back_len = u32::try_from(back.len())?;
+        let head = head.checked_add(front_len).ok_or(EMSGSIZE)?;
+        let tail = tail.checked_add(back_len).ok_or(EMSGSIZE)?;
+        // SAFETY: The packet is valid, and the reference to it is the only one.
+        to_result(unsafe { bindings::net_helper_skb_make_room(self.as_raw(), head, tail) })?;
+        // SAFETY: There is room for as many bytes, and nobody else has the buffer.
+        let data = unsafe { bindings::skb_push(self.as_raw(), front_len) };
+        // SAFETY: `data` is valid for as many bytes, and they cannot overlap.
+        unsafe {
+            data.cast::<u8>()
+                .copy_from_nonoverlapping(front.as_ptr(), front.len())
+        };
+        // SAFETY: As for `skb_push()`; the packet is linear.
+        let data = unsafe { bindings::skb_put(self.as_raw(), back_len) };
+        // SAFETY: As above.
+        unsafe {
+            data.cast::<u8>()
+                .copy_from_nonoverlapping(back.as_ptr(), back.len())
+        };
+        Ok(())
+    }
+
+    /// Sets the priority of the packet, `TC_PRIO_*`.
+    pub(crate) fn set_priority(&mut self, priority: u32) {
+        // SAFETY: The packet is valid, and the reference to it is the only one.
+        unsafe { bindings::net_helper_skb_set_priority(self.as_raw(), priority) }
+    }
+}

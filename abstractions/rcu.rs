@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Objects that readers under RCU can look up without counting themselves.
+//!
+//! The objects are freed by callbacks of RCU, which are code of the module. A module that uses them
+//! is of the type [`WithRcu`], which waits for the callbacks before the module goes.
+//!
+//! C header: [`include/linux/rcupdate.h`](srctree/include/linux/rcupdate.h)
+
+use crate::abstractions::{
+    bindings,
+    slot::{
+        Pointer,
+        Slot, //
+    }, //
+};
+use core::{
+    marker::PhantomData,
+    mem::{
+        offset_of,
+        ManuallyDrop, //
+    },
+    ops::Deref,
+    ptr::{
+        self,
+        from_ref,
+        null_mut,
+        NonNull, //
+    }, //
+};
+use kernel::{
+    container_of,
+    prelude::*,
+    sync::{
+        atomic::{
+            Acquire,
+            Atomic,
+            Full,
+            Relaxed,
+            Release, //
+        },
+        rcu::{
+            self,
+            Guard, //
+        },
+        Refcount, //
+    },
+    types::Opaque, //
+};
+
+/// Objects that are to be freed.
+static PENDING: Atomic<i64> = Atomic::new(0);
+
+/// An object with its count.
+#[pin_data]
+#[repr(C)]
+struct Inner<T> {
+    count: Refcount,
+    head: Opaque<bindings::callback_head>,
+    #[pin]
+    value: T,
+}
+
+/// A counted reference to an object that is freed a grace period after the last one is dropped.
+///
+/// The object is dropped in softirq context: that must not sleep.
+///
+/// # Invariants
+///
+/// `ptr` came from a `KBox`, and one of the counts of the object is ours.
+pub(crate) struct RcuArc<T: Send + Sync + 'static> {
+    ptr: NonNull<Inner<T>>,
+    _phantom: PhantomData<Inner<T>>,
+}
+
+// SAFETY: All who have a reference share the object, which is `Sync`, and any of them may drop it,
+// which is `Send`.
+unsafe impl<T: Send + Sync + 'static> Send for RcuArc<T> {}
+
+// SAFETY: As for `Send`.
+unsafe impl<T: Send + Sync + 'static> Sync for RcuArc<T> {}
+
+// The object is pinned, the reference to it is not.
+impl<T: Send + Sync + 'static> Unpin for RcuArc<T> {}
+
+impl<T: Send + Sync + 'static> RcuArc<T> {
+    /// Makes an object.
+    pub(crate) fn pin_init<E>(
+        value: impl PinInit<T, E>,
+        flags: kernel::alloc::Flags,
+    ) -> Result<Self>
+    where
+        Error: From<E>,
+    {
+        let inner = KBox::try_pin_init(
+            try_pin_init!(Inner {
+                count: Refcount::new(1),
+                head: Opaque::zeroed(),
+                value <- value,
+            }? Error),
+            flags,
+        )?;
+        // SAFETY: The object stays where it is until it is dropped.
+        let inner = unsafe { Pin::into_inner_unchecked(inner) };
+        // INVARIANT: The count is 1, and it becomes ours.
+        Ok(Self {
+            ptr: NonNull::from(KBox::leak(inner)),
+            _phantom: PhantomData,
+        })
+    }
+
+    /// Passes our count to the caller.
+    fn into_raw(self) -> *mut Inner<T> {
+        ManuallyDrop::new(self).ptr.as_ptr()
+    }
+
+    /// Takes over a count.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` must be NULL or come from [`into_raw`](Self::into_raw), whose count passes to the new
+    /// reference.
+    unsafe fn from_raw(ptr: *mut Inner<T>) -> Option<Self> {
+        // INVARIANT: By the safety requirements.
+        NonNull::new(ptr).map(|ptr| Self {
+            ptr,
+            _phantom: PhantomData,
+        })
+    }
+
+    fn inner(&self) -> &Inner<T> {
+        // SAFETY: By the type invariant, the object exists at least as long as the reference.
+        unsafe { self.ptr.as_ref() }
+    }
+}
+
+impl<T: Send + Sync + 'static> Deref for RcuArc<T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        &self.inner().value
+    }
+}
+
+impl<T: Send + Sync + 'static> Clone for RcuArc<T> {
+    fn clone(&self) -> Self {
+        self.inner().count.inc();
+        // INVARIANT: The count that was just added is that of the new reference.
+        Self {
+            ptr: self.ptr,
+            _phantom: PhantomData,
+        }
+    }
+}
+
+impl<T: Send + Sync + 'static> Drop for RcuArc<T> {
+    fn drop(&mut self) {
+        if self.inner().count.dec_and_test() {
+            let head = self.inner().head.get();
+            PENDING.fetch_add(1, Relaxed);
+            // SAFETY: The object exists until `free()` frees it, and with its count at zero nobody
+            // makes this call again: `RcuSlot::get()` does not count from zero.
+            unsafe { bindings::call_rcu(head, Some(free::<T>)) };
+        }
+    }
+}
+
+/// Frees an object.
+///
+/// # Safety
+///
+/// For the `head` of an [`Inner`] from a `KBox`, which nobody uses any more.
+unsafe extern "C" fn free<T>(head: *mut bindings::callback_head) {
+    // CAST: `Opaque` is a transparent wrapper.
+    let head: *mut Opaque<bindings::callback_head> = head.cast();
+    // SAFETY: By the safety requirements.
+    let inner = unsafe { container_of!(head, Inner<T>, head) };
+    // SAFETY: By the safety requirements, it came from a `KBox`, and this is the only user.
+    drop(unsafe { KBox::from_raw(inner) });
+    // Not before what was dropped with it is counted.
+    PENDING.fetch_sub(1, Release);
+}
+
+/// The address of an object, of all of its parts.
+struct Address<T>(Atomic<*mut Inner<T>>);
+
+impl<T> Pointer for Address<T> {
+    type Address = *mut Inner<T>;
+
+    const NONE: Self::Address = null_mut();
+
+    #[inline]
+    fn load(&self) -> Self::Address {
+        self.0.load(Acquire)
+    }
+
+    fn replace(&self, old: Self::Address, new: Self::Address) -> bool {
+        self.0.cmpxchg(old, new, Full).is_ok()
+    }
+
+    fn swap(&self, new: Self::Address) -> Self::Address {
+        self.0.xchg(new, Full)
+    }
+}
+
+/// A place for an object, which may be empty.
+///
+/// # Invariants
+///
+/// An address in the place came from [`RcuArc::into_raw`], and its count belongs to the place.
+pub(crate) struct RcuSlot<T: Send + Sync + 'static>(Slot<Address<T>>);
+
+// SAFETY: The place has a reference, which is `Send`.
+unsafe impl<T: Send + Sync + 'static> Send for RcuSlot<T> {}
+
+// SAFETY: The address is atomic, and a reference to the object is `Sync`.
+unsafe impl<T: Send + Sync + 'static> Sync for RcuSlot<T> {}
+
+impl<T: Send + Sync + 'static> RcuSlot<T> {
+    /// Makes an empty place.
+    pub(crate) const fn new() -> Self {
+        // INVARIANT: There is no address in it.
+        Self(Slot::new(Address(Atomic::new(null_mut()))))
+    }
+
+    /// Returns what is in the place, for as long as the guard is held.
+    #[inline]
+    pub(crate) fn load<'g>(&self, guard: &'g Guard) -> Option<&'g T> {
+        self.inner(guard).map(|inner| &inner.value)
+    }
+
+    #[inline]
+    fn inner<'g>(&self, _guard: &'g Guard) -> Option<&'g Inner<T>> {
+        let ptr = NonNull::new(self.0.look_up()?)?;
+        // SAFETY: By the type invariant, the object was counted when it was looked up, in the read
+        // section of the guard, so that it is freed after the end of that section.
+        Some(unsafe { ptr.as_ref() })
+    }
+
+    /// Returns a reference to what is in the place.
+    pub(crate) fn get(&self) -> Option<RcuArc<T>> {
+        let guard = rcu::read_lock();
+        let inner = self.inner(&guard)?;
+        // CAST: `Refcount` is a transparent wrapper.
+        let count = from_ref(&inner.count).cast_mut().cast();
+        // SAFETY: The object exists while the guard is held.
+        if !unsafe { bindings::net_helper_refcount_inc_not_zero(count) } {
+            return None;
+        }
+        // INVARIANT: The count that was just added is that of the new reference.
+        Some(RcuArc {
+            ptr: NonNull::from(inner),
+            _phantom: PhantomData,
+        })
+    }
+
+    /// Puts an object into the place if that is empty; returns whether it was.
+    pub(crate) fn publish(&self, object: RcuArc<T>) -> bool {
+        let ptr = object.into_raw();
+        // INVARIANT: The count passes to the place, if that is empty.
+        let published = self.0.publish(ptr);
+        if !published {
+            // SAFETY: It came from `into_raw()`, and its count is not that of the place.
+            drop(unsafe { RcuArc::from_raw(ptr) });
+        }
+        published
+    }
+
+    /// Empties the place.
+    pub(crate) fn take(&self) -> Option<RcuArc<T>> {
+        let ptr = self.0.take()?;
+        // SAFETY: By the type invariant; the count passes from the place to the reference.
+        unsafe { RcuArc::from_raw(ptr) }
+    }
+
+    /// Empties the place if this very object is in it.
+    pub(crate) fn take_if(&self, object: &T) -> Option<RcuArc<T>> {
+        let ptr = self.0.look_up()?;
+        let value = ptr.wrapping_byte_add(offset_of!(Inner<T>, value)).cast();
+        // As long as `object` is borrowed, nothing else can have its address.
+        if !ptr::eq(value, object) || !self.0.take_back(ptr) {
+            return None;
+        }
+        // SAFETY: As in `take()`.
+        unsafe { RcuArc::from_raw(ptr) }
+    }
+}
+
+impl<T: Send + Sync + 'static> Drop for RcuSlot<T> {
+    fn drop(&mut self) {
+        drop(self.take());
+    }
+}
+
+/// A module that waits for the callbacks of RCU after its end.
+pub(crate) struct WithRcu<M>(Option<M>);
+
+impl<M: kernel::Module> kernel::Module for WithRcu<M> {
+    fn init(module: &'static ThisModule) -> Result<Self> {
+        M::init(module)
+            .map(|module| Self(Some(module)))
+            .inspect_err(|_| wait())
+    }
+}
+
+impl<M> Drop for WithRcu<M> {
+    fn drop(&mut self) {
+        drop(self.0.take());
+        wait();
+    }
+}
+
+/// Waits until no callback is due or running.
+fn wait() {
+    // An object that is freed may be the last that has a reference to another one.
+    while PENDING.load(Acquire) != 0 {
+        rcu::rcu_barrier();
+    }
+    rcu::rcu_barrier();
+}
