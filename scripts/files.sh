@@ -5,7 +5,7 @@
 # checkout, one a line; it need not be one of git.
 
 # The folders beside the root that belong to the kernel.
-KERNEL_FOLDERS=(abstractions boards remoteproc_glue tests/kunit)
+KERNEL_FOLDERS=(abstractions boards caif remoteproc_glue tests/kunit)
 
 # The modules, a line each: the name, and the symbol that Kconfig has for it.
 kernel_modules() { sed -nE 's/^obj-\$\(CONFIG_([A-Z0-9_]+)\) \+= (.*)\.o$/\2 \1/p' "$TOP/Kbuild"; }

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! CAIF: the protocol that Linux talks with a modem, over any network device that carries its
+//! frames.
+//!
+//! See `Documentation/caif-stack.md`.
+
+#![deny(unsafe_code)]
+
+#[expect(unsafe_code)]
+#[path = "../abstractions"]
+mod abstractions {
+    //! Safe wrappers that the kernel crate lacks.
+
+    pub(crate) mod bh_lock;
+    pub(crate) mod bindings;
+    pub(crate) mod deferred;
+    pub(crate) mod net {
+        //! Network devices of others, and virtual ones above them.
+
+        pub(crate) mod netdev;
+        pub(crate) mod notifier;
+        pub(crate) mod packet_type;
+        pub(crate) mod rtnl_kind;
+        mod skb_edit;
+        #[expect(dead_code, reason = "the driver uses the rest")]
+        pub(crate) mod skbuff;
+    }
+    pub(crate) mod rcu;
+    #[expect(unreachable_pub, reason = "crates of the host build this file, too")]
+    mod slot;
+}
+#[path = "../caif-wire/src/codec/mod.rs"]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    reason = "the modem uses the rest, and sees what is `pub` there"
+)]
+mod caif_wire;
+mod channel;
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "crates of the host build this file, too"
+)]
+mod control;
+#[expect(unreachable_pub, reason = "crates of the host build this file, too")]
+mod flow;
+mod interface;
+mod link;
+mod links;
+#[expect(
+    dead_code,
+    unreachable_pub,
+    reason = "crates of the host build this file, too; sockets use the rest"
+)]
+mod policy;
+mod receive;
+#[expect(
+    dead_code,
+    unreachable_pub,
+    reason = "crates of the host build this file, too; sockets will use it"
+)]
+mod rfm;
+mod transmit;
+
+use crate::{
+    abstractions::{
+        net::{
+            notifier::Notifier,
+            rtnl_kind::RtnlKind, //
+        },
+        rcu::{
+            RcuArc,
+            WithRcu, //
+        }, //
+    },
+    interface::Interface,
+    links::{
+        Links,
+        Published, //
+    }, //
+};
+use kernel::prelude::*;
+
+/// The module. Its parts end in this order: first those who use links.
+struct Caif {
+    _interfaces: RtnlKind<Interface>,
+    _notifier: Notifier<RcuArc<Links>>,
+    _links: Published,
+}
+
+impl kernel::Module for Caif {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        let (published, links) = Links::publish()?;
+        // A link that is there already becomes known here, so that the first interface finds it.
+        let notifier = Notifier::new(links)?;
+        Ok(Self {
+            _interfaces: RtnlKind::new()?,
+            _notifier: notifier,
+            _links: published,
+        })
+    }
+}
+
+module! {
+    type: WithRcu<Caif>,
+    name: "caif",
+    authors: ["The caif_virtio developers"],
+    description: "CAIF protocol stack",
+    license: "GPL",
+    alias: ["rtnl-link-caif", "chnl_net"],
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Channels, and those who use them.
+
+use crate::{
+    abstractions::{
+        bh_lock::{
+            new_bh_lock,
+            BhLock, //
+        },
+        net::skbuff::SkBuff,
+        rcu::RcuArc, //
+    },
+    caif_wire::data::{
+        Data,
+        Service, //
+    },
+    control::LinkId,
+    flow::{
+        Flow,
+        Side,
+        Stopped,
+        Tell,
+        Word, //
+    },
+    link::Link,
+    policy, //
+};
+use kernel::{
+    prelude::*,
+    sync::{
+        atomic::{
+            Atomic,
+            Full,
+            Relaxed, //
+        },
+        Arc,
+        SetOnce, //
+    }, //
+};
+
+/// Why a channel is there no more.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shutdown {
+    /// The modem closed it.
+    Remote,
+    /// The link is down or gone.
+    LinkLost,
+}
+
+/// One who uses a channel: one side of an interface or of a socket, for one attempt to have
+/// a channel. What comes of another attempt goes to another client.
+///
+/// No lock of a link is held during a call. [`flow`](Self::flow) and [`shutdown`](Self::shutdown)
+/// may come before [`outcome`](Self::outcome), whose channel says so: see [`Channel::check`].
+pub(crate) trait Client: Send + Sync + 'static {
+    /// Takes a payload. With bottom halves off, inside a read section of RCU; on several CPUs at
+    /// the same time. It may come before [`outcome`](Self::outcome) does, and for a moment after
+    /// the channel was closed.
+    ///
+    /// On an RFM channel the byte that says whether another segment follows is still in front.
+    fn receive(&self, skb: SkBuff);
+
+    /// Sending is possible again, or is not any more. Never twice at the same time; the last call
+    /// is right. Softirq or process context: must not sleep.
+    fn flow(&self, on: bool);
+
+    /// The modem answered, or did not. Called once, unless the request was cancelled, and perhaps
+    /// at the same time as that. `appended` is what the modem says of a UTIL channel. Softirq or
+    /// process context: must not sleep.
+    fn outcome(&self, result: Result<RcuArc<Channel>>, appended: &[u8]);
+
+    /// The channel is there no more. Softirq or process context: must not sleep.
+    fn shutdown(&self, why: Shutdown);
+}
+
+/// The flow word of a channel.
+struct FlowWord(Atomic<u32>);
+
+impl Word for FlowWord {
+    #[inline]
+    fn load(&self) -> u32 {
+        self.0.load(Relaxed)
+    }
+
+    fn replace(&self, old: u32, new: u32) -> bool {
+        self.0.cmpxchg(old, new, Full).is_ok()
+    }
+}
+
+/// A channel of a link.
+///
+/// All that is needed to send and receive is known before anybody finds it in the link's table.
+#[pin_data]
+pub(crate) struct Channel {
+    link: Arc<Link>,
+    client: Arc<dyn Client>,
+    service: Service,
+    header: &'static [u8],
+    maxframe: u32,
+    /// Set before the channel is in the table.
+    id: SetOnce<LinkId>,
+    flow: Flow<FlowWord>,
+    #[pin]
+    flow_lock: BhLock<()>,
+}
+
+impl Channel {
+    /// Makes a channel that has no id yet. `ENODEV` if the link's packets are too small for it.
+    pub(crate) fn new(
+        link: Arc<Link>,
+        service: Service,
+        client: Arc<dyn Client>,
+    ) -> Result<RcuArc<Self>> {
+        let mtu = usize::try_from(link.mtu()?)?;
+        let maxframe = policy::max_payload(service, mtu).map_err(|_| ENODEV)?;
+        let maxframe = u32::try_from(maxframe)?;
+        let header = match service {
+            Service::Rfm => &[],
+            service => Data::Payload(&[]).parts(service).map_err(|_| EINVAL)?.0,
+        };
+        RcuArc::pin_init(
+            pin_init!(Self {
+                link,
+                client,
+                service,
+                header,
+                maxframe,
+                id: SetOnce::new(),
+                flow: Flow::new(FlowWord(Atomic::new(0))),
+                flow_lock <- new_bh_lock!((), c"caif_channel_flow"),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// Returns the link.
+    pub(crate) fn link(&self) -> &Arc<Link> {
+        &self.link
+    }
+
+    /// Returns the client.
+    pub(crate) fn client(&self) -> &Arc<dyn Client> {
+        &self.client
+    }
+
+    /// Returns the service.
+    pub(crate) fn service(&self) -> Service {
+        self.service
+    }
+
+    /// Returns how many bytes a payload may have.
+    pub(crate) fn maxframe(&self) -> u32 {
+        self.maxframe
+    }
+
+    /// Returns the id; `None` before the modem assigned it.
+    pub(crate) fn id(&self) -> Option<LinkId> {
+        self.id.copy()
+    }
+
+    /// Sets the id. For the link, once.
+    pub(crate) fn assign(&self, id: LinkId) {
+        self.id.populate(id);
+    }
+
+    /// Returns whether a payload may be sent, or why not. No ordering.
+    #[inline]
+    pub(crate) fn check(&self) -> Result<(), Stopped> {
+        self.flow.check()
+    }
+
+    /// Gives the channel up, which the modem is told. The client is not called because of it, but
+    /// may still be called by those who found the channel before. Does nothing if the channel is
+    /// closed already. Any context with interrupts enabled.
+    pub(crate) fn close(&self) {
+        if self.flow.close() {
+            self.link.close(self);
+        }
+    }
+
+    /// Notes that the channel is there no more, and tells the client, unless it was closed before.
+    pub(crate) fn shut(&self, why: Shutdown) {
+        if self.flow.close() {
+            if why == Shutdown::Remote {
+                self.link.close(self);
+            }
+            self.client.shutdown(why);
+        }
+    }
+
+    /// Takes note of what one side wants, and tells the client if that makes a difference.
+    pub(crate) fn set_flow(&self, side: Side, on: bool) {
+        let _lock = self.flow_lock.lock();
+        match self.flow.set(side, on) {
+            Tell::Nothing => {}
+            Tell::Off => self.client.flow(false),
+            Tell::On => self.client.flow(true),
+        }
+    }
+
+    /// Returns the header of a payload. An RFM payload begins with its own.
+    pub(crate) fn header(&self) -> &'static [u8] {
+        self.header
+    }
+}

@@ -1,0 +1,502 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! IP interfaces over CAIF: network devices that rtnetlink makes, each with one DATAGRAM channel
+//! while it is up.
+//!
+//! An interface that lost its link stays as it is, without a carrier, and asks for a channel again
+//! when there is a link, and every now and then.
+
+mod session;
+
+use self::session::Session;
+use crate::{
+    abstractions::{
+        bh_lock::{
+            new_bh_lock,
+            BhLock, //
+        },
+        bindings,
+        deferred::{
+            new_deferred,
+            Deferred,
+            Task, //
+        },
+        net::{
+            netdev::{
+                NetId,
+                Netdev,
+                NetdevRef,
+                Outcome,
+                Rtnl, //
+            },
+            rtnl_kind::{
+                Attribute,
+                Attributes,
+                Description,
+                VirtualNetdev, //
+            },
+            skbuff::SkBuff, //
+        },
+        rcu::{
+            RcuArc,
+            RcuSlot, //
+        }, //
+    },
+    caif_wire::{
+        params::{
+            LinkParams,
+            ServiceParams, //
+        },
+        DATAGRAM_MTU, //
+    },
+    channel::Channel,
+    link::Request,
+    links::{
+        Links,
+        Watcher,
+        HW_TYPE, //
+    },
+    policy::{
+        self,
+        Choice,
+        Preference, //
+    }, //
+};
+use kernel::{
+    new_condvar,
+    prelude::*,
+    sync::{
+        atomic::{
+            AtomicFlag,
+            Relaxed, //
+        },
+        rcu,
+        Arc,
+        CondVar,
+        CondVarTimeoutResult, //
+    },
+    time::msecs_to_jiffies, //
+};
+
+/// `IFLA_CAIF_IPV4_CONNID`.
+const IPV4_CONNID: u16 = 1;
+/// `IFLA_CAIF_IPV6_CONNID`.
+const IPV6_CONNID: u16 = 2;
+/// `IFLA_CAIF_LOOPBACK`.
+const LOOPBACK: u16 = 3;
+
+/// Channel types of the service: ordinary, and one that returns what it is sent.
+const ORDINARY: u8 = 0;
+const RETURNS: u8 = 3;
+/// Priority of the channel: `CAIF_PRIO_LOW`.
+const PRIORITY: u32 = 4;
+/// How long the modem may take to answer.
+const ANSWER_MS: u32 = 5000;
+/// How long to wait for it when the interface is set up.
+const OPEN_MS: u32 = 1000;
+/// When to ask again: after this time, and then twice as late each time, up to the limit.
+const RETRY_MS: u32 = 500;
+const RETRY_LIMIT_MS: u32 = 30_000;
+/// When to try again to take RTNL.
+const BUSY_MS: u32 = 20;
+/// Length, link id and header of a frame, and check sequence.
+const HEADROOM: u32 = 7;
+const TAILROOM: u32 = 2;
+
+/// What the modem is asked for.
+#[derive(Clone, Copy)]
+struct Settings {
+    /// `None` until the number of the device is known, which is taken then.
+    connection: Option<u32>,
+    loopback: bool,
+}
+
+/// How far an interface is.
+enum State {
+    /// It is not set up.
+    Down,
+    /// It is to ask for a channel.
+    Waiting,
+    /// It asked for one. The request is `None` for the moment until it is known.
+    Asking(Option<Request>),
+    /// It could not have one when it was set up.
+    Failed(Error),
+    /// It has one.
+    Connected,
+}
+
+struct Inner {
+    settings: Settings,
+    state: State,
+    /// Whether somebody waits who sets the interface up.
+    opening: bool,
+    /// The number of the last [`Session`].
+    session: u64,
+    retry_ms: u32,
+    /// `None` before the device is registered, and when it goes.
+    retry: Option<Deferred<Retry>>,
+    watch: Option<Arc<dyn Watcher>>,
+}
+
+/// An interface.
+#[pin_data]
+pub(crate) struct Interface {
+    dev: RcuSlot<NetdevRef>,
+    /// The device below, if one was chosen.
+    lower: Option<(NetId, u32)>,
+    channel: RcuSlot<Channel>,
+    /// Whether the modem returns what it is sent.
+    returns: AtomicFlag,
+    #[pin]
+    inner: BhLock<Inner>,
+    #[pin]
+    answered: CondVar,
+}
+
+impl VirtualNetdev for Interface {
+    const KIND: &'static CStr = c"caif";
+    const HW_TYPE: u16 = bindings::ARPHRD_RAWIP as u16;
+    const FLAGS: u32 =
+        bindings::net_device_flags_IFF_POINTOPOINT | bindings::net_device_flags_IFF_NOARP;
+    const TX_QUEUE_LEN: u32 = 500;
+    const MTU: u32 = DATAGRAM_MTU as u32;
+    const MIN_MTU: u32 = bindings::ETH_MIN_MTU;
+    const MAX_MTU: u32 = DATAGRAM_MTU as u32;
+    const ATTRIBUTES: &'static [Attribute] = &[
+        Attribute::None,
+        Attribute::U32,
+        Attribute::U32,
+        Attribute::U8,
+    ];
+
+    fn create(attributes: &Attributes<'_>, lower: Option<&Netdev>) -> Result<RcuArc<Self>> {
+        if lower.is_some_and(|lower| lower.hw_type() != HW_TYPE) {
+            return Err(EINVAL);
+        }
+        let mut settings = Settings {
+            connection: None,
+            loopback: false,
+        };
+        settings.read(attributes);
+        RcuArc::pin_init(
+            pin_init!(Self {
+                dev: RcuSlot::new(),
+                lower: lower.map(|lower| (lower.net(), lower.index())),
+                channel: RcuSlot::new(),
+                returns: AtomicFlag::new(false),
+                inner <- new_bh_lock!(
+                    Inner {
+                        settings,
+                        state: State::Down,
+                        opening: false,
+                        session: 0,
+                        retry_ms: RETRY_MS,
+                        retry: None,
+                        watch: None,
+                    },
+                    c"caif_interface"
+                ),
+                answered <- new_condvar!("caif_interface_answered"),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    fn registered(this: &RcuArc<Self>, dev: &Netdev) -> Result {
+        let retry = new_deferred!(Retry(this.clone()), c"caif_interface_retry")?;
+        let watch: Arc<dyn Watcher> = Arc::new(Retry(this.clone()), GFP_KERNEL)?;
+        let held = RcuArc::pin_init(dev.hold(), GFP_KERNEL)?;
+        Links::get()?.watch(watch.clone())?;
+        this.dev.publish(held);
+        let mut inner = this.inner.lock();
+        inner.retry = Some(retry);
+        inner.watch = Some(watch);
+        if inner.settings.connection.is_none() {
+            inner.settings = Settings {
+                connection: Some(dev.index()),
+                loopback: true,
+            };
+        }
+        Ok(())
+    }
+
+    fn change(&self, attributes: &Attributes<'_>) -> Result {
+        self.inner.lock().settings.read(attributes);
+        Ok(())
+    }
+
+    fn describe(&self, description: &mut Description<'_>) -> Result {
+        let Settings {
+            connection,
+            loopback,
+        } = self.inner.lock().settings;
+        let connection = connection.unwrap_or(0);
+        description.put_u32(IPV4_CONNID, connection)?;
+        description.put_u32(IPV6_CONNID, connection)?;
+        description.put_u8(LOOPBACK, loopback.into())
+    }
+
+    fn open(this: &RcuArc<Self>, dev: &Netdev, rtnl: &Rtnl<'_>) -> Result {
+        {
+            let mut inner = this.inner.lock();
+            inner.state = State::Waiting;
+            inner.opening = true;
+            inner.retry_ms = RETRY_MS;
+        }
+        let opened = this.ask(dev, rtnl).and_then(|()| this.wait());
+        if opened.is_err() {
+            this.down();
+        }
+        opened
+    }
+
+    fn stop(&self, _dev: &Netdev) {
+        self.down();
+    }
+
+    fn transmit(&self, dev: &Netdev, mut skb: SkBuff) {
+        let guard = rcu::read_lock();
+        let Some(channel) = self.channel.load(&guard) else {
+            return dev.count_tx_fault(Outcome::Dropped);
+        };
+        if self.returns.load(Relaxed) {
+            swap_addresses(&mut skb);
+        }
+        let len = skb.len();
+        match channel.transmit(skb) {
+            Ok(()) => dev.count_tx(len),
+            Err(error) if error == EMSGSIZE => dev.count_tx_fault(Outcome::Error),
+            Err(_) => dev.count_tx_fault(Outcome::Dropped),
+        }
+    }
+
+    fn unregistered(&self) {
+        self.down();
+        let mut inner = self.inner.lock();
+        let (retry, watch) = (inner.retry.take(), inner.watch.take());
+        drop(inner);
+        drop(retry);
+        if let (Some(watch), Ok(links)) = (watch, Links::get()) {
+            links.unwatch(&watch);
+        }
+        drop(self.dev.take());
+    }
+}
+
+impl Settings {
+    /// Takes over what the attributes say.
+    fn read(&mut self, attributes: &Attributes<'_>) {
+        // In this order, as ever: they are two names of one value.
+        for number in [IPV4_CONNID, IPV6_CONNID] {
+            if let Some(connection) = attributes.u32(number.into()) {
+                self.connection = Some(connection);
+            }
+        }
+        if let Some(loopback) = attributes.u8(LOOPBACK.into()) {
+            self.loopback = loopback != 0;
+        }
+    }
+}
+
+impl Interface {
+    /// Asks for a channel, unless the interface is not waiting for one.
+    fn ask(self: &RcuArc<Self>, dev: &Netdev, rtnl: &Rtnl<'_>) -> Result {
+        let mut inner = self.inner.lock();
+        if !matches!(inner.state, State::Waiting) {
+            return Ok(());
+        }
+        inner.session = inner.session.wrapping_add(1);
+        inner.state = State::Asking(None);
+        let (number, settings) = (inner.session, inner.settings);
+        drop(inner);
+
+        let asked = self.request(number, settings, dev, rtnl);
+        let mut inner = self.inner.lock();
+        let is_current = inner.session == number && matches!(inner.state, State::Asking(None));
+        match asked {
+            Ok(request) if is_current => {
+                inner.state = State::Asking(Some(request));
+                Ok(())
+            }
+            // It was answered already.
+            Ok(request) => {
+                drop(inner);
+                drop(request);
+                Ok(())
+            }
+            Err(error) => {
+                if is_current {
+                    inner.state = State::Waiting;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Asks a modem for a channel, and makes the interface fit for it.
+    fn request(
+        self: &RcuArc<Self>,
+        number: u64,
+        settings: Settings,
+        dev: &Netdev,
+        rtnl: &Rtnl<'_>,
+    ) -> Result<Request> {
+        let params = LinkParams {
+            chtype: if settings.loopback { RETURNS } else { ORDINARY },
+            priority: policy::wire_priority(PRIORITY),
+            phyid: 0,
+            endpoint: 0,
+            service: ServiceParams::Datagram {
+                connection: settings.connection.unwrap_or(0),
+            },
+        };
+        let (net, choice) = match self.lower {
+            Some((net, index)) => (net, Choice::Bound(index)),
+            None => (dev.net(), Choice::Prefer(Preference::HighBandwidth)),
+        };
+        let session = Arc::new(Session::new(self.clone(), number), GFP_KERNEL)?;
+        let request = Links::get()?.connect(net, choice, &params, ANSWER_MS, session)?;
+        let mtu = request.link().mtu()?;
+        let mtu = policy::ip_mtu(usize::try_from(dev.mtu())?, usize::try_from(mtu)?);
+        let mtu = u32::try_from(mtu.map_err(|_| ENODEV)?)?;
+        if mtu < dev.mtu() {
+            dev.set_mtu(mtu, rtnl)?;
+        }
+        self.returns.store(settings.loopback, Relaxed);
+        let guard = rcu::read_lock();
+        let link = request.link().dev(&guard).ok_or(ENODEV)?;
+        dev.set_room(
+            link.headroom().saturating_add(HEADROOM),
+            link.tailroom().saturating_add(TAILROOM),
+        );
+        drop(guard);
+        Ok(request)
+    }
+
+    /// Waits for the modem's answer, but not for long. Returns an error if it says no.
+    fn wait(&self) -> Result {
+        let mut left = msecs_to_jiffies(OPEN_MS);
+        let mut inner = self.inner.lock();
+        while let State::Asking(_) = inner.state {
+            match self.answered.wait_interruptible_timeout(&mut inner, left) {
+                CondVarTimeoutResult::Woken { jiffies } => left = jiffies,
+                CondVarTimeoutResult::Timeout => break,
+                CondVarTimeoutResult::Signal { .. } => return Err(ERESTARTSYS),
+            }
+        }
+        match inner.state {
+            State::Failed(error) => Err(error),
+            _ => {
+                // From now on a refusal is a reason to ask again.
+                inner.opening = false;
+                Ok(())
+            }
+        }
+    }
+
+    /// Gives up the channel, or what was done to have one.
+    fn down(&self) {
+        let mut inner = self.inner.lock();
+        let state = core::mem::replace(&mut inner.state, State::Down);
+        inner.opening = false;
+        let channel = self.channel.take();
+        self.set_carrier(false);
+        drop(inner);
+        // What it asked for is given up as well.
+        drop(state);
+        if let Some(channel) = channel {
+            channel.close();
+        }
+    }
+
+    /// Sets the carrier. With the lock held, so that the last one who does is right.
+    fn set_carrier(&self, on: bool) {
+        let guard = rcu::read_lock();
+        match self.dev.load(&guard) {
+            Some(dev) if on => dev.carrier_on(),
+            Some(dev) => dev.carrier_off(),
+            None => {}
+        }
+    }
+
+    /// Lets the network stack send, or not. With the lock held, as for the carrier.
+    fn set_queue(&self, on: bool) {
+        let guard = rcu::read_lock();
+        match self.dev.load(&guard) {
+            Some(dev) if on => dev.wake_queue(),
+            Some(dev) => dev.stop_queue(),
+            None => {}
+        }
+    }
+
+    /// Asks again, later and later.
+    fn retry_later(inner: &mut Inner) {
+        let ms = inner.retry_ms;
+        inner.retry_ms = ms.saturating_mul(2).min(RETRY_LIMIT_MS);
+        if let Some(retry) = &inner.retry {
+            retry.schedule(ms);
+        }
+    }
+}
+
+/// Makes an IPv4 packet that comes back one of the peer. Its checksums stay right.
+fn swap_addresses(skb: &mut SkBuff) {
+    let Some(header) = skb.head_mut(20) else {
+        return;
+    };
+    if header.first().is_none_or(|first| first >> 4 != 4) {
+        return;
+    }
+    if let Some((front, back)) = header.split_at_mut_checked(16) {
+        if let (Some(source), Some(destination)) =
+            (front.last_chunk_mut::<4>(), back.first_chunk_mut::<4>())
+        {
+            core::mem::swap(source, destination);
+        }
+    }
+}
+
+/// Asks for a channel again.
+struct Retry(RcuArc<Interface>);
+
+impl Retry {
+    fn schedule(&self, ms: u32) {
+        let inner = self.0.inner.lock();
+        if let (State::Waiting, Some(retry)) = (&inner.state, &inner.retry) {
+            retry.schedule(ms);
+        }
+    }
+}
+
+impl Task for Retry {
+    fn run(&self) {
+        let Some(dev) = self.0.dev.get() else { return };
+        // One who holds it may be waiting for this function to end.
+        let Some(rtnl) = Rtnl::try_lock() else {
+            return self.schedule(BUSY_MS);
+        };
+        if self.0.ask(&dev, rtnl.rtnl()).is_err() {
+            let mut inner = self.0.inner.lock();
+            if matches!(inner.state, State::Waiting) {
+                Interface::retry_later(&mut inner);
+            }
+        }
+    }
+}
+
+impl Watcher for Retry {
+    fn link_up(&self) {
+        self.0.inner.lock().retry_ms = RETRY_MS;
+        self.schedule(0);
+    }
+
+    fn link_gone(&self, net: NetId, index: u32, rtnl: &Rtnl<'_>) {
+        if self.0.lower == Some((net, index)) {
+            if let Some(dev) = self.0.dev.get() {
+                // The link's device may be about to go together with this one.
+                dev.unlink_lowers(rtnl);
+                dev.unregister(rtnl);
+            }
+        }
+    }
+}

@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A link to a modem: a network device, the channels of the modem behind it, and what is asked of
+//! that modem.
+//!
+//! A link answers for itself only: a modem can neither end nor have channels of another link.
+
+use crate::{
+    abstractions::{
+        bh_lock::{
+            new_bh_lock,
+            BhLock, //
+        },
+        deferred::{
+            new_deferred,
+            Deferred,
+            Task, //
+        },
+        net::netdev::{
+            NetId,
+            Netdev,
+            NetdevRef, //
+        },
+        rcu::{
+            RcuArc,
+            RcuSlot, //
+        }, //
+    },
+    caif_wire::{
+        control::Message,
+        data::Service,
+        params::LinkParams, //
+    },
+    channel::{
+        Channel,
+        Client,
+        Shutdown, //
+    },
+    control::{
+        Control,
+        Event,
+        Expired,
+        Failure,
+        LinkId,
+        Pending,
+        RequestError,
+        RequestId,
+        PENDING, //
+    }, //
+};
+use kernel::{
+    prelude::*,
+    sync::{
+        atomic::{
+            AtomicFlag,
+            Full,
+            Relaxed, //
+        },
+        rcu::{
+            self,
+            Guard, //
+        },
+        Arc, //
+    },
+    time::{
+        Instant,
+        Monotonic, //
+    }, //
+};
+
+/// A request that the modem has not answered.
+struct Asked {
+    id: RequestId,
+    /// What the client gets.
+    channel: RcuArc<Channel>,
+}
+
+/// What the lock of a link protects.
+struct Inner {
+    control: Control<KVec<Pending>>,
+    /// With room for as many as `control` has.
+    asked: KVec<Asked>,
+    /// `None` once the link is gone.
+    deadline: Option<Deferred<Deadline>>,
+}
+
+/// A link.
+///
+/// It has no reference to its device any more, once that is about to be unregistered.
+#[pin_data]
+pub(crate) struct Link {
+    dev: RcuSlot<NetdevRef>,
+    net: NetId,
+    index: u32,
+    phyid: u8,
+    works: AtomicFlag,
+    start: Instant<Monotonic>,
+    /// By link id. Those in there are not closed, or about to be taken out.
+    channels: [RcuSlot<Channel>; 256],
+    #[pin]
+    inner: BhLock<Inner>,
+}
+
+/// Ends requests that were not answered.
+struct Deadline(Arc<Link>);
+
+impl Task for Deadline {
+    fn run(&self) {
+        self.0.expire();
+    }
+}
+
+impl Link {
+    /// Makes the link of a device, with a number from 1 to 7 that no other one in the namespace
+    /// has.
+    pub(crate) fn new(dev: &Netdev, phyid: u8) -> Result<Arc<Self>> {
+        let mut pending = KVec::with_capacity(PENDING, GFP_KERNEL)?;
+        for _ in 0..PENDING {
+            pending.push(Pending::default(), GFP_KERNEL)?;
+        }
+        let inner = Inner {
+            control: Control::new(phyid, pending),
+            asked: KVec::with_capacity(PENDING, GFP_KERNEL)?,
+            deadline: None,
+        };
+        let device = dev;
+        let this = Arc::pin_init(
+            pin_init!(Self {
+                dev: RcuSlot::new(),
+                net: device.net(),
+                index: device.index(),
+                phyid,
+                works: AtomicFlag::new(false),
+                start: Instant::now(),
+                channels: [const { RcuSlot::new() }; 256],
+                inner <- new_bh_lock!(inner, c"caif_link"),
+            }),
+            GFP_KERNEL,
+        )?;
+        let deadline = new_deferred!(Deadline(this.clone()), c"caif_deadline")?;
+        this.inner.lock().deadline = Some(deadline);
+        this.dev.publish(RcuArc::pin_init(dev.hold(), GFP_KERNEL)?);
+        Ok(this)
+    }
+
+    /// Returns the device; `None` if it is gone.
+    pub(crate) fn dev<'g>(&self, guard: &'g Guard) -> Option<&'g Netdev> {
+        self.dev.load(guard).map(|dev| &**dev)
+    }
+
+    /// Returns the size of the largest packet. `ENODEV` if the device is gone.
+    pub(crate) fn mtu(&self) -> Result<u32> {
+        let guard = rcu::read_lock();
+        self.dev(&guard).map(Netdev::mtu).ok_or(ENODEV)
+    }
+
+    /// Returns the namespace of the device.
+    pub(crate) fn net(&self) -> NetId {
+        self.net
+    }
+
+    /// Returns the number of the device in its namespace.
+    pub(crate) fn index(&self) -> u32 {
+        self.index
+    }
+
+    /// Returns the number of the link in its namespace.
+    pub(crate) fn phyid(&self) -> u8 {
+        self.phyid
+    }
+
+    /// Returns whether the device is up and has a carrier.
+    pub(crate) fn works(&self) -> bool {
+        self.works.load(Relaxed)
+    }
+
+    /// Returns the channel that has an id.
+    pub(crate) fn channel<'g>(&self, id: u8, guard: &'g Guard) -> Option<&'g Channel> {
+        self.channels.get(usize::from(id))?.load(guard)
+    }
+
+    /// The clock of [`Control`].
+    fn now(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(0)
+    }
+
+    /// Asks the modem for a channel, whose client is told within so many milliseconds.
+    ///
+    /// `ENODEV` if the link is down, `EBUSY` if too much was asked for, `EINVAL` if the parameters
+    /// cannot be.
+    pub(crate) fn ask(
+        self: &Arc<Self>,
+        params: &LinkParams<'_>,
+        ms: u32,
+        client: Arc<dyn Client>,
+    ) -> Result<Request> {
+        let params = LinkParams {
+            phyid: self.phyid,
+            ..*params
+        };
+        let service = Service::of(&params.service).ok_or(EINVAL)?;
+        let channel = Channel::new(self.clone(), service, client)?;
+        let deadline = self.now().saturating_add(ms.into());
+
+        let mut inner = self.inner.lock();
+        let id = inner
+            .control
+            .request(&params, deadline)
+            .map_err(|error| match error {
+                RequestError::Down => ENODEV,
+                RequestError::Full => EBUSY,
+                RequestError::Invalid => EINVAL,
+            })?;
+        if inner
+            .asked
+            .push_within_capacity(Asked { id, channel })
+            .is_err()
+        {
+            inner.control.cancel(id);
+            return Err(EBUSY);
+        }
+        self.reschedule(&inner);
+        drop(inner);
+
+        // Dropped on error, which cancels the request.
+        let request = Request {
+            link: self.clone(),
+            id,
+        };
+        self.send_message(&Message::Enum { phyid: self.phyid })?;
+        self.send_message(&Message::Setup(params))?;
+        Ok(request)
+    }
+
+    /// Sees to it that requests end at their deadlines.
+    fn reschedule(&self, inner: &Inner) {
+        if let (Some(at), Some(deadline)) = (inner.control.next_deadline(), &inner.deadline) {
+            let ms = at.saturating_sub(self.now());
+            // At the deadline itself it is over.
+            deadline.schedule(u32::try_from(ms).unwrap_or(u32::MAX).saturating_add(1));
+        }
+    }
+
+    /// Takes the channel that was asked for.
+    fn answered(inner: &mut Inner, id: RequestId) -> Option<RcuArc<Channel>> {
+        let index = inner.asked.iter().position(|asked| asked.id == id)?;
+        inner.asked.remove(index).ok().map(|asked| asked.channel)
+    }
+
+    /// Gives a request up.
+    fn cancel(&self, id: RequestId) {
+        let mut inner = self.inner.lock();
+        if inner.control.cancel(id) {
+            let channel = Self::answered(&mut inner, id);
+            drop(inner);
+            drop(channel);
+        }
+    }
+
+    /// Takes what came on the control channel.
+    pub(crate) fn control(&self, body: &[u8]) {
+        let now = self.now();
+        let mut inner = self.inner.lock();
+        let event = inner.control.on_frame(body, now);
+        let mut destroy = event.destroy().map(|id| id.get());
+        match event {
+            Event::Connected {
+                request,
+                id,
+                appended,
+            } => {
+                let channel = Self::answered(&mut inner, request);
+                let published = channel
+                    .as_ref()
+                    .is_some_and(|channel| self.publish(channel, id));
+                if !published && inner.control.close(id) {
+                    destroy = Some(id.get());
+                }
+                drop(inner);
+                if let Some(channel) = channel {
+                    let client = channel.client().clone();
+                    client.outcome(if published { Ok(channel) } else { Err(EBUSY) }, appended);
+                }
+            }
+            Event::Refused { request, .. } => {
+                let channel = Self::answered(&mut inner, request);
+                drop(inner);
+                if let Some(channel) = channel {
+                    channel.client().outcome(Err(ECONNREFUSED), &[]);
+                }
+            }
+            Event::Destroy(_) | Event::Ignored(_) => drop(inner),
+        }
+        if let Some(linkid) = destroy {
+            // Without memory the modem keeps a channel that nobody has.
+            let _ = self.send_message(&Message::Destroy { linkid });
+        }
+    }
+
+    /// Puts a channel into the table. With the lock held; returns whether its place was free, which
+    /// is so if the id is.
+    fn publish(&self, channel: &RcuArc<Channel>, id: LinkId) -> bool {
+        channel.assign(id);
+        self.channels
+            .get(usize::from(id.get()))
+            .is_some_and(|slot| slot.publish(channel.clone()))
+    }
+
+    /// Takes a channel out of the table and tells the modem. For [`Channel::close`].
+    pub(crate) fn close(&self, channel: &Channel) {
+        let Some(id) = channel.id() else {
+            return;
+        };
+        let mut inner = self.inner.lock();
+        let slot = self.channels.get(usize::from(id.get()));
+        let taken = slot.and_then(|slot| slot.take_if(channel));
+        let destroy = inner.control.close(id);
+        drop(inner);
+        drop(taken);
+        if destroy {
+            // As in `control()`.
+            let _ = self.send_message(&Message::Destroy { linkid: id.get() });
+        }
+    }
+
+    /// Ends the requests whose deadlines passed, or all of them if the link is down.
+    fn expire(&self) {
+        loop {
+            let now = self.now();
+            let mut inner = self.inner.lock();
+            let Some(Expired { request, why }) = inner.control.expire(now) else {
+                self.reschedule(&inner);
+                return;
+            };
+            let channel = Self::answered(&mut inner, request);
+            drop(inner);
+            let error = match why {
+                Failure::TimedOut => ETIMEDOUT,
+                Failure::LinkDown => ECONNREFUSED,
+            };
+            if let Some(channel) = channel {
+                channel.client().outcome(Err(error), &[]);
+            }
+        }
+    }
+
+    /// Takes note of whether the device works. With RTNL held; returns whether it does now and did
+    /// not before.
+    pub(crate) fn set_works(&self, works: bool) -> bool {
+        if self.works.xchg(works, Full) == works {
+            return false;
+        }
+        let mut inner = self.inner.lock();
+        if works {
+            inner.control.up();
+            return true;
+        }
+        inner.control.down();
+        drop(inner);
+        self.expire();
+        // No channel is added before the link is up again.
+        for slot in &self.channels {
+            if let Some(channel) = slot.take() {
+                channel.shut(Shutdown::LinkLost);
+            }
+        }
+        false
+    }
+
+    /// Ends the link: its device goes. With RTNL held, and without a lock that a client takes.
+    pub(crate) fn end(&self) {
+        self.set_works(false);
+        let deadline = self.inner.lock().deadline.take();
+        drop(deadline);
+        drop(self.dev.take());
+    }
+}
+
+/// A channel that was asked for. Dropping it gives it up, unless the client got the channel.
+pub(crate) struct Request {
+    link: Arc<Link>,
+    id: RequestId,
+}
+
+impl Request {
+    /// Returns the link.
+    pub(crate) fn link(&self) -> &Arc<Link> {
+        &self.link
+    }
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        self.link.cancel(self.id);
+    }
+}

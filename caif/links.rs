@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! All links of the machine: each network device of type `ARPHRD_CAIF`, in any namespace.
+//!
+//! A device is known by its type, which anybody may set for a tun device: its private data are
+//! never touched.
+
+use crate::{
+    abstractions::{
+        bindings,
+        net::{
+            netdev::{
+                NetId,
+                Netdev,
+                Rtnl, //
+            },
+            notifier::{
+                Event,
+                Listener, //
+            },
+            packet_type::PacketType, //
+        },
+        rcu::{
+            RcuArc,
+            RcuSlot, //
+        }, //
+    },
+    caif_wire::params::LinkParams,
+    channel::Client,
+    link::{
+        Link,
+        Request, //
+    },
+    policy::{
+        self,
+        Candidate,
+        Choice,
+        Preference, //
+    },
+    transmit::PROTOCOL, //
+};
+use kernel::{
+    new_mutex,
+    prelude::*,
+    sync::{
+        Arc,
+        Mutex, //
+    }, //
+};
+
+/// The hardware type of devices that are links.
+pub(crate) const HW_TYPE: u16 = bindings::ARPHRD_CAIF as u16;
+
+/// Who wants to know of links. No lock of the links is held during a call.
+pub(crate) trait Watcher: Send + Sync + 'static {
+    /// A link is up. Process context with RTNL held.
+    fn link_up(&self);
+
+    /// The device of a link goes. Process context with RTNL held.
+    fn link_gone(&self, net: NetId, index: u32, rtnl: &Rtnl<'_>);
+}
+
+struct Entry {
+    link: Arc<Link>,
+    _receiver: PacketType<Arc<Link>>,
+}
+
+/// All links.
+#[pin_data]
+pub(crate) struct Links {
+    #[pin]
+    entries: Mutex<KVec<Entry>>,
+    #[pin]
+    watchers: Mutex<KVec<Arc<dyn Watcher>>>,
+}
+
+/// The links, while the module is there.
+static LINKS: RcuSlot<Links> = RcuSlot::new();
+
+/// The links are there until this is dropped, which must not be before there is none any more.
+pub(crate) struct Published(());
+
+impl Drop for Published {
+    fn drop(&mut self) {
+        drop(LINKS.take());
+    }
+}
+
+impl Links {
+    /// Makes the links, none yet, for all to find.
+    pub(crate) fn publish() -> Result<(Published, RcuArc<Self>)> {
+        let this = RcuArc::pin_init(
+            pin_init!(Self {
+                entries <- new_mutex!(KVec::new(), "caif_links"),
+                watchers <- new_mutex!(KVec::new(), "caif_watchers"),
+            }),
+            GFP_KERNEL,
+        )?;
+        if !LINKS.publish(this.clone()) {
+            return Err(EBUSY);
+        }
+        Ok((Published(()), this))
+    }
+
+    /// Returns the links. `ENODEV` if the module goes.
+    pub(crate) fn get() -> Result<RcuArc<Self>> {
+        LINKS.get().ok_or(ENODEV)
+    }
+
+    /// Asks a modem of a namespace for a channel, whose client is told within so many milliseconds.
+    /// Process context: may sleep. `phyid` of the parameters is set here.
+    ///
+    /// `ENODEV` if there is no such link, or it is not up; for the rest see [`Link::ask`].
+    pub(crate) fn connect(
+        &self,
+        net: NetId,
+        choice: Choice,
+        params: &LinkParams<'_>,
+        ms: u32,
+        client: Arc<dyn Client>,
+    ) -> Result<Request> {
+        let entries = self.entries.lock();
+        let links = entries.iter().map(|entry| &entry.link);
+        let links = links.filter(|link| link.net() == net);
+        let candidates = links.clone().map(|link| Candidate {
+            ifindex: link.index(),
+            up: link.works(),
+            // There is nothing in a foreign device that says so.
+            preference: Preference::HighBandwidth,
+        });
+        let chosen = policy::choose(candidates, choice).map_err(|_| ENODEV)?;
+        let link = links.clone().nth(chosen).cloned();
+        drop(entries);
+        link.ok_or(ENODEV)?.ask(params, ms, client)
+    }
+
+    /// Adds one who wants to know of links. With RTNL held.
+    pub(crate) fn watch(&self, watcher: Arc<dyn Watcher>) -> Result {
+        Ok(self.watchers.lock().push(watcher, GFP_KERNEL)?)
+    }
+
+    /// Removes one again. With RTNL held.
+    pub(crate) fn unwatch(&self, watcher: &Arc<dyn Watcher>) {
+        let mut watchers = self.watchers.lock();
+        let index = watchers.iter().position(|w| Arc::ptr_eq(w, watcher));
+        let removed = index.and_then(|index| watchers.remove(index).ok());
+        drop(watchers);
+        drop(removed);
+    }
+
+    /// Calls a function for each who wants to know, and who may be removed by that. With RTNL held,
+    /// without which nobody is added or removed.
+    fn tell(&self, _rtnl: &Rtnl<'_>, f: impl Fn(&dyn Watcher)) {
+        let at = |index: usize| self.watchers.lock().get(index).cloned();
+        let mut index = 0;
+        while let Some(watcher) = at(index) {
+            f(&*watcher);
+            if at(index).is_some_and(|same| Arc::ptr_eq(&same, &watcher)) {
+                index = index.saturating_add(1);
+            }
+        }
+    }
+
+    /// Returns the link of a device.
+    fn find(&self, dev: &Netdev) -> Option<Arc<Link>> {
+        let (net, index) = (dev.net(), dev.index());
+        let entries = self.entries.lock();
+        let mut links = entries.iter().map(|entry| &entry.link);
+        links
+            .find(|link| link.net() == net && link.index() == index)
+            .cloned()
+    }
+
+    /// Makes a device a link.
+    fn add(&self, dev: &Netdev) -> Result<Arc<Link>> {
+        let net = dev.net();
+        // RTNL is held: nobody else adds one meanwhile.
+        let entries = self.entries.lock();
+        let is_used = |phyid| {
+            let mut links = entries.iter().map(|entry| &entry.link);
+            links.any(|link| link.net() == net && link.phyid() == phyid)
+        };
+        let phyid = policy::phyid(dev.index(), is_used).ok_or(ENOSPC)?;
+        drop(entries);
+        let link = Link::new(dev, phyid)?;
+        let added = PacketType::new(dev, PROTOCOL, link.clone()).and_then(|receiver| {
+            let entry = Entry {
+                link: link.clone(),
+                _receiver: receiver,
+            };
+            Ok(self.entries.lock().push(entry, GFP_KERNEL)?)
+        });
+        if let Err(error) = added {
+            link.end();
+            return Err(error);
+        }
+        Ok(link)
+    }
+
+    /// Ends the link of a device.
+    fn remove(&self, dev: &Netdev, rtnl: &Rtnl<'_>) {
+        let (net, index) = (dev.net(), dev.index());
+        let mut entries = self.entries.lock();
+        let at = entries
+            .iter()
+            .position(|entry| entry.link.net() == net && entry.link.index() == index);
+        let entry = at.and_then(|at| entries.remove(at).ok());
+        drop(entries);
+        let Some(entry) = entry else { return };
+        entry.link.end();
+        // Waits for those who are receiving.
+        drop(entry);
+        self.tell(rtnl, |watcher| watcher.link_gone(net, index, rtnl));
+    }
+
+    /// Takes note of the state of a link.
+    fn update(&self, link: &Link, works: bool, rtnl: &Rtnl<'_>) {
+        if link.set_works(works) {
+            self.tell(rtnl, |watcher| watcher.link_up());
+        }
+    }
+}
+
+impl Listener for RcuArc<Links> {
+    fn event(&self, event: Event, dev: &Netdev, rtnl: &Rtnl<'_>) {
+        let link = self.find(dev);
+        let is_caif = dev.hw_type() == HW_TYPE;
+        match (event, link) {
+            (Event::Register | Event::Type, None) if is_caif => match self.add(dev) {
+                Ok(link) => self.update(&link, dev.works(), rtnl),
+                Err(error) => pr_warn!(
+                    "network device {} cannot be a link: error {}\n",
+                    dev.index(),
+                    error.to_errno()
+                ),
+            },
+            (Event::Type, Some(_)) if !is_caif => self.remove(dev, rtnl),
+            (Event::Unregister, Some(_)) => self.remove(dev, rtnl),
+            (Event::GoingDown, Some(link)) => self.update(&link, false, rtnl),
+            (Event::State, Some(link)) => self.update(&link, dev.works(), rtnl),
+            _ => {}
+        }
+    }
+}

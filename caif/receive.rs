@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The way of frames from the modem.
+//!
+//! The whole of it runs in one read section of RCU: whoever is found is there until the frame was
+//! handled. A frame is parsed once, in place; what is wrong with it is counted as dropped by the
+//! link's device, and nothing else happens.
+
+use crate::{
+    abstractions::net::{
+        netdev::{
+            Netdev,
+            Outcome, //
+        },
+        packet_type::Handler,
+        skbuff::SkBuff, //
+    },
+    caif_wire::{
+        data::Data,
+        CONTROL_CHANNEL, //
+    },
+    channel::{
+        Channel,
+        Shutdown, //
+    },
+    control::MAX_BODY,
+    flow::Side,
+    link::Link, //
+};
+use kernel::sync::{
+    rcu,
+    Arc, //
+};
+
+/// Length and link id.
+const HEADER: u32 = 3;
+
+impl Handler for Arc<Link> {
+    fn receive(&self, dev: &Netdev, skb: SkBuff) {
+        if self.take(skb).is_none() {
+            dev.count_rx_fault(Outcome::Dropped);
+        }
+    }
+}
+
+impl Link {
+    /// Takes a frame. Returns `None` if it was dropped.
+    fn take(self: &Arc<Self>, mut skb: SkBuff) -> Option<()> {
+        if !self.works() {
+            return None;
+        }
+        let &[low, high, channel] = skb.head(HEADER)? else {
+            return None;
+        };
+        // It counts all that follows it: the link id, the body, and the check sequence of two
+        // bytes. Up to that one there are as many bytes as it says.
+        let length = u32::from(u16::from_le_bytes([low, high]));
+        if length < HEADER || length.saturating_add(2) > skb.len() {
+            return None;
+        }
+        skb.trim(length).ok()?;
+        if channel == CONTROL_CHANNEL {
+            // What is behind a message is cut silently.
+            let len = length.min(HEADER.saturating_add(u32::try_from(MAX_BODY).ok()?));
+            let (_, body) = skb.head(len)?.split_first_chunk::<3>()?;
+            self.control(body);
+            return Some(());
+        }
+        let guard = rcu::read_lock();
+        self.channel(channel, &guard)?.take(skb)
+    }
+}
+
+impl Channel {
+    /// Takes a frame of the channel, without its check sequence. Returns `None` if it was dropped.
+    fn take(&self, mut skb: SkBuff) -> Option<()> {
+        let header = u32::try_from(self.service().header_len()).ok()?;
+        let len = HEADER.saturating_add(header).min(skb.len());
+        let (_, head) = skb.head(len)?.split_first_chunk::<3>()?;
+        let off = match Data::parse(self.service(), head).ok()? {
+            Data::Payload(_) => HEADER.saturating_add(header),
+            // The client looks at the header.
+            Data::Segment { .. } => HEADER,
+            Data::FlowOn => {
+                self.set_flow(Side::Modem, true);
+                return Some(());
+            }
+            Data::FlowOff => {
+                self.set_flow(Side::Modem, false);
+                return Some(());
+            }
+            Data::RemoteShutdown => {
+                self.shut(Shutdown::Remote);
+                return Some(());
+            }
+            Data::SetPin(_) => return Some(()),
+        };
+        skb.pull(off).ok()?;
+        self.client().receive(skb);
+        Some(())
+    }
+}
