@@ -20,7 +20,9 @@ while read -ra words; do
 	firmware_args+=(--firmware "$firmware/${words[0]}.elf")
 done <"$TOP/tests/vm/firmware"
 
+# Both stacks have a module of the same name: modprobe knows that in C.
 CAIF_INITRAMFS=$("$TOP/scripts/initramfs" --kernel "$kernel" --name "$kernel" "${firmware_args[@]}" \
+	--file "$modules/caif.ko" \
 	"$modules"/{caif-virtio,ivshmem-rproc}.ko "$cstack"/{caif,chnl_net,caif_socket}.ko | tail -n 1)
 exec {firmware_lock}>&-
 export CAIF_INITRAMFS CAIF_MODEM_BIN=$programs CAIF_RUN_VM=$TOP/scripts/run-vm CAIF_TEST_KERNEL=$kernel

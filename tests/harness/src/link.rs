@@ -35,6 +35,20 @@ impl Vm {
         Ok(())
     }
 
+    /// As [`up`](Self::up), with the stack of this project instead of the one in C. A case that
+    /// uses it has to [`unload`](Self::unload) it in the end.
+    pub fn up_on_caif_ko(&mut self) -> Result<()> {
+        self.unload()?;
+        self.guest.ok("insmod /caif.ko")?;
+        for module in [DRIVER, BOARD] {
+            self.modprobe(module)?;
+        }
+        self.guest
+            .ok("guest-tool wait-netdev 'cfvrt*'")
+            .context("no CAIF link appeared")?;
+        self.ip_up(0)
+    }
+
     /// Removes every module, in the order that their use of each other demands.
     pub fn unload(&mut self) -> Result<()> {
         self.unload_ours()?;

@@ -25,6 +25,8 @@ pub struct Modem {
     server: Process,
     program: PathBuf,
     linkids: String,
+    /// Whether the modem sends nonsense as well, from its next start on.
+    pub noise: bool,
     dir: PathBuf,
     name: String,
 }
@@ -46,13 +48,14 @@ impl Modem {
         // Linkids must be unique among the modems of one host.
         let first = 1 + 100 * index;
         let linkids = format!("{first}-{}", first + 99);
-        let process = start_modem(&program, &socket, &linkids, &name, logs)?;
+        let process = start_modem(&program, &socket, &linkids, false, &name, logs)?;
         Ok(Self {
             socket,
             process,
             server,
             program,
             linkids,
+            noise: false,
             dir: logs.to_owned(),
             name,
         })
@@ -69,6 +72,7 @@ impl Modem {
             &self.program,
             &self.socket,
             &self.linkids,
+            self.noise,
             &self.name,
             &self.dir,
         )?;
@@ -121,12 +125,14 @@ fn start_modem(
     program: &Path,
     socket: &Path,
     linkids: &str,
+    noise: bool,
     name: &str,
     dir: &Path,
 ) -> Result<Process> {
     let mut command = Command::new(program);
     command.arg("--socket").arg(socket);
     command.args(["--linkids", linkids, "--json"]);
+    command.args(noise.then_some("--noise"));
     let process = Process::start(name, command, dir)?;
     process
         .output

@@ -11,6 +11,7 @@ mod crashes;
 mod modules;
 mod operation;
 mod recovery;
+mod stack;
 mod traffic;
 mod two_modems;
 
@@ -40,6 +41,7 @@ pub fn all() -> Vec<Case> {
         crashes::CASES,
         bad_input::CASES,
         two_modems::CASES,
+        stack::CASES,
     ]
     .into_iter()
     .flatten()
