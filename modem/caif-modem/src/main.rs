@@ -6,6 +6,7 @@
 
 mod capture;
 mod modem;
+mod noise;
 
 use anyhow::Context;
 use caif_stack::{Config, Engine, Ipv4Net};
@@ -54,6 +55,9 @@ struct Args {
     /// Seed of all random numbers.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Send frames that mean nothing around each one that does.
+    #[arg(long)]
+    noise: bool,
     /// Print the counters at the end as JSON.
     #[arg(long)]
     json: bool,
@@ -127,6 +131,7 @@ fn main() -> anyhow::Result<()> {
         capture,
         args.chain_max,
         args.seed,
+        args.noise,
     )?;
     writeln!(stdout(), "waiting")?;
     stdout().flush()?;

@@ -4,7 +4,10 @@
 //!
 //! Source: `Documentation/board-ivshmem.md`.
 
-use crate::capture::{Capture, Direction};
+use crate::{
+    capture::{Capture, Direction},
+    noise,
+};
 use anyhow::Context;
 use caif_stack::Engine;
 use ivshmem::{board::Board, control::ModemState};
@@ -58,6 +61,7 @@ pub struct Modem {
     capture: Option<Capture>,
     chain_max: u16,
     seed: u64,
+    noise: bool,
     phase: Phase,
     totals: Totals,
 }
@@ -70,6 +74,7 @@ impl Modem {
         capture: Option<Capture>,
         chain_max: u16,
         seed: u64,
+        noise: bool,
     ) -> anyhow::Result<Self> {
         board.set_state(ModemState::Waiting)?;
         Ok(Self {
@@ -78,6 +83,7 @@ impl Modem {
             capture,
             chain_max,
             seed,
+            noise,
             phase: Phase::Waiting,
             totals: Totals::default(),
         })
@@ -275,7 +281,20 @@ impl Modem {
                 if let Some(capture) = &mut self.capture {
                     capture.add(Direction::Downlink, &frame)?;
                 }
-                link.downlink.queue(frame);
+                if self.noise {
+                    let around = noise::around(&frame);
+                    around
+                        .before
+                        .into_iter()
+                        .for_each(|f| link.downlink.queue(f));
+                    link.downlink.queue(frame);
+                    around
+                        .after
+                        .into_iter()
+                        .for_each(|f| link.downlink.queue(f));
+                } else {
+                    link.downlink.queue(frame);
+                }
                 // Room in the engine's queues may let its IP stacks send more.
                 deadline = self.engine.poll(now);
                 any = true;
