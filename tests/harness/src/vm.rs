@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Emulated, on a shared machine, under sanitizers.
-const BOOT: Duration = Duration::from_secs(240);
+const BOOT: Duration = Duration::from_secs(600);
 /// For the kernel to report something that takes it a moment.
 pub const SOON: Duration = Duration::from_secs(60);
 
