@@ -4,6 +4,7 @@
  * kernel crate has no bindings for.
  */
 
+#include <linux/capability.h>
 #include <linux/dma-mapping.h>
 #include <linux/etherdevice.h>
 #include <linux/ethtool.h>
@@ -27,6 +28,7 @@
 
 #include "helpers.h"
 #include "net/helpers.h"
+#include "net/socket/helpers.h"
 
 /* Exported to remoteproc drivers, but declared in none of the public headers. */
 irqreturn_t rproc_vq_interrupt(struct rproc *rproc, int vq_id);

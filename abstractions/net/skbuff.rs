@@ -32,7 +32,7 @@ impl SkBuff {
     /// # Safety
     ///
     /// `ptr` must be a valid socket buffer, the only reference to which passes to the new object.
-    pub(super) unsafe fn from_raw(ptr: NonNull<bindings::sk_buff>) -> Self {
+    pub(crate) unsafe fn from_raw(ptr: NonNull<bindings::sk_buff>) -> Self {
         // INVARIANT: By the safety requirements.
         Self(ptr)
     }

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Families of sockets with connections.
+//!
+//! A family implements [`SocketOps`]. What it keeps of a socket lies behind the socket's
+//! `struct sock`, in a [`Socket`], and is complete before anybody can see the socket. One part is
+//! shared by all; the other, the [`State`](SocketOps::State), can only be reached by a [`Guard`] of
+//! the socket's lock. System calls are the only ones to get a [`Call`], without which there is no
+//! guard and no waiting. What arrives from the network does so in softirq context, where the lock
+//! may be somebody else's: it acts on the socket by an [`Association`], which has no effect any
+//! more as soon as the socket began another one.
+//!
+//! C header: [`include/net/sock.h`](srctree/include/net/sock.h)
+
+mod association;
+mod callbacks;
+mod family;
+mod guard;
+mod message;
+mod option;
+mod sock;
+
+pub(crate) use self::{
+    association::{
+        Association,
+        Delivery, //
+    },
+    family::{
+        Proto,
+        WithSockets, //
+    },
+    guard::{
+        signal_pending,
+        Call,
+        Guard, //
+    },
+    message::{
+        ReceiveMessage,
+        SendMessage, //
+    },
+    option::{
+        OptionSink, //
+        OptionSource,
+    },
+    sock::{
+        Socket,
+        SocketState, //
+    }, //
+};
+
+use crate::abstractions::bindings;
+use kernel::{
+    module::ModuleMetadata,
+    prelude::*, //
+};
+
+/// What a socket starts with.
+pub(crate) struct Created<P: SocketOps> {
+    /// The shared part.
+    pub(crate) ops: P,
+    /// The part under the socket's lock.
+    pub(crate) state: P::State,
+    /// `SO_PRIORITY` to begin with.
+    pub(crate) priority: u32,
+}
+
+/// A family of sockets, and the part of its sockets that everybody shares.
+///
+/// It and the state are dropped when the last reference to a socket is gone, in softirq context:
+/// dropping them must not sleep. What takes longer belongs into [`release`](Self::release).
+pub(crate) trait SocketOps: Send + Sync + Sized + 'static {
+    /// The module that the functions belong to.
+    type OwnerModule: ModuleMetadata;
+    /// What is only reached with the socket's lock held.
+    type State: Send;
+
+    /// `AF_*`.
+    const FAMILY: c_int;
+    /// The name in `/proc/net/protocols`.
+    const NAME: &'static CStr;
+
+    /// Returns the family's place for what the kernel keeps of it, a static item.
+    fn proto() -> &'static Proto<Self>;
+
+    /// Makes the parts of a socket, or refuses to. `kind` is `SOCK_*`.
+    fn create(kind: c_int, protocol: c_int) -> Result<Created<Self>>;
+
+    /// Ends what the socket does: its file was closed. Runs once, and no call comes after it.
+    fn release(guard: &mut Guard<'_, Self>);
+
+    /// Connects the socket to an address, of any length. Does not wait if `nonblock` is set.
+    fn connect(call: &mut Call<'_, Self>, address: &[u8], nonblock: bool) -> Result;
+
+    /// Sends what the message has. Returns the number of bytes that were sent.
+    fn send(call: &mut Call<'_, Self>, message: &mut SendMessage<'_>) -> Result<usize>;
+
+    /// Receives into the message. Returns what the system call returns.
+    fn receive(call: &mut Call<'_, Self>, message: &mut ReceiveMessage<'_>) -> Result<usize>;
+
+    /// Returns which events there are, `EPOLL*`. Takes no lock of the socket.
+    fn poll(socket: &Socket<Self>) -> u32;
+
+    /// Sets an option of a level other than `SOL_SOCKET`.
+    fn set_option(
+        call: &mut Call<'_, Self>,
+        level: c_int,
+        name: c_int,
+        value: &OptionSource,
+    ) -> Result;
+
+    /// Gets an option of a level other than `SOL_SOCKET`.
+    fn get_option(
+        call: &mut Call<'_, Self>,
+        level: c_int,
+        name: c_int,
+        value: &mut OptionSink<'_>,
+    ) -> Result;
+}
+
+/// Returns whether the current task has a capability in the initial user namespace.
+pub(crate) fn capable(capability: u32) -> bool {
+    let Ok(capability) = c_int::try_from(capability) else {
+        return false;
+    };
+    // A number that is none is a BUG() there.
+    if !(0..=bindings::CAP_LAST_CAP as c_int).contains(&capability) {
+        return false;
+    }
+    // SAFETY: The number is that of a capability.
+    unsafe { bindings::capable(capability) }
+}

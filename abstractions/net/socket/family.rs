@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Registration of a family of sockets.
+//!
+//! C header: [`include/linux/net.h`](srctree/include/linux/net.h)
+
+use super::{
+    callbacks::Callbacks,
+    sock::Socket,
+    SocketOps, //
+};
+use crate::abstractions::bindings;
+use core::marker::PhantomData;
+use kernel::{
+    error::to_result,
+    module::this_module,
+    prelude::*,
+    types::Opaque,
+    InPlaceModule, //
+};
+
+/// The place for what the kernel keeps of a family of sockets (`struct proto`), a static item.
+pub(crate) struct Proto<P: SocketOps> {
+    inner: Opaque<bindings::proto>,
+    _phantom: PhantomData<fn() -> P>,
+}
+
+// SAFETY: The kernel synchronizes the accesses to the structure.
+unsafe impl<P: SocketOps> Sync for Proto<P> {}
+
+impl<P: SocketOps> Proto<P> {
+    /// Makes the place of a family.
+    pub(crate) const fn new() -> Self {
+        let mut proto: bindings::proto = pin_init::zeroed();
+        let name = P::NAME.to_bytes_with_nul();
+        let mut i = 0;
+        // The last byte stays zero.
+        while i < name.len() && i < proto.name.len() - 1 {
+            proto.name[i] = name[i] as c_char;
+            i += 1;
+        }
+        proto.owner = this_module::<P::OwnerModule>().as_ptr();
+        proto.obj_size = Socket::<P>::SIZE as c_uint;
+        Self {
+            inner: Opaque::new(proto),
+            _phantom: PhantomData,
+        }
+    }
+
+    pub(super) fn as_raw(&self) -> *mut bindings::proto {
+        self.inner.get()
+    }
+}
+
+/// A registered family of sockets: there can be sockets of it as long as this exists.
+///
+/// # Invariants
+///
+/// The family and its `struct proto` are registered.
+struct Registration<P: SocketOps>(PhantomData<fn() -> P>);
+
+impl<P: SocketOps> Registration<P> {
+    /// Registers the family. Process context: sleeps.
+    ///
+    /// # Safety
+    ///
+    /// The registration must be dropped before the module is unloaded, and no earlier, and at most
+    /// one must be made.
+    unsafe fn new() -> Result<Self> {
+        let proto = P::proto().as_raw();
+        // SAFETY: The structure is complete, and as a static item it stays where it is. By the
+        // safety requirements, it is not registered yet.
+        to_result(unsafe { bindings::proto_register(proto, 0) })?;
+        // SAFETY: The structure is a constant, which is there until the module is unloaded.
+        if let Err(error) = to_result(unsafe { bindings::sock_register(&Callbacks::<P>::FAMILY) }) {
+            // SAFETY: It was just registered, and there can be no socket of it.
+            unsafe { bindings::proto_unregister(proto) };
+            return Err(error);
+        }
+        // INVARIANT: Both are registered now.
+        Ok(Self(PhantomData))
+    }
+}
+
+impl<P: SocketOps> Drop for Registration<P> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant, the family is registered.
+        unsafe { bindings::sock_unregister(P::FAMILY) };
+        // SAFETY: By the type invariant, it is registered. The module is being unloaded, which each
+        // socket and each making of one would prevent.
+        unsafe { bindings::proto_unregister(P::proto().as_raw()) };
+    }
+}
+
+/// A module `M` that has a family of sockets `P`. The family is registered last and unregistered
+/// first; since it is not for others to keep, it cannot outlive the module.
+///
+/// Use it as the type of the module:
+///
+/// ```ignore
+/// type WithFamily = WithSockets<Stack, StackSocket>;
+/// module! { type: WithFamily, ... }
+/// ```
+#[pin_data]
+pub(crate) struct WithSockets<M, P: SocketOps> {
+    // Dropped in this order.
+    registration: Registration<P>,
+    #[pin]
+    inner: M,
+}
+
+impl<M: InPlaceModule, P: SocketOps> InPlaceModule for WithSockets<M, P> {
+    fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            inner <- M::init(module),
+            // SAFETY: The value is the module's, which drops it when the module is unloaded and
+            // makes one; nobody can take it out of there.
+            registration: unsafe { Registration::new() }?,
+        })
+    }
+}

@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! System calls on a socket, its lock, and waiting.
+
+use super::{
+    association::Association,
+    message::{
+        ReceiveMessage,
+        SendMessage, //
+    },
+    sock::{
+        Socket,
+        SocketState, //
+    },
+    SocketOps, //
+};
+use crate::abstractions::{
+    bindings,
+    net::skbuff::SkBuff, //
+};
+use core::{
+    mem::MaybeUninit,
+    ptr::NonNull, //
+};
+use kernel::{
+    prelude::*,
+    sync::atomic::Relaxed,
+    types::NotThreadSafe, //
+};
+
+/// A system call on a socket. Process context: may sleep.
+///
+/// # Invariants
+///
+/// The file of the socket is open as long as the value exists.
+pub(crate) struct Call<'a, P: SocketOps> {
+    socket: &'a Socket<P>,
+    _not_send: NotThreadSafe,
+}
+
+impl<'a, P: SocketOps> Call<'a, P> {
+    /// Describes a system call.
+    ///
+    /// # Safety
+    ///
+    /// The file of the socket must be open as long as the value exists.
+    pub(super) unsafe fn new(socket: &'a Socket<P>) -> Self {
+        // INVARIANT: By the safety requirements.
+        Self {
+            socket,
+            _not_send: NotThreadSafe,
+        }
+    }
+
+    /// Returns the socket.
+    pub(crate) fn socket(&self) -> &'a Socket<P> {
+        self.socket
+    }
+
+    /// Takes the socket's lock. Sleeps.
+    pub(crate) fn lock(&mut self) -> Guard<'_, P> {
+        // SAFETY: The socket is valid, and this is process context.
+        unsafe { bindings::helper_lock_sock(self.socket.as_raw()) };
+        // INVARIANT: The lock was just taken, and the file is open by our own invariant.
+        Guard {
+            socket: self.socket,
+            _not_send: NotThreadSafe,
+        }
+    }
+
+    /// Sends the calling task the signal of those who write where nobody reads.
+    pub(crate) fn send_sigpipe(&self) {
+        // SAFETY: This is a system call of the current task.
+        unsafe { bindings::helper_send_sigpipe() }
+    }
+
+    /// Returns how long the call may wait to send (`SO_SNDTIMEO`).
+    pub(crate) fn send_timeout(&self, nonblock: bool) -> Timeout {
+        // SAFETY: The socket is valid.
+        Timeout(unsafe { bindings::helper_sock_sndtimeo(self.socket.as_raw(), nonblock) })
+    }
+
+    /// Returns how long the call may wait to receive (`SO_RCVTIMEO`).
+    pub(crate) fn receive_timeout(&self, nonblock: bool) -> Timeout {
+        // SAFETY: The socket is valid.
+        Timeout(unsafe { bindings::helper_sock_rcvtimeo(self.socket.as_raw(), nonblock) })
+    }
+
+    /// Returns how many bytes a call that has room for `len` waits for (`SO_RCVLOWAT`): at least
+    /// one, and all if `all` is set.
+    pub(crate) fn receive_target(&self, all: bool, len: usize) -> usize {
+        let len = c_int::try_from(len).unwrap_or(c_int::MAX);
+        // SAFETY: The socket is valid.
+        let bytes = unsafe { bindings::helper_sock_rcvlowat(self.socket.as_raw(), all, len) };
+        usize::try_from(bytes).unwrap_or(1)
+    }
+}
+
+/// Returns whether a signal waits for the current task.
+pub(crate) fn signal_pending() -> bool {
+    kernel::current!().signal_pending()
+}
+
+/// The time that is left to wait.
+#[derive(Clone, Copy)]
+pub(crate) struct Timeout(c_long);
+
+impl Timeout {
+    /// Returns whether there is none.
+    pub(crate) fn is_over(&self) -> bool {
+        self.0 <= 0
+    }
+
+    /// Returns the error of a call that a signal interrupted: it is only begun again if it had no
+    /// limit of time.
+    pub(crate) fn interrupted(&self) -> Error {
+        // SAFETY: The function only compares.
+        Error::from_errno(unsafe { bindings::helper_sock_intr_errno(self.0) })
+    }
+}
+
+/// The lock of a socket, held by the current system call.
+///
+/// # Invariants
+///
+/// The socket's lock is held, and its file is open or just being closed.
+pub(crate) struct Guard<'a, P: SocketOps> {
+    socket: &'a Socket<P>,
+    _not_send: NotThreadSafe,
+}
+
+impl<'a, P: SocketOps> Guard<'a, P> {
+    /// Returns the socket.
+    pub(crate) fn socket(&self) -> &'a Socket<P> {
+        self.socket
+    }
+
+    /// Returns what the lock protects.
+    pub(crate) fn state(&mut self) -> &mut P::State {
+        // SAFETY: By the type invariant the lock is held, which protects it.
+        unsafe { &mut *self.socket.state.get() }
+    }
+
+    /// Begins another association: what was received before is dropped, errors are forgotten, and
+    /// an earlier association has no effect any more.
+    pub(crate) fn associate(&mut self) -> Association<P> {
+        let epoch = self.supersede(SocketState::Connecting);
+        Association::new(self.socket, epoch)
+    }
+
+    /// Ends the socket's association, if there is one, and drops what was received.
+    pub(crate) fn dissociate(&mut self) {
+        self.supersede(SocketState::Closed);
+    }
+
+    fn supersede(&mut self, state: SocketState) -> u64 {
+        let mut queue = self.socket.lock_queue();
+        let epoch = queue.epoch();
+        *epoch = epoch.wrapping_add(1);
+        let epoch = *epoch;
+        queue.set_state(state);
+        queue.open();
+        self.socket.sendable.store(false, Relaxed);
+        drop(queue);
+        // Nothing of the earlier association can be queued any more.
+        // SAFETY: The socket is valid; the first packet is not looked at elsewhere, since we hold
+        // the socket's lock.
+        unsafe { bindings::helper_sk_queue_purge(self.socket.as_raw()) };
+        *self.consumed() = 0;
+        epoch
+    }
+
+    /// Waits once, unless `ready` returns `true`: until the socket is woken, a signal comes or the
+    /// time is over. The lock is not held meanwhile. The caller looks at everything again.
+    pub(crate) fn wait(&mut self, timeout: &mut Timeout, ready: impl FnOnce(&mut Self) -> bool) {
+        let sk = self.socket.as_raw();
+        let mut entry = MaybeUninit::<bindings::wait_queue_entry>::uninit();
+        let entry = entry.as_mut_ptr();
+        // SAFETY: By the type invariant the socket's file is open, so that it has a queue of those
+        // who wait; the entry stays where it is until it is taken off that queue below.
+        unsafe { bindings::helper_sock_wait_begin(sk, entry) };
+        if !ready(self) {
+            // SAFETY: By the type invariant, the lock is held. Nothing of what it protects is
+            // borrowed.
+            unsafe { bindings::release_sock(sk) };
+            let mode = bindings::HELPER_TASK_INTERRUPTIBLE;
+            // SAFETY: The entry is on the queue, and belongs to the current task.
+            timeout.0 = unsafe { bindings::wait_woken(entry, mode, timeout.0) };
+            // SAFETY: The socket is valid, and this is process context.
+            unsafe { bindings::helper_lock_sock(sk) };
+        }
+        // SAFETY: The entry is on the queue.
+        unsafe { bindings::helper_sock_wait_end(sk, entry) };
+    }
+
+    /// Makes a packet with the next `len` bytes of a message, for which the send buffer of the
+    /// socket is charged, with room before and behind. Fails with `EAGAIN` if that is full.
+    pub(crate) fn packet(
+        &mut self,
+        message: &mut SendMessage<'_>,
+        headroom: u16,
+        len: u32,
+        tailroom: u16,
+    ) -> Result<SkBuff> {
+        let mut error = 0;
+        // SAFETY: By the type invariant, the socket has an open file.
+        let skb = unsafe {
+            bindings::helper_sock_alloc_packet(
+                self.socket.as_raw(),
+                headroom.into(),
+                len,
+                tailroom.into(),
+                &mut error,
+            )
+        };
+        let Some(skb) = NonNull::new(skb) else {
+            return Err(Error::from_errno(error));
+        };
+        // SAFETY: The packet was just made, and is ours.
+        let skb = unsafe { SkBuff::from_raw(skb) };
+        message.copy_to(&skb, len)?;
+        Ok(skb)
+    }
+
+    fn consumed(&mut self) -> &mut u32 {
+        // SAFETY: By the type invariant the lock is held, which protects it.
+        unsafe { &mut *self.socket.consumed.get() }
+    }
+
+    /// Returns the first packet that waits to be received.
+    fn first(&mut self) -> Option<NonNull<bindings::sk_buff>> {
+        let _queue = self.socket.lock_queue();
+        // SAFETY: The queue is locked.
+        NonNull::new(unsafe { bindings::helper_sk_queue_first(self.socket.as_raw()) })
+    }
+
+    /// Returns the number of bytes of the first packet that were not consumed.
+    pub(crate) fn first_len(&mut self) -> Option<u32> {
+        let skb = self.first()?;
+        // SAFETY: Only who holds the socket's lock takes a packet off the queue, and those on it
+        // are not changed.
+        let len = unsafe { skb.as_ref() }.len;
+        Some(len.saturating_sub(*self.consumed()))
+    }
+
+    /// Copies up to `len` bytes of the first packet, from those on that were not consumed. Returns
+    /// how many were copied.
+    pub(crate) fn copy_first(
+        &mut self,
+        message: &mut ReceiveMessage<'_>,
+        len: usize,
+    ) -> Result<usize> {
+        let Some(skb) = self.first() else {
+            return Ok(0);
+        };
+        let rest = self.first_len().unwrap_or(0);
+        let len = rest.min(u32::try_from(len).unwrap_or(u32::MAX));
+        let offset = *self.consumed();
+        // SAFETY: Only who holds the socket's lock takes a packet off the queue; those on it are
+        // not changed, and this one has as many bytes.
+        unsafe { message.copy_from(skb, offset, len) }?;
+        usize::try_from(len).map_err(|_| EMSGSIZE)
+    }
+
+    /// Consumes that many bytes of the first packet, and frees it once there are no more.
+    pub(crate) fn consume(&mut self, len: usize) {
+        let rest = self.first_len().unwrap_or(0);
+        match u32::try_from(len) {
+            Ok(len) if len < rest => {
+                let consumed = self.consumed();
+                *consumed = consumed.saturating_add(len);
+            }
+            _ => self.drop_first(),
+        }
+    }
+
+    /// Frees the first packet.
+    pub(crate) fn drop_first(&mut self) {
+        *self.consumed() = 0;
+        let queue = self.socket.lock_queue();
+        // SAFETY: The queue is locked.
+        let skb = unsafe { bindings::helper_sk_queue_pop(self.socket.as_raw()) };
+        drop(queue);
+        // SAFETY: The packet was on the queue, which had a reference; NULL is allowed.
+        unsafe { bindings::helper_consume_skb(skb) };
+    }
+}
+
+impl<P: SocketOps> Drop for Guard<'_, P> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant, the lock is held.
+        unsafe { bindings::release_sock(self.socket.as_raw()) }
+    }
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a system call sends or receives.
+//!
+//! C header: [`include/linux/socket.h`](srctree/include/linux/socket.h)
+
+use crate::abstractions::{
+    bindings,
+    net::skbuff::SkBuff, //
+};
+use core::ptr::NonNull;
+use kernel::{
+    error::to_result,
+    prelude::*, //
+};
+
+/// What is to be sent.
+pub(crate) struct SendMessage<'a> {
+    msg: &'a mut bindings::msghdr,
+    len: usize,
+    /// How many bytes were copied last.
+    last: usize,
+}
+
+impl<'a> SendMessage<'a> {
+    /// Describes what is to be sent.
+    ///
+    /// # Safety
+    ///
+    /// `msg` must be that of a call of `sendmsg`, with `len` bytes to send, for all of `'a`.
+    pub(super) unsafe fn new(msg: *mut bindings::msghdr, len: usize) -> Self {
+        Self {
+            // SAFETY: By the safety requirements, nobody else uses it.
+            msg: unsafe { &mut *msg },
+            len,
+            last: 0,
+        }
+    }
+
+    /// Returns `MSG_*`.
+    pub(crate) fn flags(&self) -> u32 {
+        self.msg.msg_flags
+    }
+
+    /// Returns whether the message has an address.
+    pub(crate) fn has_address(&self) -> bool {
+        self.msg.msg_namelen != 0
+    }
+
+    /// Returns the number of bytes to send.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Fills a packet with the message's next `len` bytes.
+    pub(super) fn copy_to(&mut self, skb: &SkBuff, len: u32) -> Result {
+        self.last = 0;
+        let size = c_int::try_from(len)?;
+        // SAFETY: The packet is valid, the callee goes by its length, and the message is that of a
+        // call. Nobody else has the packet, since only the one who made it calls this.
+        let error = unsafe {
+            bindings::skb_copy_datagram_from_iter(skb.as_raw(), 0, &mut self.msg.msg_iter, size)
+        };
+        to_result(error)?;
+        self.last = usize::try_from(len)?;
+        Ok(())
+    }
+
+    /// Lets the bytes of the last packet come next again: it was not sent.
+    pub(crate) fn take_back(&mut self) {
+        // SAFETY: The message is that of a call, and so many bytes were copied from it last.
+        unsafe { bindings::iov_iter_revert(&mut self.msg.msg_iter, self.last) };
+        self.last = 0;
+    }
+}
+
+/// What is received into.
+pub(crate) struct ReceiveMessage<'a> {
+    msg: &'a mut bindings::msghdr,
+    len: usize,
+    flags: u32,
+}
+
+impl<'a> ReceiveMessage<'a> {
+    /// Describes what is received into.
+    ///
+    /// # Safety
+    ///
+    /// `msg` must be that of a call of `recvmsg`, with room for `len` bytes, for all of `'a`.
+    pub(super) unsafe fn new(msg: *mut bindings::msghdr, len: usize, flags: u32) -> Self {
+        Self {
+            // SAFETY: By the safety requirements, nobody else uses it.
+            msg: unsafe { &mut *msg },
+            len,
+            flags,
+        }
+    }
+
+    /// Returns `MSG_*` as the call has them.
+    pub(crate) fn flags(&self) -> u32 {
+        self.flags
+    }
+
+    /// Returns the number of bytes that there is room for.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Says that the packet had more bytes than there was room for (`MSG_TRUNC`).
+    pub(crate) fn set_truncated(&mut self) {
+        self.msg.msg_flags |= bindings::MSG_TRUNC;
+    }
+
+    /// Copies a part of a packet.
+    ///
+    /// # Safety
+    ///
+    /// `skb` must be a valid packet that has `len` bytes behind `offset` and is not changed.
+    pub(super) unsafe fn copy_from(
+        &mut self,
+        skb: NonNull<bindings::sk_buff>,
+        offset: u32,
+        len: u32,
+    ) -> Result {
+        let (offset, len) = (c_int::try_from(offset)?, c_int::try_from(len)?);
+        // SAFETY: The packet is as the callee needs it by the safety requirements, and the message
+        // is that of a call.
+        let error = unsafe {
+            bindings::skb_copy_datagram_iter(skb.as_ptr(), offset, &mut self.msg.msg_iter, len)
+        };
+        to_result(error)
+    }
+}
