@@ -25,6 +25,7 @@ mod abstractions {
         mod skb_edit;
         #[expect(dead_code, reason = "the driver uses the rest")]
         pub(crate) mod skbuff;
+        pub(crate) mod socket;
     }
     pub(crate) mod rcu;
     #[expect(unreachable_pub, reason = "crates of the host build this file, too")]
@@ -50,11 +51,7 @@ mod flow;
 mod interface;
 mod link;
 mod links;
-#[expect(
-    dead_code,
-    unreachable_pub,
-    reason = "crates of the host build this file, too; sockets use the rest"
-)]
+#[expect(unreachable_pub, reason = "crates of the host build this file, too")]
 mod policy;
 mod receive;
 #[expect(
@@ -63,13 +60,15 @@ mod receive;
     reason = "crates of the host build this file, too; sockets will use it"
 )]
 mod rfm;
+mod socket;
 mod transmit;
 
 use crate::{
     abstractions::{
         net::{
             notifier::Notifier,
-            rtnl_kind::RtnlKind, //
+            rtnl_kind::RtnlKind,
+            socket::WithSockets, //
         },
         rcu::{
             RcuArc,
@@ -80,7 +79,8 @@ use crate::{
     links::{
         Links,
         Published, //
-    }, //
+    },
+    socket::CaifSocket, //
 };
 use kernel::prelude::*;
 
@@ -105,10 +105,10 @@ impl kernel::Module for Caif {
 }
 
 module! {
-    type: WithRcu<Caif>,
+    type: WithSockets<WithRcu<Caif>, CaifSocket>,
     name: "caif",
     authors: ["The caif_virtio developers"],
     description: "CAIF protocol stack",
     license: "GPL",
-    alias: ["rtnl-link-caif", "chnl_net"],
+    alias: ["net-pf-37", "caif_socket", "rtnl-link-caif", "chnl_net"],
 }

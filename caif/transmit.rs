@@ -68,7 +68,6 @@ impl Channel {
 
     /// Tells the modem whether it may send payloads, on services that have flow control. `ENOMEM`
     /// or `ENOBUFS` if that did not succeed.
-    #[expect(dead_code, reason = "an interface takes what comes")]
     pub(crate) fn send_flow(&self, on: bool) -> Result {
         if !self.service().has_flow_control() {
             return Ok(());

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Addresses of AF_CAIF (`struct sockaddr_caif`), and what they ask the modem for.
+
+use super::Protocol;
+use crate::{
+    abstractions::bindings,
+    caif_wire::params::{
+        LinkParams,
+        ServiceParams, //
+    },
+    policy, //
+};
+use kernel::prelude::*;
+
+/// `sizeof(struct sockaddr_caif)`.
+const SIZE: usize = 24;
+/// Where its union is.
+const UNION: usize = 4;
+
+/// Channels of DATAGRAM that return what they are sent have this type.
+const RETURNS: u8 = 3;
+
+/// Fails unless the address is one of the family.
+pub(super) fn check_family(address: &[u8]) -> Result {
+    let family = address.first_chunk().ok_or(EINVAL)?;
+    if u32::from(u16::from_ne_bytes(*family)) != bindings::AF_CAIF {
+        return Err(EAFNOSUPPORT);
+    }
+    Ok(())
+}
+
+/// Returns what to ask the modem for. The link sets the number that it has itself.
+pub(super) fn link_params<'a>(
+    protocol: Protocol,
+    address: &[u8],
+    parameters: &'a [u8],
+    priority: u32,
+) -> Result<LinkParams<'a>> {
+    let address: &[u8; SIZE] = address.try_into().map_err(|_| EINVAL)?;
+    let (_, union) = address.split_first_chunk::<UNION>().ok_or(EINVAL)?;
+    let (first, _) = union.split_first_chunk::<4>().ok_or(EINVAL)?;
+    let connection = u32::from_ne_bytes(*first);
+    let [type_, service, ..] = *first;
+    let (chtype, endpoint, service) = match protocol {
+        Protocol::At => (type_ & 3, type_ >> 2 & 3, ServiceParams::Vei),
+        Protocol::Datagram => (0, 0, ServiceParams::Datagram { connection }),
+        Protocol::DatagramLoop => (RETURNS, 0, ServiceParams::Datagram { connection }),
+        Protocol::Util => {
+            let name = *union.first_chunk().ok_or(EINVAL)?;
+            let params = match u8::try_from(parameters.len()) {
+                Ok(_) => parameters,
+                Err(_) => return Err(EINVAL),
+            };
+            let util = ServiceParams::Util {
+                fifo_kb: 0,
+                fifo_bufs: 0,
+                name,
+                params,
+            };
+            (0, 0, util)
+        }
+        Protocol::Debug if type_ < 16 && service < 4 => (type_, service, ServiceParams::Debug),
+        Protocol::Debug => return Err(EINVAL),
+    };
+    Ok(LinkParams {
+        chtype,
+        priority: policy::wire_priority(priority),
+        phyid: 0,
+        endpoint,
+        service,
+    })
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! How a socket gets its channel.
+
+use super::{
+    address,
+    connection::{
+        Connection,
+        Owned, //
+    },
+    CaifSocket, //
+};
+use crate::{
+    abstractions::{
+        net::{
+            netdev::NetId,
+            socket::{
+                signal_pending,
+                Association,
+                Call,
+                Guard, //
+            }, //
+        },
+        rcu::RcuArc, //
+    },
+    channel::Channel,
+    link::Request,
+    links::Links,
+    policy::{
+        self,
+        Choice,
+        Connect,
+        Progress, //
+    }, //
+};
+use core::mem;
+use kernel::prelude::*;
+
+/// How long the modem may take to answer, whatever `SO_SNDTIMEO` is.
+const ANSWER_MS: u32 = 30_000;
+
+/// How far a socket is.
+pub(super) enum Phase {
+    /// It has no channel.
+    Unconnected,
+    /// It asked for one.
+    Connecting {
+        /// Dropping it gives the request up.
+        request: Request,
+        connection: Owned,
+    },
+    /// It has one, which may have been closed by the modem.
+    Connected {
+        channel: RcuArc<Channel>,
+        connection: Owned,
+    },
+}
+
+/// What a socket knows of its channel.
+pub(super) enum Settled {
+    /// It did not ask for one.
+    Idle,
+    /// It waits for the answer.
+    Pending,
+    /// It has one since now.
+    Established,
+    /// It has none since now.
+    Refused(Error),
+    /// It has one since before.
+    Connected,
+}
+
+/// Takes note of the modem's answer, if there is one.
+pub(super) fn settle(guard: &mut Guard<'_, CaifSocket>) -> Settled {
+    let phase = &mut guard.state().phase;
+    match mem::replace(phase, Phase::Unconnected) {
+        Phase::Unconnected => Settled::Idle,
+        Phase::Connecting {
+            request,
+            connection,
+        } => match connection.answer() {
+            None => {
+                *phase = Phase::Connecting {
+                    request,
+                    connection,
+                };
+                Settled::Pending
+            }
+            Some(Ok(channel)) => {
+                *phase = Phase::Connected {
+                    channel,
+                    connection,
+                };
+                Settled::Established
+            }
+            Some(Err(error)) => Settled::Refused(error),
+        },
+        connected => {
+            *phase = connected;
+            Settled::Connected
+        }
+    }
+}
+
+/// Connects a socket.
+pub(super) fn connect(call: &mut Call<'_, CaifSocket>, address: &[u8], nonblock: bool) -> Result {
+    address::check_family(address)?;
+    let mut timeout = call.send_timeout(false);
+    let mut guard = call.lock();
+    let progress = match settle(&mut guard) {
+        Settled::Idle => Progress::Idle,
+        Settled::Pending => Progress::Asked,
+        Settled::Refused(_) => Progress::Refused,
+        Settled::Established => Progress::Answered,
+        Settled::Connected if guard.socket().is_shut() => Progress::Lost,
+        Settled::Connected => Progress::Connected,
+    };
+    if policy::connect(progress, nonblock)? == Connect::Ask {
+        guard.state().phase = Phase::Unconnected;
+        let association = guard.associate();
+        if let Err(error) = ask(&mut guard, association, address) {
+            guard.dissociate();
+            return Err(error);
+        }
+        if nonblock {
+            return Err(EINPROGRESS);
+        }
+    }
+    loop {
+        match settle(&mut guard) {
+            Settled::Pending => {}
+            Settled::Established | Settled::Connected => return Ok(()),
+            Settled::Refused(error) => {
+                // This call is the one that tells of it.
+                let _ = guard.socket().take_error();
+                return Err(error);
+            }
+            // Another call on the socket learned of it.
+            Settled::Idle => return Err(ECONNREFUSED),
+        }
+        if timeout.is_over() {
+            return Err(ETIMEDOUT);
+        }
+        if signal_pending() {
+            return Err(ERESTARTSYS);
+        }
+        guard.wait(&mut timeout, |guard| match &guard.state().phase {
+            Phase::Connecting { connection, .. } => connection.is_answered(),
+            _ => true,
+        });
+    }
+}
+
+/// Asks for a channel.
+fn ask(
+    guard: &mut Guard<'_, CaifSocket>,
+    association: Association<CaifSocket>,
+    address: &[u8],
+) -> Result {
+    let socket = guard.socket();
+    let state = guard.state();
+    let params = address::link_params(
+        socket.ops().protocol,
+        address,
+        state.options.parameters(),
+        socket.priority(),
+    )?;
+    let preference = state.options.link()?;
+    let choice = match socket.bound_interface() {
+        Some(index) => Choice::Bound(index),
+        None => Choice::Prefer(preference),
+    };
+    let net = NetId::new(socket.net().as_ptr());
+    let connection = Connection::start(association)?;
+    let links = Links::get()?;
+    let request = links.connect(net, choice, &params, ANSWER_MS, connection.client())?;
+    state.phase = Phase::Connecting {
+        request,
+        connection,
+    };
+    Ok(())
+}

@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Sending and receiving.
+
+use super::{
+    connect::{
+        settle,
+        Phase, //
+    },
+    CaifSocket, //
+};
+use crate::{
+    abstractions::{
+        bindings,
+        net::socket::{
+            signal_pending,
+            Call,
+            Guard,
+            ReceiveMessage,
+            SendMessage,
+            SocketState, //
+        },
+        rcu::RcuArc, //
+    },
+    channel::Channel, //
+};
+use kernel::{
+    prelude::*,
+    sync::rcu, //
+};
+
+/// Length, link id and the longest header of a frame, and its check sequence.
+const FRONT: u32 = 3 + 4;
+const BACK: u32 = 2;
+/// A stream is cut into pieces of at most this size, as far as the channel and the send buffer
+/// allow: what one allocation holds.
+const PIECE: usize = 8192;
+
+/// Returns the channel of a connected socket.
+fn channel(guard: &mut Guard<'_, CaifSocket>) -> Option<RcuArc<Channel>> {
+    settle(guard);
+    match &guard.state().phase {
+        Phase::Connected { channel, .. } => Some(channel.clone()),
+        _ => None,
+    }
+}
+
+/// Sends a part of a message as one payload. `Ok(false)` if the modem does not want any just now,
+/// or the send buffer is full: then nothing was taken from the message.
+fn send_payload(
+    guard: &mut Guard<'_, CaifSocket>,
+    channel: &Channel,
+    message: &mut SendMessage<'_>,
+    len: usize,
+) -> Result<bool> {
+    let (headroom, tailroom) = {
+        let guard = rcu::read_lock();
+        let dev = channel.link().dev(&guard).ok_or(ENOTCONN)?;
+        (dev.headroom(), dev.tailroom())
+    };
+    let skb = guard.packet(
+        message,
+        u16::try_from(headroom.saturating_add(FRONT)).unwrap_or(u16::MAX),
+        u32::try_from(len).map_err(|_| EMSGSIZE)?,
+        u16::try_from(tailroom.saturating_add(BACK)).unwrap_or(u16::MAX),
+    );
+    let skb = match skb {
+        Err(error) if error == EAGAIN => return Ok(false),
+        skb => skb?,
+    };
+    match channel.transmit(skb) {
+        Err(error) if error == EAGAIN => {
+            message.take_back();
+            Ok(false)
+        }
+        Err(error) if error == ENOBUFS => Err(EIO),
+        result => result.map(|()| true),
+    }
+}
+
+/// Whether a payload can be sent.
+fn can_send(guard: &Guard<'_, CaifSocket>) -> bool {
+    guard.socket().is_sendable() && guard.socket().is_writeable()
+}
+
+/// What ends every wait to send.
+fn cannot_send_ever(guard: &Guard<'_, CaifSocket>) -> bool {
+    let socket = guard.socket();
+    socket.is_shut() || socket.has_error() || socket.state() != SocketState::Connected
+}
+
+/// Sends one packet.
+pub(super) fn send_packet(
+    call: &mut Call<'_, CaifSocket>,
+    message: &mut SendMessage<'_>,
+) -> Result<usize> {
+    let socket = call.socket();
+    let flags = message.flags();
+    let mut timeout = call.send_timeout(flags & bindings::MSG_DONTWAIT != 0);
+    let mut guard = call.lock();
+    socket.take_error()?;
+    if flags & bindings::MSG_OOB != 0 || message.has_address() {
+        return Err(EOPNOTSUPP);
+    }
+    loop {
+        if can_send(&guard) {
+            if socket.is_shut() {
+                return Err(EPIPE);
+            }
+            let channel = channel(&mut guard).ok_or(EPIPE)?;
+            if message.len() > usize::try_from(channel.maxframe())? {
+                return Err(EMSGSIZE);
+            }
+            if send_payload(&mut guard, &channel, message, message.len())? {
+                return Ok(message.len());
+            }
+        }
+        if timeout.is_over() {
+            return Err(EAGAIN);
+        }
+        if signal_pending() {
+            return Err(ERESTARTSYS);
+        }
+        if socket.is_shut() {
+            return Err(ECONNRESET);
+        }
+        socket.take_error()?;
+        if socket.state() != SocketState::Connected {
+            return Err(EPIPE);
+        }
+        guard.wait(&mut timeout, |guard| {
+            can_send(guard) || cannot_send_ever(guard)
+        });
+    }
+}
+
+/// Sends bytes, in pieces of any size.
+pub(super) fn send_stream(
+    call: &mut Call<'_, CaifSocket>,
+    message: &mut SendMessage<'_>,
+) -> Result<usize> {
+    let flags = message.flags();
+    if flags & bindings::MSG_OOB != 0 || message.has_address() {
+        return Err(EOPNOTSUPP);
+    }
+    let mut timeout = call.send_timeout(flags & bindings::MSG_DONTWAIT != 0);
+    let mut guard = call.lock();
+    let mut sent = 0;
+    let result = loop {
+        match send_piece(&mut guard, message, sent) {
+            Ok(None) => break Ok(()),
+            Ok(Some(0)) => {}
+            Ok(Some(len)) => {
+                sent = sent.saturating_add(len);
+                continue;
+            }
+            Err(error) => break Err(error),
+        }
+        if timeout.is_over() {
+            break Err(EAGAIN);
+        }
+        if signal_pending() {
+            break Err(timeout.interrupted());
+        }
+        guard.wait(&mut timeout, |guard| {
+            can_send(guard) || cannot_send_ever(guard)
+        });
+    };
+    drop(guard);
+    match result {
+        Err(error) if sent == 0 => {
+            if error == EPIPE && flags & bindings::MSG_NOSIGNAL == 0 {
+                call.send_sigpipe();
+            }
+            Err(error)
+        }
+        _ => Ok(sent),
+    }
+}
+
+/// Sends the next piece of a stream. Returns how long it was, 0 if nothing can be sent just now, or
+/// `None` if there is no more. `EPIPE` if nothing can be sent ever.
+fn send_piece(
+    guard: &mut Guard<'_, CaifSocket>,
+    message: &mut SendMessage<'_>,
+    sent: usize,
+) -> Result<Option<usize>> {
+    let socket = guard.socket();
+    if socket.is_shut() {
+        return Err(EPIPE);
+    }
+    let rest = message.len().saturating_sub(sent);
+    if rest == 0 {
+        return Ok(None);
+    }
+    let channel = channel(guard).ok_or(EPIPE)?;
+    if !can_send(guard) {
+        return Ok(Some(0));
+    }
+    let len = rest
+        .min(usize::try_from(channel.maxframe())?)
+        .min((socket.send_buffer() / 2).saturating_sub(64).max(1))
+        .min(PIECE);
+    match send_payload(guard, &channel, message, len) {
+        Ok(true) => Ok(Some(len)),
+        Ok(false) => Ok(Some(0)),
+        Err(error) if error == EFAULT || error == ENOMEM || error == ENOBUFS => Err(error),
+        Err(_) => Err(EPIPE),
+    }
+}
+
+/// Tells the modem that there is room again, if there is.
+fn balance(guard: &mut Guard<'_, CaifSocket>) {
+    if let Phase::Connected { connection, .. } = &guard.state().phase {
+        connection.balance();
+    }
+}
+
+/// What there may be to receive, or to be told of.
+fn may_receive(guard: &Guard<'_, CaifSocket>) -> bool {
+    let socket = guard.socket();
+    socket.has_packets() || cannot_send_ever(guard)
+}
+
+/// Receives one packet.
+pub(super) fn receive_packet(
+    call: &mut Call<'_, CaifSocket>,
+    message: &mut ReceiveMessage<'_>,
+) -> Result<usize> {
+    let socket = call.socket();
+    let flags = message.flags();
+    if flags & bindings::MSG_OOB != 0 {
+        return Err(EOPNOTSUPP);
+    }
+    let mut timeout = call.receive_timeout(flags & bindings::MSG_DONTWAIT != 0);
+    let mut guard = call.lock();
+    settle(&mut guard);
+    loop {
+        socket.take_error()?;
+        if let Some(len) = guard.first_len() {
+            let len = usize::try_from(len)?;
+            let copied = guard.copy_first(message, message.len());
+            if len > message.len() {
+                message.set_truncated();
+            }
+            if flags & bindings::MSG_PEEK == 0 {
+                guard.drop_first();
+                balance(&mut guard);
+            }
+            let copied = copied?;
+            return Ok(if flags & bindings::MSG_TRUNC != 0 {
+                len
+            } else {
+                copied
+            });
+        }
+        if socket.is_shut() {
+            return Ok(0);
+        }
+        if timeout.is_over() {
+            return Err(EAGAIN);
+        }
+        if socket.state() != SocketState::Connected {
+            return Err(ENOTCONN);
+        }
+        if signal_pending() {
+            return Err(timeout.interrupted());
+        }
+        guard.wait(&mut timeout, |guard| may_receive(guard));
+    }
+}
+
+/// Receives bytes, of as many payloads as there are.
+pub(super) fn receive_stream(
+    call: &mut Call<'_, CaifSocket>,
+    message: &mut ReceiveMessage<'_>,
+) -> Result<usize> {
+    let socket = call.socket();
+    let flags = message.flags();
+    if flags & bindings::MSG_OOB != 0 {
+        return Err(EOPNOTSUPP);
+    }
+    let mut timeout = call.receive_timeout(flags & bindings::MSG_DONTWAIT != 0);
+    let target = call.receive_target(flags & bindings::MSG_WAITALL != 0, message.len());
+    let mut guard = call.lock();
+    settle(&mut guard);
+    if socket.state() == SocketState::Connecting {
+        return Err(EAGAIN);
+    }
+    let mut received: usize = 0;
+    let error = loop {
+        let room = message.len().saturating_sub(received);
+        if room == 0 {
+            break EAGAIN;
+        }
+        if guard.first_len().is_some() {
+            let copied = match guard.copy_first(message, room) {
+                Ok(copied) => copied,
+                Err(error) => break error,
+            };
+            received = received.saturating_add(copied);
+            if flags & bindings::MSG_PEEK != 0 {
+                return Ok(received);
+            }
+            guard.consume(copied);
+            balance(&mut guard);
+            continue;
+        }
+        if received >= target {
+            break EAGAIN;
+        }
+        if received == 0 {
+            socket.take_error()?;
+        } else if socket.has_error() {
+            // The next call is told.
+            break EAGAIN;
+        }
+        if socket.is_shut() {
+            break ECONNRESET;
+        }
+        if socket.state() != SocketState::Connected {
+            break EPIPE;
+        }
+        if timeout.is_over() {
+            break EAGAIN;
+        }
+        if signal_pending() {
+            break timeout.interrupted();
+        }
+        guard.wait(&mut timeout, |guard| may_receive(guard));
+    };
+    if received > 0 || message.len() == 0 {
+        return Ok(received);
+    }
+    Err(error)
+}
