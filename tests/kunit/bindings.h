@@ -9,3 +9,4 @@
 #include <linux/remoteproc.h>
 
 #include "helpers.h"
+#include "sockets.h"

@@ -17,7 +17,6 @@
 
 pub use crate::abstractions::bindings::*;
 use kernel::ffi;
-use pin_init::MaybeZeroable;
 
 include!(concat!(
     env!("CAIF_OBJ"),

@@ -22,6 +22,12 @@ mod abstractions {
     pub(crate) mod bindings;
     pub(crate) mod event;
     pub(crate) mod memory;
+    pub(crate) mod net {
+        //! What sockets are made of.
+
+        pub(crate) mod skbuff;
+        pub(crate) mod socket;
+    }
     pub(crate) mod remoteproc;
 }
 #[expect(unsafe_code)]
@@ -61,6 +67,7 @@ mod suite_recovery;
 mod suite_removal;
 mod suite_ring_faults;
 mod suite_sleep;
+mod suite_sockets;
 #[cfg(CONFIG_X86)]
 mod suite_sleep_x86;
 #[cfg(CONFIG_X86)]
@@ -68,6 +75,9 @@ mod suite_traps_x86;
 mod suite_wakeups;
 mod suite_watchdog;
 mod table;
+mod toy;
+#[expect(unsafe_code)]
+mod toy_peer;
 mod traffic;
 #[cfg(CONFIG_X86)]
 #[expect(unsafe_code)]
@@ -80,19 +90,28 @@ pub mod vring_layout;
 #[path = "../../vring_mem.rs"]
 pub mod vring_mem;
 
+use crate::{
+    abstractions::net::socket::WithSockets,
+    toy::Toy,
+    toy_peer::Ready, //
+};
 use kernel::prelude::*;
 
-/// The suites are found by KUnit in their section; the module itself does nothing.
-struct Suites;
+/// The suites are found by KUnit in their section; the module itself only has a family of sockets.
+struct Suites {
+    _sockets: Ready,
+}
 
 impl kernel::Module for Suites {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        Ok(Self)
+        Ok(Self {
+            _sockets: Ready::new()?,
+        })
     }
 }
 
 module! {
-    type: Suites,
+    type: WithSockets<Suites, Toy>,
     name: "caif_virtio_kunit",
     authors: ["The caif_virtio developers"],
     description: "KUnit tests of caif_virtio",

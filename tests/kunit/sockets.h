@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the KUnit module needs to call sockets from inside of the kernel.
+ */
+#ifndef CAIF_KUNIT_SOCKETS_H
+#define CAIF_KUNIT_SOCKETS_H
+
+#include <linux/net.h>
+#include <linux/skbuff.h>
+
+/* A socket of the initial namespace, or NULL and an error. */
+struct socket *caif_kunit_socket(int family, int type, int protocol, int *error);
+void caif_kunit_socket_release(struct socket *sock);
+/* The address is the family and one byte. */
+int caif_kunit_socket_connect(struct socket *sock, u8 byte, bool nonblock);
+int caif_kunit_socket_send(struct socket *sock, const void *data, size_t len, unsigned int flags);
+int caif_kunit_socket_receive(struct socket *sock, void *data, size_t len, unsigned int flags,
+			      unsigned int *said);
+unsigned int caif_kunit_socket_events(struct socket *sock);
+/* SO_RCVTIMEO and SO_SNDTIMEO, in milliseconds. */
+void caif_kunit_socket_timeouts(struct socket *sock, unsigned int ms);
+/* SO_RCVBUF, without a smallest or largest value. */
+void caif_kunit_socket_room(struct socket *sock, int bytes);
+int caif_kunit_socket_memory(const struct socket *sock);
+int caif_kunit_socket_drops(const struct socket *sock);
+int caif_kunit_socket_set(struct socket *sock, int level, int name, void *value, unsigned int len);
+
+/* A packet whose bytes count from first on; all but head of them are in pages. */
+struct sk_buff *caif_kunit_packet(unsigned int len, unsigned int head, u8 first);
+
+#endif
