@@ -11,6 +11,7 @@ mod crashes;
 mod modules;
 mod operation;
 mod recovery;
+mod sockets;
 mod stack;
 mod traffic;
 mod two_modems;
@@ -42,6 +43,7 @@ pub fn all() -> Vec<Case> {
         bad_input::CASES,
         two_modems::CASES,
         stack::CASES,
+        sockets::CASES,
     ]
     .into_iter()
     .flatten()

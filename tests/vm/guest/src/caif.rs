@@ -7,13 +7,18 @@
 use std::{
     io,
     mem::{MaybeUninit, offset_of},
+    os::fd::AsRawFd,
     time::Duration,
 };
 
 use clap::ValueEnum;
 use socket2::{Domain, Protocol, SockAddr, SockAddrStorage, Socket, Type};
 
-const AF_CAIF: u16 = 37;
+pub const AF_CAIF: u16 = 37;
+pub const SOL_CAIF: libc::c_int = 278;
+pub const LINK_SELECT: libc::c_int = 127;
+pub const REQ_PARAM: libc::c_int = 128;
+pub const RSP_PARAM: libc::c_int = 129;
 
 /// `struct sockaddr_caif`: the family and a union whose longest member is a connection id and
 /// sixteen characters.
@@ -63,8 +68,8 @@ impl Channel {
         }
     }
 
-    /// Opens the channel: the modem must agree within the time.
-    pub fn connect(&self, limit: Duration) -> io::Result<Socket> {
+    /// Makes a socket for the channel, without opening that.
+    pub fn socket(&self) -> io::Result<Socket> {
         let protocol = match self.service {
             Service::At => 0,
             Service::Datagram => 1,
@@ -85,6 +90,12 @@ impl Channel {
         if let Some(device) = &self.device {
             socket.bind_device(Some(device.as_bytes()))?;
         }
+        Ok(socket)
+    }
+
+    /// Opens the channel: the modem must agree within the time.
+    pub fn connect(&self, limit: Duration) -> io::Result<Socket> {
+        let socket = self.socket()?;
         // The send timeout is what limits connect(); there is none by default.
         socket.set_write_timeout(Some(limit))?;
         socket.set_read_timeout(Some(limit))?;
@@ -92,7 +103,8 @@ impl Channel {
         Ok(socket)
     }
 
-    fn address(&self) -> io::Result<SockAddr> {
+    /// The address of the channel.
+    pub fn address(&self) -> io::Result<SockAddr> {
         // The members of the union overlap from the connection id's place on.
         let mut union = [0; 20];
         match self.service {
@@ -131,4 +143,100 @@ impl Channel {
         // SAFETY: The address is of a family with this length, and the storage holds it.
         Ok(unsafe { SockAddr::new(storage, size_of::<SockaddrCaif>() as libc::socklen_t) })
     }
+}
+
+/// Any address: its bytes, as far as the length goes.
+pub fn raw_address(bytes: &[u8]) -> SockAddr {
+    let mut storage = MaybeUninit::<SockAddrStorage>::zeroed();
+    let len = bytes.len().min(size_of::<SockAddrStorage>());
+    // SAFETY: Both are valid for as many bytes and do not overlap.
+    unsafe {
+        storage
+            .as_mut_ptr()
+            .cast::<u8>()
+            .copy_from_nonoverlapping(bytes.as_ptr(), len);
+    }
+    // SAFETY: All of it was zeroed or written, and plain integers have no invalid values.
+    let storage = unsafe { storage.assume_init() };
+    // SAFETY: The storage has as many bytes.
+    unsafe { SockAddr::new(storage, len as libc::socklen_t) }
+}
+
+/// Sets an option of any level.
+pub fn set_option(
+    socket: &Socket,
+    level: libc::c_int,
+    name: libc::c_int,
+    value: &[u8],
+) -> io::Result<()> {
+    // SAFETY: The value has as many bytes as is said.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            name,
+            value.as_ptr().cast(),
+            value.len() as libc::socklen_t,
+        )
+    };
+    checked(result)
+}
+
+/// Gets an option of any level, as much of it as there is room for.
+pub fn get_option(
+    socket: &Socket,
+    level: libc::c_int,
+    name: libc::c_int,
+    room: usize,
+) -> io::Result<Vec<u8>> {
+    let mut value = vec![0; room];
+    let mut len = room as libc::socklen_t;
+    // SAFETY: There is room for as many bytes as is said.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            level,
+            name,
+            value.as_mut_ptr().cast(),
+            &mut len,
+        )
+    };
+    checked(result)?;
+    value.truncate(len as usize);
+    Ok(value)
+}
+
+/// Calls an ioctl that takes the address of an integer.
+pub fn ioctl(socket: &Socket, request: libc::Ioctl) -> io::Result<()> {
+    let mut value: [libc::c_int; 16] = [0; 16];
+    // SAFETY: There is room for more than any of the requests that are asked for here needs.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), request, value.as_mut_ptr()) };
+    checked(result)
+}
+
+/// Waits for events, `POLL*`, that many milliseconds at most. Returns those that there are.
+pub fn poll(socket: &Socket, events: i16, ms: i32) -> io::Result<i16> {
+    let mut polled = libc::pollfd {
+        fd: socket.as_raw_fd(),
+        events,
+        revents: 0,
+    };
+    // SAFETY: The array has one element.
+    checked(unsafe { libc::poll(&mut polled, 1, ms) })?;
+    Ok(polled.revents)
+}
+
+/// Makes the calling thread, and no other one, one of a user without any capability, for good.
+pub fn become_nobody() -> io::Result<()> {
+    const NOBODY: libc::c_long = 65534;
+    // SAFETY: The arguments are plain integers. The library's own function would change all threads.
+    let result = unsafe { libc::syscall(libc::SYS_setresuid, NOBODY, NOBODY, NOBODY) };
+    checked(result as libc::c_int)
+}
+
+fn checked(result: libc::c_int) -> io::Result<()> {
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
 }

@@ -19,6 +19,7 @@ mod netdev;
 mod pattern;
 mod ping;
 mod reflect;
+mod sockets;
 mod tcp;
 mod udp;
 
@@ -60,6 +61,8 @@ enum Command {
     Ping(ping::Args),
     /// Answer the hostile modem, and check every byte that it delivers, until killed
     Reflect(reflect::Args),
+    /// Check what sockets promise, call by call
+    Sockets(sockets::Args),
     /// Send datagrams to an echo service, comparing every payload byte
     UdpEcho(udp::Args),
     /// Send and receive checked streams, one way or both at once
@@ -81,6 +84,7 @@ fn main() -> Result<()> {
         Command::Measure(args) => measure::run(&args),
         Command::Ping(args) => ping::run(&args),
         Command::Reflect(args) => reflect::run(&args),
+        Command::Sockets(args) => sockets::run(&args),
         Command::UdpEcho(args) => udp::run(&args),
         Command::Tcp(args) => tcp::run(&args),
     }

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! AF_CAIF sockets of caif.ko. What a socket promises is checked by the guest's tool, call by call.
+
+use anyhow::{Context, Result, ensure};
+use nix::sys::signal::Signal;
+
+use super::{Case, one};
+use crate::vm::Vm;
+
+pub const CASES: &[Case] = &[
+    one("sockets_keep_their_contract", contract),
+    one("sockets_talk_to_the_modem", channels),
+    one("sockets_get_a_late_answer", late),
+    one("sockets_lose_their_link", lost),
+    one("sockets_survive_a_crash", crash),
+    one("sockets_hold_the_module", module),
+];
+
+/// Written by a check of the guest's tool that wants something to happen.
+const READY: &str = "/tmp/ready";
+
+/// Removes every module, once the last socket is freed: that is a moment after it is closed.
+fn unload(vm: &mut Vm) -> Result<()> {
+    vm.guest.ok("for i in $(seq 200); do \
+         ! grep -q '^caif ' /proc/modules || ! grep -q '^caif [0-9]* [1-9]' /proc/modules || \
+         { usleep 50000; continue; }; exit 0; done; cat /proc/modules; exit 1")?;
+    vm.unload()
+}
+
+/// Each call with its results and errors, and traffic beside it that does not notice.
+fn contract(vm: &mut Vm) -> Result<()> {
+    vm.up_on_caif_ko()?;
+    let out = vm.guest.start_for("guest-tool sockets", 400)?.ok()?;
+    ensure!(out.contains(" checks passed, 0 failed"), "{out}");
+    vm.traffic()?;
+    unload(vm)
+}
+
+/// The dialogues and loops that the stack in C passes.
+fn channels(vm: &mut Vm) -> Result<()> {
+    vm.up_on_caif_ko()?;
+    for kind in ["", "--stream"] {
+        let out = vm.guest.ok(&format!(
+            "guest-tool at {kind} --device cfvrt0 AT AT+CGMI AT+CSQ"
+        ))?;
+        ensure!(out.matches("OK").count() == 3, "{out}");
+        vm.guest.ok(&format!(
+            "guest-tool at {kind} --expect-error AT+NOSUCHTHING"
+        ))?;
+        for service in ["datagram-loop", "util", "debug"] {
+            vm.guest.ok(&format!(
+                "guest-tool loop {kind} --service {service} --count 20"
+            ))?;
+        }
+    }
+    unload(vm)
+}
+
+/// Starts a check of the guest's tool, does something once that wants it, and waits for its end.
+fn with_check(vm: &mut Vm, check: &str, then: impl FnOnce(&mut Vm) -> Result<()>) -> Result<()> {
+    vm.guest.ok(&format!("rm -f {READY}"))?;
+    let running = vm
+        .guest
+        .start_for(&format!("guest-tool sockets {check} --ready {READY}"), 120)?;
+    let ready = vm.guest.ok(&format!(
+        "for i in $(seq 400); do [ ! -e {READY} ] || exit 0; usleep 50000; done; exit 1"
+    ));
+    let done = then(vm);
+    let out = running.ok().context("the check")?;
+    ready?;
+    done?;
+    ensure!(out.contains("1 checks passed, 0 failed"), "{out}");
+    Ok(())
+}
+
+/// A modem that is silent, and answers after `connect()` gave up.
+fn late(vm: &mut Vm) -> Result<()> {
+    vm.up_on_caif_ko()?;
+    vm.modems[0].process.signal(Signal::SIGSTOP)?;
+    let checked = with_check(vm, "late_answer", |vm| {
+        vm.modems[0].process.signal(Signal::SIGCONT)
+    });
+    vm.modems[0].process.signal(Signal::SIGCONT)?;
+    checked?;
+    vm.traffic()?;
+    unload(vm)
+}
+
+/// The link goes down under sockets, and comes back.
+fn lost(vm: &mut Vm) -> Result<()> {
+    vm.up_on_caif_ko()?;
+    with_check(vm, "link_lost", |vm| {
+        vm.guest.ok("ip link set cfvrt0 down").map(|_| ())
+    })?;
+    vm.guest
+        .ok("ip link set cfvrt0 up && guest-tool wait-carrier cfvrt0")?;
+    vm.guest.ok("guest-tool sockets blocking_connect packets")?;
+    unload(vm)
+}
+
+/// The modem crashes while sockets have channels and send on them.
+fn crash(vm: &mut Vm) -> Result<()> {
+    vm.up_on_caif_ko()?;
+    let looping = vm.guest.start_for(
+        "guest-tool loop --service util --count 100000 --timeout 60",
+        200,
+    )?;
+    let storm = vm.start_storm(&format!(
+        "{} --sizes 700 --count 50 --window 16 --timeout 500",
+        crate::link::MODEM
+    ))?;
+    let mark = vm.kernel.mark();
+    vm.modems[0].kill()?;
+    vm.kernel_says(mark, "crash")?;
+    let answer = looping.wait()?;
+    ensure!(
+        answer.status != 0 && answer.status != 124,
+        "it went on: {}",
+        answer.out
+    );
+    vm.modems[0].restart()?;
+    vm.kernel_says(mark, "is now up")?;
+    vm.guest
+        .ok("guest-tool wait-netdev cfvrt0 && ip link set cfvrt0 up && \
+             guest-tool wait-carrier cfvrt0 && guest-tool sockets blocking_connect stream")?;
+    vm.end_storm(storm)?;
+    unload(vm)
+}
+
+/// The module cannot be removed under a socket, and can be once that is closed.
+fn module(vm: &mut Vm) -> Result<()> {
+    vm.up_on_caif_ko()?;
+    vm.modems[0].process.signal(Signal::SIGSTOP)?;
+    let checked = with_check(vm, "late_answer", |vm| {
+        let refused = vm.guest.fails("rmmod caif");
+        vm.modems[0].process.signal(Signal::SIGCONT)?;
+        refused.map(|_| ())
+    });
+    vm.modems[0].process.signal(Signal::SIGCONT)?;
+    checked?;
+    unload(vm)?;
+    let left = vm.guest.run("grep caif /proc/modules")?.out;
+    ensure!(left.is_empty(), "{left}");
+    Ok(())
+}

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Sending and receiving, flow control, and the end of a channel.
+
+use std::{
+    io::{self, Read, Write},
+    mem::MaybeUninit,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+
+use super::{Args, ERR, HUP, IN, OUT, SOON, channel, command, events, fails, now, open, receive};
+use crate::{
+    caif::{Channel, REQ_PARAM, RSP_PARAM, SOL_CAIF, Service, get_option, set_option},
+    pattern::{compare, payload},
+};
+
+pub fn unconnected(_args: &Args) -> Result<()> {
+    let packets = channel(Service::At, false).socket()?;
+    fails(packets.send(b"x"), libc::EPIPE, "packet")?;
+    fails(receive(&packets, 9, 0), libc::ENOTCONN, "receiving")?;
+    packets.set_nonblocking(true)?;
+    fails(packets.send(b"x"), libc::EAGAIN, "packet without waiting")?;
+    fails(
+        receive(&packets, 9, 0),
+        libc::EAGAIN,
+        "receiving without waiting",
+    )?;
+    let stream = channel(Service::At, true).socket()?;
+    for nonblocking in [false, true] {
+        stream.set_nonblocking(nonblocking)?;
+        fails(
+            stream.send_with_flags(b"x", libc::MSG_NOSIGNAL),
+            libc::EPIPE,
+            "bytes",
+        )?;
+        fails(receive(&stream, 9, 0), libc::EPIPE, "receiving bytes")?;
+        ensure!(stream.send(b"")? == 0, "no bytes");
+    }
+    Ok(())
+}
+
+pub fn packets(_args: &Args) -> Result<()> {
+    let socket = open(Service::DatagramLoop, false)?;
+    let send = |len: usize| -> Result<Vec<u8>> {
+        let bytes = payload(len as u64, len);
+        ensure!(socket.send(&bytes)? == len, "sent another length");
+        events(&socket, libc::POLLIN)?;
+        Ok(bytes)
+    };
+    for len in [1, 2, 100, 1499, 1500] {
+        let bytes = send(len)?;
+        ensure!(receive(&socket, 2000, 0)? == bytes, "{len} bytes");
+    }
+    for len in [1501, 4000] {
+        fails(
+            socket.send(&vec![0; len]),
+            libc::EMSGSIZE,
+            "more than a datagram",
+        )?;
+    }
+    let bytes = send(100)?;
+    for _ in 0..2 {
+        ensure!(
+            receive(&socket, 10, libc::MSG_PEEK)? == bytes[..10],
+            "a look at it"
+        );
+    }
+    let len = receive(&socket, 10, libc::MSG_PEEK | libc::MSG_TRUNC)?.len();
+    ensure!(len == 100, "its length is {len}");
+    let mut buffer = [MaybeUninit::zeroed(); 10];
+    let (len, flags) = socket.recv_vectored(&mut [socket2::MaybeUninitSlice::new(&mut buffer)])?;
+    ensure!(len == 10 && flags.is_truncated(), "a part of it");
+    // What there was no room for is gone.
+    fails(
+        receive(&socket, 10, libc::MSG_DONTWAIT),
+        libc::EAGAIN,
+        "the rest",
+    )?;
+    let bytes = send(7)?;
+    ensure!(receive(&socket, 0, 0)?.is_empty(), "nothing of it");
+    let _ = bytes;
+    fails(
+        receive(&socket, 10, libc::MSG_DONTWAIT),
+        libc::EAGAIN,
+        "the rest",
+    )?;
+    // Many at once keep their order and limits.
+    let sent: Vec<_> = (1..40)
+        .map(|len| {
+            let bytes = payload(len, len as usize * 7);
+            socket.send(&bytes).map(|_| bytes)
+        })
+        .collect::<io::Result<_>>()?;
+    for want in sent {
+        ensure!(receive(&socket, 2000, 0)? == want, "one of many");
+    }
+    Ok(())
+}
+
+pub fn stream(_args: &Args) -> Result<()> {
+    let mut socket = open(Service::Util, true)?;
+    let want = payload(5, 30_000);
+    let mut writer = socket.try_clone()?;
+    let copy = want.clone();
+    let sender = std::thread::spawn(move || writer.write_all(&copy));
+    let mut got = vec![0; want.len()];
+    socket.read_exact(&mut got)?;
+    sender.join().expect("the sender")?;
+    compare(&got, &want).map_err(anyhow::Error::msg)?;
+
+    // Limits of payloads do not matter, and looking takes nothing.
+    socket.write_all(b"one")?;
+    socket.write_all(b"two")?;
+    let begin = Instant::now();
+    while receive(&socket, 9, libc::MSG_PEEK)? != b"one" {
+        ensure!(begin.elapsed() < SOON, "another payload");
+    }
+    ensure!(receive(&socket, 2, 0)? == b"on", "a part");
+    ensure!(receive(&socket, 9, libc::MSG_PEEK)? == b"e", "a look");
+    ensure!(receive(&socket, 4, libc::MSG_WAITALL)? == b"etwo", "all");
+    // SO_RCVLOWAT.
+    set_option(
+        &socket,
+        libc::SOL_SOCKET,
+        libc::SO_RCVLOWAT,
+        &4_i32.to_ne_bytes(),
+    )?;
+    socket.write_all(b"ab")?;
+    let mut writer = socket.try_clone()?;
+    let sender = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        writer.write_all(b"cdef")
+    });
+    let got = receive(&socket, 100, 0)?;
+    sender.join().expect("the sender")?;
+    ensure!(got == b"abcdef", "{got:?}");
+    fails(
+        receive(&socket, 9, libc::MSG_DONTWAIT),
+        libc::EAGAIN,
+        "nothing more",
+    )
+}
+
+pub fn timeouts(_args: &Args) -> Result<()> {
+    for stream in [false, true] {
+        let socket = open(Service::Util, stream)?;
+        socket.set_read_timeout(Some(Duration::from_millis(300)))?;
+        let begin = Instant::now();
+        fails(receive(&socket, 9, 0), libc::EAGAIN, "SO_RCVTIMEO")?;
+        let waited = begin.elapsed();
+        // How long it takes at most says nothing on a machine that is emulated.
+        ensure!(waited >= Duration::from_millis(290), "waited {waited:?}");
+    }
+    Ok(())
+}
+
+pub fn utility(_args: &Args) -> Result<()> {
+    // A name of full length has no NUL.
+    for name in ["", "loop", "sixteen letters!"] {
+        let util = Channel {
+            name: name.to_owned(),
+            ..channel(Service::Util, false)
+        };
+        let socket = util.socket()?;
+        set_option(&socket, SOL_CAIF, REQ_PARAM, b"parameters")?;
+        socket.connect(&util.address()?)?;
+        // This modem appends nothing.
+        ensure!(
+            get_option(&socket, SOL_CAIF, RSP_PARAM, 300)?.is_empty(),
+            "an answer of the service"
+        );
+        socket.send(b"hello")?;
+        ensure!(receive(&socket, 9, 0)? == b"hello", "another payload");
+    }
+    let util = channel(Service::Util, false);
+    let socket = util.socket()?;
+    set_option(&socket, SOL_CAIF, REQ_PARAM, &[7; 256])?;
+    fails(
+        socket.connect(&util.address()?),
+        libc::EINVAL,
+        "more parameters than can be said",
+    )
+}
+
+pub fn remote_shutdown(_args: &Args) -> Result<()> {
+    for stream in [false, true] {
+        let socket = open(Service::Util, stream)?;
+        socket.send(b"last words")?;
+        socket.send(b"shutdown")?;
+        let events = events(&socket, libc::POLLRDHUP)?;
+        ensure!(events == IN | OUT | HUP | ERR, "events {events:#x}");
+        if stream {
+            // What came before it is received first.
+            ensure!(receive(&socket, 99, 0)? == b"last words", "the last words");
+            fails(receive(&socket, 99, 0), libc::ECONNRESET, "first")?;
+            fails(receive(&socket, 99, 0), libc::ECONNRESET, "second")?;
+            fails(
+                socket.send_with_flags(b"x", libc::MSG_NOSIGNAL),
+                libc::EPIPE,
+                "bytes",
+            )?;
+        } else {
+            fails(receive(&socket, 99, 0), libc::ECONNRESET, "first")?;
+            ensure!(receive(&socket, 99, 0)? == b"last words", "the last words");
+            for flags in [0, libc::MSG_DONTWAIT] {
+                ensure!(receive(&socket, 99, flags)?.is_empty(), "not the end");
+            }
+            fails(socket.send(b"x"), libc::EPIPE, "packet")?;
+        }
+        let events = now(&socket)?;
+        ensure!(events == IN | OUT | HUP, "events afterwards {events:#x}");
+        // It can be connected again.
+        let mut util = channel(Service::Util, stream);
+        util.name = "loop".to_owned();
+        socket.connect(&util.address()?)?;
+        ensure!(now(&socket)? == OUT, "events {:#x}", now(&socket)?);
+        socket.send(b"again")?;
+        ensure!(receive(&socket, 99, 0)? == b"again", "another payload");
+    }
+    Ok(())
+}
+
+pub fn modem_stops_us(_args: &Args) -> Result<()> {
+    let mut at = open(Service::At, false)?;
+    for (stream, service) in [
+        (false, Service::Util),
+        (true, Service::Util),
+        (false, Service::DatagramLoop),
+    ] {
+        let socket = open(service, stream)?;
+        let text = command(&mut at, "AT*FLOW=6000")?;
+        let begin = Instant::now();
+        while now(&socket)? & libc::POLLOUT != 0 {
+            ensure!(begin.elapsed() < SOON, "flow is not off: {text}");
+        }
+        fails(
+            socket.send_with_flags(b"x", libc::MSG_DONTWAIT),
+            libc::EAGAIN,
+            "send while flow is off",
+        )?;
+        socket.set_write_timeout(Some(Duration::from_millis(200)))?;
+        fails(socket.send(b"x"), libc::EAGAIN, "SO_SNDTIMEO")?;
+        socket.set_write_timeout(Some(SOON))?;
+        socket.send(b"y")?;
+        ensure!(now(&socket)? & libc::POLLOUT != 0, "flow is not on");
+        let got = receive(&socket, 9, 0)?;
+        ensure!(got == b"y", "{got:?}");
+        let text = command(&mut at, "AT*FLOW?")?;
+        ensure!(text.contains("*FLOW: 0,0"), "sent in spite of it: {text}");
+    }
+    Ok(())
+}
+
+/// Fills the receive buffer, so that the modem is told to stop, and empties it again: everything
+/// comes, in its order.
+pub fn we_stop_the_modem(_args: &Args) -> Result<()> {
+    for service in [Service::Util, Service::DatagramLoop] {
+        let socket = open(service, false)?;
+        socket.set_recv_buffer_size(20_000)?;
+        let count = 60_u64;
+        for number in 0..count {
+            socket.send(&payload(number, 700))?;
+        }
+        // Whatever comes unasked is there by now, or waits in the modem.
+        std::thread::sleep(Duration::from_millis(500));
+        for number in 0..count {
+            let got = receive(&socket, 1500, 0).with_context(|| format!("payload {number}"))?;
+            compare(&got, &payload(number, 700))
+                .map_err(|what| anyhow::anyhow!("payload {number}: {what}"))?;
+        }
+    }
+    Ok(())
+}
+
+pub fn many(_args: &Args) -> Result<()> {
+    let sockets: Vec<_> = (0..40)
+        .map(|_| open(Service::Util, false))
+        .collect::<Result<_>>()?;
+    for (number, socket) in sockets.iter().enumerate() {
+        socket.send(&payload(number as u64, 300))?;
+    }
+    for (number, socket) in sockets.iter().enumerate() {
+        let got = receive(socket, 1500, 0)?;
+        compare(&got, &payload(number as u64, 300)).map_err(anyhow::Error::msg)?;
+    }
+    // Closed with what nobody received.
+    for socket in &sockets {
+        socket.send(&payload(1, 100))?;
+    }
+    Ok(())
+}
