@@ -3,7 +3,8 @@
 //! Whether payloads may be sent on a channel, and who is woken when they may again.
 //!
 //! The modem and the link can each say no. Payloads may be sent while neither does and the channel
-//! is not closed. All of it is one word of atomic bits, so that a sender looks at it without a lock.
+//! is not closed. All of it is one word of atomic bits, so that a sender looks at it without a
+//! lock.
 //!
 //! Those who change the word hold the channel's flow lock until they told the client what
 //! [`Flow::set`] returned, so that the client is told in the order of what happened, and the last
@@ -84,7 +85,8 @@ impl<W: Word> Flow<W> {
         }
     }
 
-    /// Switches the flow on or off for one side. With the flow lock held, until the client was told.
+    /// Switches the flow on or off for one side. With the flow lock held, until the client was
+    /// told.
     #[must_use]
     pub fn set(&self, side: Side, on: bool) -> Tell {
         let bit = side as u32;

@@ -2,14 +2,14 @@
 
 //! Packets of the remote file manager, which may be longer than a frame.
 //!
-//! A packet begins with a header of 6 bytes, whose last two, little-endian, say how many bytes follow
-//! it. A packet that does not fit into a frame is cut into segments. The first byte of a body says
-//! whether another segment follows; each segment after the first begins with the packet's header
-//! once more.
+//! A packet begins with a header of 6 bytes, whose last two, little-endian, say how many bytes
+//! follow it. A packet that does not fit into a frame is cut into segments. The first byte of a
+//! body says whether another segment follows; each segment after the first begins with the packet's
+//! header once more.
 //!
 //! Here is only the arithmetic: [`split`] says which part of a packet goes into which frame, and
-//! [`Reassembly`] says what to do with a segment. The bytes stay with the caller. What a modem sends
-//! cannot make a packet longer than its header says, nor than [`MAX_PACKET`].
+//! [`Reassembly`] says what to do with a segment. The bytes stay with the caller. What a modem
+//! sends cannot make a packet longer than its header says, nor than [`MAX_PACKET`].
 
 #![forbid(unsafe_code)]
 #![deny(
@@ -163,8 +163,8 @@ impl Reassembly {
     }
 
     /// Takes a segment of `len` bytes, which begins with `head`: 6 bytes, or all if there are
-    /// fewer. On an error the caller drops it and what is kept of its packet; the next segment begins
-    /// another one.
+    /// fewer. On an error the caller drops it and what is kept of its packet; the next segment
+    /// begins another one.
     pub fn segment(&mut self, more: bool, head: &[u8], len: usize) -> Result<Step, SegmentError> {
         let partial = self.0.take();
         if !more && partial.is_none() {

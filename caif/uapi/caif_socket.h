@@ -28,6 +28,7 @@ enum caif_protocol_type {
 	CAIFPROTO_DEBUG,		/* traces */
 	_CAIFPROTO_MAX,
 };
+
 #define CAIFPROTO_MAX _CAIFPROTO_MAX
 
 /* The kind of an AT channel. */
@@ -41,6 +42,7 @@ enum caif_debug_type {
 	CAIF_DEBUG_TRACE,
 	CAIF_DEBUG_INTERACTIVE,
 };
+
 enum caif_debug_service {
 	CAIF_RADIO_DEBUG_SERVICE = 1,
 	CAIF_APP_DEBUG_SERVICE,

@@ -67,9 +67,9 @@ mod suite_recovery;
 mod suite_removal;
 mod suite_ring_faults;
 mod suite_sleep;
-mod suite_sockets;
 #[cfg(CONFIG_X86)]
 mod suite_sleep_x86;
+mod suite_sockets;
 #[cfg(CONFIG_X86)]
 mod suite_traps_x86;
 mod suite_wakeups;
