@@ -171,6 +171,11 @@ fn bound(vm: &mut Vm) -> Result<()> {
         .ok("ip link add link cfvrt0 name caifb type caif && ip link set caifb up")?;
     let shown = vm.guest.ok("ip link show caifb")?;
     ensure!(shown.contains("caifb@cfvrt0"), "{shown}");
+    // It goes before its link, which must not keep it, and another one after that.
+    vm.guest.ok(
+        "ip link del caifb && [ ! -e /sys/class/net/cfvrt0/upper_caifb ] && \
+         ip link add link cfvrt0 name caifb type caif && ip link set caifb up",
+    )?;
     vm.guest.ok(&format!("rmmod {DRIVER}"))?;
     vm.guest.ok("guest-tool wait-netdev caifb --count 0")?;
     let netdevs = vm.netdevs()?;
