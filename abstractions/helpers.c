@@ -56,6 +56,11 @@ void helper_netif_tx_unlock(struct net_device *dev)
 	__netif_tx_unlock(txq(dev));
 }
 
+void helper_assert_netif_tx_locked(struct net_device *dev)
+{
+	lockdep_assert_held(&txq(dev)->_xmit_lock);
+}
+
 void helper_netif_tx_lock_bh(struct net_device *dev)
 {
 	__netif_tx_lock_bh(txq(dev));

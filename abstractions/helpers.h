@@ -29,6 +29,7 @@ void helper_netif_tx_lock(struct net_device *dev);
 bool helper_netif_tx_trylock(struct net_device *dev);
 void helper_netif_tx_unlock(struct net_device *dev);
 /* The same lock, for process context. */
+void helper_assert_netif_tx_locked(struct net_device *dev);
 void helper_netif_tx_lock_bh(struct net_device *dev);
 void helper_netif_tx_unlock_bh(struct net_device *dev);
 void helper_netif_stop_queue(struct net_device *dev);

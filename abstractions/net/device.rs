@@ -433,7 +433,7 @@ impl<O: NetdevOperations> Callbacks<O> {
         unsafe { bindings::helper_netif_tx_lock_bh(dev) };
         // SAFETY: The lock was just taken. The device is closed, which disables the watchdog,
         // before its parts are dropped.
-        unsafe { watchdog.enable(Self::TICK, O::WATCHDOG_MS) };
+        unsafe { watchdog.enable(dev, Self::TICK, O::WATCHDOG_MS) };
         // SAFETY: The lock was taken above.
         unsafe { bindings::helper_netif_tx_unlock_bh(dev) };
         // What arrived meanwhile scheduled nothing.

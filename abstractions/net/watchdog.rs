@@ -55,13 +55,15 @@ impl Watchdog {
         unsafe { container_of!(timer, Self, timer) }
     }
 
-    /// Enables the watchdog, disabled before, and starts the timer.
+    /// Enables the watchdog of a device, disabled before, and starts the timer.
     ///
     /// # Safety
     ///
-    /// The lock of the transmit queue must be held. What `tick` uses must be valid until
-    /// [`disable`](Self::disable).
-    pub(super) unsafe fn enable(&self, tick: Tick, ms: c_uint) {
+    /// `dev` must be valid, and the lock of its transmit queue be held, which lockdep checks. What
+    /// `tick` uses must be valid until [`disable`](Self::disable).
+    pub(super) unsafe fn enable(&self, dev: *mut bindings::net_device, tick: Tick, ms: c_uint) {
+        // SAFETY: By the safety requirements.
+        unsafe { bindings::helper_assert_netif_tx_locked(dev) };
         self.restarted.store(true, Relaxed);
         self.armed.store(true, Relaxed);
         // SAFETY: The timer is shut down, and the lock that is held for all other uses of it is
