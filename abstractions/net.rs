@@ -24,6 +24,7 @@ macro_rules! assert_not_send {
 
 mod device;
 pub(crate) mod ethtool;
+mod log;
 pub(crate) mod napi;
 pub(crate) mod registration;
 mod repoll;
@@ -33,7 +34,6 @@ mod watchdog;
 
 pub(crate) use self::{
     device::{
-        may_log,
         Device,
         NetdevOperations,
         Parts,
@@ -44,5 +44,6 @@ pub(crate) use self::{
         TxQueue,
         Xmit, //
     },
+    log::may_log,
     skbuff::SkBuff, //
 };

@@ -18,6 +18,7 @@ mod abstractions {
     pub(crate) mod net {
         //! Network devices of others, and virtual ones above them.
 
+        mod log;
         pub(crate) mod netdev;
         pub(crate) mod notifier;
         pub(crate) mod packet_type;
@@ -26,6 +27,8 @@ mod abstractions {
         #[expect(dead_code, reason = "the driver uses the rest")]
         pub(crate) mod skbuff;
         pub(crate) mod socket;
+
+        pub(crate) use log::may_log;
     }
     pub(crate) mod rcu;
     #[expect(unreachable_pub, reason = "crates of the host build this file, too")]

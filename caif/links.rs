@@ -9,6 +9,7 @@ use crate::{
     abstractions::{
         bindings,
         net::{
+            may_log,
             netdev::{
                 NetId,
                 Netdev,
@@ -128,7 +129,7 @@ impl Links {
             // There is nothing in a foreign device that says so.
             preference: Preference::HighBandwidth,
         });
-        let chosen = policy::choose(candidates, choice).map_err(|_| ENODEV)?;
+        let chosen = policy::choose(candidates, choice)?;
         let link = links.clone().nth(chosen).cloned();
         drop(entries);
         link.ok_or(ENODEV)?.ask(params, ms, client)
@@ -228,11 +229,13 @@ impl Listener for RcuArc<Links> {
         match (event, link) {
             (Event::Register | Event::Type, None) if is_caif => match self.add(dev) {
                 Ok(link) => self.update(&link, dev.works(), rtnl),
-                Err(error) => pr_warn!(
-                    "network device {} cannot be a link: error {}\n",
+                // Who may make devices of this type in a namespace can make many.
+                Err(error) if may_log() => pr_warn!(
+                    "network device {} is no link, a namespace has 7 at most: error {}\n",
                     dev.index(),
                     error.to_errno()
                 ),
+                Err(_) => {}
             },
             (Event::Type, Some(_)) if !is_caif => self.remove(dev, rtnl),
             (Event::Unregister, Some(_)) => self.remove(dev, rtnl),

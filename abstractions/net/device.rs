@@ -580,9 +580,3 @@ impl<O: NetdevOperations> Callbacks<O> {
         unsafe { stats.write_unaligned(sum) };
     }
 }
-
-/// Returns whether a line that a peer can cause may be logged now (`net_ratelimit()`). Any context.
-pub(crate) fn may_log() -> bool {
-    // SAFETY: `net_ratelimit()` can be called from any context.
-    unsafe { bindings::net_ratelimit() != 0 }
-}

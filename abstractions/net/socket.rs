@@ -32,7 +32,8 @@ pub(crate) use self::{
     guard::{
         signal_pending,
         Call,
-        Guard, //
+        Guard,
+        Timeout, //
     },
     message::{
         ReceiveMessage,
