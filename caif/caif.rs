@@ -49,6 +49,7 @@ mod channel;
     reason = "crates of the host build this file, too"
 )]
 mod control;
+mod errno;
 #[expect(unreachable_pub, reason = "crates of the host build this file, too")]
 mod flow;
 mod interface;

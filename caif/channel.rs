@@ -113,7 +113,7 @@ impl Channel {
         client: Arc<dyn Client>,
     ) -> Result<RcuArc<Self>> {
         let mtu = usize::try_from(link.mtu()?)?;
-        let maxframe = policy::max_payload(service, mtu).map_err(|_| ENODEV)?;
+        let maxframe = policy::max_payload(service, mtu)?;
         let maxframe = u32::try_from(maxframe)?;
         let header = match service {
             Service::Rfm => &[],

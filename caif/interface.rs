@@ -357,8 +357,8 @@ impl Interface {
         let session = Arc::new(Session::new(self.clone(), number), GFP_KERNEL)?;
         let request = Links::get()?.connect(net, choice, &params, ANSWER_MS, session)?;
         let mtu = request.link().mtu()?;
-        let mtu = policy::ip_mtu(usize::try_from(dev.mtu())?, usize::try_from(mtu)?);
-        let mtu = u32::try_from(mtu.map_err(|_| ENODEV)?)?;
+        let mtu = policy::ip_mtu(usize::try_from(dev.mtu())?, usize::try_from(mtu)?)?;
+        let mtu = u32::try_from(mtu)?;
         if mtu < dev.mtu() {
             dev.set_mtu(mtu, rtnl)?;
         }

@@ -40,13 +40,12 @@ use crate::{
         Control,
         Event,
         Expired,
-        Failure,
         LinkId,
         Pending,
-        RequestError,
         RequestId,
         PENDING, //
-    }, //
+    },
+    policy::Errno, //
 };
 use kernel::{
     prelude::*,
@@ -137,9 +136,11 @@ impl Link {
             }),
             GFP_KERNEL,
         )?;
+        let held = RcuArc::pin_init(dev.hold(), GFP_KERNEL)?;
+        // The deadline keeps the link until `end()`: nothing may fail behind it.
         let deadline = new_deferred!(Deadline(this.clone()), c"caif_deadline")?;
         this.inner.lock().deadline = Some(deadline);
-        this.dev.publish(RcuArc::pin_init(dev.hold(), GFP_KERNEL)?);
+        this.dev.publish(held);
         Ok(this)
     }
 
@@ -186,7 +187,7 @@ impl Link {
 
     /// Asks the modem for a channel, whose client is told within so many milliseconds.
     ///
-    /// `ENODEV` if the link is down, `EBUSY` if too much was asked for, `EINVAL` if the parameters
+    /// `ENODEV` if the link is down, `ENOMEM` if too much was asked for, `EINVAL` if the parameters
     /// cannot be.
     pub(crate) fn ask(
         self: &Arc<Self>,
@@ -206,18 +207,14 @@ impl Link {
         let id = inner
             .control
             .request(&params, deadline)
-            .map_err(|error| match error {
-                RequestError::Down => ENODEV,
-                RequestError::Full => EBUSY,
-                RequestError::Invalid => EINVAL,
-            })?;
+            .map_err(Errno::from)?;
         if inner
             .asked
             .push_within_capacity(Asked { id, channel })
             .is_err()
         {
             inner.control.cancel(id);
-            return Err(EBUSY);
+            return Err(ENOMEM);
         }
         self.reschedule(&inner);
         drop(inner);
@@ -279,14 +276,19 @@ impl Link {
                 drop(inner);
                 if let Some(channel) = channel {
                     let client = channel.client().clone();
-                    client.outcome(if published { Ok(channel) } else { Err(EBUSY) }, appended);
+                    let result = if published {
+                        Ok(channel)
+                    } else {
+                        Err(Errno::Refused.into())
+                    };
+                    client.outcome(result, appended);
                 }
             }
-            Event::Refused { request, .. } => {
+            Event::Refused { request, why } => {
                 let channel = Self::answered(&mut inner, request);
                 drop(inner);
                 if let Some(channel) = channel {
-                    channel.client().outcome(Err(ECONNREFUSED), &[]);
+                    channel.client().outcome(Err(Errno::from(why).into()), &[]);
                 }
             }
             Event::Destroy(_) | Event::Ignored(_) => drop(inner),
@@ -334,12 +336,8 @@ impl Link {
             };
             let channel = Self::answered(&mut inner, request);
             drop(inner);
-            let error = match why {
-                Failure::TimedOut => ETIMEDOUT,
-                Failure::LinkDown => ECONNREFUSED,
-            };
             if let Some(channel) = channel {
-                channel.client().outcome(Err(error), &[]);
+                channel.client().outcome(Err(Errno::from(why).into()), &[]);
             }
         }
     }

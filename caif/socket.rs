@@ -34,7 +34,6 @@ use crate::{
     },
     policy::{
         self,
-        Errno,
         SocketType, //
     }, //
 };
@@ -174,25 +173,5 @@ impl SocketOps for CaifSocket {
         value: &mut OptionSink<'_>,
     ) -> Result {
         options::get(call, level, name, value)
-    }
-}
-
-impl From<Errno> for Error {
-    fn from(error: Errno) -> Self {
-        match error {
-            Errno::NotPermitted => EPERM,
-            Errno::Again => EAGAIN,
-            Errno::NoMemory => ENOMEM,
-            Errno::NoDevice => ENODEV,
-            Errno::Invalid => EINVAL,
-            Errno::Pipe => EPIPE,
-            Errno::MessageSize => EMSGSIZE,
-            Errno::Protocol => EPROTONOSUPPORT,
-            Errno::SocketType => ESOCKTNOSUPPORT,
-            Errno::IsConnected => EISCONN,
-            Errno::TimedOut => ETIMEDOUT,
-            Errno::Refused => ECONNREFUSED,
-            Errno::Already => EALREADY,
-        }
     }
 }

@@ -18,7 +18,8 @@ use crate::{
             Guard,
             ReceiveMessage,
             SendMessage,
-            SocketState, //
+            SocketState,
+            Timeout, //
         },
         rcu::RcuArc, //
     },
@@ -222,6 +223,20 @@ fn may_receive(guard: &Guard<'_, CaifSocket>) -> bool {
     socket.has_packets() || cannot_send_ever(guard)
 }
 
+/// Begins to receive: what every call does first. Returns how long it may wait, and the lock.
+fn begin_to_receive<'c>(
+    call: &'c mut Call<'_, CaifSocket>,
+    flags: u32,
+) -> Result<(Timeout, Guard<'c, CaifSocket>)> {
+    if flags & bindings::MSG_OOB != 0 {
+        return Err(EOPNOTSUPP);
+    }
+    let timeout = call.receive_timeout(flags & bindings::MSG_DONTWAIT != 0);
+    let mut guard = call.lock();
+    settle(&mut guard);
+    Ok((timeout, guard))
+}
+
 /// Receives one packet.
 pub(super) fn receive_packet(
     call: &mut Call<'_, CaifSocket>,
@@ -229,12 +244,7 @@ pub(super) fn receive_packet(
 ) -> Result<usize> {
     let socket = call.socket();
     let flags = message.flags();
-    if flags & bindings::MSG_OOB != 0 {
-        return Err(EOPNOTSUPP);
-    }
-    let mut timeout = call.receive_timeout(flags & bindings::MSG_DONTWAIT != 0);
-    let mut guard = call.lock();
-    settle(&mut guard);
+    let (mut timeout, mut guard) = begin_to_receive(call, flags)?;
     loop {
         socket.take_error()?;
         if let Some(len) = guard.first_len() {
@@ -277,13 +287,8 @@ pub(super) fn receive_stream(
 ) -> Result<usize> {
     let socket = call.socket();
     let flags = message.flags();
-    if flags & bindings::MSG_OOB != 0 {
-        return Err(EOPNOTSUPP);
-    }
-    let mut timeout = call.receive_timeout(flags & bindings::MSG_DONTWAIT != 0);
     let target = call.receive_target(flags & bindings::MSG_WAITALL != 0, message.len());
-    let mut guard = call.lock();
-    settle(&mut guard);
+    let (mut timeout, mut guard) = begin_to_receive(call, flags)?;
     if socket.state() == SocketState::Connecting {
         return Err(EAGAIN);
     }

@@ -26,6 +26,7 @@ mod abstractions {
         //! What sockets are made of.
 
         pub(crate) mod skbuff;
+        #[expect(unused_imports, reason = "the stack uses the rest")]
         pub(crate) mod socket;
     }
     pub(crate) mod remoteproc;

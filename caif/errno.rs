@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The kernel's errors for those of the stack's logic.
+
+use crate::policy::Errno;
+use kernel::prelude::*;
+
+impl From<Errno> for Error {
+    fn from(error: Errno) -> Self {
+        match error {
+            Errno::NotPermitted => EPERM,
+            Errno::Again => EAGAIN,
+            Errno::NoMemory => ENOMEM,
+            Errno::NoDevice => ENODEV,
+            Errno::Invalid => EINVAL,
+            Errno::Pipe => EPIPE,
+            Errno::MessageSize => EMSGSIZE,
+            Errno::Protocol => EPROTONOSUPPORT,
+            Errno::SocketType => ESOCKTNOSUPPORT,
+            Errno::IsConnected => EISCONN,
+            Errno::TimedOut => ETIMEDOUT,
+            Errno::Refused => ECONNREFUSED,
+            Errno::Already => EALREADY,
+        }
+    }
+}
