@@ -52,7 +52,23 @@ impl Vm {
     /// Removes every module, in the order that their use of each other demands.
     pub fn unload(&mut self) -> Result<()> {
         self.unload_ours()?;
-        self.rmmod(&["chnl_net", "caif_socket", "caif"])
+        for module in ["chnl_net", "caif_socket", "caif"] {
+            self.wait_for_sockets_of(module)?;
+            self.rmmod(&[module])?;
+        }
+        Ok(())
+    }
+
+    /// Waits until nobody uses a module of a stack: a socket keeps its own until it is freed, a
+    /// moment after it was closed.
+    fn wait_for_sockets_of(&mut self, module: &str) -> Result<()> {
+        self.guest
+            .ok(&format!(
+                "for i in $(seq 200); do \
+                 ! grep -q '^{module} [0-9]* [1-9]' /proc/modules || {{ usleep 50000; continue; }}; \
+                 exit 0; done; cat /proc/modules; exit 1"
+            ))
+            .map(|_| ())
     }
 
     /// Removes the modules of this project and leaves the original CAIF stack.

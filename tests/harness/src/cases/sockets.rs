@@ -20,21 +20,13 @@ pub const CASES: &[Case] = &[
 /// Written by a check of the guest's tool that wants something to happen.
 const READY: &str = "/tmp/ready";
 
-/// Removes every module, once the last socket is freed: that is a moment after it is closed.
-fn unload(vm: &mut Vm) -> Result<()> {
-    vm.guest.ok("for i in $(seq 200); do \
-         ! grep -q '^caif ' /proc/modules || ! grep -q '^caif [0-9]* [1-9]' /proc/modules || \
-         { usleep 50000; continue; }; exit 0; done; cat /proc/modules; exit 1")?;
-    vm.unload()
-}
-
 /// Each call with its results and errors, and traffic beside it that does not notice.
 fn contract(vm: &mut Vm) -> Result<()> {
     vm.up_on_caif_ko()?;
     let out = vm.guest.start_for("guest-tool sockets", 400)?.ok()?;
     ensure!(out.contains(" checks passed, 0 failed"), "{out}");
     vm.traffic()?;
-    unload(vm)
+    vm.unload()
 }
 
 /// The dialogues and loops that the stack in C passes.
@@ -54,7 +46,7 @@ fn channels(vm: &mut Vm) -> Result<()> {
             ))?;
         }
     }
-    unload(vm)
+    vm.unload()
 }
 
 /// Starts a check of the guest's tool, does something once that wants it, and waits for its end.
@@ -84,7 +76,7 @@ fn late(vm: &mut Vm) -> Result<()> {
     vm.modems[0].process.signal(Signal::SIGCONT)?;
     checked?;
     vm.traffic()?;
-    unload(vm)
+    vm.unload()
 }
 
 /// The link goes down under sockets, and comes back.
@@ -96,7 +88,7 @@ fn lost(vm: &mut Vm) -> Result<()> {
     vm.guest
         .ok("ip link set cfvrt0 up && guest-tool wait-carrier cfvrt0")?;
     vm.guest.ok("guest-tool sockets blocking_connect packets")?;
-    unload(vm)
+    vm.unload()
 }
 
 /// The modem crashes while sockets have channels and send on them.
@@ -125,7 +117,7 @@ fn crash(vm: &mut Vm) -> Result<()> {
         .ok("guest-tool wait-netdev cfvrt0 && ip link set cfvrt0 up && \
              guest-tool wait-carrier cfvrt0 && guest-tool sockets blocking_connect stream")?;
     vm.end_storm(storm)?;
-    unload(vm)
+    vm.unload()
 }
 
 /// The module cannot be removed under a socket, and can be once that is closed.
@@ -139,7 +131,7 @@ fn module(vm: &mut Vm) -> Result<()> {
     });
     vm.modems[0].process.signal(Signal::SIGCONT)?;
     checked?;
-    unload(vm)?;
+    vm.unload()?;
     let left = vm.guest.run("grep caif /proc/modules")?.out;
     ensure!(left.is_empty(), "{left}");
     Ok(())
