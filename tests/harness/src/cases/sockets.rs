@@ -29,9 +29,16 @@ fn contract(vm: &mut Vm) -> Result<()> {
     vm.unload()
 }
 
-/// The dialogues and loops that the stack in C passes.
+/// The dialogues and loops that the stack in C passes, and the examples of the documentation.
 fn channels(vm: &mut Vm) -> Result<()> {
     vm.up_on_caif_ko()?;
+    for example in ["example-at-c", "example-at"] {
+        let out = vm.guest.ok(&format!("{example} cfvrt0 AT+CSQ"))?;
+        ensure!(out.contains("+CSQ: ") && out.contains("OK"), "{out}");
+        for refused in ["cfvrt0 AT+NOSUCHTHING", "nonesuch AT", "cfvrt0"] {
+            vm.guest.fails(&format!("{example} {refused}"))?;
+        }
+    }
     for kind in ["", "--stream"] {
         let out = vm.guest.ok(&format!(
             "guest-tool at {kind} --device cfvrt0 AT AT+CGMI AT+CSQ"
