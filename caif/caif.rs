@@ -23,7 +23,7 @@ mod abstractions {
         pub(crate) mod notifier;
         pub(crate) mod packet_type;
         pub(crate) mod rtnl_kind;
-        mod skb_edit;
+        pub(crate) mod skb_edit;
         #[expect(dead_code, reason = "the driver uses the rest")]
         pub(crate) mod skbuff;
         pub(crate) mod socket;
@@ -57,11 +57,12 @@ mod link;
 mod links;
 #[expect(unreachable_pub, reason = "crates of the host build this file, too")]
 mod policy;
+mod reassembly;
 mod receive;
 #[expect(
     dead_code,
     unreachable_pub,
-    reason = "crates of the host build this file, too; sockets will use it"
+    reason = "crates of the host build this file, too"
 )]
 mod rfm;
 mod socket;

@@ -24,7 +24,9 @@ use crate::{
         Word, //
     },
     link::Link,
-    policy, //
+    policy,
+    reassembly::Packet,
+    rfm::SegmentError, //
 };
 use kernel::{
     prelude::*,
@@ -57,8 +59,6 @@ pub(crate) trait Client: Send + Sync + 'static {
     /// Takes a payload. With bottom halves off, inside a read section of RCU; on several CPUs at
     /// the same time. It may come before [`outcome`](Self::outcome) does, and for a moment after
     /// the channel was closed.
-    ///
-    /// On an RFM channel the byte that says whether another segment follows is still in front.
     fn receive(&self, skb: SkBuff);
 
     /// Sending is possible again, or is not any more. Never twice at the same time; the last call
@@ -103,6 +103,9 @@ pub(crate) struct Channel {
     flow: Flow<FlowWord>,
     #[pin]
     flow_lock: BhLock<()>,
+    /// What came of a packet that has several segments.
+    #[pin]
+    packet: BhLock<Packet>,
 }
 
 impl Channel {
@@ -129,6 +132,7 @@ impl Channel {
                 id: SetOnce::new(),
                 flow: Flow::new(FlowWord(Atomic::new(0))),
                 flow_lock <- new_bh_lock!((), c"caif_channel_flow"),
+                packet <- new_bh_lock!(Packet::new(), c"caif_channel_packet"),
             }),
             GFP_KERNEL,
         )
@@ -199,7 +203,13 @@ impl Channel {
         }
     }
 
-    /// Returns the header of a payload. An RFM payload begins with its own.
+    /// Takes a segment of a packet, without the byte in front of it, which says whether `more`
+    /// follow. Returns the packet if it is complete now.
+    pub(crate) fn join(&self, more: bool, skb: SkBuff) -> Result<Option<SkBuff>, SegmentError> {
+        self.packet.lock().segment(more, skb)
+    }
+
+    /// Returns the header of a payload. A segment begins with its own.
     pub(crate) fn header(&self) -> &'static [u8] {
         self.header
     }

@@ -15,6 +15,7 @@ impl From<Errno> for Error {
             Errno::Invalid => EINVAL,
             Errno::Pipe => EPIPE,
             Errno::MessageSize => EMSGSIZE,
+            Errno::Malformed => EPROTO,
             Errno::Protocol => EPROTONOSUPPORT,
             Errno::SocketType => ESOCKTNOSUPPORT,
             Errno::IsConnected => EISCONN,

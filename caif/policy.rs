@@ -154,6 +154,8 @@ pub enum Errno {
     Pipe,
     /// `EMSGSIZE`
     MessageSize,
+    /// `EPROTO`
+    Malformed,
     /// `EPROTONOSUPPORT`
     Protocol,
     /// `ESOCKTNOSUPPORT`
@@ -210,7 +212,7 @@ impl From<Stopped> for Errno {
 impl From<SplitError> for Errno {
     fn from(error: SplitError) -> Self {
         match error {
-            SplitError::TooShort => Self::Invalid,
+            SplitError::TooShort => Self::Malformed,
             SplitError::TooLong | SplitError::Mtu => Self::MessageSize,
         }
     }

@@ -79,8 +79,10 @@ impl Channel {
         let (_, head) = skb.head(len)?.split_first_chunk::<3>()?;
         let off = match Data::parse(self.service(), head).ok()? {
             Data::Payload(_) => HEADER.saturating_add(header),
-            // The client looks at the header.
-            Data::Segment { .. } => HEADER,
+            Data::Segment { more, .. } => {
+                skb.pull(HEADER.saturating_add(header)).ok()?;
+                return self.take_segment(more, skb);
+            }
             Data::FlowOn => {
                 self.set_flow(Side::Modem, true);
                 return Some(());
@@ -98,5 +100,22 @@ impl Channel {
         skb.pull(off).ok()?;
         self.client().receive(skb);
         Some(())
+    }
+
+    /// Takes a segment of a packet. A modem whose segments do not make up a packet loses the
+    /// channel: nobody knows where the next packet begins.
+    fn take_segment(&self, more: bool, skb: SkBuff) -> Option<()> {
+        match self.join(more, skb) {
+            Ok(packet) => {
+                if let Some(packet) = packet {
+                    self.client().receive(packet);
+                }
+                Some(())
+            }
+            Err(_) => {
+                self.shut(Shutdown::Remote);
+                None
+            }
+        }
     }
 }

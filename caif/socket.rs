@@ -9,6 +9,7 @@ mod address;
 mod connect;
 mod connection;
 mod options;
+mod segments;
 mod transfer;
 
 use self::{
@@ -39,13 +40,14 @@ use crate::{
 };
 use kernel::prelude::*;
 
-/// `CAIFPROTO_*`, of those that there are.
+/// `CAIFPROTO_*`.
 #[derive(Clone, Copy, Eq, PartialEq)]
 enum Protocol {
     At,
     Datagram,
     DatagramLoop,
     Util,
+    Rfm,
     Debug,
 }
 
@@ -56,6 +58,7 @@ impl Protocol {
             1 => Self::Datagram,
             2 => Self::DatagramLoop,
             3 => Self::Util,
+            4 => Self::Rfm,
             5 => Self::Debug,
             _ => return None,
         })
@@ -65,6 +68,7 @@ impl Protocol {
     fn priority(self) -> u32 {
         match self {
             Self::At => bindings::TC_PRIO_CONTROL,
+            Self::Rfm => bindings::TC_PRIO_INTERACTIVE_BULK,
             _ => bindings::TC_PRIO_BESTEFFORT,
         }
     }

@@ -14,7 +14,10 @@ use crate::{
         },
         CONTROL_CHANNEL, //
     },
-    channel::Channel,
+    channel::{
+        Channel,
+        Shutdown, //
+    },
     control::MAX_BODY,
     flow::Stopped,
     link::Link, //
@@ -39,14 +42,41 @@ impl Channel {
     ///
     /// `EMSGSIZE` if it is longer than [`maxframe`](Self::maxframe), `ENOTCONN` if the channel is
     /// closed, `EAGAIN` if the modem does not want payloads, `ENOBUFS` if the link dropped it.
-    pub(crate) fn transmit(&self, mut skb: SkBuff) -> Result {
-        if skb.len() > self.maxframe() {
-            return Err(EMSGSIZE);
+    pub(crate) fn transmit(&self, skb: SkBuff) -> Result {
+        self.may_transmit()?;
+        self.put(skb)
+    }
+
+    /// Sends the segments of a packet, each with its header, as [`transmit`](Self::transmit) does.
+    ///
+    /// If one is lost behind the first, the channel is closed: the modem waits for it.
+    pub(crate) fn transmit_segments(&self, segments: KVec<SkBuff>) -> Result {
+        self.may_transmit()?;
+        let mut is_first = true;
+        for skb in segments {
+            if let Err(error) = self.put(skb) {
+                if !is_first {
+                    self.shut(Shutdown::Remote);
+                }
+                return Err(error);
+            }
+            is_first = false;
         }
+        Ok(())
+    }
+
+    fn may_transmit(&self) -> Result {
         self.check().map_err(|stopped| match stopped {
             Stopped::Closed => ENOTCONN,
             Stopped::Off => EAGAIN,
-        })?;
+        })
+    }
+
+    /// Sends a payload, or a segment, whether the modem wants it or not.
+    fn put(&self, mut skb: SkBuff) -> Result {
+        if skb.len() > self.maxframe() {
+            return Err(EMSGSIZE);
+        }
         let id = self.id().ok_or(ENOTCONN)?;
         let guard = rcu::read_lock();
         let dev = self.link().dev(&guard).ok_or(ENOTCONN)?;

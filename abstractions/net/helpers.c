@@ -203,6 +203,18 @@ struct sk_buff *net_helper_alloc_skb(unsigned int head, unsigned int len, unsign
 	return skb;
 }
 
+struct sk_buff *net_helper_alloc_paged_skb(unsigned int len)
+{
+	int err;
+	struct sk_buff *skb = alloc_skb_with_frags(0, len, 0, &err, GFP_ATOMIC);
+
+	if (!skb)
+		return NULL;
+	skb->data_len = len;
+	skb->len = len;
+	return skb;
+}
+
 void net_helper_unregister(struct net_device *dev)
 {
 	ASSERT_RTNL();

@@ -59,6 +59,8 @@ int net_helper_xmit(struct sk_buff *skb, struct net_device *dev, u16 protocol);
 /* Lets a device receive a packet that another one received. */
 void net_helper_receive(struct sk_buff *skb, struct net_device *dev, u16 protocol);
 struct sk_buff *net_helper_alloc_skb(unsigned int head, unsigned int len, unsigned int tail);
+/* A packet of @len bytes that are not initialized, all of them in pages of their own. */
+struct sk_buff *net_helper_alloc_paged_skb(unsigned int len);
 
 /* Unregisters a device, unless that was begun. RTNL must be held. */
 void net_helper_unregister(struct net_device *dev);

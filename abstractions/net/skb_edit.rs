@@ -15,6 +15,47 @@ use kernel::{
     prelude::*, //
 };
 
+/// A packet that is put together of pieces, in pages. Only what was put in comes out.
+pub(crate) struct SkbPieces {
+    /// With room for all, of which [`len`](Self::len) bytes are initialized.
+    skb: SkBuff,
+    len: u32,
+}
+
+impl SkbPieces {
+    /// Reserves memory for a packet of at most so many bytes. Any context.
+    pub(crate) fn new(room: u32) -> Result<Self> {
+        // SAFETY: There are no requirements.
+        let skb = unsafe { bindings::net_helper_alloc_paged_skb(room) };
+        // SAFETY: It is new, and ours.
+        let skb = unsafe { SkBuff::from_raw(NonNull::new(skb).ok_or(ENOMEM)?) };
+        Ok(Self { skb, len: 0 })
+    }
+
+    /// Adds bytes. `EMSGSIZE` if there is no room for them.
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> Result {
+        let piece = u32::try_from(bytes.len()).map_err(|_| EMSGSIZE)?;
+        let len = self.len.checked_add(piece).ok_or(EMSGSIZE)?;
+        if len > self.skb.len() {
+            return Err(EMSGSIZE);
+        }
+        let (offset, piece) = (c_int::try_from(self.len)?, c_int::try_from(piece)?);
+        // SAFETY: The packet is valid and has as many bytes behind the offset, in pages that nobody
+        // shares.
+        to_result(unsafe {
+            bindings::skb_store_bits(self.skb.as_raw(), offset, bytes.as_ptr().cast(), piece)
+        })?;
+        self.len = len;
+        Ok(())
+    }
+
+    /// Returns the packet.
+    pub(crate) fn finish(mut self) -> Result<SkBuff> {
+        self.skb.trim(self.len)?;
+        Ok(self.skb)
+    }
+}
+
 impl SkBuff {
     /// Makes an empty packet with room in front of it for `head` bytes and behind it for `tail`
     /// ones, and copies `bytes` into it. Any context.

@@ -33,13 +33,13 @@ pub(super) fn check_family(address: &[u8]) -> Result {
 /// Returns what to ask the modem for. The link sets the number that it has itself.
 pub(super) fn link_params<'a>(
     protocol: Protocol,
-    address: &[u8],
+    address: &'a [u8],
     parameters: &'a [u8],
     priority: u32,
 ) -> Result<LinkParams<'a>> {
-    let address: &[u8; SIZE] = address.try_into().map_err(|_| EINVAL)?;
+    let address: &'a [u8; SIZE] = address.try_into().map_err(|_| EINVAL)?;
     let (_, union) = address.split_first_chunk::<UNION>().ok_or(EINVAL)?;
-    let (first, _) = union.split_first_chunk::<4>().ok_or(EINVAL)?;
+    let (first, rest) = union.split_first_chunk::<4>().ok_or(EINVAL)?;
     let connection = u32::from_ne_bytes(*first);
     let [type_, service, ..] = *first;
     let (chtype, endpoint, service) = match protocol {
@@ -59,6 +59,12 @@ pub(super) fn link_params<'a>(
                 params,
             };
             (0, 0, util)
+        }
+        Protocol::Rfm => {
+            let end = rest.iter().position(|byte| *byte == 0);
+            // The modem is told it with a NUL behind, for which a name of full length has no room.
+            let volume = rest.get(..end.ok_or(EINVAL)?).ok_or(EINVAL)?;
+            (0, 0, ServiceParams::Rfm { connection, volume })
         }
         Protocol::Debug if type_ < 16 && service < 4 => (type_, service, ServiceParams::Debug),
         Protocol::Debug => return Err(EINVAL),

@@ -7,6 +7,7 @@ use super::{
         settle,
         Phase, //
     },
+    segments,
     CaifSocket, //
 };
 use crate::{
@@ -23,6 +24,7 @@ use crate::{
         },
         rcu::RcuArc, //
     },
+    caif_wire::data::Service,
     channel::Channel, //
 };
 use kernel::{
@@ -46,30 +48,37 @@ fn channel(guard: &mut Guard<'_, CaifSocket>) -> Option<RcuArc<Channel>> {
     }
 }
 
-/// Sends a part of a message as one payload. `Ok(false)` if the modem does not want any just now,
-/// or the send buffer is full: then nothing was taken from the message.
+/// Returns the room to leave in front of a payload, and behind it.
+pub(super) fn room_around(channel: &Channel) -> Result<(u16, u16)> {
+    let guard = rcu::read_lock();
+    let dev = channel.link().dev(&guard).ok_or(ENOTCONN)?;
+    let (front, back) = (dev.headroom(), dev.tailroom());
+    Ok((
+        u16::try_from(front.saturating_add(FRONT)).unwrap_or(u16::MAX),
+        u16::try_from(back.saturating_add(BACK)).unwrap_or(u16::MAX),
+    ))
+}
+
+/// Sends a part of a message as one payload, or, on an RFM channel, all of it as one packet.
+/// `Ok(false)` if the modem does not want any just now, or the send buffer is full: then nothing was
+/// taken from the message.
 fn send_payload(
     guard: &mut Guard<'_, CaifSocket>,
     channel: &Channel,
     message: &mut SendMessage<'_>,
     len: usize,
 ) -> Result<bool> {
-    let (headroom, tailroom) = {
-        let guard = rcu::read_lock();
-        let dev = channel.link().dev(&guard).ok_or(ENOTCONN)?;
-        (dev.headroom(), dev.tailroom())
+    let sent = if channel.service() == Service::Rfm {
+        segments::make(guard, channel, message)
+            .and_then(|segments| channel.transmit_segments(segments))
+    } else {
+        let (headroom, tailroom) = room_around(channel)?;
+        let len = u32::try_from(len).map_err(|_| EMSGSIZE)?;
+        guard
+            .packet(message, headroom, len, tailroom)
+            .and_then(|skb| channel.transmit(skb))
     };
-    let skb = guard.packet(
-        message,
-        u16::try_from(headroom.saturating_add(FRONT)).unwrap_or(u16::MAX),
-        u32::try_from(len).map_err(|_| EMSGSIZE)?,
-        u16::try_from(tailroom.saturating_add(BACK)).unwrap_or(u16::MAX),
-    );
-    let skb = match skb {
-        Err(error) if error == EAGAIN => return Ok(false),
-        skb => skb?,
-    };
-    match channel.transmit(skb) {
+    match sent {
         Err(error) if error == EAGAIN => {
             message.take_back();
             Ok(false)
@@ -109,7 +118,8 @@ pub(super) fn send_packet(
                 return Err(EPIPE);
             }
             let channel = channel(&mut guard).ok_or(EPIPE)?;
-            if message.len() > usize::try_from(channel.maxframe())? {
+            let is_rfm = channel.service() == Service::Rfm;
+            if !is_rfm && message.len() > usize::try_from(channel.maxframe())? {
                 return Err(EMSGSIZE);
             }
             if send_payload(&mut guard, &channel, message, message.len())? {
@@ -135,7 +145,7 @@ pub(super) fn send_packet(
     }
 }
 
-/// Sends bytes, in pieces of any size.
+/// Sends bytes, in pieces of any size; on an RFM channel as one packet.
 pub(super) fn send_stream(
     call: &mut Call<'_, CaifSocket>,
     message: &mut SendMessage<'_>,
@@ -198,14 +208,17 @@ fn send_piece(
     if !can_send(guard) {
         return Ok(Some(0));
     }
-    let len = rest
-        .min(usize::try_from(channel.maxframe())?)
-        .min((socket.send_buffer() / 2).saturating_sub(64).max(1))
-        .min(PIECE);
+    let len = if channel.service() == Service::Rfm {
+        rest
+    } else {
+        rest.min(usize::try_from(channel.maxframe())?)
+            .min((socket.send_buffer() / 2).saturating_sub(64).max(1))
+            .min(PIECE)
+    };
     match send_payload(guard, &channel, message, len) {
         Ok(true) => Ok(Some(len)),
         Ok(false) => Ok(Some(0)),
-        Err(error) if error == EFAULT || error == ENOMEM || error == ENOBUFS => Err(error),
+        Err(error) if [EFAULT, ENOMEM, ENOBUFS, EMSGSIZE, EPROTO].contains(&error) => Err(error),
         Err(_) => Err(EPIPE),
     }
 }

@@ -202,6 +202,7 @@ impl<'a, P: SocketOps> Guard<'a, P> {
         len: u32,
         tailroom: u16,
     ) -> Result<SkBuff> {
+        message.keep();
         let mut error = 0;
         // SAFETY: By the type invariant, the socket has an open file.
         let skb = unsafe {
@@ -218,6 +219,30 @@ impl<'a, P: SocketOps> Guard<'a, P> {
         };
         // SAFETY: The packet was just made, and is ours.
         let skb = unsafe { SkBuff::from_raw(skb) };
+        message.copy_to(&skb, len)?;
+        Ok(skb)
+    }
+
+    /// Makes another packet for what [`packet`](Self::packet) made the first one of. It is charged,
+    /// too, but does not fail if the send buffer is full.
+    pub(crate) fn packet_more(
+        &mut self,
+        message: &mut SendMessage<'_>,
+        headroom: u16,
+        len: u32,
+        tailroom: u16,
+    ) -> Result<SkBuff> {
+        // SAFETY: By the type invariant, the socket has an open file.
+        let skb = unsafe {
+            bindings::helper_sock_alloc_more(
+                self.socket.as_raw(),
+                headroom.into(),
+                len,
+                tailroom.into(),
+            )
+        };
+        // SAFETY: The packet was just made, and is ours.
+        let skb = unsafe { SkBuff::from_raw(NonNull::new(skb).ok_or(ENOBUFS)?) };
         message.copy_to(&skb, len)?;
         Ok(skb)
     }

@@ -251,6 +251,19 @@ struct sk_buff *helper_sock_alloc_packet(struct sock *sk, unsigned int headroom,
 	return skb;
 }
 
+struct sk_buff *helper_sock_alloc_more(struct sock *sk, unsigned int headroom,
+				       unsigned int len, unsigned int tailroom)
+{
+	struct sk_buff *skb = sock_wmalloc(sk, headroom + len + tailroom, 1, GFP_KERNEL);
+
+	if (!skb)
+		return NULL;
+	skb_reserve(skb, headroom);
+	skb_put(skb, len);
+	skb->priority = READ_ONCE(sk->sk_priority);
+	return skb;
+}
+
 int helper_copy_from_sockptr(void *dst, sockptr_t src, size_t size)
 {
 	return copy_from_sockptr(dst, src, size);

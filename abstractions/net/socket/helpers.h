@@ -97,6 +97,9 @@ void helper_consume_skb(struct sk_buff *skb);
  */
 struct sk_buff *helper_sock_alloc_packet(struct sock *sk, unsigned int headroom,
 					 unsigned int len, unsigned int tailroom, int *err);
+/* The same for a linear packet, even if the send buffer is full; NULL without memory. */
+struct sk_buff *helper_sock_alloc_more(struct sock *sk, unsigned int headroom,
+				       unsigned int len, unsigned int tailroom);
 int helper_copy_from_sockptr(void *dst, sockptr_t src, size_t size);
 
 #endif

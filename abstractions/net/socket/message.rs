@@ -18,8 +18,8 @@ use kernel::{
 pub(crate) struct SendMessage<'a> {
     msg: &'a mut bindings::msghdr,
     len: usize,
-    /// How many bytes were copied last.
-    last: usize,
+    /// How many bytes were copied of what is not sent yet.
+    taken: usize,
 }
 
 impl<'a> SendMessage<'a> {
@@ -33,7 +33,7 @@ impl<'a> SendMessage<'a> {
             // SAFETY: By the safety requirements, nobody else uses it.
             msg: unsafe { &mut *msg },
             len,
-            last: 0,
+            taken: 0,
         }
     }
 
@@ -54,7 +54,6 @@ impl<'a> SendMessage<'a> {
 
     /// Fills a packet with the message's next `len` bytes.
     pub(super) fn copy_to(&mut self, skb: &SkBuff, len: u32) -> Result {
-        self.last = 0;
         let size = c_int::try_from(len)?;
         // SAFETY: The packet is valid, the callee goes by its length, and the message is that of a
         // call. Nobody else has the packet, since only the one who made it calls this.
@@ -62,15 +61,21 @@ impl<'a> SendMessage<'a> {
             bindings::skb_copy_datagram_from_iter(skb.as_raw(), 0, &mut self.msg.msg_iter, size)
         };
         to_result(error)?;
-        self.last = usize::try_from(len)?;
+        self.taken = self.taken.saturating_add(usize::try_from(len)?);
         Ok(())
     }
 
-    /// Lets the bytes of the last packet come next again: it was not sent.
+    /// Says that what was copied so far was sent.
+    pub(super) fn keep(&mut self) {
+        self.taken = 0;
+    }
+
+    /// Lets the bytes of the last packet, and of those that belong to it, come next again: it was
+    /// not sent.
     pub(crate) fn take_back(&mut self) {
         // SAFETY: The message is that of a call, and so many bytes were copied from it last.
-        unsafe { bindings::iov_iter_revert(&mut self.msg.msg_iter, self.last) };
-        self.last = 0;
+        unsafe { bindings::iov_iter_revert(&mut self.msg.msg_iter, self.taken) };
+        self.taken = 0;
     }
 }
 

@@ -35,6 +35,7 @@ pub enum Service {
     Datagram,
     DatagramLoop,
     Util,
+    Rfm,
     Debug,
 }
 
@@ -43,10 +44,10 @@ pub struct Channel {
     /// What the channel is for
     #[arg(long, value_enum)]
     pub service: Service,
-    /// Connection id of a datagram channel
+    /// Connection id of a datagram or RFM channel
     #[arg(long, default_value_t = 1)]
     pub connid: u32,
-    /// Name of a utility service, at most 16 characters
+    /// Name of a utility service, at most 16 characters, or of an RFM volume, one less
     #[arg(long, default_value = "loop")]
     pub name: String,
     /// Use a stream socket instead of one that keeps packets apart
@@ -75,6 +76,7 @@ impl Channel {
             Service::Datagram => 1,
             Service::DatagramLoop => 2,
             Service::Util => 3,
+            Service::Rfm => 4,
             Service::Debug => 5,
         };
         let kind = if self.stream {
@@ -117,6 +119,17 @@ impl Channel {
                 union
                     .get_mut(..name.len().min(17))
                     .filter(|part| part.len() <= 16)
+                    .ok_or_else(|| {
+                        io::Error::new(io::ErrorKind::InvalidInput, "name over 16 characters")
+                    })?
+                    .copy_from_slice(name);
+            }
+            Service::Rfm => {
+                union[..4].copy_from_slice(&self.connid.to_ne_bytes());
+                let name = self.name.as_bytes();
+                union
+                    .get_mut(4..4 + name.len().min(16))
+                    .filter(|part| part.len() == name.len())
                     .ok_or_else(|| {
                         io::Error::new(io::ErrorKind::InvalidInput, "name over 16 characters")
                     })?

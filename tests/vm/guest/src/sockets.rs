@@ -5,6 +5,7 @@
 
 mod calls;
 mod connecting;
+mod files;
 mod transfer;
 
 use std::{
@@ -54,6 +55,10 @@ const CHECKS: &[(&str, Check)] = &[
     ("modem_stops_us", transfer::modem_stops_us),
     ("we_stop_the_modem", transfer::we_stop_the_modem),
     ("many", transfer::many),
+    ("file_packets", files::packets),
+    ("file_stream", files::stream),
+    ("file_limits", files::limits),
+    ("file_lies", files::lies),
 ];
 
 /// Those for which somebody has to do something once they are ready.

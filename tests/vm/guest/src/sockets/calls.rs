@@ -28,12 +28,16 @@ pub fn creation(_args: &Args) -> Result<()> {
             "protocol",
         )?;
     }
-    for protocol in [0, 1, 2, 3, 5] {
+    for protocol in [0, 1, 2, 3, 4, 5] {
         for kind in [Type::SEQPACKET, Type::STREAM] {
             let socket = make(kind, protocol)?;
             ensure!(socket.r#type()? == kind, "another type");
             let priority = get_option(&socket, libc::SOL_SOCKET, libc::SO_PRIORITY, 4)?;
-            let wanted = if protocol == 0 { 7_i32 } else { 0 };
+            let wanted = match protocol {
+                0 => 7_i32,
+                4 => 4,
+                _ => 0,
+            };
             ensure!(
                 priority == wanted.to_ne_bytes(),
                 "priority {priority:?} of protocol {protocol}"
@@ -182,6 +186,14 @@ pub fn bad_addresses(_args: &Args) -> Result<()> {
             "traces that do not fit",
         )?;
     }
+    // A volume whose name leaves no room for a NUL.
+    let mut rfm = channel(Service::Rfm, false);
+    rfm.name = "sixteen letters!".to_owned();
+    fails(
+        rfm.socket()?.connect(&rfm.address()?),
+        libc::EINVAL,
+        "name of a volume",
+    )?;
     let at = channel(Service::At, false);
     set_option(&socket, SOL_CAIF, LINK_SELECT, &2_i32.to_ne_bytes())?;
     fails(socket.connect(&at.address()?), libc::EINVAL, "kind of link")?;

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Packets of RFM channels that come in several segments.
+
+use crate::{
+    abstractions::net::{
+        skb_edit::SkbPieces,
+        skbuff::SkBuff, //
+    },
+    rfm::{
+        Reassembly,
+        SegmentError,
+        Step,
+        HEADER, //
+    }, //
+};
+
+/// The packet of a channel that is not complete yet. Its memory is bounded by what a packet can
+/// have at most, however small its segments are.
+pub(crate) struct Packet {
+    progress: Reassembly,
+    /// `None` also if there was no memory: then the rest of the packet is dropped as it comes.
+    pieces: Option<SkbPieces>,
+}
+
+impl Packet {
+    pub(crate) const fn new() -> Self {
+        Self {
+            progress: Reassembly::new(),
+            pieces: None,
+        }
+    }
+
+    /// Takes a segment. Returns the packet if that completes it.
+    pub(crate) fn segment(
+        &mut self,
+        more: bool,
+        mut skb: SkBuff,
+    ) -> Result<Option<SkBuff>, SegmentError> {
+        let len = skb.len();
+        let Some(bytes) = skb.head(len) else {
+            // Without memory for the segment there will be no packet either.
+            self.pieces = None;
+            return Ok(None);
+        };
+        let len = bytes.len();
+        let step = self.progress.segment(more, bytes, len);
+        let mut pieces = self.pieces.take();
+        let skip = match step? {
+            Step::Whole => return Ok(Some(skb)),
+            Step::Begin { len } => {
+                pieces = u32::try_from(len)
+                    .ok()
+                    .and_then(|len| SkbPieces::new(len).ok());
+                0
+            }
+            Step::Add | Step::End => HEADER,
+        };
+        let pieces = pieces.and_then(|mut pieces| {
+            pieces.push(bytes.get(skip..)?).ok()?;
+            Some(pieces)
+        });
+        if matches!(step, Ok(Step::End)) {
+            return Ok(pieces.and_then(|pieces| pieces.finish().ok()));
+        }
+        self.pieces = pieces;
+        Ok(None)
+    }
+}
