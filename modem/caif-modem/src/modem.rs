@@ -11,7 +11,7 @@ use crate::{
 use anyhow::Context;
 use caif_stack::Engine;
 use ivshmem::{board::Board, control::ModemState};
-use link::{Link, table::Vdev};
+use link::{Link, table::Vdev, uplink::Received};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     fd::BorrowedFd,
@@ -250,9 +250,13 @@ impl Modem {
         };
         let boot_id = *boot_id;
         let mut uplink = Vec::new();
-        let received = match link.uplink.receive(|frame| uplink.push(frame.to_vec())) {
-            Ok(received) => received,
-            Err(why) => return self.crash(boot_id, &why).map(|()| None),
+        let received = if self.engine.is_stalled(now) {
+            Received::default()
+        } else {
+            match link.uplink.receive(|frame| uplink.push(frame.to_vec())) {
+                Ok(received) => received,
+                Err(why) => return self.crash(boot_id, &why).map(|()| None),
+            }
         };
         if !uplink.is_empty() || received.interrupt {
             tracing::trace!(

@@ -8,14 +8,16 @@ use std::time::Duration;
 const MAX_LINE: usize = 256;
 const MAX_APN: usize = 63;
 const MAX_CONTEXT: u8 = 16;
-const MAX_FLOW_OFF_MS: u64 = 60_000;
+const MAX_MS: u64 = 60_000;
 const BACKSPACE: u8 = 8;
 
-/// The values that `AT*FLOW?` reports.
+/// What `AT*FLOW?` and `AT*SETUP?` report.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct FlowReport {
+pub(crate) struct Report<'a> {
     pub(crate) off: bool,
     pub(crate) frames: u64,
+    /// The last set-up that a host asked for.
+    pub(crate) setup: &'a [u8],
 }
 
 /// The interpreter's state, one per channel.
@@ -32,8 +34,17 @@ pub(crate) struct Terminal {
 pub(crate) struct Answer {
     /// Echo and answers, in order.
     pub(crate) text: Vec<u8>,
-    /// For how long to send flow off on the data channels.
-    pub(crate) flow_off: Option<Duration>,
+    /// What the modem is to do.
+    pub(crate) order: Option<Order>,
+}
+
+/// What a command tells the modem to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Send flow off on the data channels, for that long.
+    FlowOff(Duration),
+    /// Take no frames from the host, for that long.
+    Stall(Duration),
 }
 
 /// The command is unknown or its parameters are out of range.
@@ -50,7 +61,7 @@ impl Terminal {
     }
 
     /// Takes bytes from the host and runs every command that they complete.
-    pub(crate) fn input(&mut self, bytes: &[u8], flow: FlowReport) -> Answer {
+    pub(crate) fn input(&mut self, bytes: &[u8], report: Report<'_>) -> Answer {
         let mut answer = Answer::default();
         for byte in bytes {
             if self.echo {
@@ -62,7 +73,7 @@ impl Terminal {
                     if std::mem::take(&mut self.overlong) {
                         say(&mut answer, "ERROR");
                     } else {
-                        self.run(&line, flow, &mut answer);
+                        self.run(&line, report, &mut answer);
                     }
                 }
                 b'\n' => {}
@@ -76,7 +87,7 @@ impl Terminal {
         answer
     }
 
-    fn run(&mut self, line: &[u8], flow: FlowReport, answer: &mut Answer) {
+    fn run(&mut self, line: &[u8], report: Report<'_>, answer: &mut Answer) {
         // No command has bytes that are not UTF-8, so a line with replaced ones is refused as well.
         let line = String::from_utf8_lossy(line);
         let line = line.trim();
@@ -85,7 +96,7 @@ impl Terminal {
         }
         let result = match line.split_at_checked(2) {
             Some((at, command)) if at.eq_ignore_ascii_case("AT") => {
-                self.command(command.trim(), flow, answer)
+                self.command(command.trim(), report, answer)
             }
             _ => Err(Refused),
         };
@@ -95,7 +106,7 @@ impl Terminal {
     fn command(
         &mut self,
         command: &str,
-        flow: FlowReport,
+        report: Report<'_>,
         answer: &mut Answer,
     ) -> Result<(), Refused> {
         let upper = command.to_ascii_uppercase();
@@ -118,13 +129,18 @@ impl Terminal {
                 }
             }
             "*FLOW?" => {
-                let FlowReport { off, frames } = flow;
+                let Report { off, frames, .. } = report;
                 say(answer, &format!("*FLOW: {},{frames}", u8::from(off)));
+            }
+            "*SETUP?" => {
+                let hex: String = report.setup.iter().map(|b| format!("{b:02x}")).collect();
+                say(answer, &format!("*SETUP: {hex}"));
             }
             // The value is taken from the line as typed, since an APN keeps its case.
             other => match other.split_once('=') {
                 Some(("+CGDCONT", _)) => self.define_context(value(command))?,
-                Some(("*FLOW", ms)) => answer.flow_off = Some(flow_off(ms)?),
+                Some(("*FLOW", ms)) => answer.order = Some(Order::FlowOff(duration(ms)?)),
+                Some(("*STALL", ms)) => answer.order = Some(Order::Stall(duration(ms)?)),
                 _ => return Err(Refused),
             },
         }
@@ -172,9 +188,9 @@ fn unquote(text: Option<&str>) -> Result<&str, Refused> {
         .ok_or(Refused)
 }
 
-fn flow_off(ms: &str) -> Result<Duration, Refused> {
+fn duration(ms: &str) -> Result<Duration, Refused> {
     let ms: u64 = number(Some(ms.trim()))?;
-    if !(1..=MAX_FLOW_OFF_MS).contains(&ms) {
+    if !(1..=MAX_MS).contains(&ms) {
         return Err(Refused);
     }
     Ok(Duration::from_millis(ms))
@@ -185,7 +201,7 @@ mod tests {
     use super::*;
 
     fn say_to(terminal: &mut Terminal, bytes: &str) -> String {
-        let answer = terminal.input(bytes.as_bytes(), FlowReport::default());
+        let answer = terminal.input(bytes.as_bytes(), Report::default());
         String::from_utf8(answer.text).unwrap()
     }
 
@@ -226,6 +242,16 @@ mod tests {
     }
 
     #[test]
+    fn set_up_in_hexadecimal() {
+        let report = Report {
+            setup: &[0x00, 0x1f, 0xe2],
+            ..Report::default()
+        };
+        let answer = silent().input(b"AT*SETUP?\r", report);
+        assert_eq!(answer.text, b"\r\n*SETUP: 001fe2\r\n\r\nOK\r\n");
+    }
+
+    #[test]
     fn contexts() {
         let mut terminal = silent();
         assert_eq!(say_to(&mut terminal, "AT+CGDCONT?\r"), "\r\nOK\r\n");
@@ -251,13 +277,17 @@ mod tests {
     #[test]
     fn flow_requests() {
         let mut terminal = silent();
-        let answer = terminal.input(b"AT*FLOW=250\r", FlowReport::default());
-        assert_eq!(answer.flow_off, Some(Duration::from_millis(250)));
+        let answer = terminal.input(b"AT*FLOW=250\r", Report::default());
+        let time = Duration::from_millis(250);
+        assert_eq!(answer.order, Some(Order::FlowOff(time)));
+        assert_eq!(answer.text, b"\r\nOK\r\n");
+        let answer = terminal.input(b"AT*STALL=250\r", Report::default());
+        assert_eq!(answer.order, Some(Order::Stall(time)));
         assert_eq!(answer.text, b"\r\nOK\r\n");
         for bad in ["0", "60001", "-1", "+1", "x", ""] {
             let line = format!("AT*FLOW={bad}\r");
-            let answer = terminal.input(line.as_bytes(), FlowReport::default());
-            assert_eq!(answer.flow_off, None, "{bad}");
+            let answer = terminal.input(line.as_bytes(), Report::default());
+            assert_eq!(answer.order, None, "{bad}");
             assert_eq!(answer.text, b"\r\nERROR\r\n", "{bad}");
         }
     }

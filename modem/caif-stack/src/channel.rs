@@ -3,12 +3,12 @@
 //! A data channel: the service behind it and the frames that wait for the host.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use caif_wire::frame::OVERHEAD;
 use caif_wire::{Data, Fcs, Service};
 
-use crate::at::{FlowReport, Terminal};
+use crate::at::{Order, Report, Terminal};
 use crate::ip::IpStack;
 use crate::stats::{Stats, count};
 
@@ -63,15 +63,14 @@ impl Channel {
         matches!(self.service, Service::Datagram | Service::Util) && !self.closed
     }
 
-    /// Takes the body of a frame. Returns for how long to send flow off on the data channels, if
-    /// the frame was such a command.
+    /// Takes the body of a frame. Returns what a command in it tells the modem to do.
     pub(crate) fn input(
         &mut self,
         body: &[u8],
         now: Instant,
-        flow: FlowReport,
+        report: Report<'_>,
         stats: &mut Stats,
-    ) -> Option<Duration> {
+    ) -> Option<Order> {
         match Data::parse(self.service, body) {
             Err(error) => {
                 tracing::debug!(linkid = self.linkid, %error, "bad frame on a data channel");
@@ -90,7 +89,7 @@ impl Channel {
             Ok(Data::RemoteShutdown) => count(&mut stats.bad_data),
             Ok(Data::SetPin(_)) => {}
             Ok(data @ (Data::Payload(_) | Data::Segment { .. })) => {
-                return self.payload(data, now, flow, stats);
+                return self.payload(data, now, report, stats);
             }
         }
         None
@@ -100,9 +99,9 @@ impl Channel {
         &mut self,
         data: Data<'_>,
         now: Instant,
-        flow: FlowReport,
+        report: Report<'_>,
         stats: &mut Stats,
-    ) -> Option<Duration> {
+    ) -> Option<Order> {
         match (&mut self.behind, data) {
             (Behind::Ip(stack), Data::Payload(packet)) => {
                 count(&mut stats.ip_in);
@@ -114,11 +113,11 @@ impl Channel {
                 count(&mut stats.queue_drops);
             }
             (Behind::At(terminal), Data::Payload(bytes)) => {
-                let answer = terminal.input(bytes, flow);
+                let answer = terminal.input(bytes, report);
                 for piece in answer.text.chunks(AT_PIECE) {
                     self.push(Data::Payload(piece), stats);
                 }
-                return answer.flow_off;
+                return answer.order;
             }
             (Behind::Loopback, Data::Payload(SHUTDOWN)) if self.service == Service::Util => {
                 // The shutdown goes behind the frames that wait, since the host closes the channel

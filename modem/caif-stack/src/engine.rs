@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound::{Excluded, Unbounded};
 use std::time::{Duration, Instant};
 
-use caif_wire::{CONTROL_CHANNEL, Data, Fcs, Frame, LinkParams, Message, Service};
+use caif_wire::{CONTROL_CHANNEL, Data, Fcs, Frame, LinkParams, Message, Service, ServiceParams};
 
-use crate::at::{FlowReport, Terminal};
+use crate::at::{Order, Report, Terminal};
 use crate::channel::{self, Behind, Channel, Limits};
 use crate::control::{self, Grant};
 use crate::ip::IpStack;
@@ -20,6 +20,9 @@ use crate::{Config, Stats};
 const MAX_ANSWERS: usize = 1024;
 /// Bytes that an answer may have more than its request: linkid, length byte, appended bytes.
 const ANSWER_GROWTH: usize = 257;
+
+/// The UTIL service whose answer to a set-up has the parameters of that.
+const PARAMETERS: [u8; 16] = *b"parameters\0\0\0\0\0\0";
 
 /// The protocol engine of a modem. README.md describes its services.
 pub struct Engine {
@@ -33,6 +36,10 @@ pub struct Engine {
     /// Until when flow is off on the host's data channels.
     flow_off_until: Option<Instant>,
     frames_while_off: u64,
+    /// Until when no frames are taken from the host.
+    stalled_until: Option<Instant>,
+    /// The last set-up that the host asked for, as it came.
+    last_setup: Vec<u8>,
     /// The latest time that the driver passed.
     now: Option<Instant>,
     stats: Stats,
@@ -49,6 +56,8 @@ impl Engine {
             last_sender: 0,
             flow_off_until: None,
             frames_while_off: 0,
+            stalled_until: None,
+            last_setup: Vec::new(),
             now: None,
             stats: Stats::default(),
         }
@@ -78,11 +87,20 @@ impl Engine {
             self.flow_off_until = None;
             self.flow(Data::FlowOn);
         }
+        if self.stalled_until.is_some_and(|until| until <= now) {
+            self.stalled_until = None;
+        }
         self.channels
             .values_mut()
             .filter_map(|channel| channel.poll(now))
             .chain(self.flow_off_until)
+            .chain(self.stalled_until)
             .min()
+    }
+
+    /// Returns whether no frames are to be taken from the host just now, as `AT*STALL` wants.
+    pub fn is_stalled(&self, now: Instant) -> bool {
+        self.stalled_until.is_some_and(|until| now < until)
     }
 
     /// Returns the next frame for the host. Call it only while the link has room for one: frames
@@ -103,6 +121,8 @@ impl Engine {
         self.answers.clear();
         self.flow_off_until = None;
         self.frames_while_off = 0;
+        self.stalled_until = None;
+        self.last_setup.clear();
         count(&mut self.stats.resets);
     }
 
@@ -151,9 +171,10 @@ impl Engine {
     }
 
     fn data(&mut self, linkid: u8, body: &[u8], now: Instant) {
-        let report = FlowReport {
+        let report = Report {
             off: self.flow_off_until.is_some(),
             frames: self.frames_while_off,
+            setup: &self.last_setup,
         };
         let Some(channel) = self.channels.get_mut(&linkid) else {
             tracing::debug!(linkid, "frame on a channel that is not set up");
@@ -164,8 +185,10 @@ impl Engine {
             count(&mut self.stats.frames_while_off);
             count(&mut self.frames_while_off);
         }
-        if let Some(time) = channel.input(body, now, report, &mut self.stats) {
-            self.hold_off(time, now);
+        match channel.input(body, now, report, &mut self.stats) {
+            Some(Order::FlowOff(time)) => self.hold_off(time, now),
+            Some(Order::Stall(time)) => self.stalled_until = now.checked_add(time),
+            None => {}
         }
     }
 
@@ -205,7 +228,10 @@ impl Engine {
                 tracing::debug!(%error, "bad message on the control channel");
                 count(&mut self.stats.bad_control);
             }
-            Ok(Message::Setup(params)) => self.set_up(&params, body.len(), now),
+            Ok(Message::Setup(params)) => {
+                self.last_setup = body.to_vec();
+                self.set_up(&params, body.len(), now);
+            }
             Ok(Message::Destroy { linkid }) => {
                 if self.channels.remove(&linkid).is_some() {
                     tracing::info!(linkid, "channel destroyed");
@@ -229,7 +255,10 @@ impl Engine {
                 tracing::info!(linkid, ?params, "channel set up");
                 count(&mut self.stats.setups);
                 let appended = self.config.util_appended.clone();
-                let appended = appended.get(..255).unwrap_or(&appended);
+                let appended = match params.service {
+                    ServiceParams::Util { name, params, .. } if name == PARAMETERS => params,
+                    _ => appended.get(..255).unwrap_or(&appended),
+                };
                 let done = Message::SetupDone {
                     params: *params,
                     linkid,

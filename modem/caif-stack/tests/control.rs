@@ -126,6 +126,15 @@ fn utility_success_appends_its_bytes() {
     assert_eq!(answer[0], 0x20);
     assert_eq!(answer[1..request.len()], request[1..]);
     assert_eq!(answer[request.len()..], [1, 2, 7, 8]);
+    // This service appends what it was asked with.
+    let request = [
+        &[0x00, 0x06, 0xe2, 0, 4, 0, 8, 0][..],
+        b"parameters\0\0\0\0\0\0",
+        &[3, 1, 2, 3],
+    ]
+    .concat();
+    let answer = link.control(&request);
+    assert_eq!(answer[request.len()..], [2, 3, 1, 2, 3]);
 }
 
 #[test]
