@@ -7,6 +7,7 @@ mod calls;
 mod connecting;
 mod files;
 mod transfer;
+mod wire;
 
 use std::{
     io::{self, Read, Write},
@@ -51,6 +52,8 @@ const CHECKS: &[(&str, Check)] = &[
     ("stream", transfer::stream),
     ("timeouts", transfer::timeouts),
     ("utility", transfer::utility),
+    ("parameters", wire::parameters),
+    ("requests", wire::requests),
     ("remote_shutdown", transfer::remote_shutdown),
     ("modem_stops_us", transfer::modem_stops_us),
     ("we_stop_the_modem", transfer::we_stop_the_modem),

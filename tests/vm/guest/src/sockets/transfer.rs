@@ -256,15 +256,32 @@ pub fn modem_stops_us(_args: &Args) -> Result<()> {
 /// Fills the receive buffer, so that the modem is told to stop, and empties it again: everything
 /// comes, in its order.
 pub fn we_stop_the_modem(_args: &Args) -> Result<()> {
+    let mut at = open(Service::At, false)?;
     for service in [Service::Util, Service::DatagramLoop] {
         let socket = open(service, false)?;
         socket.set_recv_buffer_size(20_000)?;
-        let count = 60_u64;
-        for number in 0..count {
+        let limit = socket.recv_buffer_size()? as u32;
+        let mut count = 0_u64;
+        let mut waiting = 0;
+        while waiting < limit {
+            socket.send(&payload(count, 700))?;
+            count += 1;
+            let before = waiting;
+            let begin = Instant::now();
+            while waiting == before {
+                waiting = received_memory(&socket)?;
+                ensure!(begin.elapsed() < SOON, "payload {count} does not come back");
+            }
+        }
+        // The modem has what it was told before it answers this.
+        command(&mut at, "AT")?;
+        for number in count..count + 40 {
             socket.send(&payload(number, 700))?;
         }
-        // Whatever comes unasked is there by now, or waits in the modem.
-        std::thread::sleep(Duration::from_millis(500));
+        count += 40;
+        command(&mut at, "AT")?;
+        let waits = received_memory(&socket)?;
+        ensure!(waits == waiting, "{waits} bytes wait, {waiting} did");
         for number in 0..count {
             let got = receive(&socket, 1500, 0).with_context(|| format!("payload {number}"))?;
             compare(&got, &payload(number, 700))
@@ -272,6 +289,14 @@ pub fn we_stop_the_modem(_args: &Args) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Bytes of the kernel's memory that what waits to be received takes.
+fn received_memory(socket: &socket2::Socket) -> Result<u32> {
+    const SO_MEMINFO: libc::c_int = 55;
+    let memory = get_option(socket, libc::SOL_SOCKET, SO_MEMINFO, 4)?;
+    let memory = memory.first_chunk().context("no memory")?;
+    Ok(u32::from_ne_bytes(*memory))
 }
 
 pub fn many(_args: &Args) -> Result<()> {
