@@ -57,6 +57,7 @@ mod link;
 mod links;
 #[expect(unreachable_pub, reason = "crates of the host build this file, too")]
 mod policy;
+mod pressure;
 mod reassembly;
 mod receive;
 #[expect(

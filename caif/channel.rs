@@ -174,6 +174,12 @@ impl Channel {
         self.flow.check()
     }
 
+    /// As [`check`](Self::check), if only the link's saying no does not matter any more.
+    #[inline]
+    pub(crate) fn check_late(&self) -> Result<(), Stopped> {
+        self.flow.check_late()
+    }
+
     /// Gives the channel up, which the modem is told. The client is not called because of it, but
     /// may still be called by those who found the channel before. Does nothing if the channel is
     /// closed already. Any context with interrupts enabled.

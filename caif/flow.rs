@@ -85,6 +85,17 @@ impl<W: Word> Flow<W> {
         }
     }
 
+    /// As [`check`](Self::check), for a payload that was on its way already when the link said no:
+    /// there is room for some of them.
+    #[inline]
+    pub fn check_late(&self) -> Result<(), Stopped> {
+        match self.0.load() & !(Side::Link as u32) {
+            0 => Ok(()),
+            word if word & CLOSED != 0 => Err(Stopped::Closed),
+            _ => Err(Stopped::Off),
+        }
+    }
+
     /// Switches the flow on or off for one side. With the flow lock held, until the client was
     /// told.
     #[must_use]

@@ -263,7 +263,7 @@ impl VirtualNetdev for Interface {
             swap_addresses(&mut skb);
         }
         let len = skb.len();
-        match channel.transmit(skb) {
+        match channel.transmit_late(skb) {
             Ok(()) => dev.count_tx(len),
             Err(error) if error == EMSGSIZE => dev.count_tx_fault(Outcome::Error),
             Err(_) => dev.count_tx_fault(Outcome::Dropped),

@@ -45,7 +45,11 @@ use crate::{
         RequestId,
         PENDING, //
     },
-    policy::Errno, //
+    policy::Errno,
+    pressure::{
+        Look,
+        Pressure, //
+    }, //
 };
 use kernel::{
     prelude::*,
@@ -98,6 +102,8 @@ pub(crate) struct Link {
     channels: [RcuSlot<Channel>; 256],
     #[pin]
     inner: BhLock<Inner>,
+    #[pin]
+    pressure: BhLock<Pressure>,
 }
 
 /// Ends requests that were not answered.
@@ -133,13 +139,16 @@ impl Link {
                 start: Instant::now(),
                 channels: [const { RcuSlot::new() }; 256],
                 inner <- new_bh_lock!(inner, c"caif_link"),
+                pressure <- new_bh_lock!(Pressure::new(), c"caif_link_pressure"),
             }),
             GFP_KERNEL,
         )?;
         let held = RcuArc::pin_init(dev.hold(), GFP_KERNEL)?;
-        // The deadline keeps the link until `end()`: nothing may fail behind it.
         let deadline = new_deferred!(Deadline(this.clone()), c"caif_deadline")?;
+        let look = new_deferred!(Look(this.clone()), c"caif_pressure")?;
+        // They keep the link until `end()`: nothing may fail behind this.
         this.inner.lock().deadline = Some(deadline);
+        let _ = this.pressure.lock().set_task(Some(look));
         this.dev.publish(held);
         Ok(this)
     }
@@ -163,6 +172,11 @@ impl Link {
     /// Returns the number of the device in its namespace.
     pub(crate) fn index(&self) -> u32 {
         self.index
+    }
+
+    /// Returns whether channels may send.
+    pub(crate) fn pressure(&self) -> &BhLock<Pressure> {
+        &self.pressure
     }
 
     /// Returns the number of the link in its namespace.
@@ -277,6 +291,7 @@ impl Link {
                 if let Some(channel) = channel {
                     let client = channel.client().clone();
                     let result = if published {
+                        self.tell_pressure(&channel);
                         Ok(channel)
                     } else {
                         Err(Errno::Refused.into())
@@ -370,6 +385,8 @@ impl Link {
         self.set_works(false);
         let deadline = self.inner.lock().deadline.take();
         drop(deadline);
+        let look = self.pressure.lock().set_task(None);
+        drop(look);
         drop(self.dev.take());
     }
 }

@@ -123,6 +123,16 @@ pub fn max_payload(service: Service, link_mtu: usize) -> Result<usize, Errno> {
         .ok_or(Errno::NoDevice)
 }
 
+/// Returns whether payloads may not be sent on a link just now, where `was` says whether they might
+/// not before: so many packets wait for its device, which takes none, of those that may wait.
+///
+/// It begins at half of them, so that those that are on their way find room, and ends at a quarter,
+/// so that the device has some to send meanwhile.
+pub fn is_congested(was: bool, backlog: Option<u32>, limit: u32) -> bool {
+    let share = if was { limit / 4 } else { limit / 2 };
+    backlog.is_some_and(|backlog| backlog >= share)
+}
+
 /// The smallest MTU of an interface.
 pub const MIN_IP_MTU: usize = 100;
 

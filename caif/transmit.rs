@@ -37,13 +37,28 @@ const BACK: [u8; 2] = [0; 2];
 /// `TC_PRIO_CONTROL`.
 const CONTROL_PRIORITY: u32 = crate::abstractions::bindings::TC_PRIO_CONTROL;
 
+/// Returns the error of a payload that may not be sent.
+fn may_transmit(check: Result<(), Stopped>) -> Result {
+    check.map_err(|stopped| match stopped {
+        Stopped::Closed => ENOTCONN,
+        Stopped::Off => EAGAIN,
+    })
+}
+
 impl Channel {
     /// Sends a payload. With interrupts enabled.
     ///
     /// `EMSGSIZE` if it is longer than [`maxframe`](Self::maxframe), `ENOTCONN` if the channel is
-    /// closed, `EAGAIN` if the modem does not want payloads, `ENOBUFS` if the link dropped it.
+    /// closed, `EAGAIN` if the modem or the link does not want payloads, `ENOBUFS` if the link dropped it.
     pub(crate) fn transmit(&self, skb: SkBuff) -> Result {
-        self.may_transmit()?;
+        may_transmit(self.check())?;
+        self.put(skb)
+    }
+
+    /// As [`transmit`](Self::transmit), but also if the link said no meanwhile: for one whose queue
+    /// was stopped then, while this payload had left it.
+    pub(crate) fn transmit_late(&self, skb: SkBuff) -> Result {
+        may_transmit(self.check_late())?;
         self.put(skb)
     }
 
@@ -51,7 +66,7 @@ impl Channel {
     ///
     /// If one is lost behind the first, the channel is closed: the modem waits for it.
     pub(crate) fn transmit_segments(&self, segments: KVec<SkBuff>) -> Result {
-        self.may_transmit()?;
+        may_transmit(self.check())?;
         let mut is_first = true;
         for skb in segments {
             if let Err(error) = self.put(skb) {
@@ -63,13 +78,6 @@ impl Channel {
             is_first = false;
         }
         Ok(())
-    }
-
-    fn may_transmit(&self) -> Result {
-        self.check().map_err(|stopped| match stopped {
-            Stopped::Closed => ENOTCONN,
-            Stopped::Off => EAGAIN,
-        })
     }
 
     /// Sends a payload, or a segment, whether the modem wants it or not.
@@ -93,7 +101,9 @@ impl Channel {
         let len = writer.written();
         let front = front.get(..len).ok_or(EINVAL)?;
         skb.wrap(front, dev.headroom(), &BACK, dev.tailroom())?;
-        dev.transmit(skb, PROTOCOL)
+        let sent = dev.transmit(skb, PROTOCOL);
+        self.link().sent(dev);
+        sent
     }
 
     /// Tells the modem whether it may send payloads, on services that have flow control. `ENOMEM`

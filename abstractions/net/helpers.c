@@ -3,6 +3,7 @@
 #include <linux/bottom_half.h>
 #include <linux/rtnetlink.h>
 #include <net/netlink.h>
+#include <net/sch_generic.h>
 
 #include "helpers.h"
 
@@ -90,6 +91,29 @@ void net_helper_netif_stop_queue(struct net_device *dev)
 void net_helper_netif_wake_queue(struct net_device *dev)
 {
 	netif_wake_queue(dev);
+}
+
+int net_helper_backlog(const struct net_device *dev)
+{
+	const struct netdev_queue *queue;
+	const struct Qdisc *qdisc;
+	int most = -1;
+
+	for (unsigned int i = 0; i < READ_ONCE(dev->real_num_tx_queues); i++) {
+		queue = netdev_get_tx_queue(dev, i);
+		if (!netif_xmit_stopped(queue))
+			continue;
+		rcu_read_lock();
+		qdisc = rcu_dereference(queue->qdisc);
+		most = max(most, qdisc ? (int)qdisc_qlen_sum(qdisc) : 0);
+		rcu_read_unlock();
+	}
+	return most;
+}
+
+unsigned int net_helper_tx_queue_len(const struct net_device *dev)
+{
+	return READ_ONCE(dev->tx_queue_len);
 }
 
 static bool has_tstats(const struct net_device *dev)

@@ -205,6 +205,19 @@ impl Netdev {
         unsafe { bindings::net_helper_netif_wake_queue(self.as_raw()) }
     }
 
+    /// Returns how many packets wait for the device, if it takes none just now.
+    #[inline]
+    pub(crate) fn backlog(&self) -> Option<u32> {
+        // SAFETY: By the type invariant, the device is valid.
+        u32::try_from(unsafe { bindings::net_helper_backlog(self.as_raw()) }).ok()
+    }
+
+    /// Returns how many packets may wait for the device.
+    pub(crate) fn tx_queue_len(&self) -> u32 {
+        // SAFETY: By the type invariant, the device is valid.
+        unsafe { bindings::net_helper_tx_queue_len(self.as_raw()) }
+    }
+
     /// Takes the device off those that it is above of.
     pub(crate) fn unlink_lowers(&self, _rtnl: &Rtnl<'_>) {
         // SAFETY: By the type invariant, the device is valid; RTNL is held.

@@ -54,6 +54,11 @@ fn the_flow_is_on_while_neither_side_says_no() {
         off[usize::from(side == Side::Link)] = !on;
         let stopped = off[0] || off[1];
         assert_eq!(flow.check().err(), stopped.then_some(Stopped::Off));
+        assert_eq!(
+            flow.check_late().err(),
+            off[0].then_some(Stopped::Off),
+            "a payload on its way"
+        );
     }
 }
 
@@ -67,6 +72,7 @@ fn a_channel_is_closed_once_and_nobody_is_told_after_that() {
     assert_eq!(flow.set(Side::Modem, true), Tell::Nothing);
     assert_eq!(flow.set(Side::Link, false), Tell::Nothing);
     assert_eq!(flow.check(), Err(Stopped::Closed));
+    assert_eq!(flow.check_late(), Err(Stopped::Closed));
 }
 
 #[test]

@@ -5,8 +5,8 @@
 use vring_host_tests::caif::control::{Failure, Refusal, RequestError};
 use vring_host_tests::caif::flow::Stopped;
 use vring_host_tests::caif::policy::{
-    choose, connect, ip_mtu, max_payload, phyid, socket, wire_priority, Candidate, Choice, Connect,
-    Errno, Preference, Progress, SocketType,
+    choose, connect, ip_mtu, is_congested, max_payload, phyid, socket, wire_priority, Candidate,
+    Choice, Connect, Errno, Preference, Progress, SocketType,
 };
 use vring_host_tests::caif::rfm::SplitError;
 use vring_host_tests::caif_wire::Service;
@@ -109,6 +109,29 @@ fn payloads_leave_room_for_headers() {
     assert_eq!(max_payload(Service::Vei, 1 << 20), Ok(65531));
     assert_eq!(max_payload(Service::Rfm, 1 << 20), Ok(65531));
     assert_eq!(max_payload(Service::Debug, 1 << 20), Ok(65532));
+}
+
+#[test]
+fn a_link_is_congested_from_a_half_to_a_quarter() {
+    // A device that takes packets is not, whatever waits.
+    assert!(!is_congested(false, None, 100));
+    assert!(!is_congested(true, None, 100));
+    for (backlog, begins, goes_on) in [
+        (0, false, false),
+        (24, false, false),
+        (25, false, true),
+        (49, false, true),
+        (50, true, true),
+        (1000, true, true),
+    ] {
+        assert_eq!(is_congested(false, Some(backlog), 100), begins, "{backlog}");
+        assert_eq!(is_congested(true, Some(backlog), 100), goes_on, "{backlog}");
+    }
+    // One that lets nothing wait is while it takes nothing.
+    for limit in 0..2 {
+        assert!(is_congested(false, Some(0), limit));
+        assert!(is_congested(true, Some(0), limit));
+    }
 }
 
 #[test]

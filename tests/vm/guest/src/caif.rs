@@ -7,7 +7,7 @@
 use std::{
     io,
     mem::{MaybeUninit, offset_of},
-    os::fd::AsRawFd,
+    os::fd::{AsRawFd, RawFd},
     time::Duration,
 };
 
@@ -182,10 +182,20 @@ pub fn set_option(
     name: libc::c_int,
     value: &[u8],
 ) -> io::Result<()> {
+    set_option_of(socket.as_raw_fd(), level, name, value)
+}
+
+/// Sets an option of a socket of any family.
+pub fn set_option_of(
+    socket: RawFd,
+    level: libc::c_int,
+    name: libc::c_int,
+    value: &[u8],
+) -> io::Result<()> {
     // SAFETY: The value has as many bytes as is said.
     let result = unsafe {
         libc::setsockopt(
-            socket.as_raw_fd(),
+            socket,
             level,
             name,
             value.as_ptr().cast(),

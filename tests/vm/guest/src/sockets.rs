@@ -6,6 +6,7 @@
 mod calls;
 mod connecting;
 mod files;
+mod pressure;
 mod transfer;
 mod wire;
 
@@ -57,6 +58,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("remote_shutdown", transfer::remote_shutdown),
     ("modem_stops_us", transfer::modem_stops_us),
     ("we_stop_the_modem", transfer::we_stop_the_modem),
+    ("slow_link", pressure::slow_link),
     ("many", transfer::many),
     ("file_packets", files::packets),
     ("file_stream", files::stream),
