@@ -20,7 +20,8 @@ use crate::{
     },
     control::MAX_BODY,
     flow::Stopped,
-    link::Link, //
+    link::Link,
+    policy::Errno, //
 };
 use kernel::{
     prelude::*,
@@ -39,17 +40,15 @@ const CONTROL_PRIORITY: u32 = crate::abstractions::bindings::TC_PRIO_CONTROL;
 
 /// Returns the error of a payload that may not be sent.
 fn may_transmit(check: Result<(), Stopped>) -> Result {
-    check.map_err(|stopped| match stopped {
-        Stopped::Closed => ENOTCONN,
-        Stopped::Off => EAGAIN,
-    })
+    check.map_err(|stopped| Errno::from(stopped).into())
 }
 
 impl Channel {
     /// Sends a payload. With interrupts enabled.
     ///
-    /// `EMSGSIZE` if it is longer than [`maxframe`](Self::maxframe), `ENOTCONN` if the channel is
-    /// closed, `EAGAIN` if the modem or the link does not want payloads, `ENOBUFS` if the link dropped it.
+    /// `EMSGSIZE` if it is longer than [`maxframe`](Self::maxframe), `EPIPE` if the channel is closed,
+    /// `ENOTCONN` if the device is gone, `EAGAIN` if the modem or the link does not want payloads,
+    /// `ENOBUFS` if the link dropped it.
     pub(crate) fn transmit(&self, skb: SkBuff) -> Result {
         may_transmit(self.check())?;
         self.put(skb)

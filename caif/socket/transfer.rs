@@ -126,16 +126,17 @@ pub(super) fn send_packet(
                 return Ok(message.len());
             }
         }
+        socket.take_error()?;
+        // Waiting would not help.
+        if socket.is_shut() || socket.state() == SocketState::Closed {
+            return Err(EPIPE);
+        }
         if timeout.is_over() {
             return Err(EAGAIN);
         }
         if signal_pending() {
             return Err(ERESTARTSYS);
         }
-        if socket.is_shut() {
-            return Err(ECONNRESET);
-        }
-        socket.take_error()?;
         if socket.state() != SocketState::Connected {
             return Err(EPIPE);
         }
