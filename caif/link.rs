@@ -83,6 +83,8 @@ struct Inner {
     control: Control<KVec<Pending>>,
     /// With room for as many as `control` has.
     asked: KVec<Asked>,
+    /// By link id: whether the modem is still to be told that the channel is over.
+    owed: [bool; 256],
     /// `None` once the link is gone.
     deadline: Option<Deferred<Deadline>>,
 }
@@ -106,11 +108,15 @@ pub(crate) struct Link {
     pressure: BhLock<Pressure>,
 }
 
-/// Ends requests that were not answered.
+/// When to tell the modem again what it could not be told.
+const OWED_MS: u32 = 50;
+
+/// Ends requests that were not answered, and tells the modem what it could not be told.
 struct Deadline(Arc<Link>);
 
 impl Task for Deadline {
     fn run(&self) {
+        self.0.destroy_owed();
         self.0.expire();
     }
 }
@@ -126,6 +132,7 @@ impl Link {
         let inner = Inner {
             control: Control::new(phyid, pending),
             asked: KVec::with_capacity(PENDING, GFP_KERNEL)?,
+            owed: [false; 256],
             deadline: None,
         };
         let device = dev;
@@ -243,12 +250,18 @@ impl Link {
         Ok(request)
     }
 
-    /// Sees to it that requests end at their deadlines.
+    /// Sees to it that requests end at their deadlines, and that the modem is told what it could not
+    /// be told.
     fn reschedule(&self, inner: &Inner) {
-        if let (Some(at), Some(deadline)) = (inner.control.next_deadline(), &inner.deadline) {
+        let ends = inner.control.next_deadline().map(|at| {
             let ms = at.saturating_sub(self.now());
             // At the deadline itself it is over.
-            deadline.schedule(u32::try_from(ms).unwrap_or(u32::MAX).saturating_add(1));
+            u32::try_from(ms).unwrap_or(u32::MAX).saturating_add(1)
+        });
+        let again = inner.owed.contains(&true).then_some(OWED_MS);
+        let next = [ends, again].into_iter().flatten().min();
+        if let (Some(ms), Some(deadline)) = (next, &inner.deadline) {
+            deadline.schedule(ms);
         }
     }
 
@@ -284,6 +297,10 @@ impl Link {
                 let published = channel
                     .as_ref()
                     .is_some_and(|channel| self.publish(channel, id));
+                // The modem has given the id to another channel by itself.
+                if let Some(owed) = inner.owed.get_mut(usize::from(id.get())) {
+                    *owed = false;
+                }
                 if !published && inner.control.close(id) {
                     destroy = Some(id.get());
                 }
@@ -309,8 +326,7 @@ impl Link {
             Event::Destroy(_) | Event::Ignored(_) => drop(inner),
         }
         if let Some(linkid) = destroy {
-            // Without memory the modem keeps a channel that nobody has.
-            let _ = self.send_message(&Message::Destroy { linkid });
+            self.destroy(linkid);
         }
     }
 
@@ -335,8 +351,41 @@ impl Link {
         drop(inner);
         drop(taken);
         if destroy {
-            // As in `control()`.
-            let _ = self.send_message(&Message::Destroy { linkid: id.get() });
+            self.destroy(id.get());
+        }
+    }
+
+    /// Tells the modem that a channel is over: now or, if that cannot be sent, as soon as it can.
+    fn destroy(&self, linkid: u8) {
+        if self.send_message(&Message::Destroy { linkid }).is_err() {
+            self.owe(linkid);
+        }
+    }
+
+    /// Takes note of a channel of which the modem could not be told that it is over.
+    fn owe(&self, linkid: u8) {
+        let mut inner = self.inner.lock();
+        // The modem forgets all channels of a link that is down.
+        if !self.works() {
+            return;
+        }
+        if let Some(owed) = inner.owed.get_mut(usize::from(linkid)) {
+            *owed = true;
+        }
+        self.reschedule(&inner);
+    }
+
+    /// Tells the modem of the channels that it could not be told of.
+    fn destroy_owed(&self) {
+        for linkid in u8::MIN..=u8::MAX {
+            let mut inner = self.inner.lock();
+            let owed = inner.owed.get_mut(usize::from(linkid));
+            let owed = owed.is_some_and(core::mem::take);
+            drop(inner);
+            // If it fails again, the others wait, too.
+            if owed && self.send_message(&Message::Destroy { linkid }).is_err() {
+                return self.owe(linkid);
+            }
         }
     }
 
@@ -369,6 +418,7 @@ impl Link {
             return true;
         }
         inner.control.down();
+        inner.owed = [false; 256];
         drop(inner);
         self.expire();
         // No channel is added before the link is up again.
