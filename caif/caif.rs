@@ -117,4 +117,10 @@ module! {
     description: "CAIF protocol stack",
     license: "GPL",
     alias: ["net-pf-37", "caif_socket", "rtnl-link-caif", "chnl_net"],
+    params: {
+        connect_timeout_ms: u32 {
+            default: 30000,
+            description: "How many milliseconds connect() of a socket waits for the modem at most",
+        },
+    },
 }

@@ -36,8 +36,10 @@ use crate::{
 use core::mem;
 use kernel::prelude::*;
 
-/// How long the modem may take to answer, whatever `SO_SNDTIMEO` is.
-const ANSWER_MS: u32 = 30_000;
+/// Returns how many milliseconds the modem may take to answer, whatever `SO_SNDTIMEO` is.
+fn answer_ms() -> u32 {
+    crate::module_parameters::connect_timeout_ms.value().max(1)
+}
 
 /// How far a socket is.
 pub(super) enum Phase {
@@ -173,7 +175,7 @@ fn ask(
     let net = NetId::new(socket.net().as_ptr());
     let connection = Connection::start(association)?;
     let links = Links::get()?;
-    let request = links.connect(net, choice, &params, ANSWER_MS, connection.client())?;
+    let request = links.connect(net, choice, &params, answer_ms(), connection.client())?;
     state.phase = Phase::Connecting {
         request,
         connection,
