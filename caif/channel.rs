@@ -153,8 +153,17 @@ impl Channel {
         self.service
     }
 
-    /// Returns how many bytes a payload may have.
+    /// Returns how many bytes a payload may have: at most as many as when the channel was made, and
+    /// fewer if the link's packets became smaller.
     pub(crate) fn maxframe(&self) -> u32 {
+        let fits = |mtu| policy::max_payload(self.service, usize::try_from(mtu).ok()?).ok();
+        let now = self.link.mtu().ok().and_then(fits).unwrap_or(1);
+        self.maxframe.min(u32::try_from(now).unwrap_or(u32::MAX))
+    }
+
+    /// Returns how many bytes a payload might have when the channel was made.
+    #[inline]
+    pub(crate) fn first_maxframe(&self) -> u32 {
         self.maxframe
     }
 

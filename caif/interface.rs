@@ -50,7 +50,10 @@ use crate::{
         DATAGRAM_MTU, //
     },
     channel::Channel,
-    link::Request,
+    link::{
+        Link,
+        Request, //
+    },
     links::{
         Links,
         Watcher,
@@ -356,12 +359,7 @@ impl Interface {
         };
         let session = Arc::new(Session::new(self.clone(), number), GFP_KERNEL)?;
         let request = Links::get()?.connect(net, choice, &params, ANSWER_MS, session)?;
-        let mtu = request.link().mtu()?;
-        let mtu = policy::ip_mtu(usize::try_from(dev.mtu())?, usize::try_from(mtu)?)?;
-        let mtu = u32::try_from(mtu)?;
-        if mtu < dev.mtu() {
-            dev.set_mtu(mtu, rtnl)?;
-        }
+        fit(dev, request.link().mtu()?, rtnl)?;
         self.returns.store(settings.loopback, Relaxed);
         let guard = rcu::read_lock();
         let link = request.link().dev(&guard).ok_or(ENODEV)?;
@@ -371,6 +369,16 @@ impl Interface {
         );
         drop(guard);
         Ok(request)
+    }
+
+    /// Returns whether the interface has a channel of a link, or asks for one.
+    fn is_on(&self, link: &Link) -> bool {
+        if let State::Asking(Some(request)) = &self.inner.lock().state {
+            return core::ptr::eq(&raw const **request.link(), link);
+        }
+        let guard = rcu::read_lock();
+        let channel = self.channel.load(&guard);
+        channel.is_some_and(|channel| core::ptr::eq(&raw const **channel.link(), link))
     }
 
     /// Waits for the modem's answer, but not for long. Returns an error if it says no.
@@ -439,6 +447,16 @@ impl Interface {
     }
 }
 
+/// Lowers an interface's MTU to what fits into the packets of a link.
+fn fit(dev: &Netdev, link_mtu: u32, rtnl: &Rtnl<'_>) -> Result {
+    let mtu = policy::ip_mtu(usize::try_from(dev.mtu())?, usize::try_from(link_mtu)?)?;
+    let mtu = u32::try_from(mtu)?;
+    if mtu < dev.mtu() {
+        dev.set_mtu(mtu, rtnl)?;
+    }
+    Ok(())
+}
+
 /// Makes an IPv4 packet that comes back one of the peer. Its checksums stay right.
 fn swap_addresses(skb: &mut SkBuff) {
     let Some(header) = skb.head_mut(20) else {
@@ -488,6 +506,14 @@ impl Watcher for Retry {
     fn link_up(&self) {
         self.0.inner.lock().retry_ms = RETRY_MS;
         self.schedule(0);
+    }
+
+    fn link_resized(&self, link: &Link, rtnl: &Rtnl<'_>) {
+        let Some(dev) = self.0.dev.get() else { return };
+        if let (true, Ok(mtu)) = (self.0.is_on(link), link.mtu()) {
+            // Of a link that is too small for IP, packets that do not fit are errors.
+            let _ = fit(&dev, mtu, rtnl);
+        }
     }
 
     fn link_gone(&self, net: NetId, index: u32, rtnl: &Rtnl<'_>) {

@@ -57,6 +57,9 @@ pub(crate) trait Watcher: Send + Sync + 'static {
     /// A link is up. Process context with RTNL held.
     fn link_up(&self);
 
+    /// The packets of a link have another limit. Process context with RTNL held.
+    fn link_resized(&self, link: &Link, rtnl: &Rtnl<'_>);
+
     /// The device of a link goes. Process context with RTNL held.
     fn link_gone(&self, net: NetId, index: u32, rtnl: &Rtnl<'_>);
 }
@@ -240,6 +243,9 @@ impl Listener for RcuArc<Links> {
             (Event::Type, Some(_)) if !is_caif => self.remove(dev, rtnl),
             (Event::Unregister, Some(_)) => self.remove(dev, rtnl),
             (Event::GoingDown, Some(link)) => self.update(&link, false, rtnl),
+            (Event::Mtu, Some(link)) => {
+                self.tell(rtnl, |watcher| watcher.link_resized(&link, rtnl));
+            }
             (Event::State, Some(link)) => self.update(&link, dev.works(), rtnl),
             _ => {}
         }

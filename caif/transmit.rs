@@ -81,7 +81,7 @@ impl Channel {
 
     /// Sends a payload, or a segment, whether the modem wants it or not.
     fn put(&self, mut skb: SkBuff) -> Result {
-        if skb.len() > self.maxframe() {
+        if skb.len() > self.first_maxframe() {
             return Err(EMSGSIZE);
         }
         let id = self.id().ok_or(ENOTCONN)?;
@@ -90,6 +90,10 @@ impl Channel {
 
         let header_len = u32::try_from(self.header().len())?;
         let length = header_len.saturating_add(skb.len()).saturating_add(3);
+        // The link's packets may have become smaller.
+        if length.saturating_add(2) > dev.mtu() {
+            return Err(EMSGSIZE);
+        }
         let mut front = [0; FRONT];
         let mut writer = Writer::new(&mut front);
         let length = u16::try_from(length).map_err(|_| EMSGSIZE)?.to_le_bytes();

@@ -27,6 +27,8 @@ pub(crate) enum Event {
     GoingDown,
     /// It has another hardware type.
     Type,
+    /// It has another MTU.
+    Mtu,
     /// It goes, or moves to another namespace.
     Unregister,
 }
@@ -106,6 +108,7 @@ unsafe extern "C" fn call<L: Listener>(
         ) => Event::State,
         Ok(bindings::netdev_cmd_NETDEV_GOING_DOWN) => Event::GoingDown,
         Ok(bindings::netdev_cmd_NETDEV_POST_TYPE_CHANGE) => Event::Type,
+        Ok(bindings::netdev_cmd_NETDEV_CHANGEMTU) => Event::Mtu,
         Ok(bindings::netdev_cmd_NETDEV_UNREGISTER) => Event::Unregister,
         _ => return NOTIFY_DONE,
     };

@@ -42,9 +42,7 @@ pub(super) fn make(
     channel: &Channel,
     message: &mut SendMessage<'_>,
 ) -> Result<KVec<SkBuff>> {
-    // The link may take less by now than when the channel was made.
-    let mtu = channel.maxframe().saturating_add(frame::OVERHEAD as u32);
-    let mtu = usize::try_from(mtu.min(channel.link().mtu()?))?;
+    let mtu = usize::try_from(channel.maxframe())?.saturating_add(frame::OVERHEAD);
     let pieces = rfm::split(message.len(), mtu).map_err(Errno::from)?;
     let (headroom, tailroom) = room_around(channel)?;
     let headroom = headroom.saturating_add(FRONT);
