@@ -52,7 +52,8 @@ pub struct Downlink {
 }
 
 impl Downlink {
-    /// Takes the driver side of a ring that is all zero.
+    /// Takes the driver side of a ring that is all zero, but for an index that a modem may have
+    /// stored which did not know yet that Linux had cleared the ring.
     pub fn new(
         memory: SharedMemory,
         table: &Table,
@@ -69,6 +70,7 @@ impl Downlink {
         let places = vec![Place::default(); num];
         let ring = Driver::new(View::new(&memory, &vring)?, vring.layout, features, places)
             .ok_or_else(|| Error::Table("no place for each descriptor".into()))?;
+        ring.fields().write_avail_idx(0);
         ring.disable_notify();
         Ok(Self {
             memory,

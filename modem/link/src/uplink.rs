@@ -76,8 +76,11 @@ impl Uplink {
                 "virtio-queue does not accept its place in memory",
             ));
         }
+        let fields = Fields::new(View::new(&memory, &vring)?, layout);
+        // As for the other ring.
+        fields.write_used_idx(0);
         Ok(Self {
-            fields: Fields::new(View::new(&memory, &vring)?, layout),
+            fields,
             memory,
             event_idx: table.event_idx,
             queue,

@@ -232,3 +232,31 @@ fn a_cleared_ring_is_noticed() {
         assert!(!link.was_reset().unwrap());
     }
 }
+
+/// A modem that was stopped in the middle of its work stores an index once more when it goes on,
+/// in rings that Linux has cleared meanwhile.
+#[test]
+fn an_index_of_before_does_not_count() {
+    for (down, up) in [(1, 0), (0, 1)] {
+        let host = Host::ready(table(64, 64, MTU, true));
+        let mut old = host.open(1, 1);
+        let mut tx = host.tx();
+        for number in 0..2 {
+            if number == 1 {
+                host.clear_rings();
+                tx = host.tx();
+            }
+            for _ in 0..down {
+                old.downlink.queue(frame::make(number, 100));
+            }
+            for _ in 0..up * (number + 1) {
+                assert!(tx.send(&frame::make(number, 100)));
+            }
+            old.downlink.flush().unwrap();
+            old.uplink.receive(|_| {}).unwrap();
+        }
+        assert!(!old.was_reset().unwrap(), "it stored no index");
+        let link = host.open(1, 1);
+        assert!(!link.was_reset().unwrap(), "{down} to Linux, {up} from it");
+    }
+}
