@@ -11,13 +11,15 @@ const MAX_CONTEXT: u8 = 16;
 const MAX_MS: u64 = 60_000;
 const BACKSPACE: u8 = 8;
 
-/// What `AT*FLOW?` and `AT*SETUP?` report.
+/// What `AT*FLOW?`, `AT*SETUP?` and `AT*CHANNELS?` report.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Report<'a> {
     pub(crate) off: bool,
     pub(crate) frames: u64,
     /// The last set-up that a host asked for.
     pub(crate) setup: &'a [u8],
+    /// How many channels the host has, this one included.
+    pub(crate) channels: usize,
 }
 
 /// The interpreter's state, one per channel.
@@ -136,6 +138,7 @@ impl Terminal {
                 let hex: String = report.setup.iter().map(|b| format!("{b:02x}")).collect();
                 say(answer, &format!("*SETUP: {hex}"));
             }
+            "*CHANNELS?" => say(answer, &format!("*CHANNELS: {}", report.channels)),
             // The value is taken from the line as typed, since an APN keeps its case.
             other => match other.split_once('=') {
                 Some(("+CGDCONT", _)) => self.define_context(value(command))?,
@@ -233,6 +236,7 @@ mod tests {
             ("AT+CREG?", "+CREG: 0,1"),
             ("AT+CPIN?", "+CPIN: READY"),
             ("AT*FLOW?", "*FLOW: 0,0"),
+            ("AT*CHANNELS?", "*CHANNELS: 0"),
         ] {
             assert_eq!(
                 say_to(&mut terminal, &format!("{command}\r")),

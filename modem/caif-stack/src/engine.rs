@@ -175,6 +175,7 @@ impl Engine {
             off: self.flow_off_until.is_some(),
             frames: self.frames_while_off,
             setup: &self.last_setup,
+            channels: self.channels.len(),
         };
         let Some(channel) = self.channels.get_mut(&linkid) else {
             tracing::debug!(linkid, "frame on a channel that is not set up");
