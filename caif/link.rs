@@ -365,7 +365,7 @@ impl Link {
     /// Takes note of a channel of which the modem could not be told that it is over.
     fn owe(&self, linkid: u8) {
         let mut inner = self.inner.lock();
-        // The modem forgets all channels of a link that is down.
+        // Nothing can be sent on a link that is down.
         if !self.works() {
             return;
         }
@@ -409,25 +409,44 @@ impl Link {
     /// Takes note of whether the device works. With RTNL held; returns whether it does now and did
     /// not before.
     pub(crate) fn set_works(&self, works: bool) -> bool {
-        if self.works.xchg(works, Full) == works {
+        if !works {
+            self.down(false);
             return false;
         }
-        let mut inner = self.inner.lock();
-        if works {
-            inner.control.up();
-            return true;
+        let worked = self.works.xchg(true, Full);
+        if !worked {
+            self.inner.lock().control.up();
         }
+        !worked
+    }
+
+    /// The device is about to go down, and still sends. The modem is told that its channels are
+    /// given up: it does not notice that a device is down, and would keep them. With RTNL held.
+    pub(crate) fn going_down(&self) {
+        self.down(true);
+    }
+
+    /// Ends all requests and channels, unless the link is down already.
+    fn down(&self, tell: bool) {
+        if !self.works.xchg(false, Full) {
+            return;
+        }
+        let mut inner = self.inner.lock();
         inner.control.down();
         inner.owed = [false; 256];
         drop(inner);
         self.expire();
         // No channel is added before the link is up again.
         for slot in &self.channels {
-            if let Some(channel) = slot.take() {
-                channel.shut(Shutdown::LinkLost);
+            let Some(channel) = slot.take() else {
+                continue;
+            };
+            channel.shut(Shutdown::LinkLost);
+            if let (true, Some(id)) = (tell, channel.id()) {
+                // If it cannot be sent now, it cannot be later.
+                let _ = self.send_message(&Message::Destroy { linkid: id.get() });
             }
         }
-        false
     }
 
     /// Ends the link: its device goes. With RTNL held, and without a lock that a client takes.

@@ -242,7 +242,7 @@ impl Listener for RcuArc<Links> {
             },
             (Event::Type, Some(_)) if !is_caif => self.remove(dev, rtnl),
             (Event::Unregister, Some(_)) => self.remove(dev, rtnl),
-            (Event::GoingDown, Some(link)) => self.update(&link, false, rtnl),
+            (Event::GoingDown, Some(link)) => link.going_down(),
             (Event::Mtu, Some(link)) => {
                 self.tell(rtnl, |watcher| watcher.link_resized(&link, rtnl));
             }
