@@ -1,12 +1,17 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
 # Builds the parts of a test machine with modems. Sourced, after lib.sh and
-# toolenv.sh, with $kernel set; sets programs, and exports what they look for.
+# toolenv.sh, with $kernel set, and with $with_c_stack set if the stack in C is to be there, too;
+# sets programs, and exports what they look for.
 # shellcheck disable=SC2034,SC2154 # set for, and by, the script that sources this
 
 programs=$("$TOP/scripts/programs" | tail -n 1)
 modules=$("$TOP/scripts/modules" --kernel "$kernel" | tail -n 1)
-cstack=$("$TOP/scripts/caif-stack" "$kernel" | tail -n 1)
+cstack_args=()
+if [ -n "${with_c_stack:-}" ]; then
+	cstack=$("$TOP/scripts/caif-stack" "$kernel" | tail -n 1)
+	cstack_args=(--c-stack "$cstack")
+fi
 
 # Parts of the tests that run at the same time make the same firmware.
 exec {firmware_lock}>"$CACHE/lock.firmware"
@@ -20,9 +25,7 @@ while read -ra words; do
 	firmware_args+=(--firmware "$firmware/${words[0]}.elf")
 done <"$TOP/tests/vm/firmware"
 
-# Both stacks have a module of the same name: modprobe knows that in C.
 CAIF_INITRAMFS=$("$TOP/scripts/initramfs" --kernel "$kernel" --name "$kernel" "${firmware_args[@]}" \
-	--file "$modules/caif.ko" \
-	"$modules"/{caif-virtio,ivshmem-rproc}.ko "$cstack"/{caif,chnl_net,caif_socket}.ko | tail -n 1)
+	"${cstack_args[@]}" "$modules"/{caif-virtio,caif,ivshmem-rproc}.ko | tail -n 1)
 exec {firmware_lock}>&-
 export CAIF_INITRAMFS CAIF_MODEM_BIN=$programs CAIF_RUN_VM=$TOP/scripts/run-vm CAIF_TEST_KERNEL=$kernel

@@ -16,7 +16,11 @@ pub fn modem_address(index: usize) -> String {
 
 pub const DRIVER: &str = "caif_virtio";
 pub const BOARD: &str = "ivshmem_rproc";
-const STACK: [&str; 2] = ["chnl_net", "caif_socket"];
+/// The stack of this project.
+pub const STACK: &str = "caif";
+/// The modules of the stack in C, which one case for each kind of traffic uses as a peer. They are
+/// not known to `modprobe`: both stacks have a module of the same name.
+const C_STACK: [&str; 3] = ["caif", "caif_socket", "chnl_net"];
 
 /// Tells who dropped a packet.
 pub const COUNTERS: &str = "guest-tool counters $(cd /sys/class/net && echo cfvrt* caif*); \
@@ -25,7 +29,13 @@ pub const COUNTERS: &str = "guest-tool counters $(cd /sys/class/net && echo cfvr
 impl Vm {
     /// Loads every module, and waits for the links.
     pub fn load(&mut self) -> Result<()> {
-        for module in STACK.into_iter().chain([DRIVER, BOARD]) {
+        self.modprobe(STACK)?;
+        self.load_links()
+    }
+
+    /// Loads what makes links, and waits for them.
+    fn load_links(&mut self) -> Result<()> {
+        for module in [DRIVER, BOARD] {
             self.modprobe(module)?;
         }
         let count = self.modems.len();
@@ -35,56 +45,65 @@ impl Vm {
         Ok(())
     }
 
-    /// As [`up`](Self::up), with the stack of this project instead of the one in C. A case that
-    /// uses it has to [`unload`](Self::unload) it in the end.
-    pub fn up_on_caif_ko(&mut self) -> Result<()> {
+    /// Brings up the first modem's link and an IP interface, as [`up`](Self::up), over the stack in
+    /// C. A case that does so has to [`unload`](Self::unload) it in the end.
+    pub fn up_on_c_stack(&mut self) -> Result<()> {
         self.unload()?;
-        self.guest.ok("insmod /caif.ko")?;
-        for module in [DRIVER, BOARD] {
-            self.modprobe(module)?;
+        for module in C_STACK {
+            self.guest
+                .ok(&format!("insmod /c-stack/{module}.ko"))
+                .context("this machine was made without the stack in C")?;
         }
+        self.load_links()?;
+        self.link_up(0)?;
+        self.guest.ok("guest-tool link-add caif0 --connid 1")?;
+        self.reopen_on_c_stack()
+    }
+
+    /// Opens a new channel for the interface over the stack in C, which does not by itself.
+    pub fn reopen_on_c_stack(&mut self) -> Result<()> {
         self.guest
-            .ok("guest-tool wait-netdev 'cfvrt*'")
-            .context("no CAIF link appeared")?;
-        self.ip_up(0)
+            .ok("ip link set caif0 down; ip link set caif0 up && \
+             ip addr replace 10.9.1.2 peer 10.9.1.1 dev caif0")
+            .map(|_| ())
     }
 
     /// Removes every module, in the order that their use of each other demands.
     pub fn unload(&mut self) -> Result<()> {
-        self.unload_ours()?;
-        for module in ["chnl_net", "caif_socket", "caif"] {
-            self.wait_for_sockets_of(module)?;
-            self.rmmod(&[module])?;
+        self.unload_links()?;
+        for module in C_STACK.iter().rev() {
+            self.unload_unused(module)?;
         }
         Ok(())
     }
 
-    /// Waits until nobody uses a module of a stack: a socket keeps its own until it is freed, a
-    /// moment after it was closed.
-    fn wait_for_sockets_of(&mut self, module: &str) -> Result<()> {
-        self.guest
-            .ok(&format!(
-                "for i in $(seq 200); do \
-                 ! grep -q '^{module} [0-9]* [1-9]' /proc/modules || {{ usleep 50000; continue; }}; \
-                 exit 0; done; cat /proc/modules; exit 1"
-            ))
-            .map(|_| ())
+    /// Removes a module of a stack once nobody uses it: a socket keeps its own until it is freed,
+    /// a moment after it was closed.
+    pub fn unload_unused(&mut self, module: &str) -> Result<()> {
+        self.guest.ok(&format!(
+            "for i in $(seq 200); do \
+             ! grep -q '^{module} [0-9]* [1-9]' /proc/modules || {{ usleep 50000; continue; }}; \
+             break; done; ! grep -q '^{module} ' /proc/modules || rmmod {module}"
+        ))?;
+        Ok(())
     }
 
-    /// Removes the modules of this project and leaves the original CAIF stack.
-    pub fn unload_ours(&mut self) -> Result<()> {
-        self.guest
-            .ok("for i in /sys/class/net/caif*; do [ ! -e $i ] || ip link del ${i##*/}; done")?;
-        self.rmmod(&[BOARD, DRIVER])
-    }
-
-    fn rmmod(&mut self, modules: &[&str]) -> Result<()> {
-        for module in modules {
+    /// Removes interfaces and links, and leaves the stack.
+    pub fn unload_links(&mut self) -> Result<()> {
+        self.delete_interfaces()?;
+        for module in [BOARD, DRIVER] {
             self.guest.ok(&format!(
                 "! grep -q '^{module} ' /proc/modules || rmmod {module}"
             ))?;
         }
         Ok(())
+    }
+
+    /// Deletes all IP interfaces.
+    pub fn delete_interfaces(&mut self) -> Result<()> {
+        self.guest
+            .ok("for i in /sys/class/net/caif*; do [ ! -e $i ] || ip link del ${i##*/}; done")
+            .map(|_| ())
     }
 
     /// The name of modem `index`'s link. The kernel numbers links in the order the modems boot,
@@ -116,32 +135,57 @@ impl Vm {
         self.ip_up(0)
     }
 
-    /// Brings up modem `index`'s link and an IP interface `caif{index}` over it. The C stack takes
-    /// whichever link is up for a new channel, so that the order of the calls matters.
-    pub fn ip_up(&mut self, index: usize) -> Result<()> {
+    /// Brings up modem `index`'s link.
+    pub fn link_up(&mut self, index: usize) -> Result<()> {
         let link = self.link(index)?;
-        self.guest.ok(&format!(
-            "ip link set {link} up && guest-tool wait-carrier {link}"
-        ))?;
-        let there = self.netdevs()?.contains(&format!("caif{index}"));
-        if !there {
-            self.guest.ok(&format!(
-                "guest-tool link-add caif{index} --connid {}",
-                index + 1
-            ))?;
-        }
-        self.reopen(index)
+        self.guest
+            .ok(&format!(
+                "ip link set {link} up && guest-tool wait-carrier {link}"
+            ))
+            .map(|_| ())
     }
 
-    /// Closes the IP interface, if it is open, and opens a new channel for it.
-    pub fn reopen(&mut self, index: usize) -> Result<()> {
-        let local = format!("10.9.{}.2", index + 1);
-        let peer = modem_address(index);
+    /// Brings up modem `index`'s link, and makes the IP interface `caif{index}`, if it is not there.
+    /// One that is there needs no help: it has its address, and a channel once its link is up.
+    ///
+    /// Where there are several modems, the interface is made for its link.
+    pub fn ip_up(&mut self, index: usize) -> Result<()> {
+        self.link_up(index)?;
+        if self.netdevs()?.contains(&format!("caif{index}")) {
+            return self.is_back(index);
+        }
+        let below = match self.modems.len() {
+            1 => String::new(),
+            _ => format!("--link {}", self.link(index)?),
+        };
+        let id = index + 1;
         self.guest.ok(&format!(
-            "ip link set caif{index} down; ip link set caif{index} up && \
-             ip addr replace {local} peer {peer} dev caif{index}"
+            "guest-tool link-add caif{index} --connid {id} {below} && \
+             ip addr add 10.9.{id}.2 peer 10.9.{id}.1 dev caif{index} && \
+             ip link set caif{index} up && guest-tool wait-carrier caif{index}"
         ))?;
         Ok(())
+    }
+
+    /// Waits until `caif{index}` has a channel, and checks that it kept its address and is up.
+    pub fn is_back(&mut self, index: usize) -> Result<()> {
+        let shown = self.guest.ok(&format!(
+            "guest-tool wait-carrier caif{index} && ip addr show dev caif{index}"
+        ))?;
+        let address = format!(" 10.9.{}.2 ", index + 1);
+        ensure!(
+            shown.contains(&address) && shown.contains("UP"),
+            "caif{index} lost what it had: {shown}"
+        );
+        Ok(())
+    }
+
+    /// Closes the IP interface, and opens a new channel for it.
+    pub fn reopen(&mut self, index: usize) -> Result<()> {
+        self.guest.ok(&format!(
+            "ip link set caif{index} down && ip link set caif{index} up"
+        ))?;
+        self.is_back(index)
     }
 
     /// Whether traffic passes: small and large pings, none lost.

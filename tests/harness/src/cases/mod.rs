@@ -7,6 +7,7 @@ use anyhow::Result;
 use crate::vm::Vm;
 
 mod bad_input;
+mod c_stack;
 mod crashes;
 mod modules;
 mod operation;
@@ -34,19 +35,23 @@ const fn one(name: &'static str, run: fn(&mut Vm) -> Result<()>) -> Case {
 }
 
 pub fn all() -> Vec<Case> {
-    [
+    let mut cases: Vec<_> = [
         modules::CASES,
         traffic::CASES,
+        stack::CASES,
+        sockets::CASES,
         operation::CASES,
         recovery::CASES,
         crashes::CASES,
         bad_input::CASES,
+        c_stack::CASES,
         two_modems::CASES,
-        stack::CASES,
-        sockets::CASES,
     ]
     .into_iter()
     .flatten()
     .map(|case| Case { ..*case })
-    .collect()
+    .collect();
+    // Those of a machine together: each other number of boards needs another machine.
+    cases.sort_by_key(|case| (case.boards != 1, case.boards));
+    cases
 }

@@ -6,12 +6,13 @@ use anyhow::{Context, Result, ensure};
 
 use super::{Case, one};
 use crate::{
-    link::{BOARD, DRIVER},
+    link::{BOARD, DRIVER, STACK},
     vm::Vm,
 };
 
 pub const CASES: &[Case] = &[
     one("modules_load_by_their_aliases", aliases),
+    one("stack_loads_by_its_aliases", stack_aliases),
     one("unload_leaves_nothing_behind", unload),
     Case {
         name: "no_board",
@@ -47,6 +48,31 @@ fn aliases(vm: &mut Vm) -> Result<()> {
         "the virtio alias did not load {DRIVER}"
     );
     vm.guest.ok("guest-tool wait-netdev cfvrt0")?;
+    Ok(())
+}
+
+/// The kernel asks for the stack when somebody wants a socket or an interface of it, and it takes
+/// part in the links that are there already.
+fn stack_aliases(vm: &mut Vm) -> Result<()> {
+    vm.load()?;
+    vm.link_up(0)?;
+    vm.delete_interfaces()?;
+    vm.unload_unused(STACK)?;
+    for (wants, then) in [
+        ("guest-tool at AT", "true"),
+        (
+            "guest-tool link-add caifx --connid 7",
+            "ip link set caifx up && guest-tool wait-carrier caifx && ip link del caifx",
+        ),
+        ("modprobe caif_socket", "true"),
+        ("modprobe chnl_net", "true"),
+    ] {
+        ensure!(!loaded(vm, STACK)?, "it was not removed before {wants}");
+        vm.guest.ok(wants)?;
+        ensure!(loaded(vm, STACK)?, "{wants} did not load {STACK}");
+        vm.guest.ok(then).with_context(|| wants.to_owned())?;
+        vm.unload_unused(STACK)?;
+    }
     Ok(())
 }
 

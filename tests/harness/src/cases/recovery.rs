@@ -37,7 +37,7 @@ fn link_down_up(vm: &mut Vm) -> Result<()> {
     for _ in 0..10 {
         vm.guest
             .ok("ip link set cfvrt0 down && ip link set cfvrt0 up")?;
-        vm.reopen(0)?;
+        vm.is_back(0)?;
     }
     for _ in 0..10 {
         vm.reopen(0)?;

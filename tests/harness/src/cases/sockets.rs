@@ -22,16 +22,15 @@ const READY: &str = "/tmp/ready";
 
 /// Each call with its results and errors, and traffic beside it that does not notice.
 fn contract(vm: &mut Vm) -> Result<()> {
-    vm.up_on_caif_ko()?;
+    vm.up()?;
     let out = vm.guest.start_for("guest-tool sockets", 400)?.ok()?;
     ensure!(out.contains(" checks passed, 0 failed"), "{out}");
-    vm.traffic()?;
-    vm.unload()
+    vm.traffic()
 }
 
-/// The dialogues and loops that the stack in C passes, and the examples of the documentation.
+/// Dialogues, payloads that the modem returns, and the examples of the documentation.
 fn channels(vm: &mut Vm) -> Result<()> {
-    vm.up_on_caif_ko()?;
+    vm.up()?;
     for example in ["example-at-c", "example-at"] {
         let out = vm.guest.ok(&format!("{example} cfvrt0 AT+CSQ"))?;
         ensure!(out.contains("+CSQ: ") && out.contains("OK"), "{out}");
@@ -53,7 +52,7 @@ fn channels(vm: &mut Vm) -> Result<()> {
             ))?;
         }
     }
-    vm.unload()
+    Ok(())
 }
 
 /// Starts a check of the guest's tool, does something once that wants it, and waits for its end.
@@ -75,32 +74,31 @@ fn with_check(vm: &mut Vm, check: &str, then: impl FnOnce(&mut Vm) -> Result<()>
 
 /// A modem that is silent, and answers after `connect()` gave up.
 fn late(vm: &mut Vm) -> Result<()> {
-    vm.up_on_caif_ko()?;
+    vm.up()?;
     vm.modems[0].process.signal(Signal::SIGSTOP)?;
     let checked = with_check(vm, "late_answer", |vm| {
         vm.modems[0].process.signal(Signal::SIGCONT)
     });
     vm.modems[0].process.signal(Signal::SIGCONT)?;
     checked?;
-    vm.traffic()?;
-    vm.unload()
+    vm.traffic()
 }
 
 /// The link goes down under sockets, and comes back.
 fn lost(vm: &mut Vm) -> Result<()> {
-    vm.up_on_caif_ko()?;
+    vm.up()?;
     with_check(vm, "link_lost", |vm| {
         vm.guest.ok("ip link set cfvrt0 down").map(|_| ())
     })?;
     vm.guest
         .ok("ip link set cfvrt0 up && guest-tool wait-carrier cfvrt0")?;
     vm.guest.ok("guest-tool sockets blocking_connect packets")?;
-    vm.unload()
+    vm.is_back(0)
 }
 
 /// The modem crashes while sockets have channels and send on them.
 fn crash(vm: &mut Vm) -> Result<()> {
-    vm.up_on_caif_ko()?;
+    vm.up()?;
     let looping = vm.guest.start_for(
         "guest-tool loop --service util --count 100000 --timeout 60",
         200,
@@ -124,12 +122,13 @@ fn crash(vm: &mut Vm) -> Result<()> {
         .ok("guest-tool wait-netdev cfvrt0 && ip link set cfvrt0 up && \
              guest-tool wait-carrier cfvrt0 && guest-tool sockets blocking_connect stream")?;
     vm.end_storm(storm)?;
-    vm.unload()
+    vm.is_back(0)?;
+    vm.traffic()
 }
 
 /// The module cannot be removed under a socket, and can be once that is closed.
 fn module(vm: &mut Vm) -> Result<()> {
-    vm.up_on_caif_ko()?;
+    vm.up()?;
     vm.modems[0].process.signal(Signal::SIGSTOP)?;
     let checked = with_check(vm, "late_answer", |vm| {
         let refused = vm.guest.fails("rmmod caif");

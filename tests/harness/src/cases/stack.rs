@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The stack of this project, caif.ko, instead of the one in C.
+//! Interfaces of the stack, caif.ko, beyond the traffic over them.
 
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 
-use super::{Case, one};
+use super::{Case, one, traffic::all_sizes};
 use crate::{
-    link::{DRIVER, MODEM},
+    link::{DRIVER, MODEM, STACK},
     vm::Vm,
 };
 
@@ -15,6 +15,7 @@ pub const CASES: &[Case] = &[
     one("stack_ping", ping),
     one("stack_refuses", refused),
     one("stack_loopback", loopback),
+    one("stack_gives_channels_back", given_back),
     one("stack_interface_comes_back", comes_back),
     one("stack_waits_for_no_modem", silent),
     one("stack_interface_of_a_link", bound),
@@ -31,9 +32,9 @@ fn attribute(vm: &mut Vm, name: &str) -> Result<String> {
     Ok(value.trim().to_owned())
 }
 
-/// Pings of many sizes come back, all of them, and nothing is left when the modules are removed.
+/// Pings of many sizes come back, all of them.
 fn ping(vm: &mut Vm) -> Result<()> {
-    vm.up_on_caif_ko()?;
+    vm.up()?;
     for (name, want) in [
         ("mtu", "1500"),
         ("type", "519"),
@@ -46,28 +47,18 @@ fn ping(vm: &mut Vm) -> Result<()> {
     // The kernel takes its time to say so.
     vm.guest
         .ok("until [ $(cat /sys/class/net/caif0/operstate) = up ]; do usleep 10000; done")?;
-    let sizes = "0,1,2,3,7,8,63,64,65,1000,1470,1471,1472";
-    let out = vm.guest.ok(&format!(
-        "guest-tool ping {MODEM} --sizes {sizes} --count 10"
-    ))?;
-    ensure!(
-        out.contains("130 packets transmitted, 130 received, 0% packet loss"),
-        "{out}"
-    );
+    all_sizes(vm)?;
     let counters = vm.guest.ok("guest-tool counters caif0 --clean")?;
     for counter in ["rx_packets", "tx_packets"] {
         let count: u64 = attribute(vm, &format!("statistics/{counter}"))?.parse()?;
-        ensure!(count >= 130, "{count} {counter} of 130 pings: {counters}");
+        ensure!(count >= 270, "{count} {counter} of 270 pings: {counters}");
     }
-    vm.unload()?;
-    let netdevs = vm.netdevs()?;
-    ensure!(netdevs.is_empty(), "interfaces left behind: {netdevs:?}");
     Ok(())
 }
 
 /// A modem's refusal is the error of setting up an interface, and other channels do not notice.
 fn refused(vm: &mut Vm) -> Result<()> {
-    vm.up_on_caif_ko()?;
+    vm.up()?;
     vm.guest
         .ok(&format!("guest-tool link-add caifx --connid {REFUSED}"))?;
     for _ in 0..3 {
@@ -75,18 +66,23 @@ fn refused(vm: &mut Vm) -> Result<()> {
         ensure!(out.to_lowercase().contains("connection refused"), "{out}");
     }
     vm.guest.ok("ip link del caifx")?;
+    // Nor is there a channel for a socket.
+    vm.guest.ok(&format!(
+        "guest-tool connect-fails --service datagram --connid {REFUSED} --errno econnrefused"
+    ))?;
     vm.traffic()?;
     // Without a link there is nobody to ask.
     vm.guest.ok("ip link set cfvrt0 down")?;
     vm.guest.ok("guest-tool link-add caifx --connid 7")?;
     let out = vm.guest.fails("ip link set caifx up")?;
     ensure!(out.to_lowercase().contains("no such device"), "{out}");
-    vm.unload()
+    vm.guest.ok("ip link del caifx")?;
+    vm.ip_up(0)
 }
 
 /// What the modem returns comes from the peer's address. `ip` can make such an interface.
 fn loopback(vm: &mut Vm) -> Result<()> {
-    vm.up_on_caif_ko()?;
+    vm.up()?;
     vm.guest
         .ok("ip link add caifl type caif && ip link set caifl up && \
          ip addr add 10.8.8.1 peer 10.8.8.2 dev caifl")?;
@@ -95,13 +91,32 @@ fn loopback(vm: &mut Vm) -> Result<()> {
         .ok("guest-tool ping 10.8.8.2 --sizes 0,100,1472 --count 10")?;
     ensure!(out.contains(" 0% packet loss"), "{out}");
     vm.traffic()?;
-    vm.unload()
+    vm.guest.ok("ip link del caifl").map(|_| ())
+}
+
+/// The modem is told that channels are given up when a link goes down: it would keep them, as it
+/// does not notice that.
+fn given_back(vm: &mut Vm) -> Result<()> {
+    vm.up()?;
+    let channels = "guest-tool at --device cfvrt0 'AT*CHANNELS?' | sed -n 's/.*CHANNELS: //p'";
+    let before = vm.guest.ok(channels)?;
+    for _ in 0..3 {
+        vm.guest
+            .ok("ip link set cfvrt0 down && ip link set cfvrt0 up")?;
+        vm.is_back(0)?;
+    }
+    let after = vm.guest.ok(channels)?;
+    ensure!(
+        before == after && before.trim() == "2",
+        "that of the interface and that of the question, but the modem has {before} and then {after}"
+    );
+    Ok(())
 }
 
 /// An interface that lost its link keeps its address and stays up, without a carrier, until there
 /// is a link again: then it has a channel again by itself.
 fn comes_back(vm: &mut Vm) -> Result<()> {
-    vm.up_on_caif_ko()?;
+    vm.up()?;
     vm.guest.ok("ip link set cfvrt0 down")?;
     lost(vm).context("after the link went down")?;
     vm.guest.ok("ip link set cfvrt0 up")?;
@@ -122,7 +137,7 @@ fn comes_back(vm: &mut Vm) -> Result<()> {
         is_back(vm).with_context(|| format!("after crash {round}"))?;
         vm.end_storm(storm)?;
     }
-    vm.unload()
+    Ok(())
 }
 
 /// Waits for `caif0` to lose its carrier, and checks that it lost nothing else.
@@ -136,14 +151,14 @@ fn lost(vm: &mut Vm) -> Result<()> {
 
 /// Waits for `caif0` to have a channel again, and uses it.
 fn is_back(vm: &mut Vm) -> Result<()> {
-    vm.guest.ok("guest-tool wait-carrier caif0")?;
+    vm.is_back(0)?;
     vm.traffic()
 }
 
 /// An interface whose modem does not answer comes up without a carrier, soon, and has one when the
 /// modem does.
 fn silent(vm: &mut Vm) -> Result<()> {
-    vm.up_on_caif_ko()?;
+    vm.up()?;
     vm.guest.ok("ip link set caif0 down")?;
     vm.modems[0].process.signal(Signal::SIGSTOP)?;
     let opened = vm.guest.ok("ip link set caif0 up");
@@ -154,19 +169,16 @@ fn silent(vm: &mut Vm) -> Result<()> {
         carrier? == "0",
         "it has a carrier of a modem that is silent"
     );
-    vm.guest
-        .ok("ip addr replace 10.9.1.2 peer 10.9.1.1 dev caif0")?;
     // On a slow machine the modem's heartbeat is missed meanwhile, and the link is a new one.
     vm.guest
         .ok("until [ $(cat /sys/class/net/caif0/carrier) = 1 ]; do \
          [ ! -e /sys/class/net/cfvrt0 ] || ip link set cfvrt0 up; usleep 100000; done")?;
-    is_back(vm)?;
-    vm.unload()
+    is_back(vm)
 }
 
 /// An interface that was made for a link shows it, and goes with it.
 fn bound(vm: &mut Vm) -> Result<()> {
-    vm.up_on_caif_ko()?;
+    vm.up()?;
     vm.guest
         .ok("ip link add link cfvrt0 name caifb type caif && ip link set caifb up")?;
     let shown = vm.guest.ok("ip link show caifb")?;
@@ -183,25 +195,20 @@ fn bound(vm: &mut Vm) -> Result<()> {
     vm.modprobe(DRIVER)?;
     vm.guest
         .ok("guest-tool wait-netdev cfvrt0 && ip link set cfvrt0 up")?;
-    is_back(vm)?;
-    vm.unload()
+    is_back(vm)
 }
 
-/// Interfaces, the stack and the driver are taken away under traffic, in any order.
+/// Interfaces and the stack are taken away under traffic.
 fn teardown(vm: &mut Vm) -> Result<()> {
-    for order in [
-        "ip link set caif0 down",
-        "ip link del caif0",
-        "rmmod caif",
-        "rmmod caif_virtio",
-        "rmmod ivshmem_rproc",
-    ] {
-        vm.up_on_caif_ko()?;
+    for order in ["ip link set caif0 down", "ip link del caif0", "rmmod caif"] {
+        vm.up()?;
         let storm = vm.start_storm(&format!(
             "{MODEM} --sizes 0,700,1472 --count 50 --window 16 --timeout 500"
         ))?;
         vm.guest.ok(order)?;
-        vm.unload().with_context(|| format!("after {order}"))?;
+        vm.delete_interfaces()?;
+        vm.unload_unused(STACK)
+            .with_context(|| format!("after {order}"))?;
         vm.end_storm(storm)?;
     }
     Ok(())
@@ -210,7 +217,7 @@ fn teardown(vm: &mut Vm) -> Result<()> {
 /// Frames that mean nothing are dropped and counted, without a word in the log, and the traffic and
 /// the channels among them do not notice.
 fn noise(vm: &mut Vm) -> Result<()> {
-    vm.up_on_caif_ko()?;
+    vm.up()?;
     let mark = vm.kernel.mark();
     vm.modems[0].noise = true;
     let result = among_noise(vm);
@@ -219,7 +226,7 @@ fn noise(vm: &mut Vm) -> Result<()> {
     let lines = vm.kernel.since(mark);
     let said = lines.iter().find(|line| line.contains("caif: "));
     ensure!(said.is_none(), "the stack says {said:?}");
-    vm.unload()
+    Ok(())
 }
 
 fn among_noise(vm: &mut Vm) -> Result<()> {

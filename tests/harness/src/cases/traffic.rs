@@ -11,7 +11,6 @@ use crate::{
 };
 
 pub const CASES: &[Case] = &[
-    one("ping_of_many_sizes", ping_sizes),
     one("frames_in_io_memory", io_memory),
     one("ping_beside_others", ping_beside_others),
     one("ping_bursts", ping_bursts),
@@ -19,23 +18,12 @@ pub const CASES: &[Case] = &[
     one("tcp_both_ways_at_once", tcp_both),
     one("tcp_echo", tcp_echo),
     one("flow_control", flow_control),
-    one("at_dialogue", at_dialogue),
-    one("loopback_channels", loopbacks),
-    one("channel_set_up_refused", refused),
     one("counters_are_clean", counters),
     one("mtu_limits", mtu),
 ];
 
-/// The connection id that the modem refuses.
-const REFUSED: u32 = 0xdead;
-
-fn ping_sizes(vm: &mut Vm) -> Result<()> {
-    vm.up()?;
-    all_sizes(vm)
-}
-
 /// Pings of sizes around those where something changes, none lost.
-fn all_sizes(vm: &mut Vm) -> Result<()> {
+pub fn all_sizes(vm: &mut Vm) -> Result<()> {
     let sizes = "0,1,2,3,7,8,15,16,31,32,56,63,64,65,127,128,255,256,511,512,1000,1023,1024,1400,1470,1471,1472";
     let out = vm.guest.ok(&format!(
         "guest-tool ping {MODEM} --sizes {sizes} --count 10"
@@ -49,14 +37,14 @@ fn all_sizes(vm: &mut Vm) -> Result<()> {
 
 /// The modem's buffers are mapped as I/O memory, as some platforms do it.
 fn io_memory(vm: &mut Vm) -> Result<()> {
-    vm.unload_ours()?;
+    vm.unload_links()?;
     vm.modprobe(&format!("{BOARD} heap_is_io=1"))?;
     vm.up()?;
     all_sizes(vm)?;
     vm.guest
         .ok(&format!("guest-tool tcp both {MODEM} --bytes 1000000"))?;
     // For the next case it is ordinary memory again.
-    vm.unload_ours()
+    vm.unload_links()
 }
 
 /// What the answers to another one's pings leave no room for is not lost by the link.
@@ -145,45 +133,6 @@ fn flow_control(vm: &mut Vm) -> Result<()> {
     // What was in the ring and in the queueing discipline when the modem spoke; thousands came
     // later.
     ensure!(late < 600, "{late} frames came in spite of flow off");
-    vm.traffic()
-}
-
-fn at_dialogue(vm: &mut Vm) -> Result<()> {
-    vm.up()?;
-    for kind in ["", "--stream"] {
-        let out = vm
-            .guest
-            .ok(&format!("guest-tool at {kind} AT AT+CGMI AT+CSQ"))?;
-        ensure!(out.matches("OK").count() == 3, "{out}");
-        vm.guest.ok(&format!(
-            "guest-tool at {kind} --expect-error AT+NOSUCHTHING"
-        ))?;
-    }
-    Ok(())
-}
-
-fn loopbacks(vm: &mut Vm) -> Result<()> {
-    vm.up()?;
-    for service in ["datagram-loop", "util", "debug"] {
-        vm.guest
-            .ok(&format!("guest-tool loop --service {service} --count 20"))?;
-    }
-    Ok(())
-}
-
-fn refused(vm: &mut Vm) -> Result<()> {
-    vm.up()?;
-    let refused = format!("--connid {REFUSED}");
-    vm.guest.ok(&format!(
-        "guest-tool connect-fails --service datagram {refused} --errno econnrefused"
-    ))?;
-    // An interface fails to come up for the same reason, and can be deleted again.
-    vm.guest
-        .ok(&format!("guest-tool link-add caifx {refused}"))?;
-    let out = vm.guest.fails("ip link set caifx up")?;
-    ensure!(out.to_lowercase().contains("connection refused"), "{out}");
-    vm.guest.ok("ip link del caifx")?;
-    // And a refused channel leaves the others alone.
     vm.traffic()
 }
 

@@ -21,10 +21,8 @@ const SLOW_ONE_IN: usize = 100;
 /// Arguments of `ping` for many pings at once.
 pub const STORM: &str = "--sizes 0,700,1472 --count 50 --window 16 --timeout 300";
 
-/// Opens the interface again and waits for one answer, in one process, because the time is
-/// measured.
-///
-/// The channel is opened explicitly, so that the time does not depend on the CAIF stack.
+/// Sets the link up again, and waits for the interface and for one answer over it, in one process,
+/// because the time is measured.
 pub const COME_BACK: &str = "guest-tool come-back cfvrt0 caif0 10.9.1.1 >/dev/null";
 
 pub fn run(soak: &mut Soak, cycles: u32) -> Result<Outcome> {

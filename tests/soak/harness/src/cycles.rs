@@ -42,10 +42,7 @@ const REBIND: &str = "{ cd /sys/bus/virtio/drivers/caif_virtio && device=$(ls -d
     echo $device >unbind && [ ! -e /sys/class/net/cfvrt0 ] && echo $device >bind && cd /; }";
 
 pub fn updown(soak: &mut Soak, cycles: u32) -> Result<Outcome> {
-    // The CAIF stack drops its channels when the link goes down, without telling the modem, which
-    // would run out of linkids. Rebinding the driver frees them.
-    let cycle =
-        format!("{{ [ $i != 0 ] || {REBIND}; }} && {{ ip link set cfvrt0 down; {COME_BACK}; }}");
+    let cycle = format!("ip link set cfvrt0 down && {COME_BACK}");
     under_traffic(soak, "updown", cycles, &cycle)
 }
 

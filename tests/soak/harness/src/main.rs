@@ -18,7 +18,7 @@ use harness::{config::Place, klog, leaks, vm::Vm};
 use memory::Watch;
 use report::{Outcome, Row};
 
-/// Puts the driver through crashes, rebinds and failing memory, many times, under traffic.
+/// Puts driver and stack through crashes, rebinds and failing memory, many times, under traffic.
 #[derive(Parser)]
 #[command(version)]
 struct Args {
@@ -248,9 +248,8 @@ fn end(mut soak: Soak) -> Row {
     let start = Instant::now();
     let result = (|| {
         leaks::scan(&mut soak.vm.guest).context("with the modules loaded")?;
-        soak.vm.unload_ours()?;
-        leaks::scan(&mut soak.vm.guest).context("with the modules removed")?;
         soak.vm.unload()?;
+        leaks::scan(&mut soak.vm.guest).context("with the modules removed")?;
         soak.check_log()?;
         soak.vm.shut_down()
     })();

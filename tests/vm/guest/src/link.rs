@@ -11,6 +11,7 @@ use netlink_packet_route::{
     link::{InfoData, InfoKind, LinkAttribute, LinkInfo, LinkMessage},
 };
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+use nix::net::if_::if_nametoindex;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -22,6 +23,9 @@ pub struct Args {
     /// Ask the modem for a loopback channel
     #[arg(long)]
     loopback: bool,
+    /// The link to use, and with which the interface is to go
+    #[arg(long)]
+    link: Option<String>,
 }
 
 const IFLA_CAIF_IPV4_CONNID: u16 = 1;
@@ -36,6 +40,8 @@ pub fn add(args: &Args) -> Result<()> {
         // One byte, padded to the alignment of attributes.
         attribute(&mut data, IFLA_CAIF_LOOPBACK, &[1]);
     }
+    let below = args.link.as_deref().map(if_nametoindex).transpose();
+    let below = below.with_context(|| format!("{:?}", args.link))?;
     let mut link = LinkMessage::default();
     link.attributes = vec![
         LinkAttribute::IfName(args.name.clone()),
@@ -44,6 +50,7 @@ pub fn add(args: &Args) -> Result<()> {
             LinkInfo::Data(InfoData::Other(data)),
         ]),
     ];
+    link.attributes.extend(below.map(LinkAttribute::Link));
     let mut message = NetlinkMessage::from(RouteNetlinkMessage::NewLink(link));
     message.header.flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
     message.finalize();

@@ -49,7 +49,7 @@ enum Command {
     Loop(channels::LoopArgs),
     /// Try to open a channel, which must fail with a certain error
     ConnectFails(channels::FailArgs),
-    /// Bring a link and an IP interface up again, and wait for an answer
+    /// Bring a link up again, and wait for the IP interface over it and for an answer
     ComeBack(comeback::Args),
     /// Let each allocation of a system call fail, one in each run
     FailNth(failing::Args),

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The driver below the stack of Linux 6.12, in C: a peer that was not made with it, once for each
+//! kind of traffic. All other cases use the stack of this project.
+
+use anyhow::{Result, ensure};
+
+use super::{Case, one, traffic::all_sizes};
+use crate::{link::MODEM, vm::Vm};
+
+pub const CASES: &[Case] = &[
+    one("c_stack_ping", ping),
+    one("c_stack_socket", socket),
+    one("c_stack_crash", crash),
+];
+
+/// Pings of many sizes, and streams both ways at once.
+fn ping(vm: &mut Vm) -> Result<()> {
+    vm.up_on_c_stack()?;
+    all_sizes(vm)?;
+    let bytes = vm.bytes(5_000_000);
+    vm.guest
+        .start_for(&format!("guest-tool tcp both {MODEM} --bytes {bytes}"), 240)?
+        .ok()?;
+    vm.unload()
+}
+
+/// Dialogues, and payloads that the modem returns.
+fn socket(vm: &mut Vm) -> Result<()> {
+    vm.up_on_c_stack()?;
+    for kind in ["", "--stream"] {
+        let out = vm
+            .guest
+            .ok(&format!("guest-tool at {kind} AT AT+CGMI AT+CSQ"))?;
+        ensure!(out.matches("OK").count() == 3, "{out}");
+    }
+    for service in ["datagram-loop", "util", "debug"] {
+        vm.guest
+            .ok(&format!("guest-tool loop --service {service} --count 20"))?;
+    }
+    vm.unload()
+}
+
+/// The modem crashes under traffic. This stack sets no channel up again by itself.
+fn crash(vm: &mut Vm) -> Result<()> {
+    vm.up_on_c_stack()?;
+    let storm = vm.start_storm(&format!(
+        "{MODEM} --sizes 0,700,1472 --count 50 --window 16 --timeout 500"
+    ))?;
+    let mark = vm.kernel.mark();
+    vm.modems[0].kill()?;
+    vm.kernel_says(mark, "crash")?;
+    vm.modems[0].restart()?;
+    vm.kernel_says(mark, "is now up")?;
+    vm.guest.ok("guest-tool wait-netdev cfvrt0")?;
+    vm.end_storm(storm)?;
+    vm.link_up(0)?;
+    vm.reopen_on_c_stack()?;
+    vm.traffic()?;
+    vm.unload()
+}
