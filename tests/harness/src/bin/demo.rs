@@ -17,13 +17,16 @@ use nix::sys::signal::Signal;
 const SOON: Duration = Duration::from_secs(30);
 /// How the guest's init tells what its script ended with.
 const STATUS: &str = "init: status ";
+/// How the guest's script asks for something that is done outside of the machine.
+const REQUEST: &str = "host: ";
 /// The last that it puts into the kernel's log.
 const END: &str = "init: the end";
 
-/// Boots Linux in QEMU beside a modem process, and shows traffic.
+/// Boots Linux in QEMU beside a modem process, and shows traffic and a crash of the modem.
 #[derive(Parser)]
 struct Args {
-    /// Let the modem capture all CAIF frames to this file
+    /// Let the modem capture all CAIF frames to this file, and after its crash to one of this name
+    /// with .2 behind
     #[arg(long)]
     pcap: Option<PathBuf>,
     /// The script that starts QEMU
@@ -57,15 +60,10 @@ fn run(args: &Args) -> Result<()> {
     let mut command = Command::new(args.modem_bin.join("ivshmem-server"));
     command.arg("--socket").arg(&socket);
     let _server = start("ivshmem-server", command, dir, "listening")?;
-    let mut command = Command::new(args.modem_bin.join("caif-modem"));
-    command.arg("--socket").arg(&socket);
-    if let Some(path) = &args.pcap {
-        command.arg("--pcap").arg(path);
-    }
-    let mut modem = start("caif-modem", command, dir, "waiting")?;
+    let mut modem = Modem::start(args, &socket, dir)?;
     eprintln!(
         "==> the modem is process {}; booting Linux in QEMU beside it",
-        modem.pid()
+        modem.process.pid()
     );
     let mut command = Command::new(&args.run_vm);
     command.arg("--ivshmem").arg(&socket);
@@ -73,13 +71,13 @@ fn run(args: &Args) -> Result<()> {
     let log = dir.join("kernel.log");
     command.arg("--log").arg(&log);
     command.args(["--run", "/demo.sh"]).arg(&args.initramfs);
-    let status = show(Process::start("console", command, dir)?)?;
+    let status = show(Process::start("console", command, dir)?, &mut modem)?;
 
-    println!("\n\x1b[1mThe modem's counters\x1b[0m");
-    modem.signal(Signal::SIGTERM)?;
-    modem.must_end_well(SOON)?;
+    println!("\n\x1b[1mThe modem's counters, since its crash\x1b[0m");
+    modem.process.signal(Signal::SIGTERM)?;
+    modem.process.must_end_well(SOON)?;
     // Its first line was that it waits.
-    for line in modem.output.all().iter().skip(1) {
+    for line in modem.process.output.all().iter().skip(1) {
         println!("{line}");
     }
     let log = std::fs::read(&log).context("the machine's console")?;
@@ -89,6 +87,55 @@ fn run(args: &Args) -> Result<()> {
         Some(status) => bail!("the demo failed inside the machine, with status {status}"),
         None => bail!("the machine ended without telling what came of the demo"),
     }
+}
+
+/// The modem, which crashes if asked to.
+struct Modem<'a> {
+    process: Process,
+    args: &'a Args,
+    socket: &'a Path,
+    dir: &'a Path,
+}
+
+impl<'a> Modem<'a> {
+    fn start(args: &'a Args, socket: &'a Path, dir: &'a Path) -> Result<Self> {
+        Ok(Self {
+            process: start_modem(args, socket, dir, args.pcap.as_deref())?,
+            args,
+            socket,
+            dir,
+        })
+    }
+
+    /// Does what the guest's script asks for.
+    fn request(&mut self, what: &str) -> Result<()> {
+        match what {
+            "kill the modem" => {
+                self.process.kill()?;
+                println!("==> the modem's process {} is killed", self.process.pid());
+            }
+            "start the modem" => {
+                let pcap = self.args.pcap.as_ref().map(|path| {
+                    let mut path = path.clone().into_os_string();
+                    path.push(".2");
+                    PathBuf::from(path)
+                });
+                self.process = start_modem(self.args, self.socket, self.dir, pcap.as_deref())?;
+                println!("==> the modem is process {} now", self.process.pid());
+            }
+            _ => bail!("the guest asks for what nobody knows: {what}"),
+        }
+        Ok(())
+    }
+}
+
+fn start_modem(args: &Args, socket: &Path, dir: &Path, pcap: Option<&Path>) -> Result<Process> {
+    let mut command = Command::new(args.modem_bin.join("caif-modem"));
+    command.arg("--socket").arg(socket);
+    if let Some(path) = pcap {
+        command.arg("--pcap").arg(path);
+    }
+    start("caif-modem", command, dir, "waiting")
 }
 
 /// Starts a process, and waits for the line with which it begins.
@@ -103,13 +150,15 @@ fn start(name: &str, command: Command, dir: &Path, ready: &str) -> Result<Proces
 }
 
 /// Prints what the machine does until its end. Gives the status that its init tells.
-fn show(mut machine: Process) -> Result<Option<String>> {
+fn show(mut machine: Process, modem: &mut Modem<'_>) -> Result<Option<String>> {
     let mut status = None;
     let mut at = 0;
     while let Some(line) = machine.output.line(at) {
         at += 1;
         if let Some(text) = line.strip_prefix(STATUS) {
             status = Some(text.to_owned());
+        } else if let Some(what) = line.trim_end().strip_prefix(REQUEST) {
+            modem.request(what)?;
         } else {
             println!("{line}");
         }
