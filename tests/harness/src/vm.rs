@@ -104,7 +104,13 @@ impl Vm {
         self.start_flowing(&format!("ping {pings} --until {ENOUGH}"), STORM)
     }
 
-    /// Ends pings, and gives what they said.
+    /// Starts opening and closing sockets until [`end_storm`](Self::end_storm), and waits for the
+    /// first channel.
+    pub fn start_churn(&mut self) -> Result<Running> {
+        self.start_flowing(&format!("churn --until {ENOUGH}"), STORM)
+    }
+
+    /// Ends such traffic, and gives what it said.
     pub fn end_storm(&mut self, storm: Running) -> Result<String> {
         self.guest.ok(&format!("touch {ENOUGH}"))?;
         storm.ok()

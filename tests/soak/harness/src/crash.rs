@@ -48,6 +48,37 @@ pub fn run(soak: &mut Soak, cycles: u32) -> Result<Outcome> {
     Ok(outcome)
 }
 
+/// Kills the modem while several threads open and close sockets, and use them.
+pub fn sockets(soak: &mut Soak, cycles: u32) -> Result<Outcome> {
+    let mut outcome = Outcome::default();
+    let mut connected = 0;
+    for cycle in 0..cycles {
+        let vm = &mut soak.vm;
+        let churn = vm.start_churn()?;
+        let mark = vm.kernel.mark();
+        vm.modems[0].kill()?;
+        vm.kernel_says(mark, "is now up")?;
+        vm.modems[0].restart()?;
+        vm.guest
+            .ok(COME_BACK)
+            .with_context(|| format!("crash {cycle}"))?;
+        let out = vm.end_storm(churn)?;
+        let opened = out
+            .split_whitespace()
+            .next()
+            .and_then(|count| count.parse::<u32>().ok());
+        connected += opened.with_context(|| out.clone())?;
+        vm.guest.ok("guest-tool at AT")?;
+        outcome.cycles += 1;
+        if cycle % 16 == 15 {
+            soak.check_log()?;
+            soak.progress("sockets", cycle + 1, cycles);
+        }
+    }
+    outcome.note = format!("{connected} channels");
+    Ok(outcome)
+}
+
 fn one(vm: &mut Vm) -> Result<u32> {
     let storm = vm.start_storm(&format!("{MODEM} {STORM}"))?;
     // Not a wait for an event: the modem is killed at varying points of the traffic.

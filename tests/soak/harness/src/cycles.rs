@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Takes the interface down and up, rebinds the driver and removes the module, under traffic.
+//! Takes links down and up, rebinds and removes the driver, and takes interfaces and the stack away,
+//! under traffic.
 
 use anyhow::{Context, Result, ensure};
-use harness::link::{BOARD, DRIVER, MODEM};
+use harness::link::{BOARD, DRIVER, MODEM, STACK};
 
 use crate::{
     Soak,
@@ -49,6 +50,23 @@ pub fn updown(soak: &mut Soak, cycles: u32) -> Result<Outcome> {
 pub fn rebind(soak: &mut Soak, cycles: u32) -> Result<Outcome> {
     let cycle = format!("{REBIND} && {COME_BACK}");
     under_traffic(soak, "rebind", cycles, &cycle)
+}
+
+/// Makes an interface, waits for its channel, or does not, and deletes it.
+pub fn interfaces(soak: &mut Soak, cycles: u32) -> Result<Outcome> {
+    let cycle = "ip link add caifs type caif && ip link set caifs up && \
+        { [ $((i % 2)) = 0 ] || guest-tool wait-carrier caifs; } && ip link del caifs";
+    under_traffic(soak, "interfaces", cycles, cycle)
+}
+
+/// Removes the stack with its interface, and loads it again, with the link up all the time.
+pub fn stack(soak: &mut Soak, cycles: u32) -> Result<Outcome> {
+    let cycle = format!(
+        "rmmod {STACK} && [ ! -e /sys/class/net/caif0 ] && modprobe {STACK} && \
+         guest-tool link-add caif0 --connid 1 && \
+         ip addr add 10.9.1.2 peer {MODEM} dev caif0 && ip link set caif0 up && {COME_BACK}"
+    );
+    under_traffic(soak, "stack", cycles, &cycle)
 }
 
 /// Activities in the background while the module is removed.

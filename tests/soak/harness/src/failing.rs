@@ -85,6 +85,22 @@ pub fn xmit(soak: &mut Soak, _cycles: u32) -> Result<Outcome> {
     sweep(soak, "send cfvrt0")
 }
 
+pub fn interface(soak: &mut Soak, _cycles: u32) -> Result<Outcome> {
+    sweep(soak, "interface caifs")
+}
+
+pub fn ifup(soak: &mut Soak, _cycles: u32) -> Result<Outcome> {
+    sweep(soak, "up caif0")
+}
+
+pub fn ip(soak: &mut Soak, _cycles: u32) -> Result<Outcome> {
+    sweep(soak, "send caif0")
+}
+
+pub fn socket(soak: &mut Soak, _cycles: u32) -> Result<Outcome> {
+    sweep(soak, "socket")
+}
+
 /// How many frames are to be dropped for want of memory.
 const DROPS: u64 = 100;
 

@@ -13,6 +13,7 @@ use std::{
     io::{Read, Write},
     os::fd::{AsRawFd, OwnedFd},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail, ensure};
@@ -21,6 +22,8 @@ use nix::sys::socket::{
     AddressFamily, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrLike, sendto,
     socket,
 };
+
+use crate::{caif::Channel, link};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -36,12 +39,18 @@ enum What {
     Up { interface: String },
     /// Send a frame from a packet socket
     Send { interface: String },
+    /// Make an IP interface over CAIF
+    Interface { name: String },
+    /// Open a CAIF socket, send and receive, and close it
+    Socket,
 }
 
 /// The kernel's count of allocations of this thread until one fails.
 const FAIL_NTH: &str = "/proc/thread-self/fail-nth";
 /// Limit of a sweep, more allocations than any of these calls has.
 const POINTS_MAX: u32 = 20_000;
+/// How long a modem may take to answer.
+const CONNECT: Duration = Duration::from_secs(10);
 /// Frames that each run sends: slots are reclaimed only after several of them.
 const FRAMES: u32 = 300;
 
@@ -109,6 +118,8 @@ pub fn run(args: &Args) -> Result<()> {
         What::Bind { driver } => bind(driver, &mut sweep)?,
         What::Up { interface } => up(interface, &mut sweep)?,
         What::Send { interface } => send(interface, &mut sweep)?,
+        What::Interface { name } => interface(name, &mut sweep)?,
+        What::Socket => caif_socket(&mut sweep)?,
     }
     println!("{}", serde_json::to_string(&sweep)?);
     Ok(())
@@ -169,6 +180,43 @@ fn up(interface: &str, sweep: &mut Sweep) -> Result<()> {
         || fs::write(&path, "0x90").context("going down"),
         || (&file).write_all(b"0x91"),
     )
+}
+
+fn interface(name: &str, sweep: &mut Sweep) -> Result<()> {
+    let request = link::Request::add(&link::Args::plain(name))?;
+    let delete = || -> Result<()> {
+        let sent = link::Request::delete(name)?.send();
+        sent.with_context(|| format!("deleting {name}"))
+    };
+    sweep.run(
+        || match fs::exists(format!("/sys/class/net/{name}"))? {
+            true => delete(),
+            false => Ok(()),
+        },
+        || request.send(),
+    )?;
+    delete()
+}
+
+fn caif_socket(sweep: &mut Sweep) -> Result<()> {
+    let channel = Channel::at(None, false);
+    sweep.run(
+        || Ok(()),
+        || {
+            let mut socket = channel.connect(CONNECT)?;
+            socket.write_all(b"AT\r")?;
+            let mut bytes = [0; 100];
+            ensure_some(socket.read(&mut bytes)?)
+        },
+    )
+}
+
+/// Returns an error if nothing was received.
+fn ensure_some(len: usize) -> std::io::Result<()> {
+    match len {
+        0 => Err(std::io::ErrorKind::UnexpectedEof.into()),
+        _ => Ok(()),
+    }
 }
 
 fn send(interface: &str, sweep: &mut Sweep) -> Result<()> {

@@ -2,7 +2,9 @@
 
 //! Creates IP interfaces over CAIF by rtnetlink; `ip link` does not support the kind's attributes.
 
-use anyhow::{Context, Result, bail};
+use std::io;
+
+use anyhow::{Context, Result};
 use netlink_packet_core::{
     NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
 };
@@ -31,41 +33,87 @@ pub struct Args {
 const IFLA_CAIF_IPV4_CONNID: u16 = 1;
 const IFLA_CAIF_LOOPBACK: u16 = 3;
 
-pub fn add(args: &Args) -> Result<()> {
-    let mut data = Vec::new();
-    if let Some(connid) = args.connid {
-        attribute(&mut data, IFLA_CAIF_IPV4_CONNID, &connid.to_ne_bytes());
+impl Args {
+    /// An interface without attributes, which has a loopback channel.
+    pub fn plain(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            connid: None,
+            loopback: false,
+            link: None,
+        }
     }
-    if args.loopback {
-        // One byte, padded to the alignment of attributes.
-        attribute(&mut data, IFLA_CAIF_LOOPBACK, &[1]);
-    }
-    let below = args.link.as_deref().map(if_nametoindex).transpose();
-    let below = below.with_context(|| format!("{:?}", args.link))?;
-    let mut link = LinkMessage::default();
-    link.attributes = vec![
-        LinkAttribute::IfName(args.name.clone()),
-        LinkAttribute::LinkInfo(vec![
-            LinkInfo::Kind(InfoKind::Other("caif".into())),
-            LinkInfo::Data(InfoData::Other(data)),
-        ]),
-    ];
-    link.attributes.extend(below.map(LinkAttribute::Link));
-    let mut message = NetlinkMessage::from(RouteNetlinkMessage::NewLink(link));
-    message.header.flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
-    message.finalize();
-    let mut bytes = vec![0; message.buffer_len()];
-    message.serialize(&mut bytes);
+}
 
-    let socket = Socket::new(NETLINK_ROUTE)?;
-    socket.send_to(&bytes, &SocketAddr::new(0, 0), 0)?;
-    let (answer, _) = socket.recv_from_full()?;
-    let answer = NetlinkMessage::<RouteNetlinkMessage>::deserialize(&answer)
-        .context("not a netlink answer")?;
-    match answer.payload {
-        NetlinkPayload::Error(error) if error.code.is_none() => Ok(()),
-        NetlinkPayload::Error(error) => bail!("cannot create {}: {}", args.name, error.to_io()),
-        other => bail!("unexpected answer: {other:?}"),
+pub fn add(args: &Args) -> Result<()> {
+    Request::add(args)?
+        .send()
+        .with_context(|| format!("cannot create {}", args.name))
+}
+
+/// A request of rtnetlink, complete, so that sending it allocates little.
+pub struct Request {
+    bytes: Vec<u8>,
+    socket: Socket,
+}
+
+impl Request {
+    /// Makes an interface.
+    pub fn add(args: &Args) -> Result<Self> {
+        let mut data = Vec::new();
+        if let Some(connid) = args.connid {
+            attribute(&mut data, IFLA_CAIF_IPV4_CONNID, &connid.to_ne_bytes());
+        }
+        if args.loopback {
+            // One byte, padded to the alignment of attributes.
+            attribute(&mut data, IFLA_CAIF_LOOPBACK, &[1]);
+        }
+        let below = args.link.as_deref().map(if_nametoindex).transpose();
+        let below = below.with_context(|| format!("{:?}", args.link))?;
+        let mut link = LinkMessage::default();
+        link.attributes = vec![
+            LinkAttribute::IfName(args.name.clone()),
+            LinkAttribute::LinkInfo(vec![
+                LinkInfo::Kind(InfoKind::Other("caif".into())),
+                LinkInfo::Data(InfoData::Other(data)),
+            ]),
+        ];
+        link.attributes.extend(below.map(LinkAttribute::Link));
+        Self::new(
+            RouteNetlinkMessage::NewLink(link),
+            NLM_F_CREATE | NLM_F_EXCL,
+        )
+    }
+
+    /// Deletes one.
+    pub fn delete(name: &str) -> Result<Self> {
+        let mut link = LinkMessage::default();
+        link.header.index = if_nametoindex(name)?;
+        Self::new(RouteNetlinkMessage::DelLink(link), 0)
+    }
+
+    fn new(message: RouteNetlinkMessage, flags: u16) -> Result<Self> {
+        let mut message = NetlinkMessage::from(message);
+        message.header.flags = NLM_F_REQUEST | NLM_F_ACK | flags;
+        message.finalize();
+        let mut bytes = vec![0; message.buffer_len()];
+        message.serialize(&mut bytes);
+        let socket = Socket::new(NETLINK_ROUTE)?;
+        Ok(Self { bytes, socket })
+    }
+
+    /// Sends it, and returns the kernel's answer.
+    pub fn send(&self) -> io::Result<()> {
+        self.socket
+            .send_to(&self.bytes, &SocketAddr::new(0, 0), 0)?;
+        let (answer, _) = self.socket.recv_from_full()?;
+        let answer = NetlinkMessage::<RouteNetlinkMessage>::deserialize(&answer)
+            .map_err(io::Error::other)?;
+        match answer.payload {
+            NetlinkPayload::Error(error) if error.code.is_none() => Ok(()),
+            NetlinkPayload::Error(error) => Err(error.to_io()),
+            other => Err(io::Error::other(format!("not an answer: {other:?}"))),
+        }
     }
 }
 

@@ -9,6 +9,7 @@
 mod agent;
 mod caif;
 mod channels;
+mod churn;
 mod comeback;
 mod counters;
 mod failing;
@@ -49,6 +50,8 @@ enum Command {
     Loop(channels::LoopArgs),
     /// Try to open a channel, which must fail with a certain error
     ConnectFails(channels::FailArgs),
+    /// Open and close sockets in several threads, whatever comes of it
+    Churn(churn::Args),
     /// Bring a link up again, and wait for the IP interface over it and for an answer
     ComeBack(comeback::Args),
     /// Let each allocation of a system call fail, one in each run
@@ -78,6 +81,7 @@ fn main() -> Result<()> {
         Command::At(args) => channels::at(&args),
         Command::Loop(args) => channels::echo(&args),
         Command::ConnectFails(args) => channels::fails(&args),
+        Command::Churn(args) => churn::run(&args),
         Command::ComeBack(args) => comeback::run(&args),
         Command::FailNth(args) => failing::run(&args),
         Command::Counters(args) => counters::run(&args),

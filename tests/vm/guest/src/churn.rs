@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Opens sockets of all services, uses them and closes them, in several threads, while links and
+//! modems come and go: errors are of no interest, only that the kernel survives it.
+
+use std::{
+    io::Read,
+    mem::MaybeUninit,
+    path::PathBuf,
+    sync::atomic::{AtomicU64, Ordering},
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Result, ensure};
+
+use crate::{
+    caif::{Channel, Service},
+    flowing::Flowing,
+};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Go on until there is this file
+    #[arg(long, value_name = "FILE")]
+    until: PathBuf,
+    /// Threads, each with one socket at a time
+    #[arg(long, default_value_t = 4)]
+    threads: u64,
+    #[command(flatten)]
+    flowing: Flowing,
+}
+
+/// How long the modem may take to answer, and how long payloads of it are waited for.
+const CONNECT: Duration = Duration::from_millis(500);
+const ANSWER: Duration = Duration::from_millis(20);
+
+const SERVICES: [Service; 5] = [
+    Service::At,
+    Service::Datagram,
+    Service::DatagramLoop,
+    Service::Util,
+    Service::Debug,
+];
+
+pub fn run(args: &Args) -> Result<()> {
+    let (tried, connected) = (AtomicU64::new(0), AtomicU64::new(0));
+    thread::scope(|scope| -> Result<()> {
+        let mut threads = Vec::new();
+        for number in 0..args.threads {
+            let (tried, connected) = (&tried, &connected);
+            threads.push(scope.spawn(move || -> Result<()> {
+                let mut round = number;
+                while !args.until.exists() {
+                    tried.fetch_add(1, Ordering::Relaxed);
+                    if one(round) {
+                        connected.fetch_add(1, Ordering::Relaxed);
+                        args.flowing.announce()?;
+                    }
+                    round = round.wrapping_add(1);
+                }
+                Ok(())
+            }));
+        }
+        for thread in threads {
+            let result = thread.join();
+            ensure!(result.is_ok(), "a thread panicked");
+            result.unwrap_or(Ok(()))?;
+        }
+        Ok(())
+    })?;
+    println!(
+        "{} of {} sockets had a channel",
+        connected.into_inner(),
+        tried.into_inner()
+    );
+    Ok(())
+}
+
+/// Opens and closes a socket. Returns whether it had a channel in between.
+fn one(round: u64) -> bool {
+    let kinds = SERVICES.len() as u64;
+    let channel = Channel {
+        service: SERVICES[(round % kinds) as usize],
+        connid: 1 + (round % 3) as u32,
+        name: "loop".to_owned(),
+        stream: round / kinds % 2 == 0,
+        device: None,
+    };
+    // Sometimes it is closed while the modem was asked.
+    if round % 7 == 0 {
+        if let Ok(socket) = channel.socket()
+            && socket.set_nonblocking(true).is_ok()
+            && let Ok(address) = channel.address()
+        {
+            // It is under way, or refused.
+            let _ = socket.connect(&address);
+        }
+        return false;
+    }
+    let Ok(mut socket) = channel.connect(CONNECT) else {
+        return false;
+    };
+    for len in [1, 100, 1400] {
+        // The link may be gone: no error matters.
+        let _ = socket.send_with_flags(&[0x41; 1400][..len], libc::MSG_NOSIGNAL);
+    }
+    if round % 2 == 0 && socket.set_read_timeout(Some(ANSWER)).is_ok() {
+        let _ = socket.read(&mut [0; 2000]);
+        let _ = socket.recv_with_flags(&mut [MaybeUninit::zeroed(); 10], libc::MSG_PEEK);
+    }
+    true
+}
