@@ -10,16 +10,66 @@ KERNEL_FOLDERS=(abstractions boards caif remoteproc_glue tests/kunit)
 # The modules, a line each: the name, and the symbol that Kconfig has for it.
 kernel_modules() { sed -nE 's/^obj-\$\(CONFIG_([A-Z0-9_]+)\) \+= (.*)\.o$/\2 \1/p' "$TOP/Kbuild"; }
 
-# The crate root of each module: what of its objects is in Rust.
-crate_roots() {
+# module_files SUFFIX [MODULE]: what the objects of all modules, or of one, are made of, if it has the
+# suffix.
+module_files() {
 	local objects object
 	while read -ra objects; do
 		for object in "${objects[@]}"; do
-			if [ -f "$TOP/${object%.o}.rs" ]; then echo "${object%.o}.rs"; fi
+			if [ -f "$TOP/${object%.o}$1" ]; then echo "${object%.o}$1"; fi
 		done
-	done < <(awk '{ line = line $0 } /\\$/ { sub(/\\$/, "", line); next }
-		line ~ /^[a-z-]+-y [+:]?= / { sub(/^[^=]*=/, "", line); print line } { line = "" }' "$TOP/Kbuild")
+	done < <(awk -v name="${2:-[a-z-]+}" '{ line = line $0 } /\\$/ { sub(/\\$/, "", line); next }
+		line ~ "^" name "-y [+:]?= " { sub(/^[^=]*=/, "", line); print line } { line = "" }' "$TOP/Kbuild")
 }
+# The crate root of each module.
+crate_roots() { module_files .rs; }
+
+# crate_files ROOT: the files of a crate of the kernel, by its declarations of modules.
+crate_files() (
+	cd "$TOP" || exit
+	awk '
+		# The folder of the modules that a file declares, and the file of one of them.
+		function below(file, is_root) {
+			if (is_root || file ~ /\/mod\.rs$/) { sub(/\/?[^\/]*$/, "", file); return file }
+			sub(/\.rs$/, "", file)
+			return file
+		}
+		function found(dir, name,   file) {
+			file = dir "/" name ".rs"
+			if ((getline _ <file) < 0) return dir "/" name "/mod.rs"
+			close(file)
+			return file
+		}
+		function walk(file, is_root,   line, path, name, dirs, ends, n) {
+			print file
+			n = 0
+			dirs[n] = below(file, is_root)
+			while ((getline line <file) > 0) {
+				if (line ~ /^ *#\[path = "/) { split(line, quoted, "\""); path = quoted[2]; continue }
+				if (n > 0 && line == ends[n]) { n--; continue }
+				if (line !~ /^ *(pub(\([a-z]+\))? )?mod [a-z_0-9]+( \{|;)$/) {
+					if (line !~ /^ *(#|\/\/|[a-z_, ]*(,|=)|\)\])/) path = ""
+					continue
+				}
+				name = line
+				sub(/^.*mod /, "", name)
+				if (name ~ /;$/) {
+					sub(/;$/, "", name)
+					if (path) walk(below(file, 1) "/" path, 1)
+					else walk(found(dirs[n], name), 0)
+				} else {
+					sub(/ \{$/, "", name)
+					dirs[n + 1] = path ? dirs[n] "/" path : dirs[n] "/" name
+					n++
+					ends[n] = line
+					sub(/[^ ].*$/, "}", ends[n])
+				}
+				path = ""
+			}
+			close(file)
+		}
+		BEGIN { walk("./" ARGV[1], 1) }' "$1" | xargs -d '\n' realpath -m --relative-to=.
+)
 
 # The driver without its abstractions: the root, and what stands between it and remoteproc.
 driver_files() { (cd "$TOP" && find ./*.rs remoteproc_glue -name '*.rs' | sed 's|^\./||' | LC_ALL=C sort); }
@@ -59,6 +109,54 @@ kernel_sources() {
 		mounted_files
 	) | sed 's|^\./||' | LC_ALL=C sort -u
 }
+# In the kernel the stack has a folder of its own. What it has in common with the driver and its tests
+# is in both folders: wrappers that are the kernel crate's to have.
+stack_sources() {
+	{
+		crate_files caif/caif.rs
+		cd "$TOP" || exit
+		find caif -name '*.h'
+		find abstractions -maxdepth 1 \( -name '*.h' -o -name bindgen_parameters \)
+		find abstractions/net -name '*.h'
+		module_files .c caif
+	} | LC_ALL=C sort -u
+}
+stack_documents() { kernel_documents | grep '/caif-'; }
+# The driver, its board and its tests: all that is not the stack's alone.
+driver_sources() {
+	local file
+	{
+		crate_roots | grep -vxF caif/caif.rs | while read -r file; do crate_files "$file"; done
+		module_files .c | LC_ALL=C sort | uniq -d
+		# What another file of C includes.
+		module_files .c caif | while read -r file; do
+			if grep -rqF "/$file\"" "$TOP/tests/kunit" --include='*.c'; then echo "$file"; fi
+		done
+	} | LC_ALL=C sort -u |
+		LC_ALL=C comm -13 - <(stack_sources | grep '\.rs$\|\.c$\|^caif/') |
+		LC_ALL=C comm -13 - <(kernel_sources | grep -vx 'Kbuild\|Kconfig')
+}
+driver_documents() { kernel_documents | grep -v '/caif-'; }
+
+# kconfig_without FILE SYMBOL...: Kconfig without these symbols.
+kconfig_without() {
+	awk -v drop=" ${*:2} " '/^config / { skip = index(drop, " " $2 " ") } !skip' "$1" | cat -s |
+		sed -e :a -e '/^\n*$/{$d;N;ba' -e '}'
+}
+# kbuild_without FILE SYMBOL...: the same of Kbuild. A module has a paragraph of its own there, and a
+# line in that for builds out of tree.
+kbuild_without() {
+	awk -v drop="${*:2}" '
+		BEGIN { RS = ""; ORS = "\n\n"; n = split(drop, symbols, " ") }
+		{
+			for (i = 1; i <= n; i++) {
+				if (index($0, "obj-$(CONFIG_" symbols[i] ")")) next
+				gsub("CONFIG_" symbols[i] " :=[^\n]*\n", "")
+			}
+			print
+		}' "$1" | sed '$d'
+}
+
 kernel_documents() { (cd "$TOP" && find Documentation -type f -name '*.md' | LC_ALL=C sort); }
 
 # The scripts, for shellcheck.
