@@ -101,11 +101,11 @@ int net_helper_backlog(const struct net_device *dev)
 
 	for (unsigned int i = 0; i < READ_ONCE(dev->real_num_tx_queues); i++) {
 		queue = netdev_get_tx_queue(dev, i);
-		if (!netif_xmit_stopped(queue))
-			continue;
 		rcu_read_lock();
 		qdisc = rcu_dereference(queue->qdisc);
-		most = max(most, qdisc ? (int)qdisc_qlen_sum(qdisc) : 0);
+		/* A queue that another CPU empties fills up, too, if that one does not get on. */
+		if (netif_xmit_stopped(queue) || (qdisc && !qdisc_is_empty(qdisc)))
+			most = max(most, qdisc ? (int)qdisc_qlen_sum(qdisc) : 0);
 		rcu_read_unlock();
 	}
 	return most;
