@@ -266,5 +266,6 @@ struct sk_buff *helper_sock_alloc_more(struct sock *sk, unsigned int headroom,
 
 int helper_copy_from_sockptr(void *dst, sockptr_t src, size_t size)
 {
-	return copy_from_sockptr(dst, src, size);
+	/* It returns how many bytes were not copied. */
+	return copy_from_sockptr(dst, src, size) ? -EFAULT : 0;
 }

@@ -100,6 +100,7 @@ struct sk_buff *helper_sock_alloc_packet(struct sock *sk, unsigned int headroom,
 /* The same for a linear packet, even if the send buffer is full; NULL without memory. */
 struct sk_buff *helper_sock_alloc_more(struct sock *sk, unsigned int headroom,
 				       unsigned int len, unsigned int tailroom);
+/* Returns 0 or -EFAULT. */
 int helper_copy_from_sockptr(void *dst, sockptr_t src, size_t size);
 
 #endif
