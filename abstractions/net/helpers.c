@@ -103,9 +103,13 @@ int net_helper_backlog(const struct net_device *dev)
 		queue = netdev_get_tx_queue(dev, i);
 		rcu_read_lock();
 		qdisc = rcu_dereference(queue->qdisc);
-		/* A queue that another CPU empties fills up, too, if that one does not get on. */
-		if (netif_xmit_stopped(queue) || (qdisc && !qdisc_is_empty(qdisc)))
-			most = max(most, qdisc ? (int)qdisc_qlen_sum(qdisc) : 0);
+		if (!qdisc || !qdisc->enqueue) {
+			if (netif_xmit_stopped(queue))
+				most = INT_MAX;
+		} else if (netif_xmit_stopped(queue) || !qdisc_is_empty(qdisc)) {
+			/* One that another CPU empties fills up, too, if that does not get on. */
+			most = max(most, (int)qdisc_qlen_sum(qdisc));
+		}
 		rcu_read_unlock();
 	}
 	return most;

@@ -40,8 +40,8 @@ void net_helper_set_room(struct net_device *dev, unsigned int head, unsigned int
 void net_helper_netif_stop_queue(struct net_device *dev);
 void net_helper_netif_wake_queue(struct net_device *dev);
 /*
- * How many packets wait in the fullest of the queues that are stopped or not empty; negative if
- * there is no such queue.
+ * How many packets wait in the fullest of the queues that are stopped or not empty; INT_MAX if one
+ * is stopped where none can wait, and negative if there is no such queue.
  */
 int net_helper_backlog(const struct net_device *dev);
 unsigned int net_helper_tx_queue_len(const struct net_device *dev);

@@ -9,4 +9,5 @@
 #include <linux/remoteproc.h>
 
 #include "helpers.h"
+#include "links.h"
 #include "sockets.h"

@@ -3,7 +3,8 @@
 //! KUnit suites for the whole driver.
 //!
 //! They see the driver from outside only: from the modem, which a remote processor made here plays,
-//! and from the network stack. The driver must be loaded first.
+//! and from the network stack; and the protocol stack from sockets and from links made here. Both must
+//! be loaded first.
 //!
 //! Files that are mounted from elsewhere are public: no crate uses all that is in them.
 
@@ -41,6 +42,8 @@ mod fake;
 mod frames;
 #[path = "../../link_config.rs"]
 pub mod link_config;
+#[expect(unsafe_code)]
+mod links;
 #[path = "../../modem/ring/src/ring/mod.rs"]
 pub mod modem_ring;
 mod modem_rx;
@@ -58,6 +61,7 @@ mod suite_doorbell;
 #[cfg(CONFIG_X86)]
 mod suite_doorbell_x86;
 mod suite_frames;
+mod suite_links;
 mod suite_memory;
 mod suite_moments;
 #[cfg(CONFIG_X86)]

@@ -93,15 +93,20 @@ unsafe impl Sync for Kernel {}
 impl Kernel {
     /// Makes a socket.
     pub(crate) fn new(kind: u32) -> Result<Self> {
+        Self::of(FAMILY, kind)
+    }
+
+    /// Makes a socket of any family.
+    pub(crate) fn of(family: c_int, kind: u32) -> Result<Self> {
         let mut error = 0;
         // SAFETY: Process context.
-        let sock = unsafe { bindings::caif_kunit_socket(FAMILY, kind as c_int, 0, &mut error) };
+        let sock = unsafe { bindings::caif_kunit_socket(family, kind as c_int, 0, &mut error) };
         NonNull::new(sock)
             .map(Self)
             .ok_or_else(|| Error::from_errno(error))
     }
 
-    fn as_raw(&self) -> *mut bindings::socket {
+    pub(crate) fn as_raw(&self) -> *mut bindings::socket {
         self.0.as_ptr()
     }
 
@@ -113,9 +118,15 @@ impl Kernel {
 
     /// Sends bytes.
     pub(crate) fn send(&self, bytes: &[u8]) -> Result<usize> {
+        self.send_flags(bytes, 0)
+    }
+
+    /// Sends bytes, with `MSG_*`.
+    pub(crate) fn send_flags(&self, bytes: &[u8], flags: u32) -> Result<usize> {
         let data = bytes.as_ptr().cast();
         // SAFETY: The socket is open, and there are as many bytes.
-        let sent = unsafe { bindings::caif_kunit_socket_send(self.as_raw(), data, bytes.len(), 0) };
+        let sent =
+            unsafe { bindings::caif_kunit_socket_send(self.as_raw(), data, bytes.len(), flags) };
         to_result(sent)?;
         Ok(usize::try_from(sent)?)
     }

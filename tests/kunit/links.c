@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include <linux/delay.h>
+#include <linux/if_arp.h>
+#include <linux/if_ether.h>
+#include <linux/kthread.h>
+#include <linux/net.h>
+#include <linux/netdevice.h>
+#include <linux/rtnetlink.h>
+#include <linux/skbuff.h>
+#include <linux/sched.h>
+#include <net/sock.h>
+
+#include "links.h"
+
+/* Length, link id, and check sequence of a frame. */
+#define FRONT 3
+#define BACK 2
+
+struct modem {
+	/* The device takes one more packet, and then none. */
+	bool full;
+	atomic_t counts[CAIF_KUNIT_COUNTS];
+	atomic_t last_id;
+	bool silent;
+	/* The answer that a silent modem has not given. */
+	struct sk_buff *withheld;
+	struct task_struct *storm;
+};
+
+static void deliver(struct net_device *dev, struct sk_buff *skb)
+{
+	skb->dev = dev;
+	skb->protocol = htons(ETH_P_CAIF);
+	skb_reset_mac_header(skb);
+	netif_rx(skb);
+}
+
+static void put_front(struct sk_buff *skb, u8 id, unsigned int body)
+{
+	u8 *front = skb_put(skb, FRONT);
+
+	front[0] = (body + FRONT) & 0xff;
+	front[1] = (body + FRONT) >> 8;
+	front[2] = id;
+}
+
+/* The answer to a request: the same, with a link id behind. */
+static struct sk_buff *answer(struct modem *modem, const struct sk_buff *request)
+{
+	unsigned int body = request->len - FRONT - BACK;
+	struct sk_buff *skb = alloc_skb(request->len + 1, GFP_ATOMIC);
+	u8 *to;
+
+	if (!skb)
+		return NULL;
+	put_front(skb, 0, body + 1);
+	to = skb_put(skb, body);
+	skb_copy_bits(request, FRONT, to, body);
+	to[0] |= 0x20;
+	skb_put_u8(skb, atomic_inc_return(&modem->last_id));
+	skb_put_zero(skb, BACK);
+	return skb;
+}
+
+static netdev_tx_t xmit(struct sk_buff *skb, struct net_device *dev)
+{
+	struct modem *modem = netdev_priv(dev);
+	struct sk_buff *answered;
+	u8 head[FRONT + 1];
+
+	if (skb->len <= FRONT + BACK || skb_copy_bits(skb, 0, head, sizeof(head)))
+		goto out;
+	if (head[2]) {
+		atomic_inc(&modem->counts[CAIF_KUNIT_FRAMES]);
+	} else if (head[3] == 1) {
+		atomic_inc(&modem->counts[CAIF_KUNIT_DESTROYS]);
+	} else if (head[3] == 0) {
+		answered = answer(modem, skb);
+		if (answered && READ_ONCE(modem->silent))
+			answered = xchg(&modem->withheld, answered);
+		else if (answered)
+			deliver(dev, answered), answered = NULL;
+		kfree_skb(answered);
+		atomic_inc(&modem->counts[CAIF_KUNIT_SETUPS]);
+	}
+out:
+	if (READ_ONCE(modem->full))
+		netif_stop_queue(dev);
+	dev_consume_skb_any(skb);
+	return NETDEV_TX_OK;
+}
+
+static const struct net_device_ops ops = {
+	.ndo_start_xmit = xmit,
+};
+
+static void setup(struct net_device *dev)
+{
+	dev->netdev_ops = &ops;
+	dev->type = ARPHRD_CAIF;
+	dev->flags = IFF_NOARP | IFF_POINTOPOINT;
+	dev->mtu = ETH_DATA_LEN;
+	dev->tx_queue_len = 1;
+}
+
+struct net_device *caif_kunit_link_new(unsigned int tx_queue_len)
+{
+	struct net_device *dev = alloc_netdev(sizeof(struct modem), "kunitlink%d", NET_NAME_ENUM,
+					      setup);
+	int err;
+
+	if (!dev)
+		return NULL;
+	dev->tx_queue_len = tx_queue_len;
+	if (!tx_queue_len)
+		dev->priv_flags |= IFF_NO_QUEUE;
+	if (register_netdev(dev)) {
+		free_netdev(dev);
+		return NULL;
+	}
+	rtnl_lock();
+	err = dev_open(dev, NULL);
+	rtnl_unlock();
+	if (err) {
+		caif_kunit_link_free(dev);
+		return NULL;
+	}
+	return dev;
+}
+
+void caif_kunit_link_free(struct net_device *dev)
+{
+	struct modem *modem = netdev_priv(dev);
+
+	unregister_netdev(dev);
+	kfree_skb(modem->withheld);
+	free_netdev(dev);
+}
+
+void caif_kunit_link_type(struct net_device *dev, unsigned short type)
+{
+	rtnl_lock();
+	call_netdevice_notifiers(NETDEV_PRE_TYPE_CHANGE, dev);
+	dev->type = type;
+	call_netdevice_notifiers(NETDEV_POST_TYPE_CHANGE, dev);
+	rtnl_unlock();
+}
+
+void caif_kunit_link_silent(struct net_device *dev, bool silent)
+{
+	struct modem *modem = netdev_priv(dev);
+	struct sk_buff *skb;
+
+	WRITE_ONCE(modem->silent, silent);
+	skb = silent ? NULL : xchg(&modem->withheld, NULL);
+	if (skb)
+		deliver(dev, skb);
+}
+
+void caif_kunit_link_stop(struct net_device *dev, bool stop)
+{
+	struct modem *modem = netdev_priv(dev);
+
+	WRITE_ONCE(modem->full, stop);
+	if (!stop)
+		netif_wake_queue(dev);
+}
+
+int caif_kunit_link_count(const struct net_device *dev, unsigned int what)
+{
+	const struct modem *modem = netdev_priv(dev);
+
+	return atomic_read(&modem->counts[what]);
+}
+
+bool caif_kunit_link_wait(struct net_device *dev, unsigned int what, int count, unsigned int ms)
+{
+	unsigned long end = jiffies + msecs_to_jiffies(ms);
+
+	while (caif_kunit_link_count(dev, what) < count) {
+		if (time_after(jiffies, end))
+			return false;
+		msleep(1);
+	}
+	return caif_kunit_link_count(dev, what) == count;
+}
+
+static int storm(void *data)
+{
+	struct net_device *dev = data;
+	struct sk_buff *skb;
+
+	while (!kthread_should_stop()) {
+		for (unsigned int id = 1; id < 256; id++) {
+			skb = alloc_skb(FRONT + 4 + BACK, GFP_KERNEL);
+			if (!skb)
+				continue;
+			put_front(skb, id, 4);
+			skb_put_zero(skb, 4 + BACK);
+			deliver(dev, skb);
+		}
+		cond_resched();
+	}
+	return 0;
+}
+
+int caif_kunit_link_storm(struct net_device *dev, bool on)
+{
+	struct modem *modem = netdev_priv(dev);
+
+	if (on) {
+		modem->storm = kthread_run(storm, dev, "caif-kunit-storm");
+		return PTR_ERR_OR_ZERO(modem->storm);
+	}
+	return kthread_stop(modem->storm);
+}
+
+int caif_kunit_link_index(const struct net_device *dev)
+{
+	return dev->ifindex;
+}
+
+int caif_kunit_caif_connect(struct socket *sock, int index, bool nonblock)
+{
+	/* struct sockaddr_caif: the type is that of plain AT commands. */
+	struct sockaddr_storage address = { .ss_family = AF_CAIF };
+	int err = sock_bindtoindex(sock->sk, index, true);
+
+	((u8 *)&address)[4] = 2;
+	return err ?: kernel_connect(sock, (struct sockaddr_unsized *)&address, 24,
+				     nonblock ? O_NONBLOCK : 0);
+}

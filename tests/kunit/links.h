@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Network devices of the type of CAIF links, for tests of the stack, which must be loaded. Behind
+ * each is a modem that assigns channels one after the other.
+ */
+#ifndef CAIF_KUNIT_LINKS_H
+#define CAIF_KUNIT_LINKS_H
+
+#include <linux/net.h>
+#include <linux/netdevice.h>
+
+enum {
+	CAIF_KUNIT_SETUPS,
+	CAIF_KUNIT_DESTROYS,
+	CAIF_KUNIT_FRAMES,
+	CAIF_KUNIT_COUNTS,
+};
+
+/* A device that is up, with so many packets that may wait for it, 0 for no queue; or NULL. */
+struct net_device *caif_kunit_link_new(unsigned int tx_queue_len);
+void caif_kunit_link_free(struct net_device *dev);
+/* Gives it another type, as bonding and tun do. */
+void caif_kunit_link_type(struct net_device *dev, unsigned short type);
+/* Lets the modem keep its answers to itself, but for the last one, which it gives at the end. */
+void caif_kunit_link_silent(struct net_device *dev, bool silent);
+/* Lets it take one more packet, and then none. */
+void caif_kunit_link_stop(struct net_device *dev, bool stop);
+/* Waits until it has got so many of something, for so many milliseconds at most. */
+bool caif_kunit_link_wait(struct net_device *dev, unsigned int what, int count, unsigned int ms);
+int caif_kunit_link_count(const struct net_device *dev, unsigned int what);
+/* Lets the modem send frames on all channels all the time. */
+int caif_kunit_link_storm(struct net_device *dev, bool on);
+int caif_kunit_link_index(const struct net_device *dev);
+
+/* Connects a socket to the AT commands of the modem behind a device. */
+int caif_kunit_caif_connect(struct socket *sock, int index, bool nonblock);
+
+#endif

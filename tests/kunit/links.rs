@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Links of the stack, `caif.ko`, that are made here, and sockets on them.
+
+use crate::{
+    bindings,
+    toy_peer::Kernel, //
+};
+use core::ptr::NonNull;
+use kernel::{
+    error::to_result,
+    prelude::*, //
+};
+
+/// Sockets of the stack.
+const AF_CAIF: c_int = 37;
+
+/// What a link has got.
+#[derive(Clone, Copy)]
+pub(crate) enum What {
+    Destroys = bindings::CAIF_KUNIT_DESTROYS as isize,
+    Frames = bindings::CAIF_KUNIT_FRAMES as isize,
+    Setups = bindings::CAIF_KUNIT_SETUPS as isize,
+}
+
+/// A link that is up, with a modem behind it.
+pub(crate) struct Link(NonNull<bindings::net_device>);
+
+impl Link {
+    /// Makes one, for which so many packets may wait; one without a queue for 0.
+    pub(crate) fn new(tx_queue_len: u32) -> Result<Self> {
+        // SAFETY: Process context.
+        let dev = unsafe { bindings::caif_kunit_link_new(tx_queue_len) };
+        NonNull::new(dev).map(Self).ok_or(ENOMEM)
+    }
+
+    fn as_raw(&self) -> *mut bindings::net_device {
+        self.0.as_ptr()
+    }
+
+    /// Gives it another hardware type.
+    pub(crate) fn set_type(&self, hw_type: u16) {
+        // SAFETY: The device is registered.
+        unsafe { bindings::caif_kunit_link_type(self.as_raw(), hw_type) }
+    }
+
+    /// Lets the modem keep its answers to itself, but for the last one, which it gives at the end.
+    pub(crate) fn set_silent(&self, silent: bool) {
+        // SAFETY: The device is registered.
+        unsafe { bindings::caif_kunit_link_silent(self.as_raw(), silent) }
+    }
+
+    /// Lets the device take one more packet, and then none.
+    pub(crate) fn set_stopped(&self, stop: bool) {
+        // SAFETY: The device is registered.
+        unsafe { bindings::caif_kunit_link_stop(self.as_raw(), stop) }
+    }
+
+    /// Lets the modem send on all channels all the time.
+    pub(crate) fn set_storm(&self, on: bool) -> Result {
+        // SAFETY: The device is registered.
+        to_result(unsafe { bindings::caif_kunit_link_storm(self.as_raw(), on) })
+    }
+
+    /// Returns how many of something the modem got.
+    pub(crate) fn count(&self, what: What) -> i32 {
+        // SAFETY: The device is registered.
+        unsafe { bindings::caif_kunit_link_count(self.as_raw(), what as c_uint) }
+    }
+
+    /// Waits until the modem got so many of something, and returns whether it got no more.
+    pub(crate) fn gets(&self, what: What, count: i32, ms: u32) -> bool {
+        // SAFETY: The device is registered.
+        unsafe { bindings::caif_kunit_link_wait(self.as_raw(), what as c_uint, count, ms) }
+    }
+
+    /// Makes a socket.
+    pub(crate) fn socket() -> Result<Kernel> {
+        Kernel::of(AF_CAIF, bindings::sock_type_SOCK_SEQPACKET)
+    }
+
+    /// Connects a socket to the modem's AT commands.
+    pub(crate) fn connect(&self, socket: &Kernel, nonblock: bool) -> Result {
+        // SAFETY: The device is registered.
+        let index = unsafe { bindings::caif_kunit_link_index(self.as_raw()) };
+        // SAFETY: The socket is open.
+        to_result(unsafe { bindings::caif_kunit_caif_connect(socket.as_raw(), index, nonblock) })
+    }
+
+    /// Makes a socket that is connected.
+    pub(crate) fn connected(&self) -> Result<Kernel> {
+        let socket = Self::socket()?;
+        self.connect(&socket, false)?;
+        Ok(socket)
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        // SAFETY: The device is registered, and not used any more.
+        unsafe { bindings::caif_kunit_link_free(self.as_raw()) }
+    }
+}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Suite: the stack, `caif.ko`, on links that come and go, change and do not keep up. It must be
+//! loaded.
+
+use crate::{
+    abstractions::bindings,
+    fake::TIMEOUT_MS,
+    links::{
+        Link,
+        What, //
+    },
+    toy_peer::Kernel, //
+};
+use kernel::prelude::*;
+
+const IN: u32 = bindings::HELPER_EPOLLIN | bindings::HELPER_EPOLLRDNORM;
+const OUT: u32 = bindings::HELPER_EPOLLOUT;
+const ERR: u32 = bindings::HELPER_EPOLLERR;
+const HUP: u32 = bindings::HELPER_EPOLLHUP;
+const CAIF: u16 = 822;
+const ETHER: u16 = 1;
+
+/// Sends until that would have to wait. Returns how many packets were sent.
+fn fill(socket: &Kernel, most: i32) -> Result<i32> {
+    for count in 0..most {
+        match socket.send_flags(b"x", bindings::MSG_DONTWAIT) {
+            Ok(_) => {}
+            Err(error) if error == EAGAIN => return Ok(count),
+            Err(error) => return Err(error),
+        }
+    }
+    Err(EOVERFLOW)
+}
+
+/// Fills a link that takes that many packets at most, and lets it go on.
+fn fills(link: &Link, most: i32) -> Result {
+    let socket = link.connected()?;
+    let idle = link.connected()?;
+    link.set_silent(true);
+    let late = Link::socket()?;
+    check_eq!(link.connect(&late, true), Err(EINPROGRESS), "connecting");
+    check!(link.gets(What::Setups, 3, TIMEOUT_MS), "set-ups");
+    link.set_stopped(true);
+    let sent = fill(&socket, 1000)?;
+    check!(sent <= most, "{sent} packets were taken");
+    check_eq!(link.count(What::Frames), 1, "sent");
+    for socket in [&socket, &idle] {
+        check_eq!(socket.events() & OUT, 0, "events");
+        check_eq!(fill(socket, 1)?, 0, "one more");
+    }
+    // A channel that begins on a full link is full, too.
+    link.set_silent(false);
+    let mut waits = 0;
+    while link.connect(&late, true) == Err(EALREADY) {
+        check!(waits < TIMEOUT_MS, "no answer");
+        kernel::time::delay::fsleep(kernel::time::Delta::from_millis(1));
+        waits += 1;
+    }
+    check_eq!(late.events() & OUT, 0, "events");
+    link.set_stopped(false);
+    for socket in [&idle, &late] {
+        socket.set_timeouts(TIMEOUT_MS);
+        socket.send(b"y")?;
+    }
+    check!(link.gets(What::Frames, sent + 2, TIMEOUT_MS), "lost");
+    Ok(())
+}
+
+#[kernel::macros::kunit_tests(caif_stack_links)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_links_as_there_are() -> Result {
+        let mut links = KVec::new();
+        for _ in 0..9 {
+            links.push(Link::new(8)?, GFP_KERNEL)?;
+        }
+        let mut sockets = KVec::new();
+        for (number, link) in links.iter().enumerate() {
+            match link.connected() {
+                Ok(socket) if number < 7 => sockets.push(socket, GFP_KERNEL)?,
+                Err(error) if number >= 7 => check_eq!(error, ENODEV, "one too many"),
+                result => check!(false, "link {number}: {:?}", result.err()),
+            }
+        }
+        // One that goes makes room for another one, and the others do not notice.
+        drop(links.remove(3));
+        let late = Link::new(8)?;
+        late.connected()?;
+        for (number, socket) in sockets.iter().enumerate() {
+            let events = socket.events();
+            let lost = events & HUP != 0;
+            check_eq!(lost, number == 3, "lost");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn type_that_changes() -> Result {
+        let link = Link::new(8)?;
+        let socket = link.connected()?;
+        for _ in 0..3 {
+            link.set_type(ETHER);
+            check_eq!(socket.events() & (ERR | HUP | IN), ERR | HUP | IN, "events");
+            let refused = link.connected().err();
+            check_eq!(refused, Some(ENODEV), "no link any more");
+            link.set_type(CAIF);
+            link.connected()?;
+            link.connect(&socket, false)?;
+            check_eq!(socket.events() & (ERR | HUP | OUT), OUT, "events");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn link_that_goes_under_sockets() -> Result {
+        let link = Link::new(8)?;
+        let connected = link.connected()?;
+        link.set_silent(true);
+        let pending = Link::socket()?;
+        let result = link.connect(&pending, true);
+        check_eq!(result, Err(EINPROGRESS), "connecting");
+        drop(link);
+        let mut room = [0; 9];
+        let result = connected.receive(&mut room, 0);
+        check_eq!(result.err(), Some(ECONNRESET), "the one that was connected");
+        let result = pending.receive(&mut room, 0);
+        check_eq!(result.err(), Some(ECONNREFUSED), "the one that was not");
+        // They still are what they were when they are closed.
+        drop(connected);
+        drop(pending);
+        Ok(())
+    }
+
+    #[test]
+    fn destroy_that_cannot_be_sent() -> Result {
+        // One packet is taken, one waits, and one is dropped.
+        let link = Link::new(1)?;
+        let first = link.connected()?;
+        let second = link.connected()?;
+        let third = link.connected()?;
+        link.set_stopped(true);
+        drop(first);
+        drop(second);
+        drop(third);
+        check_eq!(link.count(What::Destroys), 1, "sent");
+        link.set_stopped(false);
+        check!(
+            link.gets(What::Destroys, 3, TIMEOUT_MS),
+            "{} of 3 channels were destroyed",
+            link.count(What::Destroys)
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn full_link() -> Result {
+        fills(&Link::new(16)?, 17)
+    }
+
+    #[test]
+    fn full_link_without_a_queue() -> Result {
+        fills(&Link::new(0)?, 1)
+    }
+
+    #[test]
+    fn channels_that_close_under_frames() -> Result {
+        let link = Link::new(100)?;
+        link.set_storm(true)?;
+        let result = (|| -> Result {
+            for _ in 0..100 {
+                let socket = link.connected()?;
+                socket.send(b"x")?;
+                let again = link.connected()?;
+                let _ = again.receive(&mut [0; 9], bindings::MSG_DONTWAIT);
+            }
+            Ok(())
+        })();
+        link.set_storm(false)?;
+        result
+    }
+}
