@@ -6,12 +6,13 @@ use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 
 use super::{Case, one};
-use crate::vm::Vm;
+use crate::{link::STACK, vm::Vm};
 
 pub const CASES: &[Case] = &[
     one("sockets_keep_their_contract", contract),
     one("sockets_talk_to_the_modem", channels),
     one("sockets_get_a_late_answer", late),
+    one("sockets_give_up_a_silent_modem", deadline),
     one("sockets_lose_their_link", lost),
     one("sockets_survive_a_crash", crash),
     one("sockets_hold_the_module", module),
@@ -82,6 +83,22 @@ fn late(vm: &mut Vm) -> Result<()> {
     vm.modems[0].process.signal(Signal::SIGCONT)?;
     checked?;
     vm.traffic()
+}
+
+/// A modem that answers nobody for longer than `connect()` may take: what it answers afterwards is
+/// for nobody any more.
+fn deadline(vm: &mut Vm) -> Result<()> {
+    vm.unload_links()?;
+    vm.unload_unused(STACK)?;
+    vm.modprobe(&format!("{STACK} connect_timeout_ms=1000"))?;
+    vm.up()?;
+    let out = vm
+        .guest
+        .start_for("guest-tool sockets deadline", 100)?
+        .ok()?;
+    ensure!(out.contains("1 checks passed, 0 failed"), "{out}");
+    vm.unload_links()?;
+    vm.unload_unused(STACK)
 }
 
 /// The link goes down under sockets, and comes back.

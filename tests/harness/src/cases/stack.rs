@@ -19,6 +19,9 @@ pub const CASES: &[Case] = &[
     one("stack_interface_comes_back", comes_back),
     one("stack_waits_for_no_modem", silent),
     one("stack_interface_of_a_link", bound),
+    one("stack_kind_keeps_its_contract", kind),
+    one("stack_link_changes", changes),
+    one("stack_link_moves", moves),
     one("stack_ignores_nonsense", noise),
     one("stack_goes_under_traffic", teardown),
 ];
@@ -196,6 +199,104 @@ fn bound(vm: &mut Vm) -> Result<()> {
     vm.guest
         .ok("guest-tool wait-netdev cfvrt0 && ip link set cfvrt0 up")?;
     is_back(vm)
+}
+
+/// A link under traffic gets another name, and smaller packets, which all that is on it follows.
+fn changes(vm: &mut Vm) -> Result<()> {
+    vm.up()?;
+    vm.guest.ok("ip link set cfvrt0 name modem0")?;
+    vm.guest.ok("guest-tool at --device modem0 AT")?;
+    vm.traffic()?;
+    vm.guest.ok("ip link set modem0 name cfvrt0")?;
+    let mtu = vm.guest.ok("cat /sys/class/net/cfvrt0/mtu")?;
+    let utilities = vm.guest.start_for(
+        "guest-tool loop --service util --stream --sizes 5000 --count 200 --timeout 60",
+        200,
+    )?;
+    vm.guest.ok("ip link set cfvrt0 mtu 600")?;
+    let own = attribute(vm, "mtu")?;
+    ensure!(own == "591", "its MTU is {own} on a link with 600");
+    // The longest that fits, and longer ones, which IP cuts.
+    let out = vm.guest.ok(&format!(
+        "guest-tool ping {MODEM} --sizes 0,563,564,1472 --count 5"
+    ))?;
+    ensure!(out.contains(" 0% packet loss"), "{out}");
+    utilities.ok().context("a stream meanwhile")?;
+    for service in ["util", "rfm", "datagram-loop"] {
+        vm.guest.ok(&format!(
+            "guest-tool loop --service {service} --sizes 100,580 --count 3"
+        ))?;
+    }
+    vm.guest.ok(&format!(
+        "ip link set cfvrt0 mtu {} && ip link set caif0 mtu 1500",
+        mtu.trim()
+    ))?;
+    vm.traffic()?;
+    vm.guest.ok("guest-tool counters caif0 --clean")?;
+    // A stack that is loaded later finds the link, which is up.
+    vm.delete_interfaces()?;
+    vm.unload_unused(STACK)?;
+    vm.modprobe(STACK)?;
+    vm.guest.ok("guest-tool at AT").map(|_| ())
+}
+
+/// What rtnetlink is told and says of interfaces.
+fn kind(vm: &mut Vm) -> Result<()> {
+    vm.up()?;
+    vm.guest.ok("guest-tool rtnl cfvrt0")?;
+    vm.traffic()
+}
+
+/// A link moves to another namespace, whose sockets and interfaces it serves then, and comes back
+/// when that ends. An interface of a link serves another namespace than the link's.
+fn moves(vm: &mut Vm) -> Result<()> {
+    const INSIDE: &str = "nsenter -t $(cat /tmp/ns) -n";
+    const BEGIN: &str = "unshare -n sleep 1000 </dev/null >/dev/null 2>&1 & echo $! > /tmp/ns; \
+        until [ \"$(readlink /proc/$!/ns/net)\" != \"$(readlink /proc/self/ns/net)\" ]; do usleep 10000; done";
+    // What sysfs shows is of the first namespace.
+    let carrier = |name: &str| {
+        format!("until {INSIDE} ip link show {name} | grep -q LOWER_UP; do usleep 10000; done")
+    };
+    vm.up()?;
+    vm.guest.ok(BEGIN)?;
+    vm.guest.ok("ip link set cfvrt0 netns $(cat /tmp/ns)")?;
+    lost(vm)?;
+    vm.guest
+        .ok("guest-tool connect-fails --service at --errno enodev")?;
+    vm.guest.ok(&format!(
+        "{INSIDE} ip link set cfvrt0 up && {} && \
+         {INSIDE} guest-tool at --device cfvrt0 AT && \
+         {INSIDE} guest-tool loop --service util && \
+         {INSIDE} guest-tool link-add caifn --connid 7 && {INSIDE} ip link set caifn up && {}",
+        carrier("cfvrt0"),
+        carrier("caifn"),
+    ))?;
+    // The namespace ends with an interface that is up and a socket that is closed by that.
+    let looping = vm.guest.start_for(
+        &format!(
+            "{INSIDE} guest-tool loop --service util --count 100000 --timeout 60 & \
+             echo $! > /tmp/loop; wait $!"
+        ),
+        200,
+    )?;
+    vm.guest.ok(&format!(
+        "{INSIDE} guest-tool at AT AT && until [ -s /tmp/loop ]; do usleep 10000; done && \
+         kill $(cat /tmp/ns) $(cat /tmp/loop)"
+    ))?;
+    looping.wait()?;
+    vm.guest
+        .ok("guest-tool wait-netdev cfvrt0 && ip link set cfvrt0 up")?;
+    is_back(vm)?;
+
+    vm.guest.ok(BEGIN)?;
+    vm.guest.ok(&format!(
+        "ip link add link cfvrt0 name caifm type caif && ip link set caifm netns $(cat /tmp/ns) && \
+         {INSIDE} ip link set caifm up && {}",
+        carrier("caifm")
+    ))?;
+    vm.traffic()?;
+    vm.guest.ok("kill $(cat /tmp/ns)")?;
+    vm.traffic()
 }
 
 /// Interfaces and the stack are taken away under traffic.

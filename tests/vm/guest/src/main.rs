@@ -20,9 +20,11 @@ mod netdev;
 mod pattern;
 mod ping;
 mod reflect;
+mod rtnl;
 mod sockets;
 mod tcp;
 mod udp;
+mod unsafe_calls;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -40,6 +42,8 @@ enum Command {
     Agent(agent::Args),
     /// Create an IP interface over CAIF (rtnetlink kind "caif")
     LinkAdd(link::Args),
+    /// Check what rtnetlink's kind "caif" promises
+    Rtnl(rtnl::Args),
     /// Wait for a network interface to appear or to disappear
     WaitNetdev(netdev::NetdevArgs),
     /// Wait for the carrier of an interface
@@ -76,6 +80,7 @@ fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Agent(args) => agent::run(&args),
         Command::LinkAdd(args) => link::add(&args),
+        Command::Rtnl(args) => rtnl::run(&args),
         Command::WaitNetdev(args) => netdev::wait_netdev(&args),
         Command::WaitCarrier(args) => netdev::wait_carrier(&args),
         Command::At(args) => channels::at(&args),

@@ -7,6 +7,7 @@ mod calls;
 mod connecting;
 mod files;
 mod pressure;
+mod signals;
 mod transfer;
 mod wire;
 
@@ -60,6 +61,10 @@ const CHECKS: &[(&str, Check)] = &[
     ("we_stop_the_modem", transfer::we_stop_the_modem),
     ("slow_link", pressure::slow_link),
     ("many", transfer::many),
+    ("signals", signals::signals),
+    ("broken_pipe", signals::broken_pipe),
+    ("filter", transfer::filter),
+    ("nowhere", transfer::nowhere),
     ("file_packets", files::packets),
     ("file_stream", files::stream),
     ("file_limits", files::limits),
@@ -70,6 +75,7 @@ const CHECKS: &[(&str, Check)] = &[
 const WITH_OTHERS: &[(&str, Check)] = &[
     ("late_answer", connecting::late_answer),
     ("link_lost", connecting::link_lost),
+    ("deadline", connecting::deadline),
 ];
 
 pub fn run(args: &Args) -> Result<()> {

@@ -4,7 +4,7 @@
 
 use std::{
     io::{Read, Write},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, ensure};
@@ -154,6 +154,61 @@ pub fn late_answer(args: &Args) -> Result<()> {
     fails(socket.connect(&at.address()?), libc::EISCONN, "late answer")?;
     socket.set_nonblocking(false)?;
     command(&mut socket, "AT")?;
+    Ok(())
+}
+
+/// A modem that never answers, with a deadline of a second (`connect_timeout_ms`).
+pub fn deadline(_args: &Args) -> Result<()> {
+    let mut at = open(Service::At, true)?;
+    command(&mut at, "AT*STALL=20000")?;
+    for stream in [false, true] {
+        let util = channel(Service::Util, stream);
+        let waiting = util.socket()?;
+        let begin = Instant::now();
+        fails(
+            waiting.connect(&util.address()?),
+            libc::ETIMEDOUT,
+            "with waiting",
+        )?;
+        let waited = begin.elapsed();
+        ensure!(waited >= Duration::from_millis(990), "waited {waited:?}");
+        ensure!(waiting.take_error()?.is_none(), "an error that was told");
+
+        let socket = util.socket()?;
+        socket.set_nonblocking(true)?;
+        fails(
+            socket.connect(&util.address()?),
+            libc::EINPROGRESS,
+            "first call",
+        )?;
+        fails(
+            socket.connect(&util.address()?),
+            libc::EALREADY,
+            "second call",
+        )?;
+        // A packet may still be possible, bytes are not.
+        let (error, received) = if stream {
+            (libc::EPIPE, libc::EAGAIN)
+        } else {
+            (libc::EAGAIN, libc::EAGAIN)
+        };
+        fails(
+            socket.send_with_flags(b"x", libc::MSG_NOSIGNAL),
+            error,
+            "sending",
+        )?;
+        fails(receive(&socket, 9, 0), received, "receiving")?;
+        let events = events(&socket, libc::POLLOUT)?;
+        ensure!(events == OUT | IN | HUP | ERR, "events {events:#x}");
+        let error = socket.take_error()?.and_then(|error| error.raw_os_error());
+        ensure!(error == Some(libc::ETIMEDOUT), "error {error:?}");
+        // It may try again.
+        fails(
+            socket.connect(&util.address()?),
+            libc::EINPROGRESS,
+            "once more",
+        )?;
+    }
     Ok(())
 }
 

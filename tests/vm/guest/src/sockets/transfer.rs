@@ -14,6 +14,10 @@ use super::{Args, ERR, HUP, IN, OUT, SOON, channel, command, events, fails, now,
 use crate::{
     caif::{Channel, REQ_PARAM, RSP_PARAM, SOL_CAIF, Service, get_option, set_option},
     pattern::{compare, payload},
+    unsafe_calls::{
+        attach_filter, get_option_to_nowhere, map, receive_to_nowhere, send_from_nowhere,
+        set_option_from_nowhere,
+    },
 };
 
 pub fn unconnected(_args: &Args) -> Result<()> {
@@ -49,7 +53,7 @@ pub fn packets(_args: &Args) -> Result<()> {
         events(&socket, libc::POLLIN)?;
         Ok(bytes)
     };
-    for len in [1, 2, 100, 1499, 1500] {
+    for len in [0, 1, 2, 100, 1499, 1500] {
         let bytes = send(len)?;
         ensure!(receive(&socket, 2000, 0)? == bytes, "{len} bytes");
     }
@@ -96,6 +100,83 @@ pub fn packets(_args: &Args) -> Result<()> {
     for want in sent {
         ensure!(receive(&socket, 2000, 0)? == want, "one of many");
     }
+    Ok(())
+}
+
+/// Filters see payloads, drop them or cut them.
+pub fn filter(_args: &Args) -> Result<()> {
+    let step = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
+    let give = |len| step(0x06, 0, 0, len);
+    for stream in [false, true] {
+        let socket = open(Service::Util, stream)?;
+        // Those that begin with a k.
+        let mut keep = [
+            step(0x30, 0, 0, 0),
+            step(0x15, 0, 1, b'k'.into()),
+            give(0xffff),
+            give(0),
+        ];
+        attach_filter(&socket, &mut keep)?;
+        socket.send(b"drop me")?;
+        socket.send(b"keep me")?;
+        ensure!(receive(&socket, 99, 0)? == b"keep me", "another payload");
+        attach_filter(&socket, &mut [give(5)])?;
+        socket.send(b"0123456789")?;
+        ensure!(receive(&socket, 99, 0)? == b"01234", "not cut");
+    }
+    // Of a packet that came in segments, too.
+    let socket = open(Service::Rfm, false)?;
+    let mut packet = payload(1, 9000);
+    packet[4..6].copy_from_slice(&8994_u16.to_le_bytes());
+    attach_filter(&socket, &mut [give(5000)])?;
+    socket.send(&packet)?;
+    ensure!(receive(&socket, 9999, 0)? == packet[..5000], "not cut");
+    Ok(())
+}
+
+/// Memory that is not there changes nothing.
+pub fn nowhere(_args: &Args) -> Result<()> {
+    for (service, stream) in [
+        (Service::Util, false),
+        (Service::Util, true),
+        (Service::Rfm, false),
+    ] {
+        let socket = open(service, stream)?;
+        fails(send_from_nowhere(&socket), libc::EFAULT, "sending")?;
+        socket.send(b"hello.")?;
+        events(&socket, libc::POLLIN)?;
+        fails(receive_to_nowhere(&socket), libc::EFAULT, "receiving")?;
+        socket.send(b"again.")?;
+        let got = receive(&socket, 6, 0)?;
+        // A packet is lost by that, bytes are not.
+        let want = if stream { b"hello." } else { b"again." };
+        ensure!(got == want, "{got:?}");
+        fails(map(&socket), libc::ENODEV, "mmap")?;
+        for (name, error) in [(REQ_PARAM, libc::ENOPROTOOPT), (127, libc::ENOPROTOOPT)] {
+            fails(
+                set_option_from_nowhere(&socket, SOL_CAIF, name),
+                error,
+                "an option of a connected socket",
+            )?;
+        }
+    }
+    let util = channel(Service::Util, false).socket()?;
+    for name in [REQ_PARAM, 127] {
+        fails(
+            set_option_from_nowhere(&util, SOL_CAIF, name),
+            libc::EINVAL,
+            "an option",
+        )?;
+    }
+    let mut parameters = channel(Service::Util, false);
+    parameters.name = "parameters".to_owned();
+    set_option(&util, SOL_CAIF, REQ_PARAM, b"0123456789")?;
+    util.connect(&parameters.address()?)?;
+    fails(
+        get_option_to_nowhere(&util, SOL_CAIF, RSP_PARAM),
+        libc::EFAULT,
+        "what the service answered",
+    )?;
     Ok(())
 }
 

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Calls that no crate has a safe form of.
+
+#![expect(unsafe_code, reason = "see there")]
+
+use std::{
+    io,
+    os::{fd::AsRawFd, unix::thread::JoinHandleExt},
+    ptr::{null, null_mut},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering::SeqCst},
+    },
+    thread::JoinHandle,
+};
+
+use socket2::Socket;
+
+/// The signal that interrupts calls.
+const INTERRUPT: libc::c_int = libc::SIGUSR1;
+
+extern "C" fn nothing(_signal: libc::c_int) {}
+
+static BROKEN_PIPES: AtomicU32 = AtomicU32::new(0);
+
+extern "C" fn count(_signal: libc::c_int) {
+    BROKEN_PIPES.fetch_add(1, SeqCst);
+}
+
+fn handle(signal: libc::c_int, handler: extern "C" fn(libc::c_int), flags: i32) -> io::Result<()> {
+    // SAFETY: Plain integers and a handler that does nothing else than an atomic operation.
+    let result = unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = handler as *const () as usize;
+        action.sa_flags = flags;
+        libc::sigaction(signal, &action, null_mut())
+    };
+    checked(result)
+}
+
+/// Handles the signal of [`Thread::interrupt`], after which calls are begun again or not.
+pub fn handle_interrupts(restart: bool) -> io::Result<()> {
+    let flags = if restart { libc::SA_RESTART } else { 0 };
+    handle(INTERRUPT, nothing, flags)
+}
+
+/// A thread that is to be interrupted.
+pub struct Thread<T>(JoinHandle<T>);
+
+impl<T: Send + 'static> Thread<T> {
+    pub fn start(call: impl FnOnce() -> T + Send + 'static) -> Self {
+        Self(std::thread::spawn(call))
+    }
+
+    pub fn is_finished(&self) -> bool {
+        self.0.is_finished()
+    }
+
+    pub fn interrupt(&self) -> io::Result<()> {
+        // SAFETY: The thread is not joined yet.
+        match unsafe { libc::pthread_kill(self.0.as_pthread_t(), INTERRUPT) } {
+            // It is just over.
+            0 | libc::ESRCH => Ok(()),
+            error => Err(io::Error::from_raw_os_error(error)),
+        }
+    }
+
+    pub fn join(self) -> T {
+        self.0.join().expect("the thread")
+    }
+}
+
+/// Runs a function. Returns how often the process got `SIGPIPE` meanwhile.
+pub fn broken_pipes<T>(f: impl FnOnce() -> T) -> io::Result<(T, u32)> {
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    handle(libc::SIGPIPE, count, 0)?;
+    BROKEN_PIPES.store(0, SeqCst);
+    let result = f();
+    let signals = BROKEN_PIPES.load(SeqCst);
+    // As Rust's programs have it.
+    // SAFETY: There are no requirements.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+    Ok((result, signals))
+}
+
+/// Attaches a filter of classic BPF (`SO_ATTACH_FILTER`).
+pub fn attach_filter(socket: &Socket, filter: &mut [libc::sock_filter]) -> io::Result<()> {
+    let program = libc::sock_fprog {
+        len: filter.len() as libc::c_ushort,
+        filter: filter.as_mut_ptr(),
+    };
+    // SAFETY: The program is as long as it says.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_ATTACH_FILTER,
+            (&raw const program).cast(),
+            size_of_val(&program) as libc::socklen_t,
+        )
+    };
+    checked(result)
+}
+
+/// An address that nothing is at.
+const NOWHERE: usize = 1;
+
+/// Sends bytes that cannot be read.
+pub fn send_from_nowhere(socket: &Socket) -> io::Result<()> {
+    // SAFETY: The kernel finds out.
+    let sent = unsafe { libc::send(socket.as_raw_fd(), NOWHERE as *const _, 10, 0) };
+    checked(sent as libc::c_int)
+}
+
+/// Receives to where nothing can be written.
+pub fn receive_to_nowhere(socket: &Socket) -> io::Result<()> {
+    // SAFETY: The kernel finds out.
+    let got = unsafe { libc::recv(socket.as_raw_fd(), NOWHERE as *mut _, 10, 0) };
+    checked(got as libc::c_int)
+}
+
+/// Sets an option to a value that cannot be read.
+pub fn set_option_from_nowhere(
+    socket: &Socket,
+    level: libc::c_int,
+    name: libc::c_int,
+) -> io::Result<()> {
+    // SAFETY: The kernel finds out.
+    checked(unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, NOWHERE as *const _, 10) })
+}
+
+/// Gets an option to where nothing can be written.
+pub fn get_option_to_nowhere(
+    socket: &Socket,
+    level: libc::c_int,
+    name: libc::c_int,
+) -> io::Result<()> {
+    let mut len: libc::socklen_t = 10;
+    // SAFETY: The kernel finds out.
+    checked(unsafe {
+        libc::getsockopt(socket.as_raw_fd(), level, name, NOWHERE as *mut _, &mut len)
+    })
+}
+
+/// `struct ethtool_drvinfo`.
+#[repr(C)]
+struct DriverInfo {
+    command: u32,
+    driver: [u8; 32],
+    rest: [u8; 160],
+}
+
+/// `struct ifreq` with a pointer.
+#[repr(C)]
+struct Request {
+    name: [u8; libc::IFNAMSIZ],
+    data: *mut DriverInfo,
+    rest: [u8; 16],
+}
+
+/// The driver of an interface, as `ethtool -i` says it.
+pub fn driver_of(interface: &str) -> io::Result<String> {
+    const SIOCETHTOOL: libc::Ioctl = 0x8946;
+    const GET_DRIVER_INFO: u32 = 3;
+    let socket = Socket::new(socket2::Domain::UNIX, socket2::Type::DGRAM, None)?;
+    let mut info = DriverInfo {
+        command: GET_DRIVER_INFO,
+        driver: [0; 32],
+        rest: [0; 160],
+    };
+    let mut request = Request {
+        name: [0; libc::IFNAMSIZ],
+        data: &mut info,
+        rest: [0; 16],
+    };
+    let bytes = interface.bytes().take(libc::IFNAMSIZ - 1);
+    request
+        .name
+        .iter_mut()
+        .zip(bytes)
+        .for_each(|(to, from)| *to = from);
+    // SAFETY: The request is one of an interface, with a place as long as the answer.
+    checked(unsafe { libc::ioctl(socket.as_raw_fd(), SIOCETHTOOL, &mut request) })?;
+    let driver = info.driver.split(|byte| *byte == 0).next();
+    Ok(String::from_utf8_lossy(driver.unwrap_or_default()).into_owned())
+}
+
+/// Maps a socket.
+pub fn map(socket: &Socket) -> io::Result<()> {
+    // SAFETY: The kernel chooses a place where nothing is.
+    let place = unsafe {
+        libc::mmap(
+            null::<libc::c_void>().cast_mut(),
+            4096,
+            libc::PROT_READ,
+            libc::MAP_SHARED,
+            socket.as_raw_fd(),
+            0,
+        )
+    };
+    if place == libc::MAP_FAILED {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+fn checked(result: libc::c_int) -> io::Result<()> {
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
