@@ -157,7 +157,7 @@ fn each_failure_has_its_error() {
         (Failure::LinkDown.into(), Errno::Refused),
         (Stopped::Off.into(), Errno::Again),
         (Stopped::Closed.into(), Errno::Pipe),
-        (SplitError::TooShort.into(), Errno::Invalid),
+        (SplitError::TooShort.into(), Errno::Malformed),
         (SplitError::TooLong.into(), Errno::MessageSize),
         (SplitError::Mtu.into(), Errno::MessageSize),
     ];

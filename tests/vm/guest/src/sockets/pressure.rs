@@ -66,11 +66,7 @@ pub fn slow_link(_args: &Args) -> Result<()> {
     let short = [0; 20];
     let mut long = [0; 9000];
     long[4..6].copy_from_slice(&8994_u16.to_le_bytes());
-    for (socket, payload) in [
-        (&packets, &short[..]),
-        (&stream, &short[..]),
-        (&files, &long[..]),
-    ] {
+    for (socket, payload) in [(&stream, &short[..]), (&files, &long[..])] {
         command(&mut at, "AT*STALL=5000")?;
         fill(socket, payload)?;
         // All channels of the link feel it, whoever filled it.

@@ -70,7 +70,6 @@ pub fn signals(_args: &Args) -> Result<()> {
         let sender = socket.try_clone()?;
         let result = interrupted(move || sender.send(b"y"))?;
         fails(result, libc::EINTR, "sending")?;
-        events(&socket, libc::POLLOUT)?;
 
         // The request goes on without the call.
         command(&mut at, "AT*STALL=2000")?;
