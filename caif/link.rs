@@ -250,8 +250,8 @@ impl Link {
         Ok(request)
     }
 
-    /// Sees to it that requests end at their deadlines, and that the modem is told what it could not
-    /// be told.
+    /// Sees to it that requests end at their deadlines, and that the modem is told what it could
+    /// not be told.
     fn reschedule(&self, inner: &Inner) {
         let ends = inner.control.next_deadline().map(|at| {
             let ms = at.saturating_sub(self.now());

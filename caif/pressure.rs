@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Links whose devices do not keep up: a modem returns slots later than they are needed. Then no
-//! channel of the link sends, so that packets wait where somebody accounts for them, and none is lost
-//! behind the stack.
+//! channel of the link sends, so that packets wait where somebody accounts for them, and none is
+//! lost behind the stack.
 //!
 //! Nobody says when a device goes on. So long as channels are stopped, it is looked at.
 
@@ -113,8 +113,8 @@ impl Link {
         }
     }
 
-    /// Tells a channel that was added to the table. Whoever tells all of them either finds it, or is
-    /// done before.
+    /// Tells a channel that was added to the table. Whoever tells all of them either finds it, or
+    /// is done before.
     pub(crate) fn tell_pressure(&self, channel: &Channel) {
         let pressure = self.pressure().lock();
         if pressure.is_congested {

@@ -46,9 +46,9 @@ fn may_transmit(check: Result<(), Stopped>) -> Result {
 impl Channel {
     /// Sends a payload. With interrupts enabled.
     ///
-    /// `EMSGSIZE` if it is longer than [`maxframe`](Self::maxframe), `EPIPE` if the channel is closed,
-    /// `ENOTCONN` if the device is gone, `EAGAIN` if the modem or the link does not want payloads,
-    /// `ENOBUFS` if the link dropped it.
+    /// `EMSGSIZE` if it is longer than [`maxframe`](Self::maxframe), `EPIPE` if the channel is
+    /// closed, `ENOTCONN` if the device is gone, `EAGAIN` if the modem or the link does not want
+    /// payloads, `ENOBUFS` if the link dropped it.
     pub(crate) fn transmit(&self, skb: SkBuff) -> Result {
         may_transmit(self.check())?;
         self.put(skb)

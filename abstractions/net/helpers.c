@@ -96,7 +96,7 @@ void net_helper_netif_wake_queue(struct net_device *dev)
 int net_helper_backlog(const struct net_device *dev)
 {
 	const struct netdev_queue *queue;
-	const struct Qdisc *qdisc;
+	const typeof(*queue->qdisc) *qdisc;
 	int most = -1;
 
 	for (unsigned int i = 0; i < READ_ONCE(dev->real_num_tx_queues); i++) {
@@ -108,7 +108,7 @@ int net_helper_backlog(const struct net_device *dev)
 				most = INT_MAX;
 		} else if (netif_xmit_stopped(queue) || !qdisc_is_empty(qdisc)) {
 			/* One that another CPU empties fills up, too, if that does not get on. */
-			most = max(most, (int)qdisc_qlen_sum(qdisc));
+			most = max_t(int, most, qdisc_qlen_sum(qdisc));
 		}
 		rcu_read_unlock();
 	}

@@ -60,8 +60,8 @@ pub(super) fn room_around(channel: &Channel) -> Result<(u16, u16)> {
 }
 
 /// Sends a part of a message as one payload, or, on an RFM channel, all of it as one packet.
-/// `Ok(false)` if the modem does not want any just now, or the send buffer is full: then nothing was
-/// taken from the message.
+/// `Ok(false)` if the modem does not want any just now, or the send buffer is full: then nothing
+/// was taken from the message.
 fn send_payload(
     guard: &mut Guard<'_, CaifSocket>,
     channel: &Channel,

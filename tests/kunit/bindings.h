@@ -9,5 +9,5 @@
 #include <linux/remoteproc.h>
 
 #include "helpers.h"
-#include "links.h"
+#include "fake_links.h"
 #include "sockets.h"

@@ -3,8 +3,8 @@
 //! KUnit suites for the whole driver.
 //!
 //! They see the driver from outside only: from the modem, which a remote processor made here plays,
-//! and from the network stack; and the protocol stack from sockets and from links made here. Both must
-//! be loaded first.
+//! and from the network stack; and the protocol stack from sockets and from links made here. Both
+//! must be loaded first.
 //!
 //! Files that are mounted from elsewhere are public: no crate uses all that is in them.
 

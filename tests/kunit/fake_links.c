@@ -11,7 +11,7 @@
 #include <linux/sched.h>
 #include <net/sock.h>
 
-#include "links.h"
+#include "fake_links.h"
 
 /* Length, link id, and check sequence of a frame. */
 #define FRONT 3
@@ -181,7 +181,7 @@ bool caif_kunit_link_wait(struct net_device *dev, unsigned int what, int count, 
 	while (caif_kunit_link_count(dev, what) < count) {
 		if (time_after(jiffies, end))
 			return false;
-		msleep(1);
+		fsleep(1000);
 	}
 	return caif_kunit_link_count(dev, what) == count;
 }
