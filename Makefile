@@ -17,7 +17,7 @@ PARTS := scripts compilers firmware host modem fuzz interop kunit misuse vm host
 setup: ## install what the machine lacks; the other targets do so by themselves
 	@scripts/toolchain --quiet
 
-demo: setup ## build everything, boot, ping the modem through the driver
+demo: setup ## build everything, boot, ping the modem, crash it and see it come back
 	@scripts/demo
 
 modules: setup ## build the modules; KDIR=... against your own kernel
@@ -75,7 +75,7 @@ bench: setup ## instructions per frame, beside those of the original C driver
 bench-profile: setup ## where the instructions of an interrupt go, by what they belong to
 	@bench/profile
 
-bench-end-to-end: setup ## ping, UDP and TCP through the modem process, beside the C driver and virtio-net
+bench-end-to-end: setup ## ping, UDP and TCP through the modem process, beside driver and stack in C, and virtio-net
 	@bench/end-to-end
 
 bench-host: setup ## time per chain of the ring alone, beside virtio-queue and vringh.c

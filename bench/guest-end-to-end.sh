@@ -1,11 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Measures the modem's services over CAIF with this driver and with the original one, and the same
-# services over virtio-net, in turn. Runs in the test machine.
+# Measures the modem's services over CAIF with driver and stack of this project and with the
+# originals in C, and the same services over virtio-net, in turn. Runs in the test machine.
 set -eu
 drivers=/sys/bus/virtio/drivers
-# bind DRIVER: binds it to the modem's device, and waits until traffic passes.
+# bind DRIVER: loads the stack in its language, binds it to the modem's device, and waits until
+# traffic can pass.
 bind() {
+	case $1 in
+	caif_virtio) modprobe caif ;;
+	*) insmod /c-stack/caif.ko && insmod /c-stack/chnl_net.ko ;;
+	esac
 	echo "$device" >"$drivers/$1/bind"
 	link=$(guest-tool wait-netdev 'cfvrt*')
 	ip link set "$link" up
@@ -13,11 +18,14 @@ bind() {
 	guest-tool link-add caif0 --connid 1
 	ip link set caif0 up
 	ip addr add 10.9.1.2 peer 10.9.1.1 dev caif0
+	guest-tool wait-carrier caif0
 }
 unbind() {
 	guest-tool counters "$link" caif0 --clean >&2
 	ip link del caif0
 	echo "$device" >"$drivers/$1/unbind"
+	[ "$1" = caif_virtio ] || rmmod chnl_net
+	rmmod caif
 }
 # measure LINK ADDRESS
 measure() {
@@ -28,7 +36,6 @@ measure() {
 # of the variance.
 echo 2 >/proc/irq/default_smp_affinity
 modprobe ivshmem_rproc
-modprobe chnl_net
 modprobe caif_virtio
 guest-tool wait-netdev 'cfvrt*'
 modprobe caif_bench_link

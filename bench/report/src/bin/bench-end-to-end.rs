@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Makes a table of the speed of the modem's services over CAIF, with either driver, and
-//! virtio-net.
+//! Makes a table of the speed of the modem's services over CAIF, with driver and stack in Rust and
+//! in C, and over virtio-net.
 
 use std::{fs, path::PathBuf};
 
@@ -10,8 +10,8 @@ use clap::Parser;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Makes a table of the speed of the modem's services over CAIF, with either driver, and
-/// virtio-net.
+/// Makes a table of the speed of the modem's services over CAIF, with driver and stack in Rust and
+/// in C, and over virtio-net.
 #[derive(Parser)]
 #[command(version)]
 struct Args {
@@ -110,7 +110,7 @@ fn main() -> Result<()> {
     }
     lines.extend([
         String::new(),
-        "A ratio above 1 is for the driver in Rust.".to_owned(),
+        "A ratio above 1 is for driver and stack in Rust.".to_owned(),
         String::new(),
     ]);
     let table = lines.join("\n");
