@@ -84,11 +84,11 @@ fn one(round: u64) -> bool {
         service: SERVICES[(round % kinds) as usize],
         connid: 1 + (round % 3) as u32,
         name: "loop".to_owned(),
-        stream: round / kinds % 2 == 0,
+        stream: (round / kinds).is_multiple_of(2),
         device: None,
     };
     // Sometimes it is closed while the modem was asked.
-    if round % 7 == 0 {
+    if round.is_multiple_of(7) {
         if let Ok(socket) = channel.socket()
             && socket.set_nonblocking(true).is_ok()
             && let Ok(address) = channel.address()
@@ -105,7 +105,7 @@ fn one(round: u64) -> bool {
         // The link may be gone: no error matters.
         let _ = socket.send_with_flags(&[0x41; 1400][..len], libc::MSG_NOSIGNAL);
     }
-    if round % 2 == 0 && socket.set_read_timeout(Some(ANSWER)).is_ok() {
+    if round.is_multiple_of(2) && socket.set_read_timeout(Some(ANSWER)).is_ok() {
         let _ = socket.read(&mut [0; 2000]);
         let _ = socket.recv_with_flags(&mut [MaybeUninit::zeroed(); 10], libc::MSG_PEEK);
     }
