@@ -56,7 +56,7 @@ $(PARTS:%=test-%): test-%: setup
 test-kernels: setup ## KUnit and the demo on kernels of other compilers, pages, scheduling and machines
 	@tests/kernels/run
 
-test-intree: setup ## the driver as part of the kernel, with its own KUnit tool; with ARCH=arm64 that tool on a machine of arm64
+test-intree: setup ## driver and stack as part of the kernel, with its own KUnit tool; with ARCH=arm64 that tool on a machine of arm64
 	@tests/intree/run --full
 
 soak: setup ## a thousand crashes, rebinds and so on, with the modem process
