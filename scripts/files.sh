@@ -21,8 +21,8 @@ module_files() {
 	done < <(awk -v name="${2:-[a-z-]+}" '{ line = line $0 } /\\$/ { sub(/\\$/, "", line); next }
 		line ~ "^" name "-y [+:]?= " { sub(/^[^=]*=/, "", line); print line } { line = "" }' "$TOP/Kbuild")
 }
-# The crate root of each module.
-crate_roots() { module_files .rs; }
+# The crate root of each module. Of a file in C and one in Rust, Kbuild takes that in C.
+crate_roots() { module_files .rs | grep -vxF -f <(module_files .c | sed 's/\.c$/.rs/'); }
 
 # crate_files ROOT: the files of a crate of the kernel, by its declarations of modules.
 crate_files() (
