@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Measures one driver after the other, with the same modem, and this driver's cost with more
-# descriptors, modems and channels. Runs in the test machine.
+# Measures one driver after the other, with the same modem, then one stack after the other, and this
+# driver's cost with more descriptors, modems and channels. Runs in the test machine.
 set -eu
 bench=/sys/kernel/debug/caif_bench
 modprobe vringh
@@ -15,6 +15,31 @@ for event_idx in 0 1; do
 	done
 	rmmod caif_bench
 done
+
+# Both stacks claim the same family and kind of interface: one at a time.
+modprobe caif_bench
+for stack in c/caif_virtio_c c/caif_virtio rust/caif_virtio; do
+	driver=${stack#*/} stack=${stack%/*}
+	modprobe "$driver"
+	cat $bench/answer
+	guest-tool wait-carrier "$(guest-tool wait-netdev 'cfvrt*')"
+	case $stack in
+	c) modprobe chnl_net ;;
+	rust) insmod /caif.ko ;;
+	esac
+	echo "{\"stack\":\"$stack\",\"over\":\"$driver\"}"
+	guest-tool link-add caif0 --connid 1
+	ip link set caif0 up
+	cat $bench/stack
+	for i in $(seq 63); do
+		guest-tool link-add "caif$i" --connid "$((i + 1))"
+		ip link set "caif$i" up
+	done
+	cat $bench/channels
+	if [ "$stack" = c ]; then rmmod chnl_net; fi
+	rmmod caif "$driver"
+done
+rmmod caif_bench
 
 # Prints the free memory in KiB.
 free_memory() {

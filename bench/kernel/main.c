@@ -100,6 +100,66 @@ static int reset_show(struct seq_file *out, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(reset);
 
+/* Runs a measurement of the stack with its first interface, while the modem answers nothing. */
+static int with_stack(struct seq_file *out,
+		      int (*measure)(struct seq_file *out, struct bench_modem *modem,
+				     struct net_device *dev))
+{
+	struct net_device *dev = dev_get_by_name(&init_net, "caif0");
+	int err;
+
+	if (!dev)
+		return -ENODEV;
+	bench_control_answer(all[0], false);
+	err = measure(out, all[0], dev);
+	bench_control_answer(all[0], true);
+	dev_put(dev);
+	return err;
+}
+
+/* Resets the modem's state after its driver was bound, and lets it answer the stack. */
+static int answer_show(struct seq_file *out, void *unused)
+{
+	int err = with_driver(out, reset);
+
+	if (!err)
+		bench_control_answer(all[0], true);
+	return err;
+}
+DEFINE_SHOW_ATTRIBUTE(answer);
+
+static int stack_rx_tx(struct seq_file *out, struct bench_modem *modem, struct net_device *dev)
+{
+	int err = bench_stack_rx(out, modem, dev);
+
+	return err ?: bench_stack_tx(out, modem, dev);
+}
+
+static int stack_show(struct seq_file *out, void *unused)
+{
+	return with_stack(out, stack_rx_tx);
+}
+
+static int stack_open(struct inode *inode, struct file *file)
+{
+	/* As for run. */
+	return single_open_size(file, stack_show, NULL, 1 << 16);
+}
+
+static const struct file_operations stack_fops = {
+	.owner = THIS_MODULE,
+	.open = stack_open,
+	.read = seq_read,
+	.llseek = seq_lseek,
+	.release = single_release,
+};
+
+static int channels_show(struct seq_file *out, void *unused)
+{
+	return with_stack(out, bench_stack_channels);
+}
+DEFINE_SHOW_ATTRIBUTE(channels);
+
 static void free_modems(void)
 {
 	for (int i = BENCH_MODEMS - 1; i >= 0; i--)
@@ -153,6 +213,9 @@ static int __init bench_init(void)
 	debugfs_create_file("run", 0400, dir, NULL, &run_fops);
 	debugfs_create_file("growth", 0400, dir, NULL, &growth_fops);
 	debugfs_create_file("reset", 0400, dir, NULL, &reset_fops);
+	debugfs_create_file("answer", 0400, dir, NULL, &answer_fops);
+	debugfs_create_file("stack", 0400, dir, NULL, &stack_fops);
+	debugfs_create_file("channels", 0400, dir, NULL, &channels_fops);
 	debugfs_create_file("one", 0400, dir, NULL, &one_fops);
 	return 0;
 }

@@ -55,6 +55,8 @@ void bench_print(struct seq_file *out, const char *row, unsigned int payload,
 	print(out, "max", result->max);
 	print(out, "kicks", result->kicks);
 	print(out, "interrupts", result->interrupts);
+	if (result->deliveries)
+		print(out, "deliveries", result->deliveries);
 	seq_puts(out, "}\n");
 }
 

@@ -12,6 +12,8 @@ struct bench_result {
 	u64 median, min, max;
 	/* Per frame, in thousandths. */
 	u64 kicks, interrupts;
+	/* Packets that the IP layer gets for each that is sent to it, in thousandths. */
+	u64 deliveries;
 };
 
 #define BENCH_SAMPLES 101
@@ -59,6 +61,30 @@ int bench_send(struct bench_sender *sender, unsigned int size, unsigned int payl
 /* Measures RX and TX of all @count modems in turn. */
 int bench_growth(struct seq_file *out, struct bench_modem *modems[], struct net_device *devs[],
 		 unsigned int count);
+/* Measures the stack, from the interrupt to IP and from the interface to the slot. */
+int bench_stack_rx(struct seq_file *out, struct bench_modem *modem, struct net_device *dev);
+int bench_stack_tx(struct seq_file *out, struct bench_modem *modem, struct net_device *dev);
+/* Measures RX by as many channels as there are, in turn. */
+int bench_stack_channels(struct seq_file *out, struct bench_modem *modem, struct net_device *dev);
+
+/* A flow of IPv4 packets, of TCP segments if it has a sequence number and of UDP otherwise. */
+struct bench_flow {
+	bool tcp;
+	u32 seq;
+	u16 id;
+};
+
+#define BENCH_TCP_HEADERS (20 + 32)
+
+/* Writes the next packet of a flow, of @len bytes. */
+void bench_packet(void *to, unsigned int len, struct bench_flow *flow);
+/*
+ * Makes a packet of a flow to be sent by an interface: linear, or with the payload in a page and the
+ * checksum still to be made, as TCP does; of several segments for a @len of more than @mss.
+ */
+struct sk_buff *bench_linear(struct net_device *dev, unsigned int len, struct bench_flow *flow);
+struct sk_buff *bench_paged(struct net_device *dev, unsigned int payload, unsigned int mss,
+			    struct bench_flow *flow);
 int bench_floor(struct seq_file *out, struct net_device *dev);
 
 #endif

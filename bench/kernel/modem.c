@@ -84,10 +84,12 @@ static void kick(struct rproc *rproc, int id)
 {
 	struct bench_modem *modem = *(struct bench_modem **)rproc->priv;
 
-	if (id == 0)
+	if (id == 0) {
 		modem->rx.kicks++;
-	else
+	} else {
 		modem->tx.kicks++;
+		bench_control_kick(modem);
+	}
 }
 
 static const struct rproc_ops ops = {
@@ -168,6 +170,7 @@ struct bench_modem *bench_modem_new(unsigned int index, unsigned int num, bool e
 		return ERR_PTR(err);
 	snprintf(name, sizeof(name), "caif-bench%u", index);
 	modem->channels = 1;
+	bench_control_init(modem);
 	modem->num = num;
 	modem->event_idx = event_idx;
 	modem->heap = TABLE_LEN + 2 * vring_room(num);
@@ -201,6 +204,7 @@ free:
 
 void bench_modem_free(struct bench_modem *modem)
 {
+	bench_control_answer(modem, false);
 	put_device(&modem->vdev->dev);
 	rproc_detach(modem->rproc);
 	rproc_del(modem->rproc);
@@ -220,6 +224,7 @@ void bench_modem_reset(struct bench_modem *modem)
 	vring_init(&modem->tx.vring, modem->num, second, ALIGN_VRING);
 	modem->interrupts = 0;
 	modem->desc = 0;
+	modem->link_id = 0;
 }
 
 struct net_device *bench_modem_netdev(struct bench_modem *modem)
@@ -234,6 +239,21 @@ struct net_device *bench_modem_netdev(struct bench_modem *modem)
 	return NULL;
 }
 
+/* Returns the number of the next descriptor, which has a buffer of its own, and that buffer. */
+static u16 next_buffer(struct bench_modem *modem, unsigned int len, void **frame)
+{
+	u16 index = modem->desc++ & (modem->num - 1);
+	struct vring_desc *desc = &modem->rx.vring.desc[index];
+	size_t at = modem->heap + index % min(modem->num, BENCH_BUFFERS) * BENCH_STRIDE;
+
+	desc->addr = virt_to_phys(modem->memory + at);
+	desc->len = len + 2 * BENCH_ROOM;
+	desc->flags = 0;
+	desc->next = 0;
+	*frame = modem->memory + at + BENCH_ROOM;
+	return index;
+}
+
 void bench_modem_fill(struct bench_modem *modem, unsigned int frames, unsigned int chain,
 		      unsigned int payload)
 {
@@ -241,19 +261,29 @@ void bench_modem_fill(struct bench_modem *modem, unsigned int frames, unsigned i
 	u16 mask = modem->num - 1;
 
 	for (unsigned int i = 0; i < frames; i++) {
-		u16 index = modem->desc++ & mask;
-		struct vring_desc *desc = &vring->desc[index];
-		size_t at = modem->heap + i % min(modem->num, BENCH_BUFFERS) * BENCH_STRIDE;
-		bool last = i % chain == chain - 1;
+		void *frame;
+		u16 index = next_buffer(modem, payload, &frame);
 
-		*(u8 *)(modem->memory + at + BENCH_ROOM) = index % modem->channels;
-		desc->addr = virt_to_phys(modem->memory + at);
-		desc->len = payload + 2 * BENCH_ROOM;
-		desc->flags = last ? 0 : VRING_DESC_F_NEXT;
-		desc->next = last ? 0 : modem->desc & mask;
+		*(u8 *)frame = index % modem->channels;
+		if (i % chain != chain - 1) {
+			vring->desc[index].flags = VRING_DESC_F_NEXT;
+			vring->desc[index].next = modem->desc & mask;
+		}
 		if (i % chain == 0)
 			vring->avail->ring[modem->rx.next++ & mask] = index;
 	}
+	smp_store_release(&vring->avail->idx, modem->rx.next);
+}
+
+void bench_modem_put(struct bench_modem *modem, unsigned int len,
+		     void (*write)(void *frame, unsigned int len, void *data), void *data)
+{
+	struct vring *vring = &modem->rx.vring;
+	void *frame;
+	u16 index = next_buffer(modem, len, &frame);
+
+	write(frame, len, data);
+	vring->avail->ring[modem->rx.next++ & (modem->num - 1)] = index;
 	smp_store_release(&vring->avail->idx, modem->rx.next);
 }
 

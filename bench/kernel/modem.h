@@ -6,6 +6,7 @@
 #include <linux/netdevice.h>
 #include <linux/remoteproc.h>
 #include <linux/virtio_ring.h>
+#include <linux/workqueue.h>
 
 #include "vringh_transport.h"
 
@@ -40,6 +41,10 @@ struct bench_modem {
 	u16 desc;
 	/* Number of channels that frames are for in turn. */
 	u8 channels;
+	/* Answers requests for channels while that is wanted; the last link id it assigned. */
+	struct work_struct answer;
+	bool answers;
+	u8 link_id;
 };
 
 struct bench_modem *bench_modem_new(unsigned int index, unsigned int num, bool event_idx);
@@ -52,6 +57,9 @@ struct net_device *bench_modem_netdev(struct bench_modem *modem);
 /* RX: makes frames available in chains of @chain, interrupts, and checks what was returned. */
 void bench_modem_fill(struct bench_modem *modem, unsigned int frames, unsigned int chain,
 		      unsigned int payload);
+/* RX: makes one frame available in the next buffer, which @write fills. */
+void bench_modem_put(struct bench_modem *modem, unsigned int len,
+		     void (*write)(void *frame, unsigned int len, void *data), void *data);
 void bench_modem_interrupt_rx(struct bench_modem *modem);
 bool bench_modem_rx_done(struct bench_modem *modem);
 
@@ -60,5 +68,14 @@ unsigned int bench_modem_return(struct bench_modem *modem);
 /* Returns whether the driver wants an interrupt for the returned buffers. */
 bool bench_modem_wants_tx(struct bench_modem *modem, unsigned int returned);
 void bench_modem_interrupt_tx(struct bench_modem *modem);
+
+/*
+ * Lets the modem answer requests for channels, each with the next link id from 1 on, or no more. It
+ * returns all buffers to the driver then.
+ */
+void bench_control_init(struct bench_modem *modem);
+void bench_control_answer(struct bench_modem *modem, bool answers);
+/* The driver sent something. Any context. */
+void bench_control_kick(struct bench_modem *modem);
 
 #endif

@@ -5,6 +5,7 @@
 mod growth;
 mod plot;
 mod rows;
+mod stack;
 mod targets;
 
 use std::{fs, path::PathBuf, process::ExitCode};
@@ -36,6 +37,7 @@ fn main() -> Result<ExitCode> {
     let measured = rows::read(&log)?;
     let mut targets = targets::all(&measured);
     targets.extend(growth::targets(&measured.growth));
+    targets.extend(measured.stack.targets());
     fs::create_dir_all(&args.out)?;
     let table = table(&measured, &targets, &args.commit);
     print!("{table}");
@@ -102,6 +104,8 @@ fn table(measured: &Measured, targets: &[Target], commit: &str) -> String {
         ));
     }
     lines.push(String::new());
+    lines.extend(measured.stack.table());
+    lines.push(String::new());
     lines.extend(growth::table(&measured.growth));
     lines.extend([
         String::new(),
@@ -138,6 +142,7 @@ fn json(measured: &Measured, commit: &str) -> serde_json::Value {
         "commit": commit,
         "unit": "instructions per frame",
         "rows": rows,
+        "stack": measured.stack.json(),
         "growth": measured.growth,
         "memory_per_modem": memory,
     })

@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::growth::{Grown, Row};
+use crate::{
+    growth::{Grown, Row},
+    stack::{Column, Stacks},
+};
 
 /// The key of a row, the same for both drivers.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,11 +31,18 @@ pub struct Cost {
     pub max: f64,
     pub kicks: f64,
     pub interrupts: f64,
+    /// Packets that the IP layer gets; 0 if that was not counted.
+    #[serde(default)]
+    pub deliveries: f64,
 }
 
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Line {
+    Stack {
+        stack: String,
+        over: String,
+    },
     Driver {
         driver: String,
         event_idx: u8,
@@ -58,6 +68,14 @@ pub struct Measured {
     pub rust: Rows,
     pub c: Rows,
     pub growth: Vec<Grown>,
+    pub stack: Stacks,
+}
+
+/// What the rows that follow a line belong to.
+enum Current {
+    Driver { rust: bool, event_idx: u8 },
+    Stack(Column),
+    Growth,
 }
 
 /// Parses the machine's output. Incomplete output is an error.
@@ -66,6 +84,7 @@ pub fn read(text: &str) -> Result<Measured> {
         rust: Rows::new(),
         c: Rows::new(),
         growth: Vec::new(),
+        stack: Stacks::default(),
     };
     let mut current = None;
     let mut complete = false;
@@ -73,9 +92,16 @@ pub fn read(text: &str) -> Result<Measured> {
         let parsed = serde_json::from_str(line).with_context(|| line.to_owned())?;
         match parsed {
             Line::Driver { driver, event_idx } => {
-                current = Some((driver == "caif_virtio", event_idx));
+                let rust = driver == "caif_virtio";
+                current = Some(Current::Driver { rust, event_idx });
             }
-            Line::Grown(grown) => measured.growth.push(grown),
+            Line::Stack { stack, over } => {
+                current = Some(Current::Stack(Column::new(&stack, &over)?));
+            }
+            Line::Grown(grown) => {
+                measured.growth.push(grown);
+                current = Some(Current::Growth);
+            }
             Line::Row {
                 row,
                 burst,
@@ -83,26 +109,30 @@ pub fn read(text: &str) -> Result<Measured> {
                 payload,
                 cost,
             } => {
-                if let Some(grown) = measured.growth.last_mut() {
-                    grown.rows.push(Row { row, payload, cost });
-                    continue;
-                }
-                let (rust, event_idx) = current.context("a row before a driver")?;
-                let rows = if rust {
-                    &mut measured.rust
-                } else {
-                    &mut measured.c
+                let mut key = Key {
+                    event_idx: 0,
+                    row,
+                    burst,
+                    chain,
+                    payload,
                 };
-                rows.insert(
-                    Key {
-                        event_idx,
-                        row,
-                        burst,
-                        chain,
-                        payload,
-                    },
-                    cost,
-                );
+                match current.as_ref().context("a row before a driver")? {
+                    Current::Driver { rust, event_idx } => {
+                        key.event_idx = *event_idx;
+                        let rows = if *rust {
+                            &mut measured.rust
+                        } else {
+                            &mut measured.c
+                        };
+                        rows.insert(key, cost);
+                    }
+                    Current::Stack(column) => measured.stack.insert(*column, key, cost),
+                    Current::Growth => {
+                        let row = key.row;
+                        let grown = measured.growth.last_mut().context("a row of nothing")?;
+                        grown.rows.push(Row { row, payload, cost });
+                    }
+                }
             }
             Line::End { end } => complete = end,
         }
@@ -112,6 +142,7 @@ pub fn read(text: &str) -> Result<Measured> {
         !measured.rust.is_empty() && measured.rust.keys().eq(measured.c.keys()),
         "the drivers were not measured in the same ways"
     );
+    measured.stack.check()?;
     Ok(measured)
 }
 
