@@ -80,7 +80,8 @@ struct bench_flow {
 void bench_packet(void *to, unsigned int len, struct bench_flow *flow);
 /*
  * Makes a packet of a flow to be sent by an interface: linear, or with the payload in a page and the
- * checksum still to be made, as TCP does; of several segments for a @len of more than @mss.
+ * checksum still to be made, as TCP does; of several segments for a @payload of more than @mss. TCP
+ * sends clones of such packets, and keeps them until their data is acknowledged.
  */
 struct sk_buff *bench_linear(struct net_device *dev, unsigned int len, struct bench_flow *flow);
 struct sk_buff *bench_paged(struct net_device *dev, unsigned int payload, unsigned int mss,

@@ -94,7 +94,7 @@ struct sk_buff *bench_linear(struct net_device *dev, unsigned int len, struct be
 struct sk_buff *bench_paged(struct net_device *dev, unsigned int payload, unsigned int mss,
 			    struct bench_flow *flow)
 {
-	struct sk_buff *skb = alloc_skb(MAX_TCP_HEADER, GFP_KERNEL), *clone;
+	struct sk_buff *skb = alloc_skb(MAX_TCP_HEADER, GFP_KERNEL);
 	unsigned int len = BENCH_TCP_HEADERS + payload, left = payload;
 	struct tcphdr *tcp;
 
@@ -127,9 +127,6 @@ struct sk_buff *bench_paged(struct net_device *dev, unsigned int payload, unsign
 		skb_shinfo(skb)->gso_segs = DIV_ROUND_UP(payload, mss);
 	}
 	flow->seq += payload;
-	/* TCP keeps the packet, with its data, until that is acknowledged. */
 	__skb_header_release(skb);
-	clone = skb_clone(skb, GFP_KERNEL);
-	kfree_skb(skb);
-	return clone;
+	return skb;
 }

@@ -52,11 +52,15 @@ static int burst(struct sender *sender, unsigned int *late)
 {
 	unsigned int packets = sender->shape == SEGMENTS ? 1 : sender->burst;
 	unsigned int arrived, all = 0;
-	struct sk_buff *skbs[BURST_MAX] = {};
+	struct sk_buff *skbs[BURST_MAX] = {}, *kept[BURST_MAX] = {};
 	int err = 0;
 
 	for (unsigned int i = 0; i < packets; i++) {
 		skbs[i] = packet(sender);
+		if (skbs[i] && sender->shape != LINEAR) {
+			kept[i] = skbs[i];
+			skbs[i] = skb_clone(kept[i], GFP_KERNEL);
+		}
 		if (!skbs[i])
 			err = -ENOMEM;
 	}
@@ -70,8 +74,10 @@ static int burst(struct sender *sender, unsigned int *late)
 		local_bh_enable();
 		skbs[i] = NULL;
 	}
-	for (unsigned int i = 0; i < packets; i++)
+	for (unsigned int i = 0; i < packets; i++) {
 		kfree_skb(skbs[i]);
+		kfree_skb(kept[i]);
+	}
 	for (int i = 0; all < sender->burst && i < 100; i++) {
 		give_back(sender, &arrived);
 		if (i == 0 && arrived < sender->burst)
