@@ -130,6 +130,21 @@ bool helper_netdev_xmit_more(void)
 	return netdev_xmit_more();
 }
 
+void helper_set_offloads(struct net_device *dev)
+{
+	dev->hw_features |= NETIF_F_SG | NETIF_F_HW_CSUM;
+	dev->features |= dev->hw_features | NETIF_F_HIGHDMA;
+	dev->priv_flags |= IFF_SUPP_NOFCS;
+}
+
+int helper_skb_copy(const struct sk_buff *skb, void *to, int len)
+{
+	if (skb->ip_summed != CHECKSUM_PARTIAL)
+		return skb_copy_bits(skb, 0, to, len);
+	skb_copy_and_csum_dev(skb, to);
+	return 0;
+}
+
 void helper_virtio_init_unregistered(struct virtio_device *vdev)
 {
 	spin_lock_init(&vdev->vqs_list_lock);

@@ -45,6 +45,14 @@ bool helper_netdev_xmit_more(void);
 /* With the lock of the transmit queue: none is sent any more afterwards. */
 void helper_netif_device_detach(struct net_device *dev);
 
+/*
+ * Lets a new device be given packets in pieces, with their checksums still to be made, and without
+ * check sequence as well as with one.
+ */
+void helper_set_offloads(struct net_device *dev);
+/* Copies the @len bytes of a packet, and makes its checksum in the copy if that is still to be made. */
+int helper_skb_copy(const struct sk_buff *skb, void *to, int len);
+
 /* Initializes of a zeroed device what its virtqueues use. */
 void helper_virtio_init_unregistered(struct virtio_device *vdev);
 /*

@@ -92,22 +92,28 @@ impl Slots {
 
     /// Writes a packet to a slot, behind `head` bytes that stay as they are and with `tail`
     /// zeroes behind it. Returns the bytes of it all, or `EMSGSIZE` if it does not fit.
+    ///
+    /// A frame that comes without its check sequence, which its length counts, is given one of zeroes.
     #[inline]
     pub(crate) fn fill(&mut self, slot: &Slot, head: u16, skb: &SkBuff, tail: u16) -> Result<u32> {
         let len = skb.len();
+        let lacks_fcs = skb
+            .first_two()
+            .is_some_and(|length| u32::from(u16::from_le_bytes(length)) == len);
+        let zeroes = u32::from(tail) + if lacks_fcs { FCS } else { 0 };
         let total = u32::from(head)
             .checked_add(len)
-            .and_then(|sum| sum.checked_add(u32::from(tail)))
+            .and_then(|sum| sum.checked_add(zeroes))
             .filter(|total| *total as usize <= self.size && slot.index() < self.count)
             .ok_or(EMSGSIZE)?;
         let start = self.mem.as_mut_ptr().cast::<u8>();
         let frame = start.wrapping_add(usize::from(slot.index()) * self.stride + usize::from(head));
         // SAFETY: By the type invariant and the check above, the slot is inside the memory, and
         // what is written is inside the slot. No reference to it exists.
-        unsafe { skb.copy_bits(frame, len) }?;
+        unsafe { skb.copy_to(frame) }?;
         let end = frame.wrapping_add(len as usize);
-        // SAFETY: `head + len + tail` is at most the size of the slot. No reference to it exists.
-        unsafe { end.write_bytes(0, tail.into()) };
+        // SAFETY: `head + len + zeroes` is at most the size of the slot. No reference to it exists.
+        unsafe { end.write_bytes(0, zeroes as usize) };
         Ok(total)
     }
 }
@@ -118,6 +124,9 @@ impl Slots {
 fn widened(address: DmaAddress) -> u64 {
     address.into()
 }
+
+/// Bytes of a check sequence.
+const FCS: u32 = 2;
 
 /// The most memory that slots take, in bytes, whatever the firmware says of MTU and vring.
 const BYTES_MAX: usize = 4 << 20;

@@ -109,6 +109,8 @@ impl<O: NetdevOperations> AllocatedNetdev<O> {
     extern "C" fn setup(dev: *mut bindings::net_device) {
         // SAFETY: `alloc_netdev_mqs()` passes the device it is about to return, which nobody else
         // knows.
+        unsafe { bindings::helper_set_offloads(dev) };
+        // SAFETY: As above.
         let dev = unsafe { &mut *dev };
         dev.set_pcpu_stat_type(bindings::netdev_stat_type_NETDEV_PCPU_STAT_TSTATS);
         // `alloc_netdev_mqs()` makes the queues next: the type decides on the class of their lock,

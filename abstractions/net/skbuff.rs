@@ -54,16 +54,37 @@ impl SkBuff {
         unsafe { (*self.as_raw()).len }
     }
 
-    /// Copies the first `len` bytes of the packet, which may be in fragments, to `dst`.
+    /// Returns how many bytes from the first one on are in one piece.
+    #[inline]
+    pub(super) fn linear_len(&self) -> u32 {
+        // SAFETY: By the type invariant, the socket buffer is valid.
+        let in_fragments = unsafe { (*self.as_raw()).data_len };
+        self.len().saturating_sub(in_fragments)
+    }
+
+    /// Returns the first two bytes, `None` if they are in a fragment or not there.
+    #[inline]
+    pub(crate) fn first_two(&self) -> Option<[u8; 2]> {
+        if self.linear_len() < 2 {
+            return None;
+        }
+        // SAFETY: As above.
+        let data = unsafe { (*self.as_raw()).data };
+        // SAFETY: There are as many bytes, which nobody changes.
+        Some(unsafe { data.cast::<[u8; 2]>().read() })
+    }
+
+    /// Copies the packet, which may be in pieces, to `dst`, and makes its checksum there if that is
+    /// still to be made.
     ///
     /// # Safety
     ///
-    /// `dst` must be valid for writes of `len` bytes.
-    pub(crate) unsafe fn copy_bits(&self, dst: *mut u8, len: u32) -> Result {
-        let len = c_int::try_from(len)?;
-        // SAFETY: The socket buffer is valid, `skb_copy_bits()` checks `len` against its length,
-        // and `dst` is valid for writes of `len` bytes by the safety requirements.
-        to_result(unsafe { bindings::skb_copy_bits(self.as_raw(), 0, dst.cast(), len) })
+    /// `dst` must be valid for writes of as many bytes as the packet has.
+    pub(crate) unsafe fn copy_to(&self, dst: *mut u8) -> Result {
+        let len = c_int::try_from(self.len())?;
+        // SAFETY: The socket buffer is valid, and `dst` is valid for writes of its `len` bytes by the
+        // safety requirements; the checksum is among them.
+        to_result(unsafe { bindings::helper_skb_copy(self.as_raw(), dst.cast(), len) })
     }
 }
 
