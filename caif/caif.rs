@@ -18,6 +18,7 @@ mod abstractions {
     pub(crate) mod net {
         //! Network devices of others, and virtual ones above them.
 
+        pub(crate) mod burst;
         mod log;
         pub(crate) mod netdev;
         pub(crate) mod notifier;

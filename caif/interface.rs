@@ -265,11 +265,15 @@ impl VirtualNetdev for Interface {
         if self.returns.load(Relaxed) {
             swap_addresses(&mut skb);
         }
-        let len = skb.len();
-        match channel.transmit_late(skb) {
-            Ok(()) => dev.count_tx(len),
-            Err(error) if error == EMSGSIZE => dev.count_tx_fault(Outcome::Error),
-            Err(_) => dev.count_tx_fault(Outcome::Dropped),
+        let sent = channel.transmit_packet(skb);
+        if sent.packets > 0 {
+            dev.count_tx(sent.packets, sent.bytes);
+        }
+        for _ in 0..sent.errors {
+            dev.count_tx_fault(Outcome::Error);
+        }
+        for _ in 0..sent.dropped {
+            dev.count_tx_fault(Outcome::Dropped);
         }
     }
 

@@ -3,9 +3,12 @@
 //! The way of frames to the modem.
 
 use crate::{
-    abstractions::net::skbuff::SkBuff,
+    abstractions::net::{
+        burst::Burst,
+        netdev::Netdev,
+        skbuff::SkBuff, //
+    },
     caif_wire::{
-        bytes::Writer,
         control::Message,
         data::Data,
         frame::{
@@ -31,16 +34,27 @@ use kernel::{
 /// `ETH_P_CAIF`.
 pub(crate) const PROTOCOL: u16 = crate::abstractions::bindings::ETH_P_CAIF as u16;
 
-/// Length and link id of a frame, and the longest header of a service.
-const FRONT: usize = 3 + 4;
-/// The check sequence, which a link does not use, and which is zero.
-const BACK: [u8; 2] = [0; 2];
+/// The longest header of a service.
+const HEADER: usize = 4;
+/// Bytes of the check sequence, which a link does not use. They are zero, so that a checksum that is
+/// made of all bytes of a packet is that of the payload.
+const BACK: u32 = 2;
 /// `TC_PRIO_CONTROL`.
 const CONTROL_PRIORITY: u32 = crate::abstractions::bindings::TC_PRIO_CONTROL;
 
 /// Returns the error of a payload that may not be sent.
 fn may_transmit(check: Result<(), Stopped>) -> Result {
     check.map_err(|stopped| Errno::from(stopped).into())
+}
+
+/// What became of a packet, or of the segments that it consisted of.
+#[derive(Default)]
+pub(crate) struct Sent {
+    pub(crate) packets: u32,
+    pub(crate) bytes: u32,
+    /// Longer than the channel can have them.
+    pub(crate) errors: u32,
+    pub(crate) dropped: u32,
 }
 
 impl Channel {
@@ -51,13 +65,6 @@ impl Channel {
     /// payloads, `ENOBUFS` if the link dropped it.
     pub(crate) fn transmit(&self, skb: SkBuff) -> Result {
         may_transmit(self.check())?;
-        self.put(skb)
-    }
-
-    /// As [`transmit`](Self::transmit), but also if the link said no meanwhile: for one whose queue
-    /// was stopped then, while this payload had left it.
-    pub(crate) fn transmit_late(&self, skb: SkBuff) -> Result {
-        may_transmit(self.check_late())?;
         self.put(skb)
     }
 
@@ -81,32 +88,112 @@ impl Channel {
 
     /// Sends a payload, or a segment, whether the modem wants it or not.
     fn put(&self, mut skb: SkBuff) -> Result {
+        let guard = rcu::read_lock();
+        let dev = self.link().dev(&guard).ok_or(ENOTCONN)?;
+        self.begin(&mut skb, dev)?;
+        skb.put_zeroes(BACK, dev.tailroom())?;
+        let sent = dev.transmit(skb, PROTOCOL);
+        self.link().sent(dev);
+        sent
+    }
+
+    /// Sends a packet, or the segments that it consists of, with one kick. With bottom halves off.
+    ///
+    /// Nothing that can fail comes between the first and the last of them: the driver holds all but the
+    /// last until that is there. What the link cannot take at once waits in its queue.
+    ///
+    /// A link that makes check sequences is passed frames without, so that nothing has to be put behind
+    /// a payload that others have as well. Those that somebody else may see are complete.
+    pub(crate) fn transmit_packet(&self, skb: SkBuff) -> Sent {
+        let mut sent = Sent::default();
+        let guard = rcu::read_lock();
+        // The link may have said no meanwhile, when this packet had left the interface's queue.
+        let (Ok(()), Some(dev)) = (self.check_late(), self.link().dev(&guard)) else {
+            sent.dropped = 1;
+            return sent;
+        };
+        let back = if dev.makes_fcs() { 0 } else { BACK };
+        let mut burst = Burst::new();
+        if !skb.is_segmented() {
+            self.add(&mut burst, skb, dev, back, &mut sent);
+        } else if let Ok(segments) = skb.segments() {
+            for segment in segments {
+                self.add(&mut burst, segment, dev, back, &mut sent);
+            }
+        } else {
+            sent.dropped = 1;
+        }
+        let around = self.front_len().saturating_add(back);
+        let missing = BACK.saturating_sub(back);
+        for skb in dev.start_xmit(burst, PROTOCOL) {
+            let len = skb.len().saturating_sub(around);
+            if self.transmit_later(skb, dev, missing).is_err() {
+                sent.packets = sent.packets.saturating_sub(1);
+                sent.bytes = sent.bytes.saturating_sub(len);
+                sent.dropped = sent.dropped.saturating_add(1);
+            }
+        }
+        sent
+    }
+
+    /// Sends a frame that lacks some bytes of its check sequence by the link's queue.
+    #[cold]
+    fn transmit_later(&self, mut skb: SkBuff, dev: &Netdev, missing: u32) -> Result {
+        if missing > 0 {
+            skb.put_zeroes(missing, dev.tailroom())?;
+        }
+        let sent = dev.transmit(skb, PROTOCOL);
+        self.link().sent(dev);
+        sent
+    }
+
+    /// Adds a frame, with so many bytes of its check sequence, to those that are to be sent.
+    #[inline]
+    fn add(&self, burst: &mut Burst, mut skb: SkBuff, dev: &Netdev, back: u32, sent: &mut Sent) {
+        let len = skb.len();
+        let mut made = self.begin(&mut skb, dev);
+        if back > 0 && made.is_ok() {
+            made = skb.put_zeroes(back, dev.tailroom());
+        }
+        match made {
+            Ok(()) => {
+                sent.packets = sent.packets.saturating_add(1);
+                sent.bytes = sent.bytes.saturating_add(len);
+                burst.push(skb);
+            }
+            Err(error) if error == EMSGSIZE => sent.errors = sent.errors.saturating_add(1),
+            Err(_) => sent.dropped = sent.dropped.saturating_add(1),
+        }
+    }
+
+    /// Returns how many bytes there are in front of a payload.
+    #[inline]
+    fn front_len(&self) -> u32 {
+        // A header has four bytes at most.
+        3 + self.header().len().min(HEADER) as u32
+    }
+
+    /// Makes a payload the front of a frame, to which only the check sequence must be added.
+    #[inline]
+    fn begin(&self, skb: &mut SkBuff, dev: &Netdev) -> Result {
         if skb.len() > self.first_maxframe() {
             return Err(EMSGSIZE);
         }
         let id = self.id().ok_or(ENOTCONN)?;
-        let guard = rcu::read_lock();
-        let dev = self.link().dev(&guard).ok_or(ENOTCONN)?;
-
-        let header_len = u32::try_from(self.header().len())?;
-        let length = header_len.saturating_add(skb.len()).saturating_add(3);
+        let len = self.front_len();
+        // The length counts the check sequence, but not itself.
+        let length = u16::try_from(skb.len().saturating_add(len)).map_err(|_| EMSGSIZE)?;
         // The link's packets may have become smaller.
-        if length.saturating_add(2) > dev.mtu() {
+        if u32::from(length).saturating_add(BACK) > dev.mtu() {
             return Err(EMSGSIZE);
         }
-        let mut front = [0; FRONT];
-        let mut writer = Writer::new(&mut front);
-        let length = u16::try_from(length).map_err(|_| EMSGSIZE)?.to_le_bytes();
-        [&length[..], &[id.get()], self.header()]
-            .iter()
-            .try_for_each(|part| writer.put(part))
-            .map_err(|_| EINVAL)?;
-        let len = writer.written();
-        let front = front.get(..len).ok_or(EINVAL)?;
-        skb.wrap(front, dev.headroom(), &BACK, dev.tailroom())?;
-        let sent = dev.transmit(skb, PROTOCOL);
-        self.link().sent(dev);
-        sent
+        let [low, high] = length.to_le_bytes();
+        let mut front = [low, high, id.get(), 0, 0, 0, 0];
+        for (to, from) in front.iter_mut().skip(3).zip(self.header()) {
+            *to = *from;
+        }
+        let front = front.get(..len as usize).ok_or(EINVAL)?;
+        skb.put_front(front, dev.headroom())
     }
 
     /// Tells the modem whether it may send payloads, on services that have flow control. `ENOMEM`

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
 #include <linux/bottom_half.h>
+#include <linux/mm.h>
 #include <linux/rtnetlink.h>
+#include <net/gso.h>
 #include <net/netlink.h>
 #include <net/sch_generic.h>
 
@@ -65,6 +67,11 @@ unsigned int net_helper_mtu(const struct net_device *dev)
 bool net_helper_netif_works(const struct net_device *dev)
 {
 	return netif_running(dev) && netif_carrier_ok(dev);
+}
+
+bool net_helper_makes_fcs(const struct net_device *dev)
+{
+	return dev->priv_flags & IFF_SUPP_NOFCS;
 }
 
 unsigned int net_helper_headroom(const struct net_device *dev)
@@ -131,10 +138,10 @@ void net_helper_count_rx(struct net_device *dev, unsigned int len)
 		dev_sw_netstats_rx_add(dev, len);
 }
 
-void net_helper_count_tx(struct net_device *dev, unsigned int len)
+void net_helper_count_tx(struct net_device *dev, unsigned int packets, unsigned int len)
 {
 	if (has_tstats(dev))
-		dev_sw_netstats_tx_add(dev, 1, len);
+		dev_sw_netstats_tx_add(dev, packets, len);
 }
 
 void net_helper_count_rx_error(struct net_device *dev)
@@ -177,23 +184,91 @@ void net_helper_skb_set_priority(struct sk_buff *skb, unsigned int priority)
 	skb->priority = priority;
 }
 
-int net_helper_skb_make_room(struct sk_buff *skb, unsigned int head, unsigned int tail)
+int net_helper_skb_put_front(struct sk_buff *skb, const void *front, unsigned int len,
+			     unsigned int head)
 {
-	int nhead = 0, ntail = 0;
+	void *to;
 
-	if (skb_linearize(skb))
+	if (skb_cow_head(skb, len + head))
 		return -ENOMEM;
-	if (skb_headroom(skb) < head)
-		nhead = ALIGN(head - skb_headroom(skb), NET_SKB_PAD);
-	if (skb_tailroom(skb) < tail)
-		ntail = tail - skb_tailroom(skb);
-	/* The bytes behind the packet are another's, too, while its data is shared. */
-	if (nhead || ntail || skb_cloned(skb))
-		return pskb_expand_head(skb, nhead, ntail, GFP_ATOMIC);
+	to = __skb_push(skb, len);
+	/* The most frequent length by two instructions instead of a call: 20 fewer (bench, ip_tx). */
+	if (likely(len == 7))
+		memcpy(to, front, 7);
+	else
+		memcpy(to, front, len);
 	return 0;
 }
 
-int net_helper_xmit(struct sk_buff *skb, struct net_device *dev, u16 protocol)
+int net_helper_skb_put_zeroes(struct sk_buff *skb, unsigned int zeroes, unsigned int tail)
+{
+	bool in_pieces = skb_is_nonlinear(skb);
+	int ntail = 0;
+
+	if (unlikely(in_pieces && (skb_has_frag_list(skb) || !skb_frags_readable(skb) ||
+				   skb_shinfo(skb)->nr_frags >= MAX_SKB_FRAGS))) {
+		if (__skb_linearize(skb))
+			return -ENOMEM;
+		in_pieces = false;
+	}
+	if (!in_pieces && skb_tailroom(skb) < zeroes + tail)
+		ntail = zeroes + tail - skb_tailroom(skb);
+	/*
+	 * The bytes behind the packet, and the list of its pieces, are another's, too, while its
+	 * data is shared.
+	 */
+	if ((ntail || skb_cloned(skb)) && pskb_expand_head(skb, 0, ntail, GFP_ATOMIC))
+		return -ENOMEM;
+	if (!in_pieces) {
+		memset(__skb_put(skb, zeroes), 0, zeroes);
+		return 0;
+	}
+	/* One more piece, which is no memory of the sender: what it is charged stays the same. */
+	skb_zcopy_downgrade_managed(skb);
+	get_page(ZERO_PAGE(0));
+	skb_fill_page_desc(skb, skb_shinfo(skb)->nr_frags, ZERO_PAGE(0), 0, zeroes);
+	skb->len += zeroes;
+	skb->data_len += zeroes;
+	return 0;
+}
+
+bool net_helper_skb_is_gso(const struct sk_buff *skb)
+{
+	return skb_is_gso(skb);
+}
+
+struct sk_buff *net_helper_skb_segment(struct sk_buff *skb)
+{
+	struct sk_buff *list = skb_gso_segment(skb, NETIF_F_SG | NETIF_F_HW_CSUM | NETIF_F_HIGHDMA);
+
+	if (IS_ERR(list))
+		return list;
+	/* It may need none of that, after all. */
+	if (!list)
+		return skb;
+	consume_skb(skb);
+	return list;
+}
+
+void net_helper_skb_link(struct sk_buff *skb, struct sk_buff *next)
+{
+	skb->next = next;
+}
+
+struct sk_buff *net_helper_skb_unlink(struct sk_buff *skb)
+{
+	struct sk_buff *next = skb->next;
+
+	skb_mark_not_on_list(skb);
+	return next;
+}
+
+void net_helper_kfree_skb_list(struct sk_buff *list)
+{
+	kfree_skb_list(list);
+}
+
+static void prepare(struct sk_buff *skb, struct net_device *dev, u16 protocol)
 {
 	if (skb->dev && !net_eq(dev_net(skb->dev), dev_net(dev)))
 		skb_scrub_packet(skb, true);
@@ -201,6 +276,78 @@ int net_helper_xmit(struct sk_buff *skb, struct net_device *dev, u16 protocol)
 	skb->protocol = htons(protocol);
 	skb_reset_mac_header(skb);
 	skb_reset_network_header(skb);
+}
+
+/* Whether a device takes packets as they are. */
+static bool takes(const struct net_device *dev, const struct sk_buff *skb)
+{
+	netdev_features_t needed = 0;
+
+	if (skb_is_nonlinear(skb))
+		needed |= NETIF_F_SG | NETIF_F_HIGHDMA;
+	if (skb->ip_summed == CHECKSUM_PARTIAL)
+		needed |= NETIF_F_HW_CSUM;
+	return (dev->features & needed) == needed;
+}
+
+/* Whether the core would do nothing with a packet but pass it to the driver. */
+static bool may_bypass(const struct net_device *dev, const struct netdev_queue *queue)
+{
+	struct Qdisc *qdisc = rcu_dereference_bh(queue->qdisc);
+
+	if (READ_ONCE(dev->real_num_tx_queues) != 1 || dev_nit_active_rcu(dev))
+		return false;
+#ifdef CONFIG_NET_XGRESS
+	if (rcu_access_pointer(dev->tcx_egress))
+		return false;
+#endif
+#ifdef CONFIG_NETFILTER_EGRESS
+	if (rcu_access_pointer(dev->nf_hooks_egress))
+		return false;
+#endif
+	/* A device that is down has a discipline that drops, and does not let packets pass by it. */
+	if (!(qdisc->flags & TCQ_F_CAN_BYPASS) || !qdisc_is_empty(qdisc))
+		return false;
+	/*
+	 * What was taken out of it may not be with the driver yet, and must not be overtaken. As long as
+	 * that is so, it runs; looked at in this order, it is not missed.
+	 */
+	smp_rmb();
+	return !qdisc_is_running(qdisc);
+}
+
+struct sk_buff *net_helper_start_xmit(struct sk_buff *list, struct net_device *dev, u16 protocol)
+{
+	struct netdev_queue *queue = netdev_get_tx_queue(dev, 0);
+	int cpu = smp_processor_id();
+	struct sk_buff *next;
+
+	if (!may_bypass(dev, queue) || netif_tx_owned(queue, cpu) || dev_xmit_recursion())
+		return list;
+	for (next = list; next; next = next->next) {
+		if (!takes(dev, next))
+			return list;
+		prepare(next, dev, protocol);
+	}
+	HARD_TX_LOCK(dev, queue, cpu);
+	dev_xmit_recursion_inc();
+	/* A driver that stops its queue sends what it has, and so does one that is told of no more. */
+	while (list && !netif_xmit_frozen_or_stopped(queue)) {
+		next = net_helper_skb_unlink(list);
+		if (!dev_xmit_complete(netdev_start_xmit(list, dev, queue, next))) {
+			list->next = next;
+			break;
+		}
+		list = next;
+	}
+	dev_xmit_recursion_dec();
+	HARD_TX_UNLOCK(dev, queue);
+	return list;
+}
+
+int net_helper_xmit(struct sk_buff *skb, struct net_device *dev, u16 protocol)
+{
+	prepare(skb, dev, protocol);
 	return dev_queue_xmit(skb);
 }
 
@@ -283,6 +430,14 @@ int net_helper_set_mtu(struct net_device *dev, unsigned int mtu)
 void net_helper_set_lltx(struct net_device *dev)
 {
 	dev->lltx = true;
+}
+
+void net_helper_set_offloads(struct net_device *dev)
+{
+	dev->hw_features |= NETIF_F_SG | NETIF_F_HW_CSUM | NETIF_F_GSO_SOFTWARE;
+	dev->features |= dev->hw_features | NETIF_F_HIGHDMA;
+	/* Segments that a device cannot take at once wait in its queue. */
+	netif_set_tso_max_segs(dev, 32);
 }
 
 const void *net_helper_attr(struct nlattr **data, unsigned int type, unsigned int len)

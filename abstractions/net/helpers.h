@@ -33,6 +33,8 @@ struct net *net_helper_dev_net(const struct net_device *dev);
 unsigned int net_helper_mtu(const struct net_device *dev);
 /* Whether the device is up, with a carrier. */
 bool net_helper_netif_works(const struct net_device *dev);
+/* Whether the device makes check sequences, of packets that come without. */
+bool net_helper_makes_fcs(const struct net_device *dev);
 /* Room that the device wants in front of a packet and behind it. */
 unsigned int net_helper_headroom(const struct net_device *dev);
 unsigned int net_helper_tailroom(const struct net_device *dev);
@@ -47,7 +49,7 @@ int net_helper_backlog(const struct net_device *dev);
 unsigned int net_helper_tx_queue_len(const struct net_device *dev);
 
 void net_helper_count_rx(struct net_device *dev, unsigned int len);
-void net_helper_count_tx(struct net_device *dev, unsigned int len);
+void net_helper_count_tx(struct net_device *dev, unsigned int packets, unsigned int len);
 void net_helper_count_rx_error(struct net_device *dev);
 void net_helper_count_rx_dropped(struct net_device *dev);
 void net_helper_count_tx_error(struct net_device *dev);
@@ -58,8 +60,30 @@ struct sk_buff *net_helper_skb_share_check(struct sk_buff *skb);
 bool net_helper_pskb_may_pull(struct sk_buff *skb, unsigned int len);
 int net_helper_pskb_trim(struct sk_buff *skb, unsigned int len);
 void net_helper_skb_set_priority(struct sk_buff *skb, unsigned int priority);
-/* Makes the packet linear and its buffer private, with such room around it. */
-int net_helper_skb_make_room(struct sk_buff *skb, unsigned int head, unsigned int tail);
+/* Puts bytes in front of the packet. @head is how much room more there is to be. */
+int net_helper_skb_put_front(struct sk_buff *skb, const void *front, unsigned int len,
+			     unsigned int head);
+/*
+ * Puts zeroes behind the packet. @tail is how much room more there is to be. The payload is not
+ * copied, unless the packet has no place for one more piece.
+ */
+int net_helper_skb_put_zeroes(struct sk_buff *skb, unsigned int zeroes, unsigned int tail);
+bool net_helper_skb_is_gso(const struct sk_buff *skb);
+/*
+ * Cuts a packet of several segments into these, and returns the first one of them, or an error: then
+ * the packet is still there. Payloads are not copied, and checksums still to be made.
+ */
+struct sk_buff *net_helper_skb_segment(struct sk_buff *skb);
+/* Makes a packet the one that follows another on a list, or returns that and ends the list there. */
+void net_helper_skb_link(struct sk_buff *skb, struct sk_buff *next);
+struct sk_buff *net_helper_skb_unlink(struct sk_buff *skb);
+void net_helper_kfree_skb_list(struct sk_buff *list);
+/*
+ * Passes a list of packets to the driver of a device at once, as the core does if nothing waits for
+ * the device. Returns those that it cannot take now, or that the core has to see, to be sent by
+ * net_helper_xmit(). Bottom halves must be off.
+ */
+struct sk_buff *net_helper_start_xmit(struct sk_buff *list, struct net_device *dev, u16 protocol);
 /* Sends a packet of the given type by a device, and returns what dev_queue_xmit() does. */
 int net_helper_xmit(struct sk_buff *skb, struct net_device *dev, u16 protocol);
 /* Lets a device receive a packet that another one received. */
@@ -76,6 +100,11 @@ struct net_device *net_helper_newlink_lower(struct rtnl_newlink_params *params);
 void net_helper_unlink_lowers(struct net_device *dev);
 int net_helper_set_mtu(struct net_device *dev, unsigned int mtu);
 void net_helper_set_lltx(struct net_device *dev);
+/*
+ * Lets a new device be given packets in pieces, of several segments, and with their checksums still to
+ * be made.
+ */
+void net_helper_set_offloads(struct net_device *dev);
 
 /* Payload of an attribute of @data, NULL if it is not there or shorter than @len. */
 const void *net_helper_attr(struct nlattr **data, unsigned int type, unsigned int len);

@@ -157,6 +157,13 @@ impl Netdev {
         unsafe { bindings::net_helper_netif_works(self.as_raw()) }
     }
 
+    /// Returns whether the device makes the check sequence of a packet that comes without one.
+    #[inline]
+    pub(crate) fn makes_fcs(&self) -> bool {
+        // SAFETY: By the type invariant, the device is valid.
+        unsafe { bindings::net_helper_makes_fcs(self.as_raw()) }
+    }
+
     /// Returns the room that the device wants in front of a packet.
     pub(crate) fn headroom(&self) -> u32 {
         // SAFETY: By the type invariant, the device is valid.
@@ -256,10 +263,10 @@ impl Netdev {
         unsafe { bindings::net_helper_count_rx(self.as_raw(), len) }
     }
 
-    /// Counts a packet of so many bytes as sent, as [`count_rx`](Self::count_rx) does.
-    pub(crate) fn count_tx(&self, len: u32) {
+    /// Counts packets of so many bytes as sent, as [`count_rx`](Self::count_rx) does.
+    pub(crate) fn count_tx(&self, packets: u32, len: u32) {
         // SAFETY: By the type invariant, the device is valid.
-        unsafe { bindings::net_helper_count_tx(self.as_raw(), len) }
+        unsafe { bindings::net_helper_count_tx(self.as_raw(), packets, len) }
     }
 
     /// Counts a received packet that was wrong or lost.

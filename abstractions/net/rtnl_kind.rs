@@ -156,7 +156,8 @@ pub(crate) trait VirtualNetdev: Send + Sync + Sized + 'static {
     /// Sets the device down.
     fn stop(&self, dev: &Netdev);
 
-    /// Sends a packet. With bottom halves off, on several CPUs at the same time.
+    /// Sends a packet, which may be in pieces, of several segments, and with its checksum still to be
+    /// made. With bottom halves off, on several CPUs at the same time.
     fn transmit(&self, dev: &Netdev, skb: SkBuff);
 
     /// The device goes, or could not be registered. All counted references to it must be dropped
@@ -215,6 +216,8 @@ impl<V: VirtualNetdev> Callbacks<V> {
         // SAFETY: The network core passes the device it is about to return, which nobody else
         // knows.
         unsafe { bindings::net_helper_set_lltx(dev) };
+        // SAFETY: As above.
+        unsafe { bindings::net_helper_set_offloads(dev) };
         // SAFETY: As above.
         let dev = unsafe { &mut *dev };
         dev.set_pcpu_stat_type(bindings::netdev_stat_type_NETDEV_PCPU_STAT_TSTATS);

@@ -124,31 +124,20 @@ impl SkBuff {
         to_result(unsafe { bindings::net_helper_pskb_trim(self.as_raw(), len) })
     }
 
-    /// Puts bytes in front of the packet and behind it. `head` and `tail` are how much room more
-    /// the next one wants.
+    /// Puts bytes in front of the packet. `head` is how much room more the next one wants.
     #[inline]
-    pub(crate) fn wrap(&mut self, front: &[u8], head: u32, back: &[u8], tail: u32) -> Result {
-        let front_len = u32::try_from(front.len())?;
-        let back_len = u32::try_from(back.len())?;
-        let head = head.checked_add(front_len).ok_or(EMSGSIZE)?;
-        let tail = tail.checked_add(back_len).ok_or(EMSGSIZE)?;
+    pub(crate) fn put_front(&mut self, front: &[u8], head: u32) -> Result {
+        let len = u32::try_from(front.len())?;
+        let front = front.as_ptr().cast();
+        // SAFETY: The packet is valid, and the reference to it is the only one; there are `len`
+        // bytes.
+        to_result(unsafe { bindings::net_helper_skb_put_front(self.as_raw(), front, len, head) })
+    }
+
+    /// Puts zeroes behind the packet. `tail` is how much room more the next one wants.
+    pub(crate) fn put_zeroes(&mut self, zeroes: u32, tail: u32) -> Result {
         // SAFETY: The packet is valid, and the reference to it is the only one.
-        to_result(unsafe { bindings::net_helper_skb_make_room(self.as_raw(), head, tail) })?;
-        // SAFETY: There is room for as many bytes, and nobody else has the buffer.
-        let data = unsafe { bindings::skb_push(self.as_raw(), front_len) };
-        // SAFETY: `data` is valid for as many bytes, and they cannot overlap.
-        unsafe {
-            data.cast::<u8>()
-                .copy_from_nonoverlapping(front.as_ptr(), front.len())
-        };
-        // SAFETY: As for `skb_push()`; the packet is linear.
-        let data = unsafe { bindings::skb_put(self.as_raw(), back_len) };
-        // SAFETY: As above.
-        unsafe {
-            data.cast::<u8>()
-                .copy_from_nonoverlapping(back.as_ptr(), back.len())
-        };
-        Ok(())
+        to_result(unsafe { bindings::net_helper_skb_put_zeroes(self.as_raw(), zeroes, tail) })
     }
 
     /// Sets the priority of the packet, `TC_PRIO_*`.

@@ -64,11 +64,11 @@ pub(super) fn make(
             skb
         };
         if header {
-            skb.wrap(&packet_header, 0, &[], 0)?;
+            skb.put_front(&packet_header, 0)?;
         }
         let segment = Data::Segment { more, bytes: &[] };
         let (front, _) = segment.parts(Service::Rfm).map_err(|_| EINVAL)?;
-        skb.wrap(front, 0, &[], 0)?;
+        skb.put_front(front, 0)?;
         segments.push(skb, GFP_KERNEL)?;
     }
     Ok(segments)

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Packets that are sent together.
+//!
+//! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
+
+use super::{
+    netdev::Netdev,
+    skbuff::SkBuff, //
+};
+use crate::abstractions::bindings;
+use core::ptr::{
+    null_mut,
+    NonNull, //
+};
+use kernel::{
+    error::from_err_ptr,
+    prelude::*, //
+};
+
+/// Packets, one after the other.
+///
+/// # Invariants
+///
+/// `first` is NULL or a list of valid packets, the only references to which are ours. `last` is
+/// its last one, if it was made by [`push`](Self::push).
+pub(crate) struct Burst {
+    first: *mut bindings::sk_buff,
+    last: Option<NonNull<bindings::sk_buff>>,
+}
+
+impl Burst {
+    /// Makes a burst of no packet.
+    #[inline]
+    pub(crate) fn new() -> Self {
+        // INVARIANT: The list is empty.
+        Self {
+            first: null_mut(),
+            last: None,
+        }
+    }
+
+    /// Adds a packet to a burst that consists of others that were added.
+    #[inline]
+    pub(crate) fn push(&mut self, skb: SkBuff) {
+        let skb = skb.into_raw();
+        match self.last {
+            // SAFETY: By the type invariant, `last` ends the list, and is ours.
+            Some(last) => unsafe { bindings::net_helper_skb_link(last.as_ptr(), skb) },
+            None => self.first = skb,
+        }
+        // INVARIANT: The packet was ours, is on no other list, and ends this one.
+        self.last = NonNull::new(skb);
+    }
+}
+
+impl Iterator for Burst {
+    type Item = SkBuff;
+
+    fn next(&mut self) -> Option<SkBuff> {
+        let skb = NonNull::new(self.first)?;
+        // SAFETY: By the type invariant, the packet is valid and ours.
+        self.first = unsafe { bindings::net_helper_skb_unlink(skb.as_ptr()) };
+        if self.first.is_null() {
+            self.last = None;
+        }
+        // SAFETY: As above; it is not on the list any more.
+        Some(unsafe { SkBuff::from_raw(skb) })
+    }
+}
+
+impl Drop for Burst {
+    #[inline]
+    fn drop(&mut self) {
+        if !self.first.is_null() {
+            // SAFETY: By the type invariant, the packets are ours.
+            unsafe { bindings::net_helper_kfree_skb_list(self.first) }
+        }
+    }
+}
+
+impl SkBuff {
+    /// Returns whether the packet consists of several segments.
+    #[inline]
+    pub(crate) fn is_segmented(&self) -> bool {
+        // SAFETY: By the type invariant, the packet is valid.
+        unsafe { bindings::net_helper_skb_is_gso(self.as_raw()) }
+    }
+
+    /// Returns the segments of the packet.
+    pub(crate) fn segments(self) -> Result<Burst> {
+        // SAFETY: The packet is valid, and the reference to it is the only one.
+        let first = from_err_ptr(unsafe { bindings::net_helper_skb_segment(self.as_raw()) })?;
+        // The function took it.
+        self.into_raw();
+        // INVARIANT: The list is new, and ours.
+        Ok(Burst { first, last: None })
+    }
+}
+
+impl Netdev {
+    /// Passes packets of a protocol, `ETH_P_*`, to the driver at once. Returns those that it cannot
+    /// take now, or that others have to see before: they are to be sent one by one. With bottom
+    /// halves off.
+    #[inline]
+    pub(crate) fn start_xmit(&self, burst: Burst, protocol: u16) -> Burst {
+        let list = core::mem::ManuallyDrop::new(burst).first;
+        // SAFETY: The device is valid, and the packets pass to the callee.
+        let first = unsafe { bindings::net_helper_start_xmit(list, self.as_raw(), protocol) };
+        // INVARIANT: What the callee returns is ours again.
+        Burst { first, last: None }
+    }
+}
