@@ -27,6 +27,7 @@
 #include <net/rtnetlink.h>
 
 #include "helpers.h"
+#include "net/gro_cell.h"
 #include "net/helpers.h"
 #include "net/socket/helpers.h"
 

@@ -7,6 +7,7 @@
 #include <net/netlink.h>
 #include <net/sch_generic.h>
 
+#include "gro_cell.h"
 #include "helpers.h"
 
 bool net_helper_refcount_inc_not_zero(refcount_t *count)
@@ -366,7 +367,7 @@ void net_helper_receive(struct sk_buff *skb, struct net_device *dev, u16 protoco
 	skb_reset_mac_header(skb);
 	skb_reset_network_header(skb);
 	skb_reset_transport_header(skb);
-	netif_receive_skb(skb);
+	net_gro_cell_receive(dev, skb);
 }
 
 struct sk_buff *net_helper_alloc_skb(unsigned int head, unsigned int len, unsigned int tail)

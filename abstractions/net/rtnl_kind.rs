@@ -169,6 +169,7 @@ pub(crate) trait VirtualNetdev: Send + Sync + Sized + 'static {
 struct Private<V: VirtualNetdev> {
     state: RcuSlot<V>,
     lower: RcuSlot<NetdevRef>,
+    cell: Opaque<bindings::net_gro_cell>,
 }
 
 /// The callbacks of the network core and of rtnetlink.
@@ -274,6 +275,9 @@ impl<V: VirtualNetdev> Callbacks<V> {
         let state = V::create(&attributes, lower)?;
         // SAFETY: By the safety requirements, the device is of this kind.
         let private = unsafe { Self::private(dev) };
+        // SAFETY: The device is new. The cell stays where it is as long as the device, which frees
+        // what it consists of.
+        unsafe { bindings::net_gro_cell_init(private.cell.get(), dev) };
         private.state.publish(state.clone());
         if let Some(lower) = lower {
             private
@@ -380,9 +384,18 @@ impl<V: VirtualNetdev> Callbacks<V> {
     extern "C" fn open(dev: *mut bindings::net_device) -> c_int {
         from_result(|| {
             // SAFETY: The network core passes a registered device of this kind.
+            let private = unsafe { Self::private(dev) };
+            // SAFETY: As above.
             let (state, dev) = unsafe { Self::state(dev) }?;
+            // SAFETY: The cell was made when the device was, and is closed when it is down.
+            unsafe { bindings::net_gro_cell_open(private.cell.get()) };
             // SAFETY: This is called with RTNL held.
-            V::open(&state, dev, &unsafe { Rtnl::assume_held() })?;
+            let opened = V::open(&state, dev, &unsafe { Rtnl::assume_held() });
+            if opened.is_err() {
+                // SAFETY: The cell was just opened.
+                unsafe { bindings::net_gro_cell_close(private.cell.get()) };
+            }
+            opened?;
             Ok(0)
         })
     }
@@ -392,6 +405,10 @@ impl<V: VirtualNetdev> Callbacks<V> {
         if let Ok((state, dev)) = unsafe { Self::state(dev) } {
             state.stop(dev);
         }
+        // SAFETY: As above.
+        let private = unsafe { Self::private(dev) };
+        // SAFETY: The cell was opened when the device was set up.
+        unsafe { bindings::net_gro_cell_close(private.cell.get()) };
         0
     }
 
