@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 
-#include <linux/etherdevice.h>
-#include <linux/ip.h>
-#include <linux/ipv6.h>
 #include <linux/rculist.h>
 
 #include "gro_cell.h"
@@ -73,21 +70,6 @@ static struct net_gro_cell *cell_of(struct net_device *dev)
 	return napi && napi->poll == poll ? container_of(napi, struct net_gro_cell, napi) : NULL;
 }
 
-/* Only of such packets there are flows, without a receiver who asks for it. */
-static bool is_tcp(const struct sk_buff *skb)
-{
-	switch (skb->protocol) {
-	case htons(ETH_P_IP):
-		return skb_headlen(skb) >= sizeof(struct iphdr) &&
-		       ip_hdr(skb)->protocol == IPPROTO_TCP;
-	case htons(ETH_P_IPV6):
-		return skb_headlen(skb) >= sizeof(struct ipv6hdr) &&
-		       ipv6_hdr(skb)->nexthdr == IPPROTO_TCP;
-	default:
-		return false;
-	}
-}
-
 static void enqueue(struct net_gro_cell *cell, struct net_device *dev, struct sk_buff *skb)
 {
 	bool first;
@@ -106,12 +88,12 @@ static void enqueue(struct net_gro_cell *cell, struct net_device *dev, struct sk
 		napi_schedule(&cell->napi);
 }
 
-void net_gro_cell_receive(struct net_device *dev, struct sk_buff *skb)
+void net_gro_cell_merge(struct net_device *dev, struct sk_buff *skb)
 {
 	struct net_gro_cell *cell;
 
 	/* What somebody else has, too, is not merged. */
-	if (!is_tcp(skb) || skb_cloned(skb) || !(dev->features & NETIF_F_GRO)) {
+	if (skb_cloned(skb) || !(dev->features & NETIF_F_GRO)) {
 		netif_receive_skb(skb);
 		return;
 	}

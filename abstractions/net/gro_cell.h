@@ -8,6 +8,10 @@
 #ifndef ABSTRACTIONS_NET_GRO_CELL_H
 #define ABSTRACTIONS_NET_GRO_CELL_H
 
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <linux/netdevice.h>
 #include <linux/skbuff.h>
 
@@ -23,10 +27,31 @@ void net_gro_cell_init(struct net_gro_cell *cell, struct net_device *dev);
 /* The device is set up, or down: packets are taken, or not any more. Process context: may sleep. */
 void net_gro_cell_open(struct net_gro_cell *cell);
 void net_gro_cell_close(struct net_gro_cell *cell);
-/*
- * Lets a device receive a packet, which is complete but for its checksum, by way of its cell if it has
- * one and the packet may be part of a flow. Bottom halves must be off.
- */
-void net_gro_cell_receive(struct net_device *dev, struct sk_buff *skb);
+/* Merges a packet with others of its flow by way of the cell, if the device has one. */
+void net_gro_cell_merge(struct net_device *dev, struct sk_buff *skb);
+
+/* Whether a packet is TCP: only of such there are flows, without a receiver who asks for it. */
+static inline bool net_gro_cell_wants(const struct sk_buff *skb)
+{
+	switch (skb->protocol) {
+	case htons(ETH_P_IP):
+		return skb_headlen(skb) >= sizeof(struct iphdr) &&
+		       ((const struct iphdr *)skb->data)->protocol == IPPROTO_TCP;
+	case htons(ETH_P_IPV6):
+		return skb_headlen(skb) >= sizeof(struct ipv6hdr) &&
+		       ((const struct ipv6hdr *)skb->data)->nexthdr == IPPROTO_TCP;
+	default:
+		return false;
+	}
+}
+
+/* Lets a device receive a packet, which is complete but for its checksum. Bottom halves must be off. */
+static inline void net_gro_cell_receive(struct net_device *dev, struct sk_buff *skb)
+{
+	if (net_gro_cell_wants(skb))
+		net_gro_cell_merge(dev, skb);
+	else
+		netif_receive_skb(skb);
+}
 
 #endif
