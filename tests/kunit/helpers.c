@@ -170,6 +170,27 @@ int caif_kunit_send_watched(struct net_device *dev, const void *frame, unsigned 
 	return skb ? dev_queue_xmit(skb) : -ENOMEM;
 }
 
+int caif_kunit_send_in_pieces(struct net_device *dev, const void *frame, unsigned int len,
+			      unsigned int linear, unsigned int start, unsigned int offset)
+{
+	struct sk_buff *skb = packet(dev, frame, linear, NULL);
+	struct page *page;
+
+	if (!skb)
+		return -ENOMEM;
+	page = alloc_page(GFP_KERNEL);
+	if (!page) {
+		kfree_skb(skb);
+		return -ENOMEM;
+	}
+	memcpy(page_address(page), frame + linear, len - linear);
+	skb_add_rx_frag(skb, 0, page, 0, len - linear, PAGE_SIZE);
+	skb->ip_summed = CHECKSUM_PARTIAL;
+	skb->csum_start = skb_headroom(skb) + start;
+	skb->csum_offset = offset;
+	return dev_queue_xmit(skb);
+}
+
 int caif_kunit_send_directly(struct net_device *dev, const void *frame, unsigned int len,
 			     void (*destructor)(struct sk_buff *skb))
 {

@@ -41,7 +41,13 @@ int caif_kunit_send(struct net_device *dev, const void *frame, unsigned int len)
 int caif_kunit_send_watched(struct net_device *dev, const void *frame, unsigned int len,
 			    void (*destructor)(struct sk_buff *skb));
 /*
- * As above, without the queueing discipline: what __dev_queue_xmit() does for a
+ * Sends a copy of a frame whose bytes from @linear on are in a page, and whose checksum is to be made from
+ * @start on, and put @offset bytes behind that.
+ */
+int caif_kunit_send_in_pieces(struct net_device *dev, const void *frame, unsigned int len,
+			      unsigned int linear, unsigned int start, unsigned int offset);
+/*
+ * As caif_kunit_send_watched(), without the queueing discipline: what __dev_queue_xmit() does for a
  * device that has none, which is not to look at whether the queue is frozen; and
  * pktgen, for one that is not quite up. -EBUSY if the queue is stopped.
  */

@@ -201,6 +201,22 @@ impl<'a> Netdev<'a> {
         unsafe { bindings::caif_kunit_send(self.as_raw(), data, frame.len() as c_uint) }
     }
 
+    /// Sends a frame whose bytes from `linear` on are in a page, and whose checksum is to be made from
+    /// `start` on and put `offset` bytes behind that.
+    pub(crate) fn send_in_pieces(
+        &self,
+        frame: &[u8],
+        linear: c_uint,
+        start: c_uint,
+        offset: c_uint,
+    ) -> c_int {
+        let data = frame.as_ptr().cast();
+        let len = frame.len() as c_uint;
+        let dev = self.as_raw();
+        // SAFETY: The device is registered, and the function copies the frame.
+        unsafe { bindings::caif_kunit_send_in_pieces(dev, data, len, linear, start, offset) }
+    }
+
     /// As [`send`](Self::send); when the driver frees the frame, [`FREED`] is reached.
     pub(crate) fn send_watched(&self, frame: &[u8]) -> c_int {
         let data = frame.as_ptr().cast();

@@ -59,6 +59,25 @@ fn check_sent(link: &Link<'_>, frames: u32) -> Result {
     Ok(())
 }
 
+/// Puts the checksum of the bytes from `start` on to the place `offset` bytes behind that.
+fn sum_up(frame: &mut [u8], start: usize, offset: usize) {
+    let summed = frame.get(start..).unwrap_or_default();
+    let mut sum: u32 = summed
+        .chunks(2)
+        .map(|pair| {
+            let byte = |i| u32::from(pair.get(i).copied().unwrap_or(0));
+            byte(0) << 8 | byte(1)
+        })
+        .sum();
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    let place = frame.get_mut(start + offset..start + offset + 2);
+    if let Some(place) = place {
+        place.copy_from_slice(&(!(sum as u16)).to_be_bytes());
+    }
+}
+
 #[kernel::macros::kunit_tests(caif_virtio_frames)]
 mod tests {
     use super::*;
@@ -198,6 +217,52 @@ mod tests {
         take(&mut link, full..end)?;
         check_eq!(link.netdev.stats().tx_errors, 1, "tx_errors");
         link.tx.flush();
+        Ok(())
+    }
+
+    /// Lengths are odd and even, and so are the places where pieces begin.
+    #[test]
+    fn packets_in_pieces_whose_checksum_is_to_be_made() -> Result {
+        let fake = Fake::attached(&FakeOptions::default())?;
+        let mut link = Link::new(&fake)?;
+        for (number, (len, linear, start, offset)) in [
+            (100, 60, 27, 16),
+            (1509, 61, 27, 16),
+            (LARGEST, 47, 20, 6),
+            (1000, 999, 8, 2),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let mut frame = frame(number as u32, len)?;
+            let sent = link.netdev.send_in_pieces(&frame, linear, start, offset);
+            check_eq!(sent, 0, "result of sending");
+            sum_up(&mut frame, start as usize, offset as usize);
+            link.tx.wait(1)?;
+            let head = link.tx.expect(&frame)?.head;
+            link.tx.complete(head);
+        }
+        Ok(())
+    }
+
+    /// A frame begins with its length, which counts a check sequence that may not be there.
+    #[test]
+    fn frame_without_a_check_sequence() -> Result {
+        let fake = Fake::attached(&FakeOptions::default())?;
+        let mut link = Link::new(&fake)?;
+        for len in [3, 64, 65, LARGEST - 2] {
+            let mut frame = frame(1, len)?;
+            let length = u16::try_from(len)?.to_le_bytes();
+            frame.get_mut(..2).ok_or(EINVAL)?.copy_from_slice(&length);
+            check_eq!(link.netdev.send(&frame), 0, "result of sending");
+            frame.extend_from_slice(&[0; 2], GFP_KERNEL)?;
+            link.tx.wait(1)?;
+            let head = link.tx.expect(&frame)?.head;
+            link.tx.complete(head);
+            // One that has it stays as it is.
+            let head = link.send(&frame)?;
+            link.tx.complete(head);
+        }
         Ok(())
     }
 
