@@ -23,6 +23,7 @@ pub const CASES: &[Case] = &[
     one("stack_link_changes", changes),
     one("stack_link_moves", moves),
     one("stack_ignores_nonsense", noise),
+    one("stack_segments_and_taps", taps),
     one("stack_goes_under_traffic", teardown),
 ];
 
@@ -56,6 +57,17 @@ fn ping(vm: &mut Vm) -> Result<()> {
         let count: u64 = attribute(vm, &format!("statistics/{counter}"))?.parse()?;
         ensure!(count >= 270, "{count} {counter} of 270 pings: {counters}");
     }
+    Ok(())
+}
+
+/// A packet socket on the link sees frames that are sent, all of them complete, and one on the
+/// interface that segments are merged. What streams bring is right, with such sockets and without.
+fn taps(vm: &mut Vm) -> Result<()> {
+    vm.up()?;
+    let link = vm.link(0)?;
+    vm.guest.ok(&format!(
+        "guest-tool tap {link} caif0 {MODEM} --bytes 1000000"
+    ))?;
     Ok(())
 }
 

@@ -242,7 +242,8 @@ fn send_one(socket: &OwnedFd, to: &LinkAddr) -> std::io::Result<()> {
     }
 }
 
-fn address(interface: &str) -> Result<LinkAddr> {
+/// Returns the address of an interface for packet sockets.
+pub fn address(interface: &str) -> Result<LinkAddr> {
     let index = nix::net::if_::if_nametoindex(interface)?;
     let raw = libc::sockaddr_ll {
         sll_family: u16::try_from(libc::AF_PACKET)?,

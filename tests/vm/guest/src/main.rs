@@ -22,6 +22,7 @@ mod ping;
 mod reflect;
 mod rtnl;
 mod sockets;
+mod tap;
 mod tcp;
 mod udp;
 mod unsafe_calls;
@@ -70,6 +71,8 @@ enum Command {
     Reflect(reflect::Args),
     /// Check what sockets promise, call by call
     Sockets(sockets::Args),
+    /// Look at frames that are sent and segments that are merged, while streams pass
+    Tap(tap::Args),
     /// Send datagrams to an echo service, comparing every payload byte
     UdpEcho(udp::Args),
     /// Send and receive checked streams, one way or both at once
@@ -94,6 +97,7 @@ fn main() -> Result<()> {
         Command::Ping(args) => ping::run(&args),
         Command::Reflect(args) => reflect::run(&args),
         Command::Sockets(args) => sockets::run(&args),
+        Command::Tap(args) => tap::run(&args),
         Command::UdpEcho(args) => udp::run(&args),
         Command::Tcp(args) => tcp::run(&args),
     }
