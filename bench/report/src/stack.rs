@@ -106,12 +106,14 @@ impl Stacks {
                 .fold(f64::NEG_INFINITY, f64::max),
             most,
         };
+        // Of packets that are not merged: what that costs for TCP is less later on, in TCP itself.
         let rx = |bursts: &[u32], lens: &[u32]| {
             let mut found = Vec::new();
-            for row in ["ip_rx", "ip_rx_tcp"] {
-                for burst in bursts {
-                    found.extend(lens.iter().map(|len| self.ratio(&key(row, *burst, *len))));
-                }
+            for burst in bursts {
+                found.extend(
+                    lens.iter()
+                        .map(|len| self.ratio(&key("ip_rx", *burst, *len))),
+                );
             }
             found
         };
