@@ -51,15 +51,12 @@ void net_gro_cell_open(struct net_gro_cell *cell)
 
 void net_gro_cell_close(struct net_gro_cell *cell)
 {
-	struct sk_buff_head batch;
-
-	__skb_queue_head_init(&batch);
 	spin_lock_bh(&cell->queue.lock);
 	cell->open = false;
-	skb_queue_splice_init(&cell->queue, &batch);
 	spin_unlock_bh(&cell->queue.lock);
-	__skb_queue_purge(&batch);
+	/* A poll that runs puts back what is beyond its budget. */
 	napi_disable(&cell->napi);
+	skb_queue_purge(&cell->queue);
 }
 
 static struct net_gro_cell *cell_of(struct net_device *dev)
