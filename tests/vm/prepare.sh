@@ -12,6 +12,7 @@ if [ -n "${with_c_stack:-}" ]; then
 	cstack=$("$TOP/scripts/caif-stack" "$kernel" | tail -n 1)
 	cstack_args=(--c-stack "$cstack")
 fi
+tun=$("$TOP/scripts/tun" "$kernel" | tail -n 1)
 
 # Parts of the tests that run at the same time make the same firmware.
 exec {firmware_lock}>"$CACHE/lock.firmware"
@@ -26,6 +27,6 @@ while read -ra words; do
 done <"$TOP/tests/vm/firmware"
 
 CAIF_INITRAMFS=$("$TOP/scripts/initramfs" --kernel "$kernel" --name "$kernel" "${firmware_args[@]}" \
-	"${cstack_args[@]}" "$modules"/{caif-virtio,caif,ivshmem-rproc}.ko | tail -n 1)
+	"${cstack_args[@]}" "$modules"/{caif-virtio,caif,ivshmem-rproc}.ko "$tun/tun.ko" | tail -n 1)
 exec {firmware_lock}>&-
 export CAIF_INITRAMFS CAIF_MODEM_BIN=$programs CAIF_RUN_VM=$TOP/scripts/run-vm CAIF_TEST_KERNEL=$kernel
