@@ -148,6 +148,17 @@ impl Guest {
 }
 
 impl Running {
+    /// Waits for the end, for so long at most. Returns the answer if there is one.
+    pub fn ended_within(&self, limit: Duration) -> Result<Option<Answer>> {
+        match self.receiver.recv_timeout(limit) {
+            Ok(answer) => Ok(Some(answer)),
+            Err(mpsc::RecvTimeoutError::Timeout) => Ok(None),
+            Err(mpsc::RecvTimeoutError::Disconnected) => {
+                bail!("the machine ended during: {}", self.cmd)
+            }
+        }
+    }
+
     pub fn wait(self) -> Result<Answer> {
         match self.receiver.recv_timeout(self.limit) {
             Ok(answer) => Ok(answer),

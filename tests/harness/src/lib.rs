@@ -7,6 +7,7 @@
 pub mod cases;
 pub mod config;
 pub mod guest;
+pub mod hostile_user;
 pub mod klog;
 pub mod ktap;
 pub mod leaks;

@@ -9,6 +9,7 @@ use crate::vm::Vm;
 mod bad_input;
 mod c_stack;
 mod crashes;
+mod hostile_user;
 mod modules;
 mod operation;
 mod recovery;
@@ -44,6 +45,7 @@ pub fn all() -> Vec<Case> {
         recovery::CASES,
         crashes::CASES,
         bad_input::CASES,
+        hostile_user::CASES,
         c_stack::CASES,
         two_modems::CASES,
     ]

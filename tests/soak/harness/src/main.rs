@@ -8,6 +8,7 @@ mod cycles;
 mod failing;
 mod memory;
 mod report;
+mod user;
 
 use std::{path::PathBuf, process::ExitCode, time::Instant};
 
@@ -43,6 +44,7 @@ struct Phase {
     name: &'static str,
     what: &'static str,
     cycles: u32,
+    /// 0: not at all, unless it is asked for.
     short: u32,
     run: fn(&mut Soak, u32) -> Result<Outcome>,
 }
@@ -160,6 +162,56 @@ const PHASES: &[Phase] = &[
         short: 2,
         run: failing::recovery,
     },
+    // Ten seconds each, an hour in all. The short ones are cases of the VM tests.
+    Phase {
+        name: "user-modem",
+        what: "random calls, the modem answers",
+        cycles: 80,
+        short: 0,
+        run: user::modem,
+    },
+    Phase {
+        name: "user-noise",
+        what: "random calls, the modem sends nonsense as well",
+        cycles: 40,
+        short: 0,
+        run: user::noise,
+    },
+    Phase {
+        name: "user-silence",
+        what: "random calls, the modem is silent",
+        cycles: 40,
+        short: 0,
+        run: user::silence,
+    },
+    Phase {
+        name: "user-nomem",
+        what: "random calls whose allocations fail",
+        cycles: 60,
+        short: 0,
+        run: user::faults,
+    },
+    Phase {
+        name: "user-nomem-stack",
+        what: "random calls, and the stack's allocations fail",
+        cycles: 60,
+        short: 0,
+        run: user::stack_faults,
+    },
+    Phase {
+        name: "user-links",
+        what: "random calls while links and the stack come and go",
+        cycles: 60,
+        short: 0,
+        run: user::links,
+    },
+    Phase {
+        name: "user-tun",
+        what: "random calls with a tun as the modem",
+        cycles: 40,
+        short: 0,
+        run: user::tun,
+    },
 ];
 
 /// The machine, and how much of its log was checked.
@@ -225,6 +277,9 @@ fn run(args: &Args) -> Result<bool> {
     soak.vm.traffic()?;
     for phase in PHASES {
         if !args.phase.is_empty() && !args.phase.iter().any(|name| name == phase.name) {
+            continue;
+        }
+        if args.phase.is_empty() && args.short && phase.short == 0 {
             continue;
         }
         let row = run_phase(args, &mut soak, phase);

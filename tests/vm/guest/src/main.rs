@@ -14,6 +14,7 @@ mod comeback;
 mod counters;
 mod failing;
 mod flowing;
+mod hostile_user;
 mod link;
 mod measure;
 mod netdev;
@@ -61,6 +62,10 @@ enum Command {
     ComeBack(comeback::Args),
     /// Let each allocation of a system call fail, one in each run
     FailNth(failing::Args),
+    /// Make random calls of all that there is of CAIF, and count what came of them
+    HostileUser(hostile_user::Args),
+    /// Set an interface up, which a signal interrupts
+    UpInterrupted(hostile_user::InterruptedArgs),
     /// Print the statistics of interfaces
     Counters(counters::Args),
     /// Measure ping, datagrams and streams of the modem's services, as a JSON object
@@ -92,6 +97,8 @@ fn main() -> Result<()> {
         Command::Churn(args) => churn::run(&args),
         Command::ComeBack(args) => comeback::run(&args),
         Command::FailNth(args) => failing::run(&args),
+        Command::HostileUser(args) => hostile_user::run(&args),
+        Command::UpInterrupted(args) => hostile_user::interrupted(&args),
         Command::Counters(args) => counters::run(&args),
         Command::Measure(args) => measure::run(&args),
         Command::Ping(args) => ping::run(&args),

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A user who makes random calls of all that there is of CAIF: sockets, rtnetlink, packets, links,
+//! namespaces and the module.
+//!
+//! Each task is a process. What it calls follows from the seed and its number, so that a run can be
+//! repeated but for what the tasks do to each other. The program fails if it sees what must not be: a
+//! call that succeeds and cannot, an error that is none for users, data that changed on their way, a
+//! task that does not end. What else there is to see, the log and the memory, is for who runs it.
+
+mod counts;
+mod faults;
+mod interfaces;
+mod links;
+mod messages;
+mod netlink;
+mod options;
+mod packets;
+mod sockets;
+mod task;
+mod tun;
+
+use std::{
+    fs,
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, ensure};
+use clap::ValueEnum;
+use nix::{
+    sys::{
+        signal::{Signal, kill},
+        wait::{WaitPidFlag, WaitStatus, waitpid},
+    },
+    unistd::Pid,
+};
+
+use counts::Shared;
+use task::Task;
+
+/// How long a task may take to end once its time is over: one that waits for a modem is interrupted
+/// by a signal, but the machine may be slow.
+const GRACE: Duration = Duration::from_secs(60);
+/// How long to go on for calls that must succeed.
+const LIMIT: Duration = Duration::from_secs(600);
+
+fn parse_want(text: &str) -> Result<(String, u32), String> {
+    let parts = text.rsplit_once('=').ok_or("want NAME=NUMBER")?;
+    let number = parts
+        .1
+        .parse()
+        .map_err(|error| format!("{text}: {error}"))?;
+    Ok((parts.0.to_owned(), number))
+}
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// What the random numbers begin with
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How long to go on
+    #[arg(long, default_value_t = 60)]
+    seconds: u64,
+    /// A call that must have succeeded so often, as NAME=NUMBER; until then it goes on, for ten
+    /// minutes at most. May be given more than once
+    #[arg(long, value_parser = parse_want)]
+    want: Vec<(String, u32)>,
+    /// Tasks that use sockets
+    #[arg(long, default_value_t = 3)]
+    tasks: u64,
+    /// What to do; everything if it is not given
+    #[arg(long, value_enum, value_delimiter = ',')]
+    parts: Vec<Part>,
+    /// The link
+    #[arg(long, default_value = "cfvrt0")]
+    link: String,
+    /// The file of the stack's module, to remove and load it
+    #[arg(long)]
+    module: Option<String>,
+    /// Let one allocation fail, in every fourth call
+    #[arg(long)]
+    faults: bool,
+    /// Let one in ten of the stack's own allocations fail as well
+    #[arg(long, requires = "faults")]
+    stack_faults: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    Sockets,
+    Interfaces,
+    Packets,
+    Links,
+    Tun,
+}
+
+/// What tasks know.
+#[derive(Clone)]
+pub struct World {
+    link: String,
+    module: Option<String>,
+    faults: bool,
+}
+
+type Run = Box<dyn FnOnce(&mut Task) -> Result<()>>;
+
+pub fn run(args: &Args) -> Result<()> {
+    let shared = Shared::new()?;
+    let world = World {
+        link: args.link.clone(),
+        module: args.module.clone(),
+        faults: args.faults,
+    };
+    let has = |part| args.parts.is_empty() || args.parts.contains(&part);
+    let mut runs: Vec<(String, Run)> = Vec::new();
+    if has(Part::Sockets) {
+        for number in 0..args.tasks {
+            runs.push((format!("sockets {number}"), Box::new(sockets::run)));
+        }
+    }
+    if has(Part::Interfaces) {
+        for number in 0..2 {
+            let run = move |task: &mut Task| interfaces::run(task, number);
+            runs.push((format!("interfaces {number}"), Box::new(run)));
+        }
+    }
+    if has(Part::Packets) {
+        runs.push(("packets".to_owned(), Box::new(packets::run)));
+    }
+    if has(Part::Links) {
+        runs.push(("links".to_owned(), Box::new(links::run)));
+    }
+    if has(Part::Tun) {
+        runs.push(("tun".to_owned(), Box::new(tun::run)));
+    }
+    println!("seed {}, {} tasks", args.seed, runs.len());
+    let faults = args
+        .faults
+        .then(|| faults::Faults::begin(args.stack_faults));
+    let faults = faults.transpose()?;
+    let mut running = Vec::new();
+    for (index, (name, run)) in runs.into_iter().enumerate() {
+        let seed = args.seed.wrapping_mul(1_000_003).wrapping_add(index as u64);
+        let mut task = Task::new(seed, shared, &world)?;
+        let child = task.spawn(|task| {
+            *task = Task::new(seed, shared, &world).unwrap_or_else(|error| {
+                println!("{error:#}");
+                std::process::exit(1)
+            });
+            if let Err(error) = run(task) {
+                shared.fault(&format!("{error:#}"));
+            }
+        })?;
+        running.push((name, child));
+    }
+    let start = Instant::now();
+    let mut missing;
+    loop {
+        std::thread::sleep(Duration::from_millis(50));
+        let totals = shared.totals();
+        let well = |name: &str| totals.get(name).map_or(0, |(_, well)| *well);
+        missing = args.want.clone();
+        missing.retain(|(name, number)| well(name) < *number);
+        let is_over = start.elapsed() >= Duration::from_secs(args.seconds);
+        if (is_over && missing.is_empty()) || start.elapsed() >= LIMIT || shared.faults() > 0 {
+            break;
+        }
+    }
+    shared.over.store(true, Ordering::Relaxed);
+    wait(shared, running, Instant::now() + GRACE);
+    drop(faults);
+    println!("{:36} {:>7} {:>7}", "call", "made", "well");
+    print!("{}", shared.table());
+    ensure!(missing.is_empty(), "too few that succeeded of: {missing:?}");
+    ensure!(shared.faults() == 0, "{} faults", shared.faults());
+    Ok(())
+}
+
+#[derive(clap::Args)]
+pub struct InterruptedArgs {
+    /// The interface
+    name: String,
+}
+
+/// Sets an interface up, which a signal interrupts. The kernel's answer must be that it is up.
+pub fn interrupted(args: &InterruptedArgs) -> Result<()> {
+    let world = World {
+        link: String::new(),
+        module: None,
+        faults: false,
+    };
+    let mut task = Task::new(1, Shared::new()?, &world)?;
+    let errno = |errno| anyhow::anyhow!("error {errno}");
+    let rtnl = netlink::Rtnl::new(&task).map_err(errno)?;
+    task.alarm_every(100_000);
+    rtnl.set_up(&mut task, counts::Call::Up, &args.name, true)
+        .map_err(errno)
+}
+
+/// Waits for all tasks. One that does not end is a fault: where it is stuck is printed.
+fn wait(shared: &Shared, mut running: Vec<(String, Pid)>, end: Instant) {
+    let mut told = false;
+    while !running.is_empty() {
+        running.retain(
+            |(name, pid)| match waitpid(*pid, Some(WaitPidFlag::WNOHANG)) {
+                Ok(WaitStatus::StillAlive) | Err(nix::errno::Errno::EINTR) => true,
+                Ok(WaitStatus::Exited(_, 0)) => false,
+                ended => {
+                    shared.fault(&format!("{name} ended: {ended:?}"));
+                    false
+                }
+            },
+        );
+        if Instant::now() > end && !told {
+            told = true;
+            for (name, pid) in &running {
+                let stack = fs::read_to_string(format!("/proc/{pid}/stack")).unwrap_or_default();
+                let call = fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default();
+                shared.fault(&format!("{name} does not end: {call}{stack}"));
+                let _ = kill(*pid, Signal::SIGKILL);
+            }
+        }
+        if Instant::now() > end + GRACE {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
