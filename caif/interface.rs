@@ -392,8 +392,9 @@ impl Interface {
         while let State::Asking(_) = inner.state {
             match self.answered.wait_interruptible_timeout(&mut inner, left) {
                 CondVarTimeoutResult::Woken { jiffies } => left = jiffies,
-                CondVarTimeoutResult::Timeout => break,
-                CondVarTimeoutResult::Signal { .. } => return Err(ERESTARTSYS),
+                // After a signal it goes on as after the time, too: rtnetlink has no error for it
+                // that a program can be told.
+                CondVarTimeoutResult::Timeout | CondVarTimeoutResult::Signal { .. } => break,
             }
         }
         match inner.state {
