@@ -8,6 +8,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod command;
+
 /// What the guest does with a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -23,8 +25,10 @@ pub enum Kind {
     /// Send the next frame back. It is not in this format, but has the length and the checksum in
     /// the payload.
     Announce = 5,
-    /// The answer to a report.
+    /// The answer to a report or a command.
     Answer = 6,
+    /// Do what the payload says, a [`command::Command`].
+    Command = 7,
 }
 
 impl Kind {
@@ -36,6 +40,7 @@ impl Kind {
             Self::Report,
             Self::Announce,
             Self::Answer,
+            Self::Command,
         ]
         .into_iter()
         .find(|kind| *kind as u8 == raw)

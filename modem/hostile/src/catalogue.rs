@@ -7,7 +7,7 @@ use anyhow::{Context, bail, ensure};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 /// The result of a case.
@@ -57,7 +57,7 @@ impl Flavour {
 
 /// By how much a counter must move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "RawCount")]
+#[serde(try_from = "RawCount", into = "String")]
 pub enum Count {
     /// By exactly this much.
     Exactly(u64),
@@ -83,6 +83,15 @@ impl TryFrom<RawCount> for Count {
                 None => text.parse().map(Self::Exactly),
             }
             .map_err(|_| format!("{text:?} is no count: want 3, or \"3+\" for 3 and more")),
+        }
+    }
+}
+
+impl From<Count> for String {
+    fn from(count: Count) -> Self {
+        match count {
+            Count::Exactly(number) => number.to_string(),
+            Count::AtLeast(least) => format!("{least}+"),
         }
     }
 }
@@ -140,7 +149,25 @@ pub struct Case {
     /// Texts of lines of the kernel's log that fail other cases but not this one.
     #[serde(default)]
     pub allow: Vec<String>,
+    /// Whether Linux uses the CAIF stack: as its file says.
+    #[serde(default)]
+    pub stack: bool,
+    /// How much more memory the guest may use, in KiB: before the sockets are closed and after that.
+    /// Of cases about the stack.
+    #[serde(default = "memory")]
+    pub memory: u64,
+    /// How many lines the kernel's log may get. Of cases about the stack.
+    #[serde(default)]
+    pub lines: u64,
 }
+
+fn memory() -> u64 {
+    MEMORY
+}
+
+/// What a case about the stack may use, in KiB, unless it says otherwise. What KASAN keeps for later
+/// comes and goes by 9000.
+const MEMORY: u64 = 12_288;
 
 fn one() -> Count {
     Count::Exactly(1)
@@ -151,6 +178,9 @@ fn one() -> Count {
 #[serde(deny_unknown_fields)]
 struct File {
     group: String,
+    /// Whether its cases are about the CAIF stack.
+    #[serde(default)]
+    stack: bool,
     #[serde(default = "event_idx")]
     flavours: Vec<Flavour>,
     case: Vec<toml::Table>,
@@ -160,14 +190,13 @@ fn event_idx() -> Vec<Flavour> {
     vec![Flavour::EventIdx]
 }
 
-/// Reads all `*.toml` of a folder, in the order of their names.
+/// Reads all `*.toml` of a folder, in the order of their names, and those in its folder `stack`.
 pub fn load(folder: &Path) -> anyhow::Result<Vec<Case>> {
-    let mut files: Vec<_> = std::fs::read_dir(folder)
-        .with_context(|| format!("cannot read {}", folder.display()))?
-        .map(|entry| entry.map(|entry| entry.path()))
-        .collect::<Result<_, _>>()?;
-    files.retain(|path| path.extension().is_some_and(|suffix| suffix == "toml"));
-    files.sort();
+    let mut files = files(folder)?;
+    let stack = folder.join("stack");
+    if stack.exists() {
+        files.extend(self::files(&stack)?);
+    }
     let mut cases = Vec::new();
     for path in &files {
         let text = std::fs::read_to_string(path)?;
@@ -181,6 +210,17 @@ pub fn load(folder: &Path) -> anyhow::Result<Vec<Case>> {
     Ok(cases)
 }
 
+/// Returns all `*.toml` of a folder, in the order of their names.
+fn files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .with_context(|| format!("cannot read {}", folder.display()))?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()?;
+    files.retain(|path| path.extension().is_some_and(|suffix| suffix == "toml"));
+    files.sort();
+    Ok(files)
+}
+
 /// Reads a file of the catalogue.
 fn parse(text: &str) -> anyhow::Result<Vec<Case>> {
     let file: File = toml::from_str(text)?;
@@ -191,6 +231,7 @@ fn parse(text: &str) -> anyhow::Result<Vec<Case>> {
             let name = name.unwrap_or_else(|| "a case without a name".into());
             let mut case: Case = table.try_into().with_context(|| name.clone())?;
             case.group.clone_from(&file.group);
+            case.stack = file.stack;
             if case.flavours.is_empty() {
                 case.flavours.clone_from(&file.flavours);
             }
@@ -287,11 +328,40 @@ mod tests {
     }
 
     #[test]
+    fn a_file_says_whether_its_cases_are_about_the_stack() {
+        let text = r#"
+            group = "g"
+            stack = true
+            [[case]]
+            name = "n"
+            what = "w"
+            expect = "PASS"
+            steps = [
+              { do = "open", socket = "a", service = "at", answer = false },
+              { do = "each", to = "len.a", steps = [{ do = "answer", to = "a", cut = "n" }] },
+              { do = "state", socket = "a", is = "pending" },
+            ]
+            "#;
+        let cases = parse(text).unwrap();
+        assert!(cases[0].stack && cases[0].memory > 0 && cases[0].lines == 0);
+        assert!(!parse(&text.replace("stack = true", "")).unwrap()[0].stack);
+    }
+
+    #[test]
     fn unknown_names_are_refused() {
         for (steps, why) in [
             (r#"{ do = "avail", heads = ["nmu"] }"#, "nmu"),
             (r#"{ do = "avial" }"#, "avial"),
             (r#"{ do = "ring", vektor = 1 }"#, "vektor"),
+            (
+                r#"{ do = "open", socket = "a", service = "at", sokket = 1 }"#,
+                "sokket",
+            ),
+            (r#"{ do = "open", socket = "a", service = "fax" }"#, "fax"),
+            (
+                r#"{ do = "each", to = 1, steps = [{ do = "destroyed", id = "m" }] }"#,
+                "m",
+            ),
         ] {
             let text = format!(
                 "group = 'g'\n[[case]]\nname = 'n'\nwhat = 'w'\nexpect = 'PASS'\nsteps = [{steps}]"
@@ -303,6 +373,10 @@ mod tests {
 
     #[test]
     fn counts() {
+        for count in [Count::AtLeast(2), Count::Exactly(3)] {
+            let text = serde_json::to_string(&count).unwrap();
+            assert_eq!(serde_json::from_str::<Count>(&text).unwrap(), count);
+        }
         assert!(Count::AtLeast(2).allows(3) && !Count::AtLeast(2).allows(1));
         assert!(Count::Exactly(2).allows(2) && !Count::Exactly(2).allows(3));
     }

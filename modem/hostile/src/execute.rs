@@ -17,7 +17,7 @@ use modem_ring::Desc;
 use std::{collections::BTreeMap, time::Duration};
 
 /// Time limit for what Linux does at once. It is emulated, has sanitizers, and the host is busy.
-const SOON: Duration = Duration::from_secs(20);
+pub(crate) const SOON: Duration = Duration::from_secs(20);
 /// Time limit for a recovery, which may wait for a watchdog of Linux.
 const RECOVERY: Duration = Duration::from_secs(40);
 /// Bytes of a plain frame.
@@ -25,9 +25,11 @@ const FRAME: u64 = 100;
 
 /// The modem and its background threads.
 pub struct Executor {
-    modem: Modem,
+    pub(crate) modem: Modem,
     background: Background,
     mark: u32,
+    /// The value of `n` in a loop.
+    pub(crate) n: u64,
 }
 
 /// Counters of the guest, by name.
@@ -40,6 +42,7 @@ impl Executor {
             modem,
             background: Background::default(),
             mark: 1 << 31,
+            n: 0,
         }
     }
 
@@ -48,9 +51,11 @@ impl Executor {
         &mut self.modem
     }
 
-    fn eval(&mut self, expr: &Expr) -> anyhow::Result<u64> {
+    pub(crate) fn eval(&mut self, expr: &Expr) -> anyhow::Result<u64> {
+        let n = self.n;
         let link = self.modem.link();
         Ok(expr.eval(|name| match &link {
+            _ if name == "n" => Some(n),
             Ok(link) => names::value(link, name),
             Err(_) => names::fixed(name),
         })?)
@@ -150,6 +155,7 @@ impl Executor {
             | Step::Rebind { .. }
             | Step::Guest { .. }
             | Step::Log { .. } => bail!("is no step of the modem"),
+            step => self.stack_step(step),
         }
     }
 
@@ -164,18 +170,28 @@ impl Executor {
 
     /// Passes a frame each way. The guest's answer has its counters.
     pub fn report(&mut self, mark: u32) -> anyhow::Result<Counters> {
-        let seq = self.send(Kind::Report, mark.to_le_bytes().to_vec(), 0)?;
-        let answer = self.answer(seq, Kind::Answer)?;
+        let mark = mark.to_le_bytes().to_vec();
+        let answer = if self.modem.caif {
+            return self.stack_report(mark);
+        } else {
+            let seq = self.send(Kind::Report, mark, 0)?;
+            self.answer(seq, Kind::Answer)?
+        };
         Ok(serde_json::from_slice(&answer.payload)?)
     }
 
-    fn ring(&mut self, times: u32) -> anyhow::Result<()> {
+    pub(crate) fn ring(&mut self, times: u32) -> anyhow::Result<()> {
         (0..times).try_for_each(|_| Ok(self.modem.board().ring(VECTOR_RX)?))
     }
 
     /// Sends a frame in the modem's own buffer, and waits for the buffer's return. Returns the
     /// frame's number.
-    fn send(&mut self, kind: Kind, payload: Vec<u8>, total: usize) -> anyhow::Result<u32> {
+    pub(crate) fn send(
+        &mut self,
+        kind: Kind,
+        payload: Vec<u8>,
+        total: usize,
+    ) -> anyhow::Result<u32> {
         let seq = self.start_send(kind, payload, total)?;
         self.returned()?;
         Ok(seq)
@@ -193,7 +209,7 @@ impl Executor {
         Ok(seq)
     }
 
-    fn returned(&mut self) -> anyhow::Result<()> {
+    pub(crate) fn returned(&mut self) -> anyhow::Result<()> {
         self.modem
             .wait_on_link("the return of all buffers", SOON, |link| {
                 Ok(link.all_returned().then_some(()))

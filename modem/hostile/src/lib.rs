@@ -17,4 +17,6 @@ pub mod link;
 pub mod modem;
 pub mod names;
 pub mod protocol;
+pub mod stack;
+mod stack_steps;
 pub mod step;

@@ -2,6 +2,7 @@
 
 //! A link that passes the modem's own frames each way by the rules, and whose rings cases write to.
 
+use crate::stack::Stack;
 use anyhow::{Context, ensure};
 use hostile_frame::{self as frame, Frame};
 use ivshmem::{
@@ -42,6 +43,8 @@ pub struct Link {
     pub inbox: VecDeque<Vec<u8>>,
     /// The announced frame, which is in no known format and which Linux must send back.
     pub announced: Option<Vec<u8>>,
+    /// CAIF, if Linux uses it on the link.
+    pub stack: Option<Stack>,
     seq: u32,
 }
 
@@ -99,6 +102,7 @@ impl Link {
             table,
             inbox: VecDeque::new(),
             announced: None,
+            stack: None,
             seq: 0,
         };
         this.rx.fields().write_avail_flags(MARK);
@@ -156,9 +160,17 @@ impl Link {
 
     /// Makes a frame available in the modem's own buffer, by the last descriptor.
     pub fn send(&mut self, frame: &[u8]) -> anyhow::Result<()> {
+        let head = self.write(0, frame)?;
+        self.rx.put(head);
+        self.rx.expose();
+        Ok(())
+    }
+
+    /// Writes a frame to one of the modem's own buffers. Returns its descriptor.
+    pub fn write(&mut self, place: u16, frame: &[u8]) -> anyhow::Result<u16> {
         let config = self.downlink();
-        let head = self.rx.fields().num() - 1;
-        let at = OWN_BUFFER;
+        let head = self.rx.fields().num() - 1 - place;
+        let at = OWN_BUFFER + BUFFER_STEP * u64::from(place);
         self.memory.write(at + u64::from(config.headroom), frame)?;
         let desc = Desc {
             addr: at,
@@ -167,9 +179,7 @@ impl Link {
             next: 0,
         };
         self.rx.fields().write_desc(head, desc);
-        self.rx.put(head);
-        self.rx.expose();
-        Ok(())
+        Ok(head)
     }
 
     /// Whether Linux has returned all that was made available. It will tell when it returns more.
@@ -212,6 +222,11 @@ impl Link {
         let bytes = self
             .read_slot(desc)
             .with_context(|| format!("descriptor {head} of vring 1"))?;
+        if let Some(stack) = &mut self.stack {
+            stack.take(&bytes);
+            self.tx.taken.push((head, desc.addr));
+            return Ok((head, desc.addr));
+        }
         ensure!(
             Frame::decode(&bytes).is_some() || self.announced.as_ref() == Some(&bytes),
             "Linux sent what nobody asked for: {bytes:02x?}"

@@ -4,7 +4,7 @@
 //!
 //! Source: `Documentation/board-ivshmem.md`.
 
-use crate::link::Link;
+use crate::{link::Link, stack::Stack};
 use anyhow::{Context, bail, ensure};
 use ivshmem::{board::Board, control::ModemState};
 use link::table::Vdev;
@@ -43,6 +43,8 @@ pub struct Modem {
     phase: Phase,
     /// Links since the process began.
     links: u32,
+    /// Whether Linux uses CAIF on links that come up.
+    pub(crate) caif: bool,
 }
 
 impl Modem {
@@ -53,6 +55,7 @@ impl Modem {
             board,
             phase: Phase::Waiting,
             links: 0,
+            caif: false,
         })
     }
 
@@ -196,7 +199,8 @@ impl Modem {
             && let Ok(Some(table)) = vdev.ready(self.board.memory())
         {
             let (boot_id, vdev) = (*boot_id, *vdev);
-            let link = Box::new(Link::open(self.board.memory(), &vdev, table)?);
+            let mut link = Box::new(Link::open(self.board.memory(), &vdev, table)?);
+            link.stack = self.caif.then(Stack::default);
             self.links += 1;
             info!("link {} is up", self.links);
             self.phase = Phase::Up {

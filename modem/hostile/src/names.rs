@@ -2,7 +2,10 @@
 
 //! The names in the catalogue's expressions.
 
-use crate::link::{Link, field};
+use crate::{
+    link::{Link, field},
+    stack,
+};
 use firmware::table::vdev;
 use ivshmem::{
     control::{FIRMWARE, FIRMWARE_SIZE, HEAP, POOL, VRING_SIZE, VRINGS},
@@ -40,6 +43,16 @@ pub fn is_known(name: &str) -> bool {
         || ring("rx.")
         || ring("tx.")
         || taken(name).is_some()
+        || name == "n"
+        || channel(name).is_some()
+}
+
+/// Parses the name of a channel in `id.a`, or in `len.a` for the length of the answer to its request.
+fn channel(name: &str) -> Option<(bool, &str)> {
+    match name.strip_prefix("id.") {
+        Some(socket) => Some((true, socket)),
+        None => Some((false, name.strip_prefix("len.")?)),
+    }
 }
 
 /// Parses the number of a taken frame in `taken0`, or in `slot0` for its buffer.
@@ -63,6 +76,7 @@ pub fn fixed(name: &str) -> Option<u64> {
         "vring1_end" => VRINGS[1] + VRING_SIZE,
         "tx_pool" => POOL,
         "tx_pool_end" | "heap" => HEAP,
+        "good" => stack::GOOD.into(),
         _ => return None,
     })
 }
@@ -75,6 +89,15 @@ pub fn value(link: &Link, name: &str) -> Option<u64> {
     if let Some((id, place)) = taken(name) {
         let (head, addr) = *link.tx.taken.get(place)?;
         return Some(if id { head.into() } else { addr });
+    }
+    if let Some((id, socket)) = channel(name) {
+        let stack = link.stack.as_ref()?;
+        return Some(if id {
+            stack.id(socket)?.into()
+        } else {
+            // Command, parameters and link id.
+            stack.channels.get(socket)?.params.len() as u64 + 2
+        });
     }
     let config = link.downlink();
     Some(match name {

@@ -2,7 +2,8 @@
 
 //! The steps of a case: raw accesses of the modem, and actions of the harness.
 
-use crate::expr::Expr;
+use crate::{catalogue::Count, expr::Expr};
+use hostile_frame::command::Open;
 use serde::{Deserialize, Serialize};
 
 /// A step.
@@ -185,6 +186,194 @@ pub enum Step {
         /// A part of it.
         text: String,
     },
+    /// Lets Linux use CAIF from now on, with the stack loaded, and waits for the good channel; or
+    /// ends that.
+    Stack {
+        /// Whether to begin.
+        on: bool,
+    },
+    /// Repeats steps of the modem with each value of `n`, which replaces `#` in names of sockets.
+    Each {
+        /// The first value.
+        #[serde(default)]
+        from: u64,
+        /// The last value.
+        to: Expr,
+        /// Values to leave out.
+        #[serde(default)]
+        except: Vec<u64>,
+        /// The steps.
+        steps: Vec<Step>,
+    },
+    /// Lets the guest make a socket or an interface that asks for a channel.
+    Open {
+        /// What to make.
+        #[serde(flatten)]
+        open: Open,
+        /// Whether to answer as it should be, and to wait until it is connected.
+        #[serde(default = "yes")]
+        answer: bool,
+    },
+    /// Lets the guest try that, which must fail at once.
+    Fails {
+        /// What to make.
+        #[serde(flatten)]
+        open: Open,
+        /// The error.
+        with: String,
+    },
+    /// Lets the guest ask for the channel of a socket again.
+    Connect {
+        /// The socket.
+        socket: String,
+    },
+    /// Answers the request of a socket.
+    Answer {
+        /// The socket.
+        to: String,
+        /// The first byte: a command with or without "response" and "error".
+        #[serde(default = "success")]
+        first: Expr,
+        /// The link id; by default the lowest that is free.
+        id: Option<Expr>,
+        /// Bits to change: places in the body, and which bits of these bytes.
+        #[serde(default)]
+        flip: Vec<(usize, Expr)>,
+        /// What a UTIL channel appends, in hexadecimal.
+        #[serde(default)]
+        appended: String,
+        /// How many bytes of the body to send.
+        cut: Option<Expr>,
+        /// Bytes to send behind the body, in hexadecimal.
+        #[serde(default)]
+        more: String,
+        /// How often.
+        #[serde(default = "once")]
+        times: Expr,
+    },
+    /// Sends frames of a channel, one after the other.
+    Frames {
+        /// The channel's link id, 0 for the control channel.
+        on: Expr,
+        /// The beginning of all bodies, each a number.
+        #[serde(default)]
+        bytes: Vec<Expr>,
+        /// How the bodies go on, in hexadecimal.
+        #[serde(default = "nothing")]
+        hex: Vec<String>,
+        /// How many bytes of those that frames consist of come behind.
+        #[serde(default = "zero")]
+        fill: Expr,
+        /// The length in the frames; by default the right one.
+        length: Option<Expr>,
+        /// How many bytes of the frames to send.
+        cut: Option<Expr>,
+        /// How often to send all of them.
+        #[serde(default = "once")]
+        times: Expr,
+    },
+    /// Sends payloads on the channel of a socket.
+    Data {
+        /// The socket.
+        to: String,
+        /// Bytes of each.
+        #[serde(default = "few")]
+        len: Expr,
+        /// How often.
+        #[serde(default = "once")]
+        times: Expr,
+    },
+    /// Lets the guest receive all payloads on a socket.
+    Gets {
+        /// The socket.
+        socket: String,
+        /// How many there must be.
+        count: Count,
+        /// How many there may be.
+        most: Option<u64>,
+        /// Bytes that each must have, of those that frames consist of.
+        len: Option<Expr>,
+        /// What each must be, in hexadecimal.
+        hex: Option<String>,
+        /// Why there must be no more: the name of an error, or "end".
+        #[serde(default = "again")]
+        then: String,
+    },
+    /// Lets the guest send bytes on a socket, which must arrive, or an error must come.
+    Sends {
+        /// The socket.
+        socket: String,
+        /// How many.
+        #[serde(default = "few")]
+        len: Expr,
+        /// The error.
+        error: Option<String>,
+    },
+    /// Waits until a socket or an interface is in a state: see the guest's program.
+    State {
+        /// The socket.
+        socket: String,
+        /// The state.
+        is: String,
+    },
+    /// Compares a counter of an interface.
+    Counter {
+        /// The interface.
+        of: String,
+        /// The name of the counter.
+        name: String,
+        /// What it must be.
+        is: Count,
+    },
+    /// Waits for a frame of Linux, which must be the next one.
+    Came {
+        /// The channel's link id, 0 for the control channel.
+        on: Expr,
+        /// The body, in hexadecimal.
+        hex: String,
+    },
+    /// Waits for a LINK_DESTROY of Linux, which must be the next frame.
+    Destroyed {
+        /// The link id.
+        id: Expr,
+        /// How many such frames.
+        #[serde(default = "once")]
+        times: Expr,
+    },
+    /// Waits for frames of Linux that are all the same, which must be the next ones, and of which
+    /// there must be at least and at most so many once the guest has answered.
+    CameMany {
+        /// The channel's link id, 0 for the control channel.
+        on: Expr,
+        /// The body, in hexadecimal.
+        hex: String,
+        /// How many there must be.
+        least: u64,
+        /// How many there may be.
+        most: u64,
+    },
+    /// Waits for a request of Linux's own accord.
+    Asked {
+        /// The name of an interface.
+        socket: String,
+    },
+    /// Lets the guest close a socket while frames of its channel come, before and behind the command.
+    CloseUnder {
+        /// The socket.
+        socket: String,
+        /// The body of the frames, in hexadecimal.
+        hex: String,
+        /// How many frames come before, and how many behind.
+        times: u64,
+    },
+    /// Lets the guest close a socket or delete an interface. The modem must be told if there was
+    /// a channel.
+    Close {
+        /// The socket.
+        socket: String,
+    },
+    /// Lets the guest close all of them. Then no frame of Linux must be left that no step waited for.
+    CloseAll {},
 }
 
 /// A buffer of a chain, whose descriptor may have faults.
@@ -205,6 +394,23 @@ pub struct Buffer {
 }
 
 impl Step {
+    /// Returns the name of the socket of a step about CAIF.
+    pub fn socket(&mut self) -> Option<&mut String> {
+        match self {
+            Self::Open { open, .. } | Self::Fails { open, .. } => Some(&mut open.socket),
+            Self::Connect { socket }
+            | Self::Answer { to: socket, .. }
+            | Self::Data { to: socket, .. }
+            | Self::Gets { socket, .. }
+            | Self::Sends { socket, .. }
+            | Self::State { socket, .. }
+            | Self::Asked { socket }
+            | Self::CloseUnder { socket, .. }
+            | Self::Close { socket } => Some(socket),
+            _ => None,
+        }
+    }
+
     /// Returns all expressions of the step.
     pub fn expressions(&self) -> Vec<&Expr> {
         match self {
@@ -230,6 +436,39 @@ impl Step {
             Self::Ring { vector, .. } => vec![vector],
             Self::Race { at, values, .. } => std::iter::once(at).chain(values).collect(),
             Self::Hammer { head, .. } => vec![head],
+            Self::Each { to, steps, .. } => {
+                let inner = steps.iter().flat_map(Self::expressions);
+                std::iter::once(to).chain(inner).collect()
+            }
+            Self::Answer {
+                first,
+                id,
+                flip,
+                cut,
+                times,
+                ..
+            } => {
+                let values = flip.iter().map(|(_, bits)| bits);
+                let others = [first, times].into_iter().chain(id).chain(cut);
+                others.chain(values).collect()
+            }
+            Self::Frames {
+                on,
+                bytes,
+                fill,
+                length,
+                cut,
+                times,
+                ..
+            } => {
+                let others = [on, fill, times].into_iter().chain(length).chain(cut);
+                others.chain(bytes).collect()
+            }
+            Self::Data { len, times, .. } => vec![len, times],
+            Self::Gets { len, .. } => len.iter().collect(),
+            Self::Sends { len, .. } => vec![len],
+            Self::Came { on, .. } => vec![on],
+            Self::Destroyed { id, times } => vec![id, times],
             _ => vec![],
         }
     }
@@ -241,6 +480,26 @@ fn zero() -> Expr {
 
 fn one() -> u32 {
     1
+}
+
+fn once() -> Expr {
+    Expr::from(1)
+}
+
+fn success() -> Expr {
+    Expr::from(0x20)
+}
+
+fn few() -> Expr {
+    Expr::from(20)
+}
+
+fn nothing() -> Vec<String> {
+    vec![String::new()]
+}
+
+fn again() -> String {
+    "EAGAIN".into()
 }
 
 fn four() -> u8 {

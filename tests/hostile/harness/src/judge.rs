@@ -18,6 +18,9 @@ use crate::machine::Machine;
 /// The text of remoteproc's line about a reported crash.
 const CRASH: &str = "crash detected in";
 
+/// What the lines of the guest about reports have.
+const MARK: &str = "guest-tool: mark";
+
 /// The result of a case.
 pub struct Outcome {
     pub verdict: Verdict,
@@ -39,8 +42,12 @@ struct Run<'a> {
 
 /// Runs a case. An error means that the machine cannot be used for further cases.
 pub fn run(machine: &mut Machine, case: &Case, flavour: Flavour) -> Result<Outcome> {
+    if !case.stack {
+        machine.use_stack(false).context("without the stack")?;
+    }
     machine
         .use_firmware(flavour.firmware())
+        .and_then(|()| machine.use_stack(case.stack))
         .context("before the case")?;
     let mark = machine.kernel.mark();
     let seen = machine.modem.state()?;
@@ -112,11 +119,20 @@ impl Run<'_> {
         self.mark = self.machine.kernel.mark();
         let mut faults = Vec::new();
         let steps = self.steps();
-        let after = steps.and_then(|()| self.settle(boot));
+        let after = steps.and_then(|()| {
+            if self.case.stack {
+                self.close_all(&before, &mut faults)?;
+            }
+            self.settle(boot)
+        });
         let after = match after {
             Ok(after) => Some(after),
             Err(error) => {
                 faults.push(format!("{error:#}"));
+                if self.case.stack {
+                    // What else is wrong follows from the first fault.
+                    let _ = self.machine.modem.demand(&Request::Step(Step::CloseAll {}));
+                }
                 // Waits for a recovery that was not expected.
                 self.machine
                     .modem
@@ -139,6 +155,9 @@ impl Run<'_> {
             Verdict::Recovered
         };
         let mut seen = self.check_counters(&before, &after, verdict, &mut faults);
+        if self.case.stack {
+            self.check_memory("at the end", &before, &after, &mut faults);
+        }
         self.check_log(&mut faults);
         if let Some(text) = &self.case.log {
             seen.push(text.clone());
@@ -215,6 +234,34 @@ impl Run<'_> {
         self.machine.report()
     }
 
+    /// Looks at the memory that the case has used, and closes all its sockets.
+    fn close_all(&mut self, before: &Counters, faults: &mut Vec<String>) -> Result<()> {
+        let held = self.machine.report()?;
+        self.check_memory("with its sockets", before, &held, faults);
+        let close = Request::Step(Step::CloseAll {});
+        self.machine.modem.demand(&close)
+    }
+
+    fn check_memory(
+        &self,
+        when: &str,
+        before: &Counters,
+        now: &Counters,
+        faults: &mut Vec<String>,
+    ) {
+        let (Some(before), Some(now)) = (before.get("memory"), now.get("memory")) else {
+            faults.push("the guest does not say how much memory is used".into());
+            return;
+        };
+        let more = now.saturating_sub(*before);
+        if more > self.case.memory {
+            faults.push(format!(
+                "{when} {more} KiB more are used, at most {} may",
+                self.case.memory
+            ));
+        }
+    }
+
     fn check_counters(
         &self,
         before: &Counters,
@@ -269,6 +316,13 @@ impl Run<'_> {
             faults.push(format!(
                 "{} lines have {text:?}; the last ones are\n{last}",
                 count(text)
+            ));
+        }
+        let others = lines.iter().filter(|line| !line.contains(MARK)).count() as u64;
+        if self.case.stack && others > self.case.lines {
+            faults.push(format!(
+                "{others} lines in the log, at most {} may be",
+                self.case.lines
             ));
         }
         let crashes = count(CRASH);

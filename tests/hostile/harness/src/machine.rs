@@ -12,7 +12,7 @@ use harness::{
     output::Output,
     process::Process,
 };
-use hostile::{execute::Counters, protocol::Request};
+use hostile::{execute::Counters, protocol::Request, step::Step};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
@@ -30,6 +30,8 @@ pub struct Machine {
     pub modem: Modem,
     /// The firmware that is booted.
     firmware: String,
+    /// Whether the CAIF stack is loaded and used.
+    stack: bool,
     mark: u32,
     /// The number of lines of the kernel's log that were checked for complaints.
     checked: usize,
@@ -86,6 +88,7 @@ impl Machine {
             kernel,
             modem,
             firmware: firmware.to_owned(),
+            stack: false,
             mark: 0,
             checked: 0,
             _reflector: reflector,
@@ -126,6 +129,23 @@ impl Machine {
             .filter(|line| !allowed.iter().any(|text| line.contains(text)))
             .map(str::to_owned)
             .collect()
+    }
+
+    /// Loads the CAIF stack and lets the guest use it, or ends that and removes it.
+    pub fn use_stack(&mut self, on: bool) -> Result<()> {
+        if self.stack == on {
+            return Ok(());
+        }
+        let switch = Request::Step(Step::Stack { on });
+        if on {
+            self.guest.ok("modprobe caif")?;
+            self.modem.demand(&switch)?;
+        } else {
+            self.modem.demand(&switch)?;
+            self.guest.ok("rmmod caif")?;
+        }
+        self.stack = on;
+        Ok(())
     }
 
     /// Boots firmware of that name, if it is not the one that is booted.
@@ -196,6 +216,7 @@ impl Machine {
                 "[ ! -e {stats} ] || grep 'debug_locks: *1$' {stats}"
             ))
             .context("lockdep has stopped to look")?;
+        self.use_stack(false)?;
         leaks::scan(&mut self.guest).context("with the modules loaded")?;
         self.guest.ok("rmmod ivshmem_rproc && rmmod caif_virtio")?;
         let left = self

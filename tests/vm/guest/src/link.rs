@@ -10,7 +10,7 @@ use netlink_packet_core::{
 };
 use netlink_packet_route::{
     RouteNetlinkMessage,
-    link::{InfoData, InfoKind, LinkAttribute, LinkInfo, LinkMessage},
+    link::{InfoData, InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage},
 };
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use nix::net::if_::if_nametoindex;
@@ -41,6 +41,14 @@ impl Args {
             connid: None,
             loopback: false,
             link: None,
+        }
+    }
+
+    /// An interface of a connection.
+    pub fn of_connection(name: &str, connid: u32) -> Self {
+        Self {
+            connid: Some(connid),
+            ..Self::plain(name)
         }
     }
 }
@@ -83,6 +91,15 @@ impl Request {
             RouteNetlinkMessage::NewLink(link),
             NLM_F_CREATE | NLM_F_EXCL,
         )
+    }
+
+    /// Brings one up.
+    pub fn up(name: &str) -> Result<Self> {
+        let mut link = LinkMessage::default();
+        link.header.index = if_nametoindex(name)?;
+        link.header.flags = LinkFlags::Up;
+        link.header.change_mask = LinkFlags::Up;
+        Self::new(RouteNetlinkMessage::SetLink(link), 0)
     }
 
     /// Deletes one.

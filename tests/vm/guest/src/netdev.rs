@@ -126,6 +126,15 @@ pub fn carrier(name: &str) -> Result<()> {
     })
 }
 
+/// Waits for the carrier of an interface to be like that.
+pub fn carrier_is(name: &str, up: bool, timeout: u64) -> Result<()> {
+    wait_carrier(&CarrierArgs {
+        name: name.to_owned(),
+        state: if up { State::Up } else { State::Down },
+        timeout,
+    })
+}
+
 /// Calls `check` now and whenever a link changed, until it succeeds or the time is over.
 fn wait(seconds: u64, mut check: impl FnMut() -> io::Result<Result<(), String>>) -> Result<()> {
     // Subscribed before the first check, so that no change is missed.

@@ -6,8 +6,12 @@
 //! It brings up each link that appears, since every recovery makes a new one, and counts frames
 //! over all of them. Of a frame with bytes that no modem has written it reports to the kernel's
 //! log.
+//!
+//! If the modem says so, it uses the CAIF stack instead, see [`stack`].
 
 #![expect(unsafe_code, reason = "a descriptor that its crate does not lend")]
+
+mod stack;
 
 use std::{
     collections::BTreeMap,
@@ -16,7 +20,7 @@ use std::{
     os::fd::{AsRawFd, BorrowedFd, OwnedFd},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use netlink_packet_core::{NLM_F_REQUEST, NetlinkMessage};
 use netlink_packet_route::{
     RouteNetlinkMessage,
@@ -34,6 +38,8 @@ use std::os::fd::AsFd;
 
 use hostile_frame::{Frame, Kind, is_tame};
 
+use self::stack::Stack;
+
 #[derive(clap::Args)]
 pub struct Args {
     /// Links are interfaces whose name begins like this
@@ -47,9 +53,13 @@ const HARDWARE: u16 = 822;
 const OUTGOING: u8 = 4;
 /// Limit of the lines about frames with foreign bytes.
 const LINES_MAX: u64 = 5;
+/// How soon the good channel is asked for again.
+const RETRY_MS: u16 = 50;
 
 struct Reflector {
-    socket: OwnedFd,
+    /// Closed while the stack is used.
+    socket: Option<OwnedFd>,
+    stack: Option<Stack>,
     links: String,
     counts: BTreeMap<String, u64>,
     /// Length and checksum of the announced frame, which must come next and is in no known format.
@@ -57,15 +67,9 @@ struct Reflector {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    let socket = socket(
-        AddressFamily::Packet,
-        SockType::Raw,
-        SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK,
-        SockProtocol::EthAll,
-    )?;
-    setsockopt(&socket, RcvBufForce, &(16 << 20))?;
     let mut reflector = Reflector {
-        socket,
+        socket: Some(listen()?),
+        stack: None,
         links: args.links.clone(),
         counts: ["good", "torn", "foreign"]
             .into_iter()
@@ -84,16 +88,39 @@ pub fn run(args: &Args) -> Result<()> {
         }
         // SAFETY: The socket lives longer than the borrow, which ends with this round.
         let fd = unsafe { BorrowedFd::borrow_raw(events.as_raw_fd()) };
-        let mut fds = [
-            PollFd::new(fd, PollFlags::POLLIN),
-            PollFd::new(reflector.socket.as_fd(), PollFlags::POLLIN),
-        ];
-        poll(&mut fds, PollTimeout::NONE)?;
+        let mut fds = vec![PollFd::new(fd, PollFlags::POLLIN)];
+        let mut limit = PollTimeout::NONE;
+        if let Some(socket) = &reflector.socket {
+            fds.push(PollFd::new(socket.as_fd(), PollFlags::POLLIN));
+        }
+        if let Some(stack) = &reflector.stack {
+            match stack.good() {
+                Some(good) => fds.push(PollFd::new(good, PollFlags::POLLIN)),
+                // A link that comes up is known to the stack a moment later.
+                None => limit = PollTimeout::from(RETRY_MS),
+            }
+        }
+        poll(&mut fds, limit)?;
         changed = fds[0].any().unwrap_or(true);
         // After an overrun, too, all links are checked.
         while events.recv_from_full().is_ok() {}
-        reflector.receive()?;
+        match &mut reflector.stack {
+            Some(_) => reflector.use_stack()?,
+            None => reflector.receive()?,
+        }
     }
+}
+
+/// Makes the socket that gets all frames of all links.
+fn listen() -> Result<OwnedFd> {
+    let socket = socket(
+        AddressFamily::Packet,
+        SockType::Raw,
+        SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK,
+        SockProtocol::EthAll,
+    )?;
+    setsockopt(&socket, RcvBufForce, &(16 << 20))?;
+    Ok(socket)
 }
 
 impl Reflector {
@@ -125,8 +152,8 @@ impl Reflector {
     /// Receives all frames that have arrived.
     fn receive(&mut self) -> Result<()> {
         let mut bytes = vec![0; 1 << 17];
-        loop {
-            match recvfrom::<LinkAddr>(self.socket.as_raw_fd(), &mut bytes) {
+        while let Some(socket) = &self.socket {
+            match recvfrom::<LinkAddr>(socket.as_raw_fd(), &mut bytes) {
                 Ok((len, Some(from))) => {
                     if from.hatype() == HARDWARE && from.pkttype() != OUTGOING {
                         let frame = bytes.get(..len).unwrap_or_default().to_vec();
@@ -140,6 +167,67 @@ impl Reflector {
                 Err(error) => return Err(error).context("receive"),
             }
         }
+        Ok(())
+    }
+
+    /// Does what the modem says on the good channel.
+    fn use_stack(&mut self) -> Result<()> {
+        let Some(stack) = &mut self.stack else {
+            return Ok(());
+        };
+        if stack.good().is_none() {
+            stack.ask(&self.links);
+        }
+        while let Some(bytes) = self.stack.as_mut().and_then(Stack::next) {
+            match Frame::decode(&bytes) {
+                Some(frame) => self.obey(&frame)?,
+                None => say(&format!(
+                    "BUG: the good channel brought {:02x?}",
+                    bytes.get(..48).unwrap_or(&bytes)
+                ))?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Answers a frame of the good channel.
+    fn obey(&mut self, frame: &Frame) -> Result<()> {
+        let Some(stack) = &mut self.stack else {
+            return Ok(());
+        };
+        let payload = match frame.kind {
+            Kind::Report => {
+                say_mark(&frame.payload)?;
+                let (link, own) = (stack.link(), stack.counters()?);
+                let mut report = self.report(link);
+                report.retain(|name, _| {
+                    ["ifindex", "foreign"].contains(&name.as_str())
+                        || name.contains("error")
+                        || name.contains("dropped")
+                });
+                report.extend(own);
+                serde_json::to_vec(&report)?
+            }
+            Kind::Command if stack.is_end(&frame.payload) => {
+                self.socket = Some(listen()?);
+                stack.close_all()?;
+                serde_json::to_vec(&hostile_frame::command::Answer::Done)?
+            }
+            Kind::Command => serde_json::to_vec(&stack.command(&frame.payload))?,
+            kind => bail!("a frame of kind {kind:?} on the good channel"),
+        };
+        let answer = Frame {
+            kind: Kind::Answer,
+            seq: frame.seq,
+            payload,
+        };
+        if let Some(stack) = &self.stack {
+            stack.answer(&answer.encode(0));
+        }
+        if self.socket.is_some() {
+            self.stack = None;
+        }
+        Ok(())
     }
 
     fn count(&mut self, name: &str) -> u64 {
@@ -179,12 +267,11 @@ impl Reflector {
                 seq,
                 payload,
             }) => {
-                let [low, high] = words(&payload);
-                say(&format!("mark {}", u32::from(low) | u32::from(high) << 16))?;
+                say_mark(&payload)?;
                 let answer = Frame {
                     kind: Kind::Answer,
                     seq,
-                    payload: serde_json::to_vec(&self.report(from))?,
+                    payload: serde_json::to_vec(&self.report(from.ifindex() as u32))?,
                 };
                 self.send(&answer.encode(0), from);
             }
@@ -200,6 +287,13 @@ impl Reflector {
                         .map_or(0, u32::from_le_bytes)
                 };
                 self.announced = Some((word(0) as usize, word(4)));
+            }
+            Some(Frame {
+                kind: Kind::Command,
+                ..
+            }) => {
+                self.socket = None;
+                self.stack = Some(Stack::default());
             }
             _ if self.announced == Some((bytes.len(), crc32fast::hash(bytes))) => {
                 self.announced = None;
@@ -224,13 +318,15 @@ impl Reflector {
     /// Sends a frame to the link that another came from. Errors are ignored, since the modem
     /// notices a missing frame.
     fn send(&self, bytes: &[u8], to: &LinkAddr) {
-        let _ = sendto(self.socket.as_raw_fd(), bytes, to, MsgFlags::empty());
+        if let Some(socket) = &self.socket {
+            let _ = sendto(socket.as_raw_fd(), bytes, to, MsgFlags::empty());
+        }
     }
 
     /// Returns the counts of frames, and the statistics of the link.
-    fn report(&self, link: &LinkAddr) -> BTreeMap<String, u64> {
+    fn report(&self, link: u32) -> BTreeMap<String, u64> {
         let mut report = self.counts.clone();
-        report.insert("ifindex".to_owned(), link.ifindex() as u64);
+        report.insert("ifindex".to_owned(), link.into());
         let names = fs::read_dir("/sys/class/net")
             .into_iter()
             .flatten()
@@ -238,7 +334,7 @@ impl Reflector {
         let paths = names.map(|entry| entry.path());
         for path in paths {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            if index_of(&name) != Some(link.ifindex() as u32) {
+            if index_of(&name) != Some(link) {
                 continue;
             }
             let files = fs::read_dir(path.join("statistics"));
@@ -253,6 +349,12 @@ impl Reflector {
         }
         report
     }
+}
+
+/// Writes the mark of a report to the log.
+fn say_mark(payload: &[u8]) -> Result<()> {
+    let [low, high] = words(payload);
+    say(&format!("mark {}", u32::from(low) | u32::from(high) << 16))
 }
 
 /// Returns the first two 16-bit values.
