@@ -68,3 +68,38 @@ fn each_firmware_file_can_be_made() {
     }
     assert!(made > 0);
 }
+
+/// Whether a step can fail because of what the stack does.
+fn asserts(step: &Step) -> bool {
+    match step {
+        Step::Each { steps, .. } => steps.iter().any(asserts),
+        Step::Open { answer, .. } => *answer,
+        Step::State { .. }
+        | Step::Gets { .. }
+        | Step::Sends { .. }
+        | Step::Counter { .. }
+        | Step::Came { .. }
+        | Step::CameMany { .. }
+        | Step::Destroyed { .. }
+        | Step::Fails { .. }
+        | Step::CloseUnder { .. } => true,
+        _ => false,
+    }
+}
+
+#[test]
+fn there_are_cases_about_the_stack_and_each_can_fail() {
+    let cases = cases("catalogue");
+    let stack: Vec<_> = cases.iter().filter(|case| case.stack).collect();
+    assert!(stack.len() >= 100, "{} cases", stack.len());
+    for case in &stack {
+        // That nothing is sent without a reason, and that nothing is dropped, is looked at in each.
+        let counts =
+            !case.counters.is_empty() || case.name.contains("nobody") || case.name.contains("late");
+        assert!(counts || case.steps.iter().any(asserts), "{:?}", case.name);
+        assert!(case.memory <= 12_288 && case.lines <= 60, "{:?}", case.name);
+    }
+    let groups: BTreeSet<_> = stack.iter().map(|case| &case.group).collect();
+    assert!(groups.len() >= 8, "{groups:?}");
+    assert!(groups.iter().all(|group| group.starts_with("CAIF: ")));
+}
