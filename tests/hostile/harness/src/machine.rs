@@ -33,6 +33,8 @@ pub struct Machine {
     /// Whether the CAIF stack is loaded and used.
     stack: bool,
     mark: u32,
+    /// The guest's counters at the end of the last case, if all is as it was then.
+    pub last_report: Option<Counters>,
     /// The number of lines of the kernel's log that were checked for complaints.
     checked: usize,
     _reflector: Running,
@@ -90,6 +92,7 @@ impl Machine {
             firmware: firmware.to_owned(),
             stack: false,
             mark: 0,
+            last_report: None,
             checked: 0,
             _reflector: reflector,
             qemu,
@@ -145,6 +148,7 @@ impl Machine {
             self.guest.ok("rmmod caif")?;
         }
         self.stack = on;
+        self.last_report = None;
         Ok(())
     }
 
@@ -174,6 +178,7 @@ impl Machine {
              echo {name}.elf >$r/firmware && {{ echo start >$r/state {or}; }}"
         ))?;
         name.clone_into(&mut self.firmware);
+        self.last_report = None;
         Ok(())
     }
 
