@@ -36,8 +36,8 @@ pub(crate) const PROTOCOL: u16 = crate::abstractions::bindings::ETH_P_CAIF as u1
 
 /// The longest header of a service.
 const HEADER: usize = 4;
-/// Bytes of the check sequence, which a link does not use. They are zero, so that a checksum that is
-/// made of all bytes of a packet is that of the payload.
+/// Bytes of the check sequence, which a link does not use. They are zero, so that a checksum that
+/// is made of all bytes of a packet is that of the payload.
 const BACK: u32 = 2;
 /// `TC_PRIO_CONTROL`.
 const CONTROL_PRIORITY: u32 = crate::abstractions::bindings::TC_PRIO_CONTROL;
@@ -99,11 +99,11 @@ impl Channel {
 
     /// Sends a packet, or the segments that it consists of, with one kick. With bottom halves off.
     ///
-    /// Nothing that can fail comes between the first and the last of them: the driver holds all but the
-    /// last until that is there. What the link cannot take at once waits in its queue.
+    /// Nothing that can fail comes between the first and the last of them: the driver holds all but
+    /// the last until that is there. What the link cannot take at once waits in its queue.
     ///
-    /// A link that makes check sequences is passed frames without, so that nothing has to be put behind
-    /// a payload that others have as well. Those that somebody else may see are complete.
+    /// A link that makes check sequences is passed frames without, so that nothing has to be put
+    /// behind a payload that others have as well. Those that somebody else may see are complete.
     pub(crate) fn transmit_packet(&self, skb: SkBuff) -> Sent {
         let mut sent = Sent::default();
         let guard = rcu::read_lock();

@@ -156,8 +156,8 @@ pub(crate) trait VirtualNetdev: Send + Sync + Sized + 'static {
     /// Sets the device down.
     fn stop(&self, dev: &Netdev);
 
-    /// Sends a packet, which may be in pieces, of several segments, and with its checksum still to be
-    /// made. With bottom halves off, on several CPUs at the same time.
+    /// Sends a packet, which may be in pieces, of several segments, and with its checksum still to
+    /// be made. With bottom halves off, on several CPUs at the same time.
     fn transmit(&self, dev: &Netdev, skb: SkBuff);
 
     /// The device goes, or could not be registered. All counted references to it must be dropped

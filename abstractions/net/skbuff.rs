@@ -82,8 +82,8 @@ impl SkBuff {
     /// `dst` must be valid for writes of as many bytes as the packet has.
     pub(crate) unsafe fn copy_to(&self, dst: *mut u8) -> Result {
         let len = c_int::try_from(self.len())?;
-        // SAFETY: The socket buffer is valid, and `dst` is valid for writes of its `len` bytes by the
-        // safety requirements; the checksum is among them.
+        // SAFETY: The socket buffer is valid, and `dst` is valid for writes of its `len` bytes by
+        // the safety requirements; the checksum is among them.
         to_result(unsafe { bindings::helper_skb_copy(self.as_raw(), dst.cast(), len) })
     }
 }

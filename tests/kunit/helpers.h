@@ -41,8 +41,8 @@ int caif_kunit_send(struct net_device *dev, const void *frame, unsigned int len)
 int caif_kunit_send_watched(struct net_device *dev, const void *frame, unsigned int len,
 			    void (*destructor)(struct sk_buff *skb));
 /*
- * Sends a copy of a frame whose bytes from @linear on are in a page, and whose checksum is to be made from
- * @start on, and put @offset bytes behind that.
+ * Sends a copy of a frame whose bytes from @linear on are in a page, and whose checksum is to be
+ * made from @start on, and put @offset bytes behind that.
  */
 int caif_kunit_send_in_pieces(struct net_device *dev, const void *frame, unsigned int len,
 			      unsigned int linear, unsigned int start, unsigned int offset);

@@ -201,8 +201,8 @@ impl<'a> Netdev<'a> {
         unsafe { bindings::caif_kunit_send(self.as_raw(), data, frame.len() as c_uint) }
     }
 
-    /// Sends a frame whose bytes from `linear` on are in a page, and whose checksum is to be made from
-    /// `start` on and put `offset` bytes behind that.
+    /// Sends a frame whose bytes from `linear` on are in a page, and whose checksum is to be made
+    /// from `start` on and put `offset` bytes behind that.
     pub(crate) fn send_in_pieces(
         &self,
         frame: &[u8],
