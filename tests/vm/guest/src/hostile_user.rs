@@ -81,7 +81,7 @@ pub struct Args {
     /// Let one allocation fail, in every fourth call
     #[arg(long)]
     faults: bool,
-    /// Let one in ten of the stack's own allocations fail as well
+    /// Let one in fifty of the stack's own allocations fail as well
     #[arg(long, requires = "faults")]
     stack_faults: bool,
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Memory that fails: for a call of a task, one allocation; and in some runs one in ten of all that
+//! Memory that fails: for a call of a task, one allocation; and in some runs one in fifty of all that
 //! are made with the stack's code on the way to them, those of softirqs included.
 
 use std::fs;
@@ -34,7 +34,8 @@ impl Faults {
             set("require-start", &format!("{start:#x}"))?;
             set("require-end", &format!("{end:#x}"))?;
             set("times", "-1")?;
-            set("probability", "10")?;
+            // In percent. Making an interface has some fifty allocations.
+            set("probability", "2")?;
         }
         Ok(this)
     }
