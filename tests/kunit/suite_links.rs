@@ -136,20 +136,22 @@ mod tests {
 
     #[test]
     fn destroy_that_cannot_be_sent() -> Result {
-        // One packet is taken, one waits, and one is dropped.
+        // One packet is taken, one is put back behind it, one waits, and one is dropped.
         let link = Link::new(1)?;
         let first = link.connected()?;
         let second = link.connected()?;
         let third = link.connected()?;
+        let fourth = link.connected()?;
         link.set_stopped(true);
         drop(first);
         drop(second);
         drop(third);
+        drop(fourth);
         check_eq!(link.count(What::Destroys), 1, "sent");
         link.set_stopped(false);
         check!(
-            link.gets(What::Destroys, 3, TIMEOUT_MS),
-            "{} of 3 channels were destroyed",
+            link.gets(What::Destroys, 4, TIMEOUT_MS),
+            "{} of 4 channels were destroyed",
             link.count(What::Destroys)
         );
         Ok(())
