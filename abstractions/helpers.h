@@ -50,10 +50,7 @@ void helper_netif_device_detach(struct net_device *dev);
  * check sequence as well as with one.
  */
 void helper_set_offloads(struct net_device *dev);
-/*
- * Copies the @len bytes of a packet, and makes its checksum in the copy if that is still to be
- * made.
- */
+/* Copies the @len bytes of a packet, and makes its checksum there if that is still to be made. */
 int helper_skb_copy(const struct sk_buff *skb, void *to, int len);
 
 /* Initializes of a zeroed device what its virtqueues use. */

@@ -93,8 +93,7 @@ impl Slots {
     /// Writes a packet to a slot, behind `head` bytes that stay as they are and with `tail`
     /// zeroes behind it. Returns the bytes of it all, or `EMSGSIZE` if it does not fit.
     ///
-    /// A frame that comes without its check sequence, which its length counts, is given one of
-    /// zeroes.
+    /// A frame without its check sequence, which its length counts, is given one of zeroes.
     #[inline]
     pub(crate) fn fill(&mut self, slot: &Slot, head: u16, skb: &SkBuff, tail: u16) -> Result<u32> {
         let len = skb.len();

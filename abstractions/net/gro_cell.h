@@ -45,10 +45,7 @@ static inline bool net_gro_cell_wants(const struct sk_buff *skb)
 	}
 }
 
-/*
- * Lets a device receive a packet, which is complete but for its checksum. Bottom halves must be
- * off.
- */
+/* Lets a device receive a packet with all but its checksum known. Bottom halves must be off. */
 static inline void net_gro_cell_receive(struct net_device *dev, struct sk_buff *skb)
 {
 	if (net_gro_cell_wants(skb))

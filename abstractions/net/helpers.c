@@ -193,9 +193,7 @@ int net_helper_skb_put_front(struct sk_buff *skb, const void *front, unsigned in
 	if (skb_cow_head(skb, len + head))
 		return -ENOMEM;
 	to = __skb_push(skb, len);
-	/*
-	 * The most frequent length by two instructions instead of a call: 20 fewer (bench, ip_tx).
-	 */
+	/* The most frequent length without a call: 20 instructions fewer (bench, ip_tx). */
 	if (likely(len == 7))
 		memcpy(to, front, 7);
 	else
@@ -308,9 +306,7 @@ static bool may_bypass(const struct net_device *dev, const struct netdev_queue *
 	if (rcu_access_pointer(dev->nf_hooks_egress))
 		return false;
 #endif
-	/*
-	 * A device that is down has a discipline that drops, and does not let packets pass by it.
-	 */
+	/* A device that is down has a discipline that drops, and lets no packet pass by it. */
 	if (!(qdisc->flags & TCQ_F_CAN_BYPASS) || !qdisc_is_empty(qdisc))
 		return false;
 	/*
@@ -336,9 +332,7 @@ struct sk_buff *net_helper_start_xmit(struct sk_buff *list, struct net_device *d
 	}
 	HARD_TX_LOCK(dev, queue, cpu);
 	dev_xmit_recursion_inc();
-	/*
-	 * A driver that stops its queue sends what it has, and so does one that is told of no more.
-	 */
+	/* A driver that stops its queue sends what it has, as one does that is told of no more. */
 	while (list && !netif_xmit_frozen_or_stopped(queue)) {
 		next = net_helper_skb_unlink(list);
 		if (!dev_xmit_complete(netdev_start_xmit(list, dev, queue, next))) {

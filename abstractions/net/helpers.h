@@ -74,9 +74,7 @@ bool net_helper_skb_is_gso(const struct sk_buff *skb);
  * then the packet is still there. Payloads are not copied, and checksums still to be made.
  */
 struct sk_buff *net_helper_skb_segment(struct sk_buff *skb);
-/*
- * Makes a packet the one that follows another on a list, or returns that and ends the list there.
- */
+/* Makes a packet the one behind another on a list, or returns that and ends the list there. */
 void net_helper_skb_link(struct sk_buff *skb, struct sk_buff *next);
 struct sk_buff *net_helper_skb_unlink(struct sk_buff *skb);
 void net_helper_kfree_skb_list(struct sk_buff *list);
@@ -103,8 +101,8 @@ void net_helper_unlink_lowers(struct net_device *dev);
 int net_helper_set_mtu(struct net_device *dev, unsigned int mtu);
 void net_helper_set_lltx(struct net_device *dev);
 /*
- * Lets a new device be given packets in pieces, of several segments, and with their checksums still
- * to be made.
+ * Lets a new device be given packets in pieces, of several segments, and with their checksums
+ * still to be made.
  */
 void net_helper_set_offloads(struct net_device *dev);
 
