@@ -86,7 +86,7 @@ const PARTS: &[Part] = &[
     },
     Part {
         name: "modem",
-        what: "the modem's own tests",
+        what: "the modem's own tests, and those of caifctl",
         short: Some(&["tests/modem/run"]),
         full: Some(&["tests/modem/run"]),
         ..PART

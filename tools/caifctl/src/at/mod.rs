@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! AT commands.
+
+mod answer;
+pub mod exec;
+mod history;
+mod link_name;
+mod pty;
+mod terminal;
+
+use std::{
+    env,
+    io::{IsTerminal, stdin, stdout},
+    path::PathBuf,
+};
+
+use anyhow::{Context, Result};
+use socket2::{Domain, SockAddr, Socket, Type};
+
+use crate::caif::{Peer, Service};
+
+/// The variable of the environment by which the tests name a Unix socket in the place of a modem.
+const IN_PLACE: &str = "CAIFCTL_AT_SOCKET";
+
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    peer: Peer,
+    /// Send these commands, each when the one before was answered by OK, and print the answers
+    #[arg(long, value_name = "COMMAND", num_args = 1.., conflicts_with = "pty")]
+    exec: Vec<String>,
+    /// Make a terminal that programs can use as a serial port, print its name, and go on until
+    /// interrupted; PATH becomes a symbolic link to it
+    #[arg(long, value_name = "PATH", num_args = 0..=1)]
+    pty: Option<Option<PathBuf>>,
+}
+
+impl Args {
+    /// Opens a channel.
+    fn open(&self) -> Result<Socket> {
+        let Some(path) = env::var_os(IN_PLACE) else {
+            return self.peer.open(Service::At);
+        };
+        let path = PathBuf::from(path);
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        socket
+            .connect(&SockAddr::unix(&path)?)
+            .with_context(|| format!("cannot connect to {}", path.display()))?;
+        Ok(socket)
+    }
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    if let Some(path) = &args.pty {
+        return pty::run(args, path.as_deref());
+    }
+    if !args.exec.is_empty() {
+        return exec::run(args, args.exec.iter().cloned().map(Ok));
+    }
+    if stdin().is_terminal() && stdout().is_terminal() {
+        return terminal::run(args);
+    }
+    exec::run(args, stdin().lines())
+}

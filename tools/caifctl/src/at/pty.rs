@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! A pseudo terminal in front of a channel, for programs that want a serial port.
+//!
+//! Programs open and close it as they like. The channel is opened again when the modem is back; what a
+//! program says while there is none is lost, as it is on a serial line.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, ErrorKind, Read, Write},
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::fs::OpenOptionsExt,
+    },
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use nix::{
+    fcntl::OFlag,
+    poll::PollFlags,
+    pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt},
+    sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr},
+};
+use socket2::Socket;
+
+use super::{Args, link_name::LinkName};
+use crate::{
+    netlink::Netlink,
+    output::{complain, print},
+    signals::{Signals, Waited},
+};
+
+/// When to try again to open the channel, if no network device changes before.
+const AGAIN: Duration = Duration::from_secs(2);
+const CHUNK: usize = 4096;
+
+pub fn run(args: &Args, path: Option<&Path>) -> Result<()> {
+    // The first one must succeed: the line that says why not helps whoever started this.
+    let socket = args.open()?;
+    let signals = Signals::new()?;
+    let terminal = Terminal::new().context("cannot make a pseudo terminal")?;
+    let name = path
+        .map(|path| LinkName::new(path, &terminal.path))
+        .transpose()?;
+    let shown = path.unwrap_or(&terminal.path);
+    print(&format!("{}\n", shown.display()))?;
+    let mut socket = Some(socket);
+    loop {
+        if let Some(socket) = socket.take() {
+            match connect(&terminal, &socket, &signals)? {
+                Some(why) => complain(&format!("the channel is lost: {why}")),
+                None => break,
+            }
+        }
+        match reopen(args, &terminal, &signals)? {
+            Some(again) => socket = Some(again),
+            None => break,
+        }
+        complain("the channel is open again");
+    }
+    drop(name);
+    Ok(())
+}
+
+/// A pseudo terminal that passes on all bytes as they are.
+struct Terminal {
+    master: PtyMaster,
+    path: PathBuf,
+    /// Open, so that the terminal stays when the last program closes it.
+    _kept: File,
+}
+
+impl Terminal {
+    fn new() -> Result<Self> {
+        let master =
+            posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC)
+                .context(
+                    "/dev/ptmx: the kernel needs CONFIG_UNIX98_PTYS, and devpts on /dev/pts",
+                )?;
+        grantpt(&master)?;
+        unlockpt(&master)?;
+        let path = PathBuf::from(ptsname_r(&master)?);
+        let kept = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(libc::O_NOCTTY)
+            .open(&path)
+            .with_context(|| path.display().to_string())?;
+        let mut mode = tcgetattr(&kept)?;
+        cfmakeraw(&mut mode);
+        tcsetattr(&kept, SetArg::TCSANOW, &mode)?;
+        Ok(Self {
+            master,
+            path,
+            _kept: kept,
+        })
+    }
+}
+
+/// Bytes on their way from one side to the other. No more are read before they are written, so that
+/// whoever reads too slowly stops the other side.
+#[derive(Default)]
+struct Pipe(Vec<u8>);
+
+impl Pipe {
+    /// What to wait for: something to read if there is nothing to write.
+    fn wants(&self) -> (PollFlags, PollFlags) {
+        match self.0.is_empty() {
+            true => (PollFlags::POLLIN, PollFlags::empty()),
+            false => (PollFlags::empty(), PollFlags::POLLOUT),
+        }
+    }
+
+    /// Reads or writes, whatever can be done at once. The end of what is read is an error.
+    fn step(&mut self, mut from: impl Read, mut to: impl Write) -> io::Result<()> {
+        if self.0.is_empty() {
+            let mut buffer = [0; CHUNK];
+            let len = match from.read(&mut buffer) {
+                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+                Ok(len) => len,
+                Err(error) if is_not_now(&error) => return Ok(()),
+                Err(error) => return Err(error),
+            };
+            self.0.extend(buffer.iter().take(len));
+        }
+        match to.write(&self.0) {
+            Ok(len) => drop(self.0.drain(..len.min(self.0.len()))),
+            Err(error) if is_not_now(&error) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+}
+
+/// C's stack says that a packet cannot be sent now by `ETIMEDOUT`.
+fn is_not_now(error: &io::Error) -> bool {
+    crate::caif::is_late(error)
+}
+
+/// Passes bytes on both ways. Returns why the channel ended, or nothing if the program is to end.
+fn connect(terminal: &Terminal, socket: &Socket, signals: &Signals) -> Result<Option<io::Error>> {
+    socket.set_nonblocking(true)?;
+    let (mut up, mut down) = (Pipe::default(), Pipe::default());
+    loop {
+        let (from_socket, to_terminal) = up.wants();
+        let (from_terminal, to_socket) = down.wants();
+        let fds: [(BorrowedFd<'_>, PollFlags); 2] = [
+            (socket.as_fd(), from_socket | to_socket),
+            (terminal.master.as_fd(), from_terminal | to_terminal),
+        ];
+        let ready = match signals.wait(&fds, None)? {
+            Waited::Ready(ready) => ready,
+            _ => return Ok(None),
+        };
+        let moved = up
+            .step(socket, Master(&terminal.master))
+            .and_then(|()| down.step(Master(&terminal.master), socket));
+        if let Err(error) = moved {
+            return Ok(Some(match error.kind() {
+                ErrorKind::UnexpectedEof => io::Error::other("the modem closed it"),
+                _ => error,
+            }));
+        }
+        // Nobody reads what came, and nothing more will.
+        let gone = PollFlags::POLLHUP | PollFlags::POLLERR;
+        if !up.0.is_empty() && ready.first().is_some_and(|ready| ready.intersects(gone)) {
+            return Ok(Some(ErrorKind::ConnectionReset.into()));
+        }
+    }
+}
+
+/// The master's side, by reference.
+struct Master<'a>(&'a PtyMaster);
+
+impl Read for Master<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        Ok(nix::unistd::read(self.0, buffer)?)
+    }
+}
+
+impl Write for Master<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(nix::unistd::write(self.0, bytes)?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Opens the channel again, as soon as that can be done. Returns nothing if the program is to end.
+fn reopen(args: &Args, terminal: &Terminal, signals: &Signals) -> Result<Option<Socket>> {
+    // Subscribed before the first attempt, so that no change is missed.
+    let events = Netlink::events()?;
+    loop {
+        if let Ok(socket) = args.open() {
+            return Ok(Some(socket));
+        }
+        let fds = [
+            (events.as_fd(), PollFlags::POLLIN),
+            (terminal.master.as_fd(), PollFlags::POLLIN),
+        ];
+        let end = std::time::Instant::now() + AGAIN;
+        loop {
+            let left = end.saturating_duration_since(std::time::Instant::now());
+            match signals.wait(&fds, Some(left))? {
+                Waited::End => return Ok(None),
+                Waited::TimeOut => break,
+                Waited::Ready(ready) => {
+                    // What programs say now is lost.
+                    let mut buffer = [0; CHUNK];
+                    while matches!(Master(&terminal.master).read(&mut buffer), Ok(1..)) {}
+                    if ready.first().is_some_and(|ready| !ready.is_empty()) {
+                        events.drain();
+                        break;
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! Requests to rtnetlink.
+
+use std::{
+    io,
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+};
+
+use anyhow::{Context, Result, bail};
+use netlink_packet_core::{
+    NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
+};
+use netlink_packet_route::RouteNetlinkMessage;
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, send,
+    socket,
+};
+
+/// More than the kernel puts into one datagram.
+const DATAGRAM: usize = 1 << 16;
+/// How often a dump is taken again that changed meanwhile.
+const TRIES: usize = 5;
+/// `RTMGRP_LINK`.
+const LINKS: u32 = 1;
+
+/// A socket of rtnetlink.
+pub struct Netlink(OwnedFd);
+
+/// What came in one datagram.
+#[derive(Default)]
+struct Part {
+    messages: Vec<RouteNetlinkMessage>,
+    /// Whether it was the last one.
+    done: bool,
+    /// Whether something changed while the kernel went over it.
+    torn: bool,
+}
+
+impl Netlink {
+    pub fn new() -> Result<Self> {
+        Self::of_groups(0, SockFlag::SOCK_CLOEXEC)
+    }
+
+    /// A socket on which something comes when network devices change.
+    pub fn events() -> Result<Self> {
+        Self::of_groups(LINKS, SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK)
+    }
+
+    fn of_groups(groups: u32, flags: SockFlag) -> Result<Self> {
+        let socket = socket(
+            AddressFamily::Netlink,
+            SockType::Raw,
+            flags,
+            SockProtocol::NetlinkRoute,
+        )
+        .context("cannot ask the kernel by rtnetlink")?;
+        bind(socket.as_raw_fd(), &NetlinkAddr::new(0, groups))
+            .context("cannot ask the kernel by rtnetlink")?;
+        Ok(Self(socket))
+    }
+
+    /// Throws away what came. An overrun is a change, too.
+    pub fn drain(&self) {
+        let mut buffer = vec![0; DATAGRAM];
+        while matches!(
+            recv(self.0.as_raw_fd(), &mut buffer, MsgFlags::empty()),
+            Ok(1..) | Err(nix::errno::Errno::ENOBUFS)
+        ) {}
+    }
+
+    /// Asks for one thing to be done.
+    pub fn request(&self, message: RouteNetlinkMessage, flags: u16) -> io::Result<()> {
+        self.send(message, flags | NLM_F_ACK)?;
+        match self.receive() {
+            Ok(_) => Ok(()),
+            Err(error) => Err(error.downcast().unwrap_or_else(io::Error::other)),
+        }
+    }
+
+    /// Asks for all there is of something.
+    pub fn dump(&self, message: &RouteNetlinkMessage) -> Result<Vec<RouteNetlinkMessage>> {
+        for _ in 0..TRIES {
+            self.send(message.clone(), NLM_F_DUMP)?;
+            let (mut all, mut torn) = (Vec::new(), false);
+            loop {
+                let part = self.receive()?;
+                all.extend(part.messages);
+                torn |= part.torn;
+                if part.done {
+                    break;
+                }
+            }
+            if !torn {
+                return Ok(all);
+            }
+        }
+        bail!("the network devices change too fast to be looked at")
+    }
+
+    fn send(&self, message: RouteNetlinkMessage, flags: u16) -> io::Result<()> {
+        let mut message = NetlinkMessage::from(message);
+        message.header.flags = NLM_F_REQUEST | flags;
+        message.finalize();
+        let mut bytes = vec![0; message.buffer_len()];
+        message.serialize(&mut bytes);
+        send(self.0.as_raw_fd(), &bytes, MsgFlags::empty())?;
+        Ok(())
+    }
+
+    fn receive(&self) -> Result<Part> {
+        let mut buffer = vec![0; DATAGRAM];
+        let len = recv(self.0.as_raw_fd(), &mut buffer, MsgFlags::empty())
+            .map_err(io::Error::from)
+            .context("rtnetlink does not answer")?;
+        parse(buffer.get(..len).unwrap_or_default())
+    }
+}
+
+impl AsFd for Netlink {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Takes a datagram apart. An error of the kernel is an error. What cannot be understood is left
+/// out: it is of a device of another kind.
+fn parse(datagram: &[u8]) -> Result<Part> {
+    let mut part = Part::default();
+    let mut rest = datagram;
+    while let Some(header) = rest.first_chunk::<4>() {
+        let len = usize::try_from(u32::from_ne_bytes(*header))?;
+        let one = rest
+            .get(..len)
+            .filter(|one| one.len() >= 16)
+            .context("rtnetlink's answer is cut off")?;
+        rest = rest.get(len.next_multiple_of(4)..).unwrap_or_default();
+        let Ok(message) = NetlinkMessage::<RouteNetlinkMessage>::deserialize(one) else {
+            continue;
+        };
+        part.torn |= message.header.flags & NLM_F_DUMP_INTR != 0;
+        match message.payload {
+            NetlinkPayload::Done(_) => part.done = true,
+            NetlinkPayload::Error(error) if error.code.is_some() => {
+                return Err(error.to_io().into());
+            }
+            NetlinkPayload::InnerMessage(message) => part.messages.push(message),
+            _ => {}
+        }
+    }
+    Ok(part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A header, and what is behind it.
+    fn message(len: u32, kind: u16, flags: u16, body: &[u8]) -> Vec<u8> {
+        let mut bytes = len.to_ne_bytes().to_vec();
+        bytes.extend(kind.to_ne_bytes());
+        bytes.extend(flags.to_ne_bytes());
+        bytes.extend([0; 8]);
+        bytes.extend(body);
+        bytes
+    }
+
+    #[test]
+    fn errors_of_the_kernel_are_errors() {
+        let body: Vec<u8> = (-libc::EEXIST)
+            .to_ne_bytes()
+            .into_iter()
+            .chain([0; 16])
+            .collect();
+        let error = parse(&message(36, 2, 0, &body)).err().unwrap();
+        let error = error.downcast::<io::Error>().unwrap();
+        assert_eq!(error.raw_os_error(), Some(libc::EEXIST));
+        assert!(
+            parse(&message(36, 2, 0, &[0; 20]))
+                .unwrap()
+                .messages
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn the_end_and_a_change_are_seen() {
+        let part = parse(&message(20, 3, NLM_F_DUMP_INTR, &[0; 4])).unwrap();
+        assert!(part.done && part.torn);
+    }
+
+    #[test]
+    fn nonsense_is_refused_or_left_out() {
+        for wrong in [
+            message(15, 16, 0, &[]),
+            message(99, 16, 0, &[]),
+            message(0, 0, 0, &[]),
+        ] {
+            assert!(parse(&wrong).is_err());
+        }
+        // RTM_NEWLINK without its header.
+        let part = parse(&message(20, 16, 0, &[0; 4])).unwrap();
+        assert!(part.messages.is_empty() && !part.done);
+        assert!(parse(&[1, 2]).unwrap().messages.is_empty());
+    }
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! What is printed, and where.
+
+use std::{
+    io::{self, ErrorKind, Write},
+    time::Duration,
+};
+
+use anyhow::{Error, Result};
+
+/// Prints to standard output, at once. A reader that is gone is an error.
+pub fn print(text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Prints a line to standard error.
+pub fn complain(text: &str) {
+    // There is nobody left to be told that this failed.
+    let _ = writeln!(io::stderr(), "caifctl: {text}");
+}
+
+/// Whether an error is that of a reader that is gone.
+pub fn is_closed(error: &Error) -> bool {
+    error
+        .downcast_ref::<io::Error>()
+        .is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+}
+
+/// Text of a modem as a terminal may have it: without control characters, but for tabs.
+pub fn printable(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() && c != '\t' {
+            safe.extend(c.escape_default());
+        } else {
+            safe.push(c);
+        }
+    }
+    safe
+}
+
+/// Reads a time in seconds from the command line.
+pub fn seconds(text: &str) -> Result<Duration, String> {
+    let value: f64 = text.parse().map_err(|_| "invalid number".to_owned())?;
+    if !(0.1..=86400.0).contains(&value) {
+        return Err("it must be from 0.1 to 86400".to_owned());
+    }
+    Ok(Duration::from_secs_f64(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_shown() {
+        assert_eq!(printable("+CSQ: 23,99\t!"), "+CSQ: 23,99\t!");
+        assert_eq!(printable("a\x1b[2Jb\x07\u{9b}"), r"a\u{1b}[2Jb\u{7}\u{9b}");
+    }
+
+    #[test]
+    fn times_have_limits() {
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        for wrong in ["", "x", "0", "-1", "nan", "inf", "1e9"] {
+            assert!(seconds(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! The AT commands of the program as it is, with a thread in the place of the modem.
+
+mod modem;
+mod program;
+mod pty;
+mod terminal;
+
+use std::fs;
+
+use program::{run, run_with};
+
+use modem::Modem;
+
+#[test]
+fn answers_are_printed_up_to_their_results() {
+    let modem = Modem::start();
+    let ended = run(&modem, &["--exec", "ATI", "AT+CSQ"]);
+    assert_eq!(ended.out, "fake modem\nOK\n+CSQ: 23,99\nOK\n");
+    assert_eq!((ended.status, ended.err.as_str()), (0, ""));
+}
+
+#[test]
+fn an_error_of_the_modem_ends_it() {
+    let modem = Modem::start();
+    for (command, answer) in [("AT+NOSUCH", "ERROR"), ("AT+CPIN?", "+CME ERROR: 10")] {
+        let ended = run(&modem, &["--exec", "AT", command, "ATI"]);
+        assert_eq!(ended.out, format!("OK\n{answer}\n"));
+        assert_eq!(
+            ended.err,
+            format!("caifctl: the modem answers {command} by {answer}\n")
+        );
+        assert_eq!(ended.status, 3);
+    }
+}
+
+#[test]
+fn a_modem_that_says_nothing_is_not_waited_for() {
+    let modem = Modem::start();
+    let ended = run(&modem, &["--timeout", "0.3", "--exec", "AT*SILENT"]);
+    assert!(
+        ended.err.contains("did not answer AT*SILENT within 300ms"),
+        "{}",
+        ended.err
+    );
+    assert_eq!((ended.status, ended.err.lines().count()), (1, 1));
+    let ended = run(&modem, &["--exec", "AT*DROP"]);
+    assert_eq!(ended.err, "caifctl: the modem closed the channel\n");
+    assert_eq!(ended.status, 1);
+}
+
+#[test]
+fn what_the_modem_says_cannot_control_the_terminal() {
+    let modem = Modem::start();
+    let ended = run(&modem, &["--exec", "AT*ESCAPE"]);
+    assert_eq!(ended.out, "\\u{1b}[2J\nOK\n");
+}
+
+#[test]
+fn commands_can_come_from_standard_input() {
+    let modem = Modem::start();
+    let ended = run_with(&modem, &[], "ATI\n\n  AT+CSQ\nAT+NOSUCH\nATI\n");
+    assert_eq!(ended.out, "fake modem\nOK\n+CSQ: 23,99\nOK\nERROR\n");
+    assert_eq!(ended.status, 3);
+    let ended = run_with(&modem, &[], "AT\x1b\n");
+    assert!(
+        ended.err.contains("cannot be in an AT command"),
+        "{}",
+        ended.err
+    );
+    assert_eq!((ended.status, ended.out.as_str()), (1, ""));
+}
+
+#[test]
+fn no_modem_is_an_error() {
+    let modem = Modem::start();
+    fs::remove_file(modem.path()).expect("a socket");
+    let ended = run(&modem, &["--exec", "AT"]);
+    assert!(ended.err.contains("cannot connect"), "{}", ended.err);
+    assert_eq!(ended.status, 1);
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! What answers commands on a Unix socket.
+
+use std::{
+    io::{Read, Write},
+    os::unix::net::{UnixListener, UnixStream},
+    path::{Path, PathBuf},
+    thread,
+};
+
+use tempfile::TempDir;
+
+/// One that takes any number of channels, one thread for each.
+pub struct Modem {
+    dir: TempDir,
+}
+
+impl Modem {
+    pub fn start() -> Self {
+        let dir = tempfile::tempdir().expect("a folder");
+        let listener = UnixListener::bind(dir.path().join("modem")).expect("a socket");
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                thread::spawn(move || answer(stream));
+            }
+        });
+        Self { dir }
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.dir.path().join("modem")
+    }
+
+    /// A place for files.
+    pub fn folder(&self) -> &Path {
+        self.dir.path()
+    }
+}
+
+/// Answers, with echo, until the other end is gone or it was asked to close the channel.
+fn answer(mut stream: UnixStream) {
+    let (mut line, mut byte) = (Vec::new(), [0]);
+    while matches!(stream.read(&mut byte), Ok(1)) {
+        if byte != *b"\r" {
+            line.extend(byte);
+            continue;
+        }
+        let command = String::from_utf8_lossy(&std::mem::take(&mut line)).into_owned();
+        let said = match command.as_str() {
+            "AT*DROP" => return,
+            // More than a terminal holds, and no more than a socket does.
+            "AT*FLOOD" => return drop(stream.write_all(&[b'x'; 160 << 10])),
+            "AT*SILENT" => continue,
+            "ATI" => "fake modem\r\n\r\nOK",
+            "AT+CSQ" => "+CSQ: 23,99\r\n\r\nOK",
+            "AT+CPIN?" => "+CME ERROR: 10",
+            "AT*ESCAPE" => "\x1b[2J\r\n\r\nOK",
+            "AT" => "OK",
+            "AT+CPIN=1234" => "+CPIN: READY\r\n\r\nOK",
+            _ => "ERROR",
+        };
+        let text = format!("{command}\r\r\n{said}\r\n");
+        // In pieces, as over a link.
+        for part in text.as_bytes().chunks(5) {
+            if stream.write_all(part).is_err() {
+                return;
+            }
+        }
+    }
+}

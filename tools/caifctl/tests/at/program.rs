@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! Runs the program.
+
+use std::{
+    io::Write,
+    os::fd::AsFd,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use nix::{
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    unistd::Pid,
+};
+
+use crate::modem::Modem;
+
+/// Nothing takes that long, on any machine.
+const LIMIT: Duration = Duration::from_secs(60);
+
+pub struct Ended {
+    pub status: i32,
+    pub out: String,
+    pub err: String,
+}
+
+/// The program at work. It ends with the test, whatever comes of that.
+pub struct Running(pub Child);
+
+impl Running {
+    pub fn pid(&self) -> Pid {
+        Pid::from_raw(self.0.id().cast_signed())
+    }
+
+    /// Waits for the end, which must come by itself. Returns the exit status.
+    pub fn end(&mut self) -> i32 {
+        let mut ended = None;
+        wait_for("an end", || {
+            ended = self.0.try_wait().expect("a child");
+            ended.is_some()
+        });
+        let status = ended.expect("an end");
+        status.code().expect("no signal")
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// `caifctl at`, with what is behind the socket in the place of a modem.
+pub fn at(modem: &Modem, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_caifctl"));
+    command
+        .arg("at")
+        .args(args)
+        .env("CAIFCTL_AT_SOCKET", modem.path())
+        .env("XDG_STATE_HOME", modem.folder().join("state"));
+    command
+}
+
+pub fn run(modem: &Modem, args: &[&str]) -> Ended {
+    run_with(modem, args, "")
+}
+
+pub fn run_with(modem: &Modem, args: &[&str], input: &str) -> Ended {
+    let mut child = at(modem, args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    stdin.write_all(input.as_bytes()).expect("a pipe with room");
+    drop(stdin);
+    let output = child.wait_with_output().expect("an end");
+    Ended {
+        status: output.status.code().expect("no signal"),
+        out: String::from_utf8(output.stdout).expect("text"),
+        err: String::from_utf8(output.stderr).expect("text"),
+    }
+}
+
+/// Reads until the text is there; returns all that was read.
+pub fn read_until(from: &impl AsFd, text: &str) -> String {
+    let end = Instant::now() + LIMIT;
+    let mut all = Vec::new();
+    while !String::from_utf8_lossy(&all).contains(text) {
+        let left = end.saturating_duration_since(Instant::now());
+        assert!(!left.is_zero(), "no {text:?}");
+        let mut fds = [PollFd::new(from.as_fd(), PollFlags::POLLIN)];
+        let limit = PollTimeout::try_from(left).expect("a short time");
+        assert!(
+            poll(&mut fds, limit).expect("poll") > 0,
+            "no {text:?}, but {:?}",
+            String::from_utf8_lossy(&all)
+        );
+        let mut buffer = [0; 4096];
+        match nix::unistd::read(from.as_fd(), &mut buffer) {
+            Ok(0) | Err(_) => panic!(
+                "no {text:?} up to the end: {:?}",
+                String::from_utf8_lossy(&all)
+            ),
+            Ok(len) => all.extend(&buffer[..len]),
+        }
+    }
+    String::from_utf8_lossy(&all).into_owned()
+}
+
+/// Looks again and again, where nothing tells.
+pub fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
+    let end = Instant::now() + LIMIT;
+    while !is_so() {
+        assert!(Instant::now() < end, "there is not {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

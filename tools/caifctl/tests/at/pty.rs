@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! A terminal in the place of a serial port.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::Write,
+    path::Path,
+    process::Stdio,
+};
+
+use nix::sys::signal::{Signal, kill};
+
+use crate::{
+    modem::Modem,
+    program::{Running, at, read_until, run},
+};
+
+/// Starts the program, and waits for the name of the terminal.
+fn start(modem: &Modem, args: &[&str]) -> (Running, String) {
+    let child = at(modem, args)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program");
+    let child = Running(child);
+    let name = read_until(child.0.stdout.as_ref().expect("a pipe"), "\n");
+    (child, name.trim_end().to_owned())
+}
+
+fn open(path: &str) -> File {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, nix::libc::O_NOCTTY);
+    options.open(path).expect("a terminal")
+}
+
+fn says(port: &mut File, command: &str, answer: &str) -> String {
+    port.write_all(format!("{command}\r").as_bytes())
+        .expect("a terminal");
+    read_until(port, answer)
+}
+
+fn terminate(child: &mut Running) {
+    kill(child.pid(), Signal::SIGTERM).expect("a child");
+    assert_eq!(child.end(), 0);
+}
+
+#[test]
+fn programs_open_it_one_after_the_other() {
+    let modem = Modem::start();
+    let link = modem.folder().join("port");
+    let path = link.to_str().expect("a path of text");
+    let (mut child, name) = start(&modem, &["--pty", path]);
+    assert_eq!(name, path);
+    for _ in 0..3 {
+        let mut port = open(path);
+        // Each byte as it is: an echo of the terminal would come back twice.
+        let said = says(&mut port, "ATI", "OK\r\n");
+        assert_eq!(said, "ATI\r\r\nfake modem\r\n\r\nOK\r\n");
+    }
+    terminate(&mut child);
+    assert!(!link.exists() && fs::read_link(&link).is_err());
+}
+
+#[test]
+fn it_outlives_the_channel() {
+    let modem = Modem::start();
+    let (mut child, name) = start(&modem, &["--pty"]);
+    assert!(Path::new(&name).starts_with("/dev/pts"), "{name}");
+    let mut port = open(&name);
+    says(&mut port, "AT", "OK\r\n");
+    port.write_all(b"AT*DROP\r").expect("a terminal");
+    let stderr = child.0.stderr.take().expect("a pipe");
+    read_until(&stderr, "the channel is open again\n");
+    says(&mut port, "ATI", "fake modem");
+    terminate(&mut child);
+}
+
+#[test]
+fn a_channel_that_ends_is_seen_while_nobody_reads() {
+    let modem = Modem::start();
+    let (mut child, name) = start(&modem, &["--pty"]);
+    open(&name).write_all(b"AT*FLOOD\r").expect("a terminal");
+    let stderr = child.0.stderr.take().expect("a pipe");
+    read_until(&stderr, "the channel is open again\n");
+    terminate(&mut child);
+}
+
+#[test]
+fn nothing_of_somebody_else_is_replaced() {
+    let modem = Modem::start();
+    let file = modem.folder().join("file");
+    fs::write(&file, "text").expect("a file");
+    let ended = run(&modem, &["--pty", file.to_str().expect("a path of text")]);
+    assert!(ended.err.contains("choose another path"), "{}", ended.err);
+    assert_eq!(ended.status, 1);
+    assert_eq!(fs::read_to_string(&file).expect("a file"), "text");
+}
