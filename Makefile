@@ -26,6 +26,9 @@ modules: setup ## build the modules; KDIR=... against your own kernel
 modem: setup ## build the modem's programs
 	@scripts/modem
 
+tools: setup ## build caifctl, which shows and uses links, with manual pages and completion
+	@scripts/tools
+
 docs: setup ## render what the driver's sources say of themselves
 	@scripts/docs
 
