@@ -8,6 +8,7 @@ use crate::vm::Vm;
 
 mod bad_input;
 mod c_stack;
+mod caifctl;
 mod crashes;
 mod hostile_user;
 mod modules;
@@ -46,6 +47,7 @@ pub fn all() -> Vec<Case> {
         crashes::CASES,
         bad_input::CASES,
         hostile_user::CASES,
+        caifctl::CASES,
         c_stack::CASES,
         two_modems::CASES,
     ]

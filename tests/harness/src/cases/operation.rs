@@ -3,6 +3,7 @@
 //! What somebody sees who watches a link at work.
 
 use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 
 use super::{Case, one};
 use crate::{link::MODEM, vm::Vm};
@@ -52,22 +53,21 @@ fn trace_events(vm: &mut Vm) -> Result<()> {
     Ok(())
 }
 
-/// `caifstat` shows what flows.
+/// `caifctl status --watch` shows what flows.
 fn live_rates(vm: &mut Vm) -> Result<()> {
     vm.up()?;
     let link = vm.link(0)?;
     let transfer = vm.start_flowing(&format!("tcp sink {MODEM} --bytes 10000000"), 240)?;
-    let out = vm.guest.ok(&format!("caifstat --count 1 --json {link}"))?;
+    let out = vm.guest.ok(&format!(
+        "caifctl status --watch --count 1 --json --only {link}"
+    ))?;
     transfer.ok()?;
-    let rate = |name: &str| -> Result<f64> {
-        let (_, rest) = out
-            .split_once(&format!("\"{name}\":"))
-            .with_context(|| format!("no {name}: {out}"))?;
-        let number: String = rest
-            .chars()
-            .take_while(|c| c.is_ascii_digit() || *c == '.')
-            .collect();
-        Ok(number.parse()?)
+    let rates: Value = serde_json::from_str(&out).context(out.clone())?;
+    let rate = |name: &str| {
+        rates
+            .get(name)
+            .and_then(Value::as_f64)
+            .with_context(|| format!("no {name}: {out}"))
     };
     ensure!(rate("tx_frames_per_s")? >= 1.0, "nothing was sent: {out}");
     ensure!(rate("tx_mbit_per_s")? > 0.0, "nothing was sent: {out}");
