@@ -46,6 +46,12 @@ struct Args {
     /// Refuse to set up channels with this connection id, instead of 0xdead. May be repeated.
     #[arg(long)]
     refuse: Vec<u32>,
+    /// Do not answer set-ups of channels with this connection id. May be repeated.
+    #[arg(long)]
+    silent: Vec<u32>,
+    /// Answer set-ups of channels with this connection id at the next AT*ANSWER. May be repeated.
+    #[arg(long)]
+    late: Vec<u32>,
     /// Linkids to give to channels, as FIRST-LAST. Modems of one host must not share any.
     #[arg(long, default_value = "1-255", value_parser = parse_linkids)]
     linkids: RangeInclusive<u8>,
@@ -116,6 +122,8 @@ fn main() -> anyhow::Result<()> {
     let mut config = Config {
         linkids: args.linkids,
         addresses: args.address.into_iter().collect(),
+        late: args.late.iter().map(|id| *id..=*id).collect(),
+        silent: args.silent.iter().map(|id| *id..=*id).collect(),
         seed: args.seed,
         ..Config::default()
     };

@@ -99,16 +99,16 @@ impl Modem {
             if let Some(engine) = self.move_frames(now)? {
                 deadline = deadline.min(engine);
             }
+            // A modem that is killed leaves what it has captured.
+            if let Some(capture) = &mut self.capture {
+                capture.flush()?;
+            }
             if self.wait(stop, deadline)? {
                 break;
             }
         }
         self.close_link();
-        self.board.set_state(ModemState::Absent)?;
-        if let Some(capture) = &mut self.capture {
-            capture.flush()?;
-        }
-        Ok(())
+        Ok(self.board.set_state(ModemState::Absent)?)
     }
 
     /// Returns the protocol engine.

@@ -45,6 +45,8 @@ pub(crate) struct Answer {
 pub(crate) enum Order {
     /// Send flow off on the data channels, for that long.
     FlowOff(Duration),
+    /// Answer the set-ups that were not answered, of connections that are answered late.
+    Answer,
     /// Take no frames from the host, for that long.
     Stall(Duration),
 }
@@ -134,6 +136,7 @@ impl Terminal {
                 let Report { off, frames, .. } = report;
                 say(answer, &format!("*FLOW: {},{frames}", u8::from(off)));
             }
+            "*ANSWER" => answer.order = Some(Order::Answer),
             "*SETUP?" => {
                 let hex: String = report.setup.iter().map(|b| format!("{b:02x}")).collect();
                 say(answer, &format!("*SETUP: {hex}"));

@@ -23,6 +23,10 @@ pub struct Config {
     pub linkids: RangeInclusive<u8>,
     /// Connection ids whose set-up is refused.
     pub refused: Vec<RangeInclusive<u32>>,
+    /// Connection ids whose set-up is never answered.
+    pub silent: Vec<RangeInclusive<u32>>,
+    /// Connection ids whose set-up is answered at the next `AT*ANSWER`.
+    pub late: Vec<RangeInclusive<u32>>,
     /// Addresses of IP channels by connection id; the others get `10.9.(id mod 256).1/24`.
     pub addresses: BTreeMap<u32, Ipv4Net>,
     /// Frames that may wait on a channel.
@@ -40,6 +44,8 @@ impl Default for Config {
         Self {
             linkids: 1..=255,
             refused: vec![0xdead..=0xdead],
+            silent: Vec::new(),
+            late: Vec::new(),
             addresses: BTreeMap::new(),
             channel_queue: 64,
             max_frame: 4096,
@@ -53,6 +59,16 @@ impl Config {
     /// Returns whether a set-up with this connection id is refused.
     pub fn is_refused(&self, connection: u32) -> bool {
         self.refused.iter().any(|range| range.contains(&connection))
+    }
+
+    /// Returns whether a set-up with this connection id is not answered.
+    pub fn is_silent(&self, connection: u32) -> bool {
+        self.silent.iter().any(|range| range.contains(&connection))
+    }
+
+    /// Returns whether a set-up with this connection id waits for `AT*ANSWER`.
+    pub fn is_late(&self, connection: u32) -> bool {
+        self.late.iter().any(|range| range.contains(&connection))
     }
 
     /// Returns the modem's address on an IP channel.

@@ -18,6 +18,8 @@ use crate::{Config, Stats};
 
 /// Answers of the control channel that may wait. Further ones are dropped.
 const MAX_ANSWERS: usize = 1024;
+/// Set-ups that may wait for `AT*ANSWER`. Further ones are answered at once.
+const MAX_LATE: usize = 16;
 /// Bytes that an answer may have more than its request: linkid, length byte, appended bytes.
 const ANSWER_GROWTH: usize = 257;
 
@@ -40,6 +42,8 @@ pub struct Engine {
     stalled_until: Option<Instant>,
     /// The last set-up that the host asked for, as it came.
     last_setup: Vec<u8>,
+    /// Set-ups that wait for `AT*ANSWER`.
+    late: Vec<Vec<u8>>,
     /// The latest time that the driver passed.
     now: Option<Instant>,
     stats: Stats,
@@ -58,6 +62,7 @@ impl Engine {
             frames_while_off: 0,
             stalled_until: None,
             last_setup: Vec::new(),
+            late: Vec::new(),
             now: None,
             stats: Stats::default(),
         }
@@ -121,6 +126,7 @@ impl Engine {
         self.answers.clear();
         self.flow_off_until = None;
         self.frames_while_off = 0;
+        self.late.clear();
         self.stalled_until = None;
         self.last_setup.clear();
         count(&mut self.stats.resets);
@@ -188,6 +194,13 @@ impl Engine {
         }
         match channel.input(body, now, report, &mut self.stats) {
             Some(Order::FlowOff(time)) => self.hold_off(time, now),
+            Some(Order::Answer) => {
+                for body in std::mem::take(&mut self.late) {
+                    if let Ok(Message::Setup(params)) = Message::parse(&body) {
+                        self.answer_set_up(&params, body.len(), now);
+                    }
+                }
+            }
             Some(Order::Stall(time)) => self.stalled_until = now.checked_add(time),
             None => {}
         }
@@ -251,6 +264,24 @@ impl Engine {
     }
 
     fn set_up(&mut self, params: &LinkParams<'_>, len: usize, now: Instant) {
+        let connection = params.service.connection();
+        if connection.is_some_and(|id| self.config.is_silent(id)) {
+            tracing::info!(?params, "set-up not answered");
+            count(&mut self.stats.ignored_control);
+            return;
+        }
+        if connection.is_some_and(|id| self.config.is_late(id)) && self.late.len() < MAX_LATE {
+            tracing::info!(?params, "set-up to be answered later");
+            let mut body = vec![0; len];
+            if Message::Setup(*params).build(&mut body).is_ok() {
+                self.late.push(body);
+            }
+            return;
+        }
+        self.answer_set_up(params, len, now);
+    }
+
+    fn answer_set_up(&mut self, params: &LinkParams<'_>, len: usize, now: Instant) {
         match self.open(params, now) {
             Ok(linkid) => {
                 tracing::info!(linkid, ?params, "channel set up");

@@ -101,6 +101,45 @@ fn refusals() {
 }
 
 #[test]
+fn silence() {
+    let mut link = Link::new(Config {
+        silent: vec![7..=8],
+        ..Config::default()
+    });
+    link.send(0, &[0x00, 0x04, 0xe2, 0x00, 7, 0, 0, 0]);
+    assert_eq!(link.receive(), None);
+    // Nor does it take a linkid.
+    assert_eq!(link.set_up(0, ip(9)), Some(1));
+}
+
+#[test]
+fn a_late_answer() {
+    let mut link = Link::new(Config {
+        late: vec![7..=8],
+        refused: vec![8..=8],
+        ..Config::default()
+    });
+    let at = link.set_up(2, ServiceParams::Vei).unwrap();
+    for connection in [7, 8] {
+        link.send(0, &[0x00, 0x04, 0xe2, 0x00, connection, 0, 0, 0]);
+        assert_eq!(link.receive(), None);
+    }
+    for answers in [
+        &[
+            &[0x20, 0x04, 0xe2, 0x00, 7, 0, 0, 0, 2][..],
+            &[0x30, 0x04, 0xe2, 0x00, 8, 0, 0, 0][..],
+        ][..],
+        &[][..],
+    ] {
+        link.send(at, b"\0AT*ANSWER\r");
+        for answer in answers {
+            assert_eq!(link.receive().unwrap().body, *answer);
+        }
+        assert_eq!(link.receive().unwrap().channel, at);
+    }
+}
+
+#[test]
 fn the_echo_repeats_bits_that_mean_nothing_and_leaves_the_rest() {
     let mut link = Link::new(Config::default());
     // All bits of the endpoint; two bytes too many behind the parameters.
