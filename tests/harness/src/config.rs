@@ -21,6 +21,9 @@ pub struct Config {
     /// Let transfers have as many bytes as in a release's tests, not a fifth of them
     #[arg(long)]
     pub long: bool,
+    /// Keep what the stack in C does in the case calls_in_c_as_they_were, in tests/vm/calls
+    #[arg(long)]
+    pub keep: bool,
     #[command(flatten)]
     pub place: Place,
 }

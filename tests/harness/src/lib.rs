@@ -4,6 +4,7 @@
 
 #![allow(missing_docs, reason = "a library of our own harnesses only")]
 
+pub mod calls;
 pub mod cases;
 pub mod config;
 pub mod guest;

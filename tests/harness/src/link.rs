@@ -34,7 +34,7 @@ impl Vm {
     }
 
     /// Loads what makes links, and waits for them.
-    fn load_links(&mut self) -> Result<()> {
+    pub fn load_links(&mut self) -> Result<()> {
         for module in [DRIVER, BOARD] {
             self.modprobe(module)?;
         }
@@ -45,15 +45,21 @@ impl Vm {
         Ok(())
     }
 
-    /// Brings up the first modem's link and an IP interface, as [`up`](Self::up), over the stack in
-    /// C. A case that does so has to [`unload`](Self::unload) it in the end.
-    pub fn up_on_c_stack(&mut self) -> Result<()> {
-        self.unload()?;
+    /// Loads the stack in C.
+    pub fn load_c_stack(&mut self) -> Result<()> {
         for module in C_STACK {
             self.guest
                 .ok(&format!("insmod /c-stack/{module}.ko"))
                 .context("this machine was made without the stack in C")?;
         }
+        Ok(())
+    }
+
+    /// Brings up the first modem's link and an IP interface, as [`up`](Self::up), over the stack in
+    /// C. A case that does so has to [`unload`](Self::unload) it in the end.
+    pub fn up_on_c_stack(&mut self) -> Result<()> {
+        self.unload()?;
+        self.load_c_stack()?;
         self.load_links()?;
         self.link_up(0)?;
         self.guest.ok("guest-tool link-add caif0 --connid 1")?;

@@ -27,6 +27,8 @@ pub struct Modem {
     linkids: String,
     /// Whether the modem sends nonsense as well, from its next start on.
     pub noise: bool,
+    /// What else it is told, from its next start on.
+    pub arguments: Vec<String>,
     dir: PathBuf,
     name: String,
 }
@@ -48,7 +50,7 @@ impl Modem {
         // Linkids must be unique among the modems of one host.
         let first = 1 + 100 * index;
         let linkids = format!("{first}-{}", first + 99);
-        let process = start_modem(&program, &socket, &linkids, false, &name, logs)?;
+        let process = start_modem(&program, &socket, &linkids, &[], &name, logs)?;
         Ok(Self {
             socket,
             process,
@@ -56,6 +58,7 @@ impl Modem {
             program,
             linkids,
             noise: false,
+            arguments: Vec::new(),
             dir: logs.to_owned(),
             name,
         })
@@ -68,11 +71,13 @@ impl Modem {
 
     /// Starts the modem again after its end.
     pub fn restart(&mut self) -> Result<()> {
+        let noise = self.noise.then(|| "--noise".to_owned());
+        let arguments: Vec<_> = self.arguments.iter().cloned().chain(noise).collect();
         self.process = start_modem(
             &self.program,
             &self.socket,
             &self.linkids,
-            self.noise,
+            &arguments,
             &self.name,
             &self.dir,
         )?;
@@ -125,14 +130,14 @@ fn start_modem(
     program: &Path,
     socket: &Path,
     linkids: &str,
-    noise: bool,
+    arguments: &[String],
     name: &str,
     dir: &Path,
 ) -> Result<Process> {
     let mut command = Command::new(program);
     command.arg("--socket").arg(socket);
     command.args(["--linkids", linkids, "--json"]);
-    command.args(noise.then_some("--noise"));
+    command.args(arguments);
     let process = Process::start(name, command, dir)?;
     process
         .output

@@ -54,6 +54,7 @@ fn run_case(config: &Config, case: &Case, machine: &mut Option<Machine>) -> Resu
             let logs = config.place.logs.join(case.name);
             let mut vm = Vm::boot(&config.place, case.boards, &logs)?;
             vm.long = config.long;
+            vm.keep = config.keep;
             machine.insert(Machine {
                 vm,
                 boards: case.boards,

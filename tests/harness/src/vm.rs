@@ -39,6 +39,8 @@ pub struct Vm {
     pub logs: PathBuf,
     /// Whether transfers have as many bytes as in a release's tests.
     pub long: bool,
+    /// Whether what the stack in C does is to be kept.
+    pub keep: bool,
     // Last, so that the sockets outlive the processes that use them.
     _dir: TempDir,
 }
@@ -70,6 +72,7 @@ impl Vm {
             qemu,
             logs: logs.to_owned(),
             long: false,
+            keep: false,
             _dir: dir,
         })
     }

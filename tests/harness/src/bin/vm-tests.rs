@@ -12,7 +12,11 @@ fn main() -> ExitCode {
     let cases: Vec<_> = cases::all()
         .into_iter()
         .filter(|case| {
-            config.filter.is_empty() || config.filter.iter().any(|f| case.name.contains(f.as_str()))
+            if config.filter.is_empty() {
+                config.long || !case.is_of_long
+            } else {
+                config.filter.iter().any(|f| case.name.contains(f.as_str()))
+            }
         })
         .collect();
     if config.list {

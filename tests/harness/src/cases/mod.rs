@@ -9,6 +9,7 @@ use crate::vm::Vm;
 mod bad_input;
 mod c_stack;
 mod caifctl;
+mod calls;
 mod crashes;
 mod hostile_user;
 mod modules;
@@ -23,6 +24,8 @@ pub struct Case {
     pub name: &'static str,
     /// How many boards, each with a modem, the machine has.
     pub boards: usize,
+    /// Only in a long run, or if it is asked for by its name.
+    pub is_of_long: bool,
     /// Leaves the machine in a state that [`Vm::up`] can start from.
     pub run: fn(&mut Vm) -> Result<()>,
 }
@@ -32,6 +35,7 @@ const fn one(name: &'static str, run: fn(&mut Vm) -> Result<()>) -> Case {
     Case {
         name,
         boards: 1,
+        is_of_long: false,
         run,
     }
 }
@@ -49,6 +53,7 @@ pub fn all() -> Vec<Case> {
         hostile_user::CASES,
         caifctl::CASES,
         c_stack::CASES,
+        calls::CASES,
         two_modems::CASES,
     ]
     .into_iter()

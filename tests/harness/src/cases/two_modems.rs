@@ -4,7 +4,7 @@
 
 use anyhow::{Context, Result, ensure};
 
-use super::Case;
+use super::{Case, one};
 use crate::{link::modem_address, vm::Vm};
 
 pub const CASES: &[Case] = &[
@@ -14,9 +14,8 @@ pub const CASES: &[Case] = &[
 
 const fn two(name: &'static str, run: fn(&mut Vm) -> Result<()>) -> Case {
     Case {
-        name,
         boards: 2,
-        run,
+        ..one(name, run)
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod agent;
 mod caif;
+mod calls;
 mod channels;
 mod churn;
 mod comeback;
@@ -50,6 +51,8 @@ enum Command {
     WaitNetdev(netdev::NetdevArgs),
     /// Wait for the carrier of an interface
     WaitCarrier(netdev::CarrierArgs),
+    /// Make the calls by which stacks are compared
+    Calls(calls::Args),
     /// Send commands on the AT channel, and check the answers
     At(channels::AtArgs),
     /// Send payloads through a channel that returns them, and compare
@@ -91,6 +94,7 @@ fn main() -> Result<()> {
         Command::Rtnl(args) => rtnl::run(&args),
         Command::WaitNetdev(args) => netdev::wait_netdev(&args),
         Command::WaitCarrier(args) => netdev::wait_carrier(&args),
+        Command::Calls(args) => calls::run(&args),
         Command::At(args) => channels::at(&args),
         Command::Loop(args) => channels::echo(&args),
         Command::ConnectFails(args) => channels::fails(&args),

@@ -119,9 +119,14 @@ pub fn wait_carrier(args: &CarrierArgs) -> Result<()> {
 
 /// Waits for the carrier of an interface that is up.
 pub fn carrier(name: &str) -> Result<()> {
+    wait_for_carrier(name, true)
+}
+
+/// Waits until an interface has a carrier, or has none.
+pub fn wait_for_carrier(name: &str, on: bool) -> Result<()> {
     wait_carrier(&CarrierArgs {
         name: name.to_owned(),
-        state: State::Up,
+        state: if on { State::Up } else { State::Down },
         timeout: TIMEOUT,
     })
 }

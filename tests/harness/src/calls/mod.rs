@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The same calls on the stack and on that in C: what they return and what they put on the link
+//! must be the same, but for the differences that the script has.
+//!
+//! What the stack in C did is kept beside the script in `tests/vm/calls`, so that it need not be
+//! built for this.
+
+mod compare;
+mod frames;
+mod keep;
+mod script;
+#[cfg(test)]
+mod table;
+
+use std::{
+    fmt::Write,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, ensure};
+
+pub use self::{
+    compare::{frames as compare_frames, results as compare_results},
+    frames::{Frame, read_capture},
+    script::{Call, Script},
+};
+
+/// What calls did, one element for each.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Done {
+    /// What each returned.
+    pub results: Vec<String>,
+    /// What each put on the link: frames as text.
+    pub frames: Vec<Vec<String>>,
+    /// How many frames had a check sequence other than zero.
+    pub checked: usize,
+}
+
+/// The folder of the script and of what is kept.
+pub fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../vm/calls")
+}
+
+/// The captures that are kept: the modem is another process after its crash.
+const CAPTURES: [&str; 2] = ["c-1.pcapng", "c-2.pcapng"];
+const RESULTS: &str = "c.results";
+
+impl Done {
+    /// Takes the lines that the guest's tool printed, and the captures of the modem.
+    pub fn new(script: &Script, printed: &str, captures: &[PathBuf]) -> Result<Self> {
+        let results: Vec<String> = printed
+            .lines()
+            .enumerate()
+            .map(|(at, line)| {
+                let (number, result) = line.split_once(' ').context("no result")?;
+                ensure!(number == (at + 1).to_string(), "call {at}: {line}");
+                Ok(result.to_owned())
+            })
+            .collect::<Result<_>>()
+            .with_context(|| format!("the guest's tool printed {printed}"))?;
+        ensure!(results.len() == script.calls.len(), "{printed}");
+        let captures: Vec<_> = captures
+            .iter()
+            .map(|path| read_capture(path))
+            .collect::<Result<_>>()?;
+        let (frames, checked) = frames::of_calls(&captures, script)?;
+        Ok(Self {
+            results,
+            frames,
+            checked,
+        })
+    }
+
+    /// Reads what is kept of the stack in C.
+    pub fn kept(script: &Script) -> Result<Self> {
+        let results = fs::read_to_string(folder().join(RESULTS))?;
+        let captures = CAPTURES.map(|name| folder().join(name));
+        let old = "the script has changed: make it anew, see tests/vm/run --help";
+        let results: Vec<String> = calls_of(&results)
+            .zip(&script.calls)
+            .map(|(line, call)| {
+                let result = line
+                    .strip_prefix(&call.line)
+                    .and_then(|rest| rest.strip_prefix(" -> "));
+                Ok(result.with_context(|| format!("{line}: {old}"))?.to_owned())
+            })
+            .collect::<Result<_>>()?;
+        ensure!(results.len() == script.calls.len(), "{RESULTS}: {old}");
+        let captures: Vec<_> = captures
+            .iter()
+            .map(|path| read_capture(path))
+            .collect::<Result<_>>()?;
+        let (frames, checked) = frames::of_calls(&captures, script)?;
+        Ok(Self {
+            results,
+            frames,
+            checked,
+        })
+    }
+
+    /// Keeps what the stack in C did.
+    pub fn keep(&self, script: &Script, captures: &[PathBuf]) -> Result<()> {
+        ensure!(captures.len() == CAPTURES.len(), "{captures:?}");
+        for (path, name) in captures.iter().zip(CAPTURES) {
+            keep::capture(path, &folder().join(name))?;
+        }
+        self.write(script, &folder(), "c")
+    }
+
+    /// Writes it as text into a folder.
+    pub fn write(&self, script: &Script, folder: &Path, name: &str) -> Result<()> {
+        let write = |what, text| fs::write(folder.join(format!("{name}.{what}")), text);
+        write("results", self.show_results(script))?;
+        Ok(write("frames", self.show_frames(script))?)
+    }
+
+    /// Writes the calls and what each returned.
+    fn show_results(&self, script: &Script) -> String {
+        show(
+            script,
+            "what the calls of the script returned",
+            |text, at, call| {
+                let result = self.results.get(at).map_or("", String::as_str);
+                let _ = writeln!(text, "{} -> {result}", call.line);
+            },
+        )
+    }
+
+    /// Writes the calls that put anything on the link, and what.
+    fn show_frames(&self, script: &Script) -> String {
+        show(
+            script,
+            "what the calls of the script put on the link",
+            |text, at, call| {
+                let frames = self.frames.get(at).map_or(&[][..], Vec::as_slice);
+                if !frames.is_empty() {
+                    let _ = writeln!(text, "{}", call.line);
+                }
+                for frame in frames {
+                    let _ = writeln!(text, "    {frame}");
+                }
+            },
+        )
+    }
+}
+
+/// Writes something of each call, by section.
+fn show(script: &Script, what: &str, mut of: impl FnMut(&mut String, usize, &Call)) -> String {
+    let mut text = format!(
+        "# SPDX-License-Identifier: GPL-2.0\n#\n# Made by tests/vm/run --keep, see there: {what}.\n"
+    );
+    let mut section = "";
+    for (at, call) in script.calls.iter().enumerate() {
+        if call.section != section {
+            section = &call.section;
+            let _ = writeln!(text, "\n== {section}");
+        }
+        of(&mut text, at, call);
+    }
+    text
+}
+
+/// The lines of a file that are about calls.
+fn calls_of(text: &str) -> impl Iterator<Item = &str> {
+    let is_call = |line: &&str| !line.trim().is_empty() && !line.starts_with(['#', '=']);
+    text.lines().filter(is_call)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Done, RESULTS, Script, folder, table};
+    use std::fs;
+
+    /// The text beside the captures is what they contain.
+    #[test]
+    fn what_is_kept_is_whole() {
+        let script = Script::read().unwrap();
+        let kept = Done::kept(&script).unwrap();
+        let read = |name| fs::read_to_string(folder().join(name)).unwrap();
+        assert_eq!(read(RESULTS), kept.show_results(&script));
+        assert_eq!(read("c.frames"), kept.show_frames(&script));
+    }
+
+    /// The documentation has the list of differences, and no other.
+    #[test]
+    fn the_documentation_has_the_differences() {
+        let path = folder().join("../../../Documentation/caif-stack.md");
+        let text = fs::read_to_string(path).unwrap();
+        let table = table::of(&Script::read().unwrap()).unwrap();
+        assert!(text.contains(&table), "it should have:\n{table}");
+    }
+}
