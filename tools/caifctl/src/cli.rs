@@ -24,6 +24,8 @@ pub struct Cli {
 #[derive(Subcommand)]
 pub enum Command {
     /// Show remote processors, links and interfaces, once or live
+    ///
+    /// The kernel lists no channels: an interface with a carrier has one; those of sockets are not known.
     Status(status::Args),
     /// Make, delete and show IP interfaces
     #[command(subcommand)]

@@ -87,12 +87,6 @@ fn shows(vm: &mut Vm) -> Result<()> {
             ensure!(line.contains(word), "no {word:?} in {line:?}");
         }
     }
-    // Those that are open, and none afterwards.
-    vm.guest.ok("caifctl ping-channel >/dev/null & pid=$!; \
-             until caifctl status | grep -q 'AF_CAIF sockets: 1;'; do usleep 20000; done; \
-             kill -INT $pid; wait $pid; \
-             until caifctl status | grep -q 'AF_CAIF sockets: 0;'; do usleep 20000; done")?;
-
     let status = ask(vm, "status")?;
     has(
         &status,
@@ -107,7 +101,6 @@ fn shows(vm: &mut Vm) -> Result<()> {
             ("/interfaces/0/link", Value::Null),
             ("/interfaces/0/loopback", json!(false)),
             ("/interfaces/0/addresses", json!(["10.9.1.2 peer 10.9.1.1"])),
-            ("/sockets", json!(0)),
         ],
     )?;
     for (place, name) in [("links", "cfvrt0"), ("interfaces", "caif0")] {
@@ -298,14 +291,22 @@ fn wrong(vm: &mut Vm) -> Result<()> {
     ensure!(answer.status == 2, "{}", answer.out);
 
     vm.modems[0].process.signal(Signal::SIGSTOP)?;
-    let silent = fails(
-        vm,
-        "caifctl at --timeout 1 --exec AT",
-        1,
-        "did not answer within 1s",
-    );
+    let silent = vm
+        .guest
+        .run("caifctl at --link cfvrt0 --timeout 1 --exec AT");
     vm.modems[0].process.signal(Signal::SIGCONT)?;
-    silent?;
+    let silent = silent?;
+    // Where the machine is so slow that the modem's heartbeat was missed, the link is gone.
+    let says = [
+        "did not answer within 1s",
+        "no interface cfvrt0",
+        "is not a CAIF link that is up",
+    ];
+    ensure!(
+        silent.status == 1 && says.iter().any(|text| silent.out.contains(text)),
+        "{}",
+        silent.out
+    );
     // On a slow machine the modem's heartbeat is missed meanwhile, and the link is a new one.
     vm.guest.ok(
         "until ip link set cfvrt0 up && guest-tool wait-carrier cfvrt0; do usleep 100000; done",

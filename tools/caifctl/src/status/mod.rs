@@ -5,7 +5,7 @@
 mod text;
 mod watch;
 
-use std::{collections::BTreeMap, fs, path::Path, time::Duration};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use anyhow::{Result, bail};
 use serde::Serialize;
@@ -41,8 +41,6 @@ pub struct Snapshot {
     remote_processors: Vec<RemoteProc>,
     links: Vec<Link>,
     interfaces: Vec<Interface>,
-    /// How many AF_CAIF sockets there are; `None` if the kernel does not say.
-    sockets: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -115,9 +113,6 @@ impl Snapshot {
     fn new(sys: &Path, devs: &[Netdev], only: &[String]) -> Result<Self> {
         let mut snapshot = Self {
             remote_processors: remoteproc::all(sys)?,
-            sockets: fs::read_to_string("/proc/net/protocols")
-                .ok()
-                .and_then(|table| sockets(&table)),
             ..Self::default()
         };
         for dev in devs.iter().filter(|dev| is_shown(only, &dev.name)) {
@@ -165,29 +160,5 @@ impl Snapshot {
             }),
             Role::Other => {}
         }
-    }
-}
-
-/// The number of sockets of the family, from `/proc/net/protocols`.
-fn sockets(table: &str) -> Option<u64> {
-    let mut lines = table.lines().map(str::split_whitespace);
-    lines.find_map(|mut words| match words.next() {
-        Some("CAIF") => words.nth(1)?.parse().ok(),
-        _ => None,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sockets_are_counted_by_the_kernel() {
-        let table = "protocol  size sockets  memory press maxhdr  slab module     cl co\n\
-                     PACKET    1344      0      -1   NI       0   no   kernel      n  n\n\
-                     CAIF       904      3      -1   NI       0   no   caif        n  n\n";
-        assert_eq!(sockets(table), Some(3));
-        assert_eq!(sockets("PACKET 1 2\n"), None);
-        assert_eq!(sockets("CAIF 904\n"), None);
     }
 }
