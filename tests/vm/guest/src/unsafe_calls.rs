@@ -29,13 +29,12 @@ extern "C" fn count(_signal: libc::c_int) {
 }
 
 fn handle(signal: libc::c_int, handler: extern "C" fn(libc::c_int), flags: i32) -> io::Result<()> {
-    // SAFETY: Plain integers and a handler that does nothing else than an atomic operation.
-    let result = unsafe {
-        let mut action: libc::sigaction = std::mem::zeroed();
-        action.sa_sigaction = handler as *const () as usize;
-        action.sa_flags = flags;
-        libc::sigaction(signal, &action, null_mut())
-    };
+    // SAFETY: Its members are integers, pointers and functions that there need not be.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    action.sa_sigaction = handler as *const () as usize;
+    action.sa_flags = flags;
+    // SAFETY: The handler does nothing else than an atomic operation.
+    let result = unsafe { libc::sigaction(signal, &action, null_mut()) };
     checked(result)
 }
 

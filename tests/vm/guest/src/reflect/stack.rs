@@ -104,7 +104,7 @@ impl Stack {
     /// Returns the next frame of the good channel.
     pub fn next(&mut self) -> Option<Vec<u8>> {
         let mut bytes = vec![0; 4096];
-        match (&mut &*self.good.as_ref()?).read(&mut bytes) {
+        match self.good.as_mut()?.read(&mut bytes) {
             Ok(len) if len > 0 => {
                 bytes.truncate(len);
                 self.commands += 1;
