@@ -133,7 +133,7 @@ impl<P: SocketOps> Callbacks<P> {
     /// For the core, with a `struct sock` of this family that nobody refers to any more.
     unsafe extern "C" fn destruct(sk: *mut bindings::sock) {
         // SAFETY: The kernel calls this once, when nobody can have a reference any more.
-        unsafe { bindings::helper_sk_queue_purge(sk) };
+        unsafe { bindings::helper_sock_end(sk) };
         // SAFETY: As above; `create()` initialized the private part.
         unsafe { Socket::<P>::of(sk).drop_in_place() };
     }

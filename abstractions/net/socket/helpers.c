@@ -22,6 +22,7 @@ void helper_sock_init(struct socket *sock, struct sock *sk, int protocol, u32 pr
 	sk->sk_priority = priority;
 	sk->sk_destruct = destruct;
 	sock_set_flag(sk, SOCK_RCU_FREE);
+	sock_prot_inuse_add(sock_net(sk), sk->sk_prot, 1);
 }
 
 void helper_sock_hold(struct sock *sk)
@@ -213,6 +214,12 @@ bool helper_sk_queue_empty(const struct sock *sk)
 void helper_sk_queue_purge(struct sock *sk)
 {
 	skb_queue_purge(&sk->sk_receive_queue);
+}
+
+void helper_sock_end(struct sock *sk)
+{
+	skb_queue_purge(&sk->sk_receive_queue);
+	sock_prot_inuse_add(sock_net(sk), sk->sk_prot, -1);
 }
 
 bool helper_sk_filter(struct sock *sk, struct sk_buff *skb)

@@ -85,6 +85,8 @@ struct sk_buff *helper_sk_queue_first(struct sock *sk);
 struct sk_buff *helper_sk_queue_pop(struct sock *sk);
 bool helper_sk_queue_empty(const struct sock *sk);
 void helper_sk_queue_purge(struct sock *sk);
+/* Ends a socket that nobody refers to any more, also in /proc/net/protocols. */
+void helper_sock_end(struct sock *sk);
 /* Whether the socket's filter lets the packet pass. It may shorten it. */
 bool helper_sk_filter(struct sock *sk, struct sk_buff *skb);
 /* Makes the socket account for a received packet. */

@@ -4,7 +4,7 @@
 
 use std::mem::MaybeUninit;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{Args, channel, fails, now, open};
@@ -44,6 +44,9 @@ pub fn creation(_args: &Args) -> Result<()> {
             );
         }
     }
+    let held = (make(Type::STREAM, 0)?, make(Type::SEQPACKET, 3)?);
+    let count = counted()?;
+    ensure!(count >= 2, "{count} sockets are counted of {held:?}");
     // Without the capability nothing else is looked at.
     let task = std::thread::spawn(move || -> Result<()> {
         become_nobody()?;
@@ -51,6 +54,19 @@ pub fn creation(_args: &Args) -> Result<()> {
         fails(make(Type::DGRAM, 77), libc::EPERM, "no capability")
     });
     task.join().expect("the task of nobody")
+}
+
+/// Returns how many sockets of the family the kernel counts in this namespace.
+fn counted() -> Result<i64> {
+    let protocols = std::fs::read_to_string("/proc/net/protocols")?;
+    let fields = protocols
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let count = fields
+        .filter_map(|fields| (*fields.first()? == "CAIF").then(|| fields.get(2).copied())?)
+        .next()
+        .context("/proc/net/protocols has no sockets of CAIF")?;
+    Ok(count.parse()?)
 }
 
 pub fn unsupported(_args: &Args) -> Result<()> {
