@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "kebab-case")]
 pub enum Request {
     /// Execute a step.
-    Step(Step),
+    Step(Box<Step>),
     /// Return the state.
     State,
     /// Wait for a link in another boot than this one, and until more links than this have come up.

@@ -147,13 +147,13 @@ impl Executor {
     pub(crate) fn exchange(&mut self, kind: Kind, text: Vec<u8>) -> anyhow::Result<Frame> {
         self.ready()?;
         let seq = self.modem.link()?.next_seq();
-        let frame = self.to_guest(kind, seq, text)?;
+        let frame = self.good_frame(kind, seq, text)?;
         self.transmit(&[frame], 1)?;
         self.answered(seq)
     }
 
     /// Makes a frame of the good channel.
-    fn to_guest(&mut self, kind: Kind, seq: u32, text: Vec<u8>) -> anyhow::Result<Vec<u8>> {
+    fn good_frame(&mut self, kind: Kind, seq: u32, text: Vec<u8>) -> anyhow::Result<Vec<u8>> {
         ensure!(text.len() <= MAX_TEXT, "{} bytes for the guest", text.len());
         let frame = Frame {
             kind,
@@ -451,7 +451,7 @@ impl Executor {
         let command = Command::Close {
             socket: socket.to_owned(),
         };
-        let command = self.to_guest(Kind::Command, seq, serde_json::to_vec(&command)?)?;
+        let command = self.good_frame(Kind::Command, seq, serde_json::to_vec(&command)?)?;
         self.returned()?;
         let link = self.modem.link()?;
         let (frame, command) = (link.write(0, &frame)?, link.write(1, &command)?);

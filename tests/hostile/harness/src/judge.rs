@@ -135,12 +135,15 @@ impl Run<'_> {
                 faults.push(format!("{error:#}"));
                 if self.case.stack {
                     // What else is wrong follows from the first fault.
-                    let _ = self.machine.modem.demand(&Request::Step(Step::CloseAll {}));
+                    let _ = self
+                        .machine
+                        .modem
+                        .demand(&Request::Step(Box::new(Step::CloseAll {})));
                 }
                 // Waits for a recovery that was not expected.
                 self.machine
                     .modem
-                    .demand(&Request::Step(Step::Calm {}))
+                    .demand(&Request::Step(Box::new(Step::Calm {})))
                     .and_then(|()| self.machine.modem.demand(&Request::WaitLink(None, 0)))
                     .and_then(|()| self.machine.report())
                     .ok()
@@ -222,7 +225,9 @@ impl Run<'_> {
             Step::Rebind { fails } => machine.rebind(*fails)?,
             Step::Guest { run } => drop(machine.guest.ok(run)?),
             Step::Log { text } => machine.says(self.mark, text)?,
-            step => machine.modem.demand(&Request::Step(step.clone()))?,
+            step => machine
+                .modem
+                .demand(&Request::Step(Box::new(step.clone())))?,
         }
         Ok(())
     }
@@ -234,7 +239,7 @@ impl Run<'_> {
         } else {
             self.machine
                 .modem
-                .demand(&Request::Step(Step::Returned {}))?;
+                .demand(&Request::Step(Box::new(Step::Returned {})))?;
         }
         self.machine.report()
     }
@@ -243,7 +248,7 @@ impl Run<'_> {
     fn close_all(&mut self, before: &Counters, faults: &mut Vec<String>) -> Result<()> {
         let held = self.machine.report()?;
         self.check_memory("with its sockets", before, &held, faults);
-        let close = Request::Step(Step::CloseAll {});
+        let close = Request::Step(Box::new(Step::CloseAll {}));
         self.machine.modem.demand(&close)
     }
 

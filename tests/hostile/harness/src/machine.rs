@@ -139,7 +139,7 @@ impl Machine {
         if self.stack == on {
             return Ok(());
         }
-        let switch = Request::Step(Step::Stack { on });
+        let switch = Request::Step(Box::new(Step::Stack { on }));
         if on {
             self.guest.ok("modprobe caif")?;
             self.modem.demand(&switch)?;
