@@ -92,13 +92,13 @@ impl Stack {
         match parsed.channel {
             GOOD if self.good == Good::Up => self.take_answer(parsed.body),
             CONTROL_CHANNEL if self.asks_for_good(parsed.body) => {
-                // The ENUM in front of it.
-                let last = self.inbox.pop_back();
-                let is_enum = last.as_ref().is_some_and(|(channel, body)| {
+                // The ENUM in front of it: frames of another request may stand between them.
+                let last = self.inbox.iter().rposition(|(channel, body)| {
                     *channel == CONTROL_CHANNEL
                         && matches!(Message::parse(body), Ok(Message::Enum { .. }))
                 });
-                ensure!(is_enum, "no ENUM before the good channel, but {last:02x?}");
+                let last = last.context("no ENUM before the good channel")?;
+                self.inbox.remove(last);
                 ensure!(
                     self.good == Good::Absent,
                     "Linux asks for the good channel again"
@@ -260,6 +260,12 @@ mod tests {
         stack.try_take(&good()).unwrap();
         assert!(stack.inbox.is_empty());
         assert!(matches!(&stack.good, Good::Asked(params) if params.len() == 7));
+        // Another request at the same time.
+        let mut both = Stack::default();
+        for frame in [control(&ENUM), control(&ENUM), control(&AT), good()] {
+            both.try_take(&frame).unwrap();
+        }
+        assert_eq!(both.inbox, [(0, ENUM.to_vec()), (0, AT.to_vec())]);
         stack.good = Good::Up;
         let answer = payload::Frame {
             kind: payload::Kind::Answer,

@@ -85,7 +85,11 @@ impl Executor {
                 let on = self.eval8(on)?;
                 self.came_many((on, bytes(hex)?), *least, *most)
             }
-            Step::Asked { socket } => self.asked(socket),
+            Step::Asked { socket } => {
+                // Requests of the guest may come at the same time.
+                self.ready()?;
+                self.asked(socket)
+            }
             Step::CloseUnder { socket, hex, times } => self.close_under(socket, hex, *times),
             Step::Close { socket } => self.close(socket),
             Step::CloseAll {} => self.close_all(),
