@@ -16,10 +16,10 @@
 #define CREATE_TRACE_POINTS
 #include "trace.h"
 
-unsigned int caif_virtio_sent(struct net_device *dev, struct sk_buff *skb, bool more)
+unsigned int caif_virtio_sent(struct net_device *dev, struct sk_buff *skb, unsigned int len,
+			      bool more)
 {
 	struct netdev_queue *queue = netdev_get_tx_queue(dev, 0);
-	unsigned int len = skb->len;
 	unsigned int ret = 0;
 
 	trace_caif_virtio_transmit(dev, len);

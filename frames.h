@@ -23,10 +23,11 @@ bool caif_virtio_receive_io(struct napi_struct *napi, const void *from, unsigned
 #define CAIF_VIRTIO_STOPPED	2	/* The queue is stopped, by whomever. */
 
 /*
- * Counts a packet whose frame is in a slot, which may stop the queue by its
- * byte limits, and frees it. The lock of the transmit queue must be held.
+ * Counts a packet whose frame of @len bytes is in a slot, which may stop the queue
+ * by its byte limits, and frees it. The lock of the transmit queue must be held.
  */
-unsigned int caif_virtio_sent(struct net_device *dev, struct sk_buff *skb, bool more);
+unsigned int caif_virtio_sent(struct net_device *dev, struct sk_buff *skb, unsigned int len,
+			      bool more);
 
 /*
  * Kicks the modem for a vring of that notify id, as its platform's driver does it.

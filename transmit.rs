@@ -216,12 +216,15 @@ impl<'bound> Tx<'bound> {
             .fill(&slot, config.headroom, &skb, config.tailroom);
         let (need_kick, stopped) = match filled {
             Ok(total) => {
+                // The packet may have lacked the frame's check sequence.
+                let around = u32::from(config.headroom) + u32::from(config.tailroom);
+                let frame = total.saturating_sub(around);
                 if let Some(len) = self.lens.get_mut(usize::from(slot.index())) {
-                    *len = skb.len();
+                    *len = frame;
                 }
                 let addr = self.slots.dma_address(&slot);
                 self.ring.add(slot, addr, total)?;
-                let sent = frames::sent(queue, skb, more);
+                let sent = frames::sent(queue, skb, frame, more);
                 (sent.need_kick, sent.stopped)
             }
             Err(_) => {

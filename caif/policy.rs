@@ -126,10 +126,10 @@ pub fn max_payload(service: Service, link_mtu: usize) -> Result<usize, Errno> {
 /// Returns whether payloads may not be sent on a link just now, where `was` says whether they might
 /// not before: so many packets wait for its device, which takes none, of those that may wait.
 ///
-/// It begins at half of them, so that those that are on their way find room, and ends at a quarter,
-/// so that the device has some to send meanwhile.
+/// It begins at a quarter of them, so that those that are on their way find room: each CPU may have
+/// a burst of 32. It ends at an eighth, so that the device has some to send meanwhile.
 pub fn is_congested(was: bool, backlog: Option<u32>, limit: u32) -> bool {
-    let share = if was { limit / 4 } else { limit / 2 };
+    let share = if was { limit / 8 } else { limit / 4 };
     backlog.is_some_and(|backlog| backlog >= share)
 }
 

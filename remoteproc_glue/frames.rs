@@ -39,14 +39,14 @@ pub(crate) struct Sent {
     pub(crate) stopped: bool,
 }
 
-/// Counts a packet whose frame is in a slot, which may stop the queue (byte queue limits), and
-/// frees it. `more` is what [`TxQueue::xmit_more`] returned.
+/// Counts a packet whose frame of `len` bytes is in a slot, which may stop the queue (byte queue
+/// limits), and frees it. `more` is what [`TxQueue::xmit_more`] returned.
 #[inline]
-pub(crate) fn sent(queue: &TxQueue<'_>, skb: SkBuff, more: bool) -> Sent {
+pub(crate) fn sent(queue: &TxQueue<'_>, skb: SkBuff, len: u32, more: bool) -> Sent {
     let dev = queue.dev().as_raw();
     // SAFETY: The device is valid and has per-CPU statistics of this kind; the lock of its transmit
     // queue is held for as long as there is a `TxQueue`. `into_raw()` gives up our reference.
-    let sent = unsafe { bindings::caif_virtio_sent(dev, skb.into_raw(), more) };
+    let sent = unsafe { bindings::caif_virtio_sent(dev, skb.into_raw(), len, more) };
     Sent {
         need_kick: sent & bindings::CAIF_VIRTIO_NEED_KICK != 0,
         stopped: sent & bindings::CAIF_VIRTIO_STOPPED != 0,

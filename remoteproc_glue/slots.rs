@@ -97,9 +97,10 @@ impl Slots {
     #[inline]
     pub(crate) fn fill(&mut self, slot: &Slot, head: u16, skb: &SkBuff, tail: u16) -> Result<u32> {
         let len = skb.len();
-        let lacks_fcs = skb
-            .first_two()
-            .is_some_and(|length| u32::from(u16::from_le_bytes(length)) == len);
+        let lacks_fcs = len >= SHORTEST
+            && skb
+                .first_two()
+                .is_some_and(|length| u32::from(u16::from_le_bytes(length)) == len);
         let zeroes = u32::from(tail) + if lacks_fcs { FCS } else { 0 };
         let total = u32::from(head)
             .checked_add(len)
@@ -127,6 +128,8 @@ fn widened(address: DmaAddress) -> u64 {
 
 /// Bytes of a check sequence.
 const FCS: u32 = 2;
+/// Bytes of a frame without one: its length and its link id.
+const SHORTEST: u32 = 3;
 
 /// The most memory that slots take, in bytes, whatever the firmware says of MTU and vring.
 const BYTES_MAX: usize = 4 << 20;

@@ -112,23 +112,23 @@ fn payloads_leave_room_for_headers() {
 }
 
 #[test]
-fn a_link_is_congested_from_a_half_to_a_quarter() {
+fn a_link_is_congested_from_a_quarter_to_an_eighth() {
     // A device that takes packets is not, whatever waits.
     assert!(!is_congested(false, None, 100));
     assert!(!is_congested(true, None, 100));
     for (backlog, begins, goes_on) in [
         (0, false, false),
-        (24, false, false),
-        (25, false, true),
-        (49, false, true),
-        (50, true, true),
+        (11, false, false),
+        (12, false, true),
+        (24, false, true),
+        (25, true, true),
         (1000, true, true),
     ] {
         assert_eq!(is_congested(false, Some(backlog), 100), begins, "{backlog}");
         assert_eq!(is_congested(true, Some(backlog), 100), goes_on, "{backlog}");
     }
     // One that lets nothing wait is while it takes nothing.
-    for limit in 0..2 {
+    for limit in 0..4 {
         assert!(is_congested(false, Some(0), limit));
         assert!(is_congested(true, Some(0), limit));
     }
