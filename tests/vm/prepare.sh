@@ -7,10 +7,11 @@
 
 programs=$("$TOP/scripts/programs" | tail -n 1)
 modules=$("$TOP/scripts/modules" --kernel "$kernel" | tail -n 1)
-cstack_args=()
+# Parts that run at the same time have machines with that stack, and without.
+cstack_args=() image=$kernel
 if [ -n "${with_c_stack:-}" ]; then
 	cstack=$("$TOP/scripts/caif-stack" "$kernel" | tail -n 1)
-	cstack_args=(--c-stack "$cstack")
+	cstack_args=(--c-stack "$cstack") image+=-c-stack
 fi
 tun=$("$TOP/scripts/tun" "$kernel" | tail -n 1)
 
@@ -26,7 +27,7 @@ while read -ra words; do
 	firmware_args+=(--firmware "$firmware/${words[0]}.elf")
 done <"$TOP/tests/vm/firmware"
 
-CAIF_INITRAMFS=$("$TOP/scripts/initramfs" --kernel "$kernel" --name "$kernel" "${firmware_args[@]}" \
+CAIF_INITRAMFS=$("$TOP/scripts/initramfs" --kernel "$kernel" --name "$image" "${firmware_args[@]}" \
 	"${cstack_args[@]}" "$modules"/{caif-virtio,caif,ivshmem-rproc}.ko "$tun/tun.ko" | tail -n 1)
 exec {firmware_lock}>&-
 export CAIF_INITRAMFS CAIF_MODEM_BIN=$programs CAIF_RUN_VM=$TOP/scripts/run-vm CAIF_TEST_KERNEL=$kernel
