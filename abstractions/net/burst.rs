@@ -22,10 +22,38 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// `first` is NULL or a list of valid packets, the only references to which are ours. `last` is
-/// its last one, if it was made by [`push`](Self::push).
+/// The pointer is NULL or to a list of valid packets, the only references to which are ours.
+pub(crate) struct Packets(*mut bindings::sk_buff);
+
+impl Iterator for Packets {
+    type Item = SkBuff;
+
+    fn next(&mut self) -> Option<SkBuff> {
+        let skb = NonNull::new(self.0)?;
+        // SAFETY: By the type invariant, the packet is valid and ours.
+        self.0 = unsafe { bindings::net_helper_skb_unlink(skb.as_ptr()) };
+        // SAFETY: As above; it is not on the list any more.
+        Some(unsafe { SkBuff::from_raw(skb) })
+    }
+}
+
+impl Drop for Packets {
+    #[inline]
+    fn drop(&mut self) {
+        if !self.0.is_null() {
+            // SAFETY: By the type invariant, the packets are ours.
+            unsafe { bindings::net_helper_kfree_skb_list(self.0) }
+        }
+    }
+}
+
+/// Packets that are being gathered.
+///
+/// # Invariants
+///
+/// `last` is the last packet of the list, and `None` if there is none.
 pub(crate) struct Burst {
-    first: *mut bindings::sk_buff,
+    packets: Packets,
     last: Option<NonNull<bindings::sk_buff>>,
 }
 
@@ -35,47 +63,22 @@ impl Burst {
     pub(crate) fn new() -> Self {
         // INVARIANT: The list is empty.
         Self {
-            first: null_mut(),
+            packets: Packets(null_mut()),
             last: None,
         }
     }
 
-    /// Adds a packet to a burst that consists of others that were added.
+    /// Adds a packet.
     #[inline]
     pub(crate) fn push(&mut self, skb: SkBuff) {
         let skb = skb.into_raw();
         match self.last {
             // SAFETY: By the type invariant, `last` ends the list, and is ours.
             Some(last) => unsafe { bindings::net_helper_skb_link(last.as_ptr(), skb) },
-            None => self.first = skb,
+            None => self.packets.0 = skb,
         }
         // INVARIANT: The packet was ours, is on no other list, and ends this one.
         self.last = NonNull::new(skb);
-    }
-}
-
-impl Iterator for Burst {
-    type Item = SkBuff;
-
-    fn next(&mut self) -> Option<SkBuff> {
-        let skb = NonNull::new(self.first)?;
-        // SAFETY: By the type invariant, the packet is valid and ours.
-        self.first = unsafe { bindings::net_helper_skb_unlink(skb.as_ptr()) };
-        if self.first.is_null() {
-            self.last = None;
-        }
-        // SAFETY: As above; it is not on the list any more.
-        Some(unsafe { SkBuff::from_raw(skb) })
-    }
-}
-
-impl Drop for Burst {
-    #[inline]
-    fn drop(&mut self) {
-        if !self.first.is_null() {
-            // SAFETY: By the type invariant, the packets are ours.
-            unsafe { bindings::net_helper_kfree_skb_list(self.first) }
-        }
     }
 }
 
@@ -88,13 +91,13 @@ impl SkBuff {
     }
 
     /// Returns the segments of the packet.
-    pub(crate) fn segments(self) -> Result<Burst> {
+    pub(crate) fn segments(self) -> Result<Packets> {
         // SAFETY: The packet is valid, and the reference to it is the only one.
         let first = from_err_ptr(unsafe { bindings::net_helper_skb_segment(self.as_raw()) })?;
         // The function took it.
         self.into_raw();
         // INVARIANT: The list is new, and ours.
-        Ok(Burst { first, last: None })
+        Ok(Packets(first))
     }
 }
 
@@ -103,11 +106,11 @@ impl Netdev {
     /// take now, or that others have to see before: they are to be sent one by one. With bottom
     /// halves off.
     #[inline]
-    pub(crate) fn start_xmit(&self, burst: Burst, protocol: u16) -> Burst {
-        let list = core::mem::ManuallyDrop::new(burst).first;
+    pub(crate) fn start_xmit(&self, burst: Burst, protocol: u16) -> Packets {
+        let list = core::mem::ManuallyDrop::new(burst).packets.0;
         // SAFETY: The device is valid, and the packets pass to the callee.
         let first = unsafe { bindings::net_helper_start_xmit(list, self.as_raw(), protocol) };
         // INVARIANT: What the callee returns is ours again.
-        Burst { first, last: None }
+        Packets(first)
     }
 }

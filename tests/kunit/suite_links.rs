@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn full_link() -> Result {
-        fills(&Link::new(16)?, 17)
+        fills(&Link::new(16)?, 5)
     }
 
     #[test]
