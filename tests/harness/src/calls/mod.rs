@@ -61,16 +61,7 @@ impl Done {
             .collect::<Result<_>>()
             .with_context(|| format!("the guest's tool printed {printed}"))?;
         ensure!(results.len() == script.calls.len(), "{printed}");
-        let captures: Vec<_> = captures
-            .iter()
-            .map(|path| read_capture(path))
-            .collect::<Result<_>>()?;
-        let (frames, checked) = frames::of_calls(&captures, script)?;
-        Ok(Self {
-            results,
-            frames,
-            checked,
-        })
+        Self::with_captures(script, results, captures)
     }
 
     /// Reads what is kept of the stack in C.
@@ -88,6 +79,11 @@ impl Done {
             })
             .collect::<Result<_>>()?;
         ensure!(results.len() == script.calls.len(), "{RESULTS}: {old}");
+        Self::with_captures(script, results, &captures)
+    }
+
+    /// Adds to the results of calls the frames that captures have of them.
+    fn with_captures(script: &Script, results: Vec<String>, captures: &[PathBuf]) -> Result<Self> {
         let captures: Vec<_> = captures
             .iter()
             .map(|path| read_capture(path))
