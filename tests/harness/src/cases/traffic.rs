@@ -138,6 +138,8 @@ fn flow_control(vm: &mut Vm) -> Result<()> {
 
 /// All the traffic before, and some with a known size, shows in the statistics, and no fault.
 fn counters(vm: &mut Vm) -> Result<()> {
+    // With counters of its own.
+    vm.delete_interfaces()?;
     vm.up()?;
     let link = vm.link(0)?;
     let read = |vm: &mut Vm| -> Result<Vec<u64>> {
