@@ -3,13 +3,8 @@
 //! Runs the tests, all of them or the named parts, and adds up what they say.
 
 use std::{
-    io::Read,
-    os::unix::net::UnixStream,
-    path::{Path, PathBuf},
-    process::ExitCode,
-    sync::mpsc,
-    thread,
-    time::Duration,
+    collections::BTreeMap, io::Read, os::unix::net::UnixStream, path::PathBuf, process::ExitCode,
+    sync::mpsc, thread, time::Duration,
 };
 
 use anyhow::{Context, Result};
@@ -18,7 +13,7 @@ use harness::suite::{
     content,
     parts::{self, Part, Set},
     run::{Event, Runner},
-    saved::Saved,
+    saved::{Contents, Saved},
 };
 
 /// Runs the tests, all of them or the named parts, two at a time, and adds up what they say.
@@ -33,8 +28,8 @@ struct Args {
     /// All that there is, for a release, instead of what fits into a quarter of an hour
     #[arg(long)]
     all: bool,
-    /// Do not run again what passed in an earlier run of the same sources that did not come to its
-    /// end or had failures
+    /// Do not run again what passed in an earlier run that did not come to its end or had failures,
+    /// where what it depends on is the same
     #[arg(long)]
     resume: bool,
     /// Print the parts and end
@@ -85,7 +80,10 @@ fn run(args: &Args, set: Set, parts: &[Part]) -> Result<ExitCode> {
     } else {
         format!("-{}", args.arch)
     };
-    let mut saved = args.resume.then(|| state(args, set, &suffix)).transpose()?;
+    let mut saved = match args.resume {
+        true => Some(state(args, set, parts, &suffix)?),
+        false => None,
+    };
     let (sender, receiver) = mpsc::channel();
     catch_signals(sender.clone())?;
     let runner = Runner {
@@ -122,15 +120,21 @@ fn run(args: &Args, set: Set, parts: &[Part]) -> Result<ExitCode> {
 }
 
 /// What an earlier run has passed: there is one for each set of parts.
-fn state(args: &Args, set: Set, suffix: &str) -> Result<Saved> {
+fn state(args: &Args, set: Set, parts: &[Part], suffix: &str) -> Result<Saved> {
     let name = if set == Set::Full { "test-all" } else { "test" };
     let path = args.cache.join(format!("state/{name}{suffix}.json"));
-    let content = content(&args.top)?;
-    Ok(Saved::resume(&path, &content))
-}
-
-fn content(top: &Path) -> Result<String> {
-    content::of(top).context("--resume tells by git whether the sources are the same")
+    let mut known = BTreeMap::new();
+    let mut contents = Contents::new();
+    for part in parts {
+        let content = match known.get(part.reads) {
+            Some(content) => String::clone(content),
+            None => content::of(&args.top, part.reads)
+                .context("--resume tells by git whether the sources are the same")?,
+        };
+        known.insert(part.reads, content.clone());
+        contents.insert(part.name, content);
+    }
+    Ok(Saved::resume(&path, contents))
 }
 
 /// Tells the run of SIGINT, SIGTERM and SIGHUP.

@@ -6,8 +6,9 @@ use std::{path::Path, process::Command};
 
 use anyhow::{Context, Result, ensure};
 
-/// The hash of all files of the checkout that git does not ignore, and the compiler's version.
-pub fn of(top: &Path) -> Result<String> {
+/// The hash of the files of the checkout that these pathspecs of git name, or all if there is none,
+/// but for those that git ignores; and the compiler's version.
+pub fn of(top: &Path, pathspecs: &[&str]) -> Result<String> {
     let dir = tempfile::tempdir()?;
     let objects =
         say(Command::new("git")
@@ -22,7 +23,7 @@ pub fn of(top: &Path) -> Result<String> {
         command.env("GIT_ALTERNATE_OBJECT_DIRECTORIES", top.join(&objects));
         say(&mut command)
     };
-    git(&["add", "--all", "."])?;
+    git(&[&["add", "--all", "--", "."], pathspecs].concat())?;
     let tree = git(&["write-tree"])?;
     let rustc = say(Command::new("rustc").arg("--version"))?;
     Ok(format!("{tree}, {rustc}"))
@@ -55,16 +56,20 @@ mod tests {
         let write = |name: &str, text: &str| std::fs::write(top.join(name), text).unwrap();
         write(".gitignore", "ignored\n");
         write("a", "1\n");
-        let first = super::of(top).unwrap();
+        let first = super::of(top, &[]).unwrap();
         write("ignored", "x\n");
         git(top, &["add", "a"]);
-        let same = super::of(top).unwrap();
+        let same = super::of(top, &[]).unwrap();
         assert_eq!(first, same);
         write("a", "2\n");
-        let changed = super::of(top).unwrap();
+        let changed = super::of(top, &[]).unwrap();
         write("a", "1\n");
         write("b", "");
-        let added = super::of(top).unwrap();
+        let added = super::of(top, &[]).unwrap();
+        let part = super::of(top, &[":!b"]).unwrap();
+        std::fs::remove_file(top.join("b")).unwrap();
+        assert_eq!(part, super::of(top, &[":!b"]).unwrap());
+        write("b", "");
         assert!(first != changed && first != added && changed != added);
         // All that is left behind is what git had before.
         let status = Command::new("git")

@@ -26,7 +26,31 @@ pub struct Part {
     pub cases: bool,
     /// Whether it runs on a machine of any architecture.
     pub any_arch: bool,
+    /// The files that its result depends on, as pathspecs of git which narrow them down.
+    pub reads: &'static [&'static str],
 }
+
+/// All but what no test of code reads.
+const CODE: &[&str] = &[":!*.md", ":!LICENSES", ":!tests/mutants", ":!tests/scripts"];
+/// As above, without what is for the kernel alone, or for other tests.
+const PURE: &[&str] = &[
+    ":!*.md",
+    ":!*.c",
+    ":!*.h",
+    ":!LICENSES",
+    ":!Documentation",
+    ":!Kbuild",
+    ":!Kconfig",
+    ":!Makefile",
+    ":!remoteproc_glue",
+    ":!scripts",
+    ":!tools",
+    ":!tests/kunit",
+    ":!tests/mutants",
+    ":!tests/scripts",
+    ":!tests/soak",
+    ":!tests/vm",
+];
 
 const PART: Part = Part {
     name: "",
@@ -38,6 +62,7 @@ const PART: Part = Part {
     alone: false,
     cases: true,
     any_arch: false,
+    reads: CODE,
 };
 
 /// In the order in which they are started.
@@ -96,6 +121,7 @@ const PARTS: &[Part] = &[
         what: "rings, codec and resource tables: the corpus, and a hunt of seconds, in test-all of ten minutes each",
         short: Some(&["tests/fuzz/run", "--seconds", "5"]),
         full: Some(&["tests/fuzz/run", "--long"]),
+        reads: PURE,
         ..PART
     },
     Part {
@@ -177,6 +203,7 @@ const PARTS: &[Part] = &[
         what: "the scripts' help and answers to bad input",
         short: Some(&["tests/scripts/run"]),
         full: Some(&["tests/scripts/run"]),
+        reads: &[],
         ..PART
     },
     Part {
@@ -190,6 +217,7 @@ const PARTS: &[Part] = &[
         name: "check",
         what: "formatting, lints, unsafe code and so on: make check",
         full: Some(&["scripts/check"]),
+        reads: &[],
         needs: &["kernel"],
         ..PART
     },

@@ -289,7 +289,7 @@ fn signal_all(running: &[Option<Running>], signal: Signal) {
 #[cfg(test)]
 mod tests {
     use super::{Event, Part, Report, Runner, Saved, Set};
-    use crate::suite::parts::Line;
+    use crate::suite::{parts::Line, saved::Contents};
     use std::{os::unix::fs::PermissionsExt, path::Path, sync::mpsc, time::Duration};
 
     fn part(name: &'static str, line: Line) -> Part {
@@ -303,6 +303,7 @@ mod tests {
             alone: false,
             cases: true,
             any_arch: false,
+            reads: &[],
         }
     }
 
@@ -431,7 +432,11 @@ mod tests {
             },
         ];
         let state = top.join("state.json");
-        let mut saved = Some(Saved::resume(&state, "same"));
+        let contents: Contents = parts
+            .iter()
+            .map(|part| (part.name, "same".into()))
+            .collect();
+        let mut saved = Some(Saved::resume(&state, contents.clone()));
         let (report, over) = run_until(top, &parts, &mut saved, &["state.json", "slow-runs"]);
         assert!(!over);
         assert_eq!(report.rows.len(), 2);
@@ -439,7 +444,7 @@ mod tests {
         assert_eq!(report.rows[1].why.as_deref(), Some("was ended by SIGTERM"));
 
         std::fs::write(top.join("again"), "").unwrap();
-        let mut saved = Some(Saved::resume(&state, "same"));
+        let mut saved = Some(Saved::resume(&state, contents.clone()));
         let (report, over) = run_until(top, &parts, &mut saved, &[]);
         assert!(over);
         assert_eq!(report.sum(), (7, 0));

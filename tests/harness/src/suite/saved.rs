@@ -15,46 +15,44 @@ use super::report::Row;
 /// The parts that passed, kept in a file.
 pub struct Saved {
     path: PathBuf,
+    contents: Contents,
     file: File,
 }
 
-#[derive(Deserialize, Serialize)]
+/// What the sources of each part are, see [`content`](super::content).
+pub type Contents = BTreeMap<&'static str, String>;
+
+#[derive(Default, Deserialize, Serialize)]
 struct File {
-    /// What the sources were, see [`content`](super::content).
+    passed: BTreeMap<String, Passed>,
+}
+
+#[derive(Deserialize, Serialize)]
+struct Passed {
+    /// What the sources of the part were.
     content: String,
-    passed: BTreeMap<String, Row>,
+    row: Row,
 }
 
 impl Saved {
-    /// Starts over, and forgets an earlier run.
-    pub fn new(path: &Path, content: &str) -> Self {
-        Self {
-            path: path.to_owned(),
-            file: File {
-                content: content.to_owned(),
-                passed: BTreeMap::new(),
-            },
-        }
-    }
-
-    /// Goes on from an earlier run, if there was one of the same content.
-    pub fn resume(path: &Path, content: &str) -> Self {
-        let mut this = Self::new(path, content);
+    /// Goes on from an earlier run, if there was one.
+    pub fn resume(path: &Path, contents: Contents) -> Self {
         // A file that cannot be read, or that another version wrote, is as good as none.
         let earlier = std::fs::read(path)
             .ok()
-            .and_then(|bytes| serde_json::from_slice::<File>(&bytes).ok());
-        if let Some(file) = earlier.filter(|file| file.content == content) {
-            this.file.passed = file.passed;
-            this.file.passed.retain(|_, row| row.failed == 0);
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        Self {
+            path: path.to_owned(),
+            contents,
+            file: earlier.unwrap_or_default(),
         }
-        this
     }
 
-    /// What came of a part in the earlier run, if it passed.
+    /// What came of a part in the earlier run, if it passed with the sources that there are now.
     pub fn get(&self, part: &str) -> Option<Row> {
-        let row = self.file.passed.get(part)?;
-        Some(Row {
+        let Passed { content, row } = self.file.passed.get(part)?;
+        let same = self.contents.get(part) == Some(content) && row.failed == 0;
+        same.then(|| Row {
             earlier: true,
             ..row.clone()
         })
@@ -62,7 +60,12 @@ impl Saved {
 
     /// Notes that a part passed.
     pub fn add(&mut self, row: &Row) -> Result<()> {
-        self.file.passed.insert(row.part.clone(), row.clone());
+        let content = self.contents.get(row.part.as_str());
+        let passed = Passed {
+            content: content.context("a part that was not chosen")?.clone(),
+            row: row.clone(),
+        };
+        self.file.passed.insert(row.part.clone(), passed);
         let new = self.path.with_extension("new");
         let folder = self.path.parent().context("a file is in a folder")?;
         std::fs::create_dir_all(folder)?;
@@ -80,18 +83,26 @@ impl Saved {
 
 #[cfg(test)]
 mod tests {
-    use super::{Row, Saved};
+    use std::path::Path;
+
+    use super::{Contents, Row, Saved};
+
+    /// Resumes with these sources of `host` and of `vm`.
+    fn resume(path: &Path, host: &str, vm: &str) -> Saved {
+        let contents = Contents::from([("host", host.to_owned()), ("vm", vm.to_owned())]);
+        Saved::resume(path, contents)
+    }
 
     #[test]
     fn parts_that_passed_are_known_to_the_next_run() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("state/all.json");
-        let mut saved = Saved::resume(&path, "one");
+        let mut saved = resume(&path, "one", "two");
         assert!(saved.get("host").is_none());
         saved.add(&Row::example("host", 12, 0)).unwrap();
         saved.add(&Row::example("vm", 3, 0)).unwrap();
 
-        let saved = Saved::resume(&path, "one");
+        let saved = resume(&path, "one", "two");
         let row = saved.get("host").unwrap();
         assert_eq!((row.passed, row.failed, row.earlier), (12, 0, true));
         assert!(saved.get("vm").is_some());
@@ -99,29 +110,29 @@ mod tests {
     }
 
     #[test]
-    fn other_sources_start_over() {
+    fn a_part_whose_sources_are_others_is_run_again() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("all.json");
-        Saved::new(&path, "one")
-            .add(&Row::example("host", 12, 0))
-            .unwrap();
-        assert!(Saved::resume(&path, "two").get("host").is_none());
+        let mut saved = resume(&path, "one", "two");
+        saved.add(&Row::example("host", 12, 0)).unwrap();
+        saved.add(&Row::example("vm", 3, 0)).unwrap();
+        let mut saved = resume(&path, "other", "two");
+        assert!(saved.get("host").is_none());
+        assert!(saved.get("vm").is_some());
         // What is saved then is of the new content only.
-        Saved::resume(&path, "two")
-            .add(&Row::example("vm", 3, 0))
-            .unwrap();
-        assert!(Saved::resume(&path, "two").get("host").is_none());
-        assert!(Saved::resume(&path, "one").get("host").is_none());
+        saved.add(&Row::example("host", 13, 0)).unwrap();
+        assert!(resume(&path, "one", "two").get("host").is_none());
+        assert_eq!(resume(&path, "other", "").get("host").unwrap().passed, 13);
     }
 
     #[test]
     fn a_failed_part_is_run_again() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("all.json");
-        Saved::new(&path, "one")
+        resume(&path, "one", "")
             .add(&Row::example("host", 12, 1))
             .unwrap();
-        assert!(Saved::resume(&path, "one").get("host").is_none());
+        assert!(resume(&path, "one", "").get("host").is_none());
     }
 
     #[test]
@@ -130,7 +141,7 @@ mod tests {
         let path = dir.path().join("all.json");
         for text in ["", "{", "{\"content\": \"one\"}", "[]"] {
             std::fs::write(&path, text).unwrap();
-            assert!(Saved::resume(&path, "one").get("host").is_none(), "{text}");
+            assert!(resume(&path, "one", "").get("host").is_none(), "{text}");
         }
     }
 
@@ -138,10 +149,10 @@ mod tests {
     fn a_run_that_passed_is_over() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("all.json");
-        let mut saved = Saved::new(&path, "one");
+        let mut saved = resume(&path, "one", "");
         saved.clear();
         saved.add(&Row::example("host", 12, 0)).unwrap();
         saved.clear();
-        assert!(Saved::resume(&path, "one").get("host").is_none());
+        assert!(resume(&path, "one", "").get("host").is_none());
     }
 }
