@@ -52,7 +52,8 @@ struct Args {
     /// Answer set-ups of channels with this connection id at the next AT*ANSWER. May be repeated.
     #[arg(long)]
     late: Vec<u32>,
-    /// Linkids to give to channels, as FIRST-LAST. Modems of one host must not share any.
+    /// Linkids to give to channels, as FIRST-LAST. With the stack that Linux had up to 7.0, modems of
+    /// one host must not share any.
     #[arg(long, default_value = "1-255", value_parser = parse_linkids)]
     linkids: RangeInclusive<u8>,
     /// Frames at most on one chain of buffers.

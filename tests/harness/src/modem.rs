@@ -24,7 +24,6 @@ pub struct Modem {
     pub process: Process,
     server: Process,
     program: PathBuf,
-    linkids: String,
     /// Whether the modem sends nonsense as well, from its next start on.
     pub noise: bool,
     /// What else it is told, from its next start on.
@@ -47,16 +46,12 @@ impl Modem {
             .context("ivshmem-server")?;
         let program = place.modem_bin.join("caif-modem");
         let name = format!("caif-modem{index}");
-        // Linkids must be unique among the modems of one host.
-        let first = 1 + 100 * index;
-        let linkids = format!("{first}-{}", first + 99);
-        let process = start_modem(&program, &socket, &linkids, &[], &name, logs)?;
+        let process = start_modem(&program, &socket, &[], &name, logs)?;
         Ok(Self {
             socket,
             process,
             server,
             program,
-            linkids,
             noise: false,
             arguments: Vec::new(),
             dir: logs.to_owned(),
@@ -76,7 +71,6 @@ impl Modem {
         self.process = start_modem(
             &self.program,
             &self.socket,
-            &self.linkids,
             &arguments,
             &self.name,
             &self.dir,
@@ -129,14 +123,14 @@ impl Modem {
 fn start_modem(
     program: &Path,
     socket: &Path,
-    linkids: &str,
     arguments: &[String],
     name: &str,
     dir: &Path,
 ) -> Result<Process> {
     let mut command = Command::new(program);
     command.arg("--socket").arg(socket);
-    command.args(["--linkids", linkids, "--json"]);
+    // Two modems give the same linkids, which are a link's own. Only the stack in C wants others.
+    command.arg("--json");
     command.args(arguments);
     let process = Process::start(name, command, dir)?;
     process

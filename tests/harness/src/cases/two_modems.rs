@@ -10,6 +10,7 @@ use crate::{link::modem_address, vm::Vm};
 pub const CASES: &[Case] = &[
     two("two_modems_at_once", both),
     two("one_of_two_modems_killed", one_killed),
+    two("one_of_two_modems_is_hostile", one_hostile),
 ];
 
 const fn two(name: &'static str, run: fn(&mut Vm) -> Result<()>) -> Case {
@@ -87,4 +88,55 @@ fn one_killed(vm: &mut Vm) -> Result<()> {
         .ok("guest-tool wait-netdev 'cfvrt*' --count 2 >/dev/null")?;
     vm.ip_up(0)?;
     vm.traffic_over(0)
+}
+
+/// A modem that sends frames for channels of each id, and messages about them, harms neither the
+/// other modem's channels, which have the same ids, nor what was asked of that one.
+fn one_hostile(vm: &mut Vm) -> Result<()> {
+    up(vm)?;
+    let mark = vm.kernel.mark();
+    vm.modems[0].noise = true;
+    vm.modems[0].stop()?;
+    vm.modems[0].restart()?;
+    vm.kernel_says(mark, "is now up")?;
+    vm.guest
+        .ok("guest-tool wait-netdev 'cfvrt*' --count 2 >/dev/null")?;
+    let result = beside_noise(vm);
+    vm.modems[0].noise = false;
+    result
+}
+
+fn beside_noise(vm: &mut Vm) -> Result<()> {
+    // With counters of its own.
+    vm.delete_interfaces()?;
+    up(vm)?;
+    let good = vm.link(1)?;
+    let hostile = vm.link(0)?;
+    let noise = vm.start_storm(&format!("{} --sizes 0,700,1472", modem_address(0)))?;
+    let out = vm.guest.ok(&format!(
+        "guest-tool ping {} --sizes 0,8,700,1472 --count 50 --window 8",
+        modem_address(1)
+    ))?;
+    ensure!(out.contains(" 0% packet loss"), "{out}");
+
+    // The good modem answers later than the other one, which is asked the same and answers more than
+    // once.
+    vm.guest
+        .ok(&format!("guest-tool at --device {good} 'AT*STALL=3000'"))?;
+    let asked = vm.guest.start_for(
+        "ip link set caif1 down && ip link set caif1 up && guest-tool wait-carrier caif1",
+        60,
+    )?;
+    for _ in 0..3 {
+        vm.guest.ok(&format!(
+            "guest-tool link-add caifx --connid 2 --link {hostile} && ip link set caifx up && \
+             guest-tool wait-carrier caifx && ip link del caifx"
+        ))?;
+    }
+    asked.ok().context("a channel of the good modem")?;
+    vm.end_storm(noise)?;
+    vm.traffic_over(1)?;
+    vm.guest
+        .ok(&format!("guest-tool counters {good} caif1 --clean"))?;
+    Ok(())
 }
