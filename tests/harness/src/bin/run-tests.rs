@@ -25,7 +25,7 @@ use harness::suite::{
 struct Args {
     /// Only these parts, and what they need
     part: Vec<String>,
-    /// All that there is, for a release, instead of what fits into a quarter of an hour
+    /// Everything, for a release, instead of each case once
     #[arg(long)]
     all: bool,
     /// Do not run again what passed in an earlier run that did not come to its end or had failures,
