@@ -68,7 +68,7 @@ soak: setup ## a thousand crashes, rebinds and so on, with the modem process
 fuzz: setup ## ten minutes of fuzzing for each target
 	@tests/fuzz/run --long
 
-mutants: setup ## put faults into driver and rings, name the test that catches each
+mutants: setup ## put faults into the sources, name the test that catches each
 	@tests/mutants/run
 
 ## Benches
