@@ -188,7 +188,7 @@ impl virtio::netdev::Driver for CaifDriver {
             log!(
                 dev_err,
                 dev,
-                "no carveout where frames could be, besides the virtio ones\n"
+                "no carveout for received frames: all are for vrings or the transmit pool\n"
             )
         })?;
         let rx = Rx::new(queues, layouts.rx, features, windows, config.downlink)?;
@@ -268,7 +268,7 @@ impl virtio::netdev::Driver for CaifDriver {
         netdev.give_up(
             dev,
             Counter::Lost,
-            fmt!("its rings are lost in hibernation"),
+            fmt!("hibernation lost its rings"),
         );
     }
 

@@ -234,7 +234,7 @@ impl Listener for RcuArc<Links> {
                 Ok(link) => self.update(&link, dev.works(), rtnl),
                 // Who may make devices of this type in a namespace can make many.
                 Err(error) if may_log() => pr_warn!(
-                    "network device {} is no link, a namespace has 7 at most: error {}\n",
+                    "network device {} is not used, a namespace has 7 links at most: error {}\n",
                     dev.index(),
                     error.to_errno()
                 ),
