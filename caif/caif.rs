@@ -91,7 +91,7 @@ use crate::{
 };
 use kernel::prelude::*;
 
-/// The module. Its parts end in this order: first those who use links.
+/// The module. Its fields are dropped in this order: users of links first.
 struct Caif {
     _interfaces: RtnlKind<Interface>,
     _notifier: Notifier<RcuArc<Links>>,
@@ -101,7 +101,7 @@ struct Caif {
 impl kernel::Module for Caif {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         let (published, links) = Links::publish()?;
-        // A link that is there already becomes known here, so that the first interface finds it.
+        // Adds the devices that are links already, so that the first interface finds them.
         let notifier = Notifier::new(links)?;
         Ok(Self {
             _interfaces: RtnlKind::new()?,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Channels, and those who use them.
+//! Channels, and the trait of their users.
 
 use crate::{
     abstractions::{
@@ -41,7 +41,7 @@ use kernel::{
     }, //
 };
 
-/// Why a channel is there no more.
+/// Why a channel ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shutdown {
     /// The modem closed it.
@@ -50,27 +50,27 @@ pub(crate) enum Shutdown {
     LinkLost,
 }
 
-/// One who uses a channel: one side of an interface or of a socket, for one attempt to have
-/// a channel. What comes of another attempt goes to another client.
+/// The user of a channel: an interface or a socket, for one attempt to get a channel. Another
+/// attempt has another client.
 ///
 /// No lock of a link is held during a call. [`flow`](Self::flow) and [`shutdown`](Self::shutdown)
-/// may come before [`outcome`](Self::outcome), whose channel says so: see [`Channel::check`].
+/// may be called before [`outcome`](Self::outcome); [`Channel::check`] has the present state.
 pub(crate) trait Client: Send + Sync + 'static {
-    /// Takes a payload. With bottom halves off, inside a read section of RCU; on several CPUs at
-    /// the same time. It may come before [`outcome`](Self::outcome) does, and for a moment after
+    /// Takes a payload. Called with bottom halves off in an RCU read-side section, on several CPUs
+    /// at the same time; perhaps before [`outcome`](Self::outcome), and until a grace period after
     /// the channel was closed.
     fn receive(&self, skb: SkBuff);
 
-    /// Sending is possible again, or is not any more. Never twice at the same time; the last call
-    /// is right. Softirq or process context: must not sleep.
+    /// Payloads can be sent again, or cannot any more. Calls are serialized; the last one has the
+    /// present state. Softirq or process context: must not sleep.
     fn flow(&self, on: bool);
 
-    /// The modem answered, or did not. Called once, unless the request was cancelled, and perhaps
-    /// at the same time as that. `appended` is what the modem says of a UTIL channel. Softirq or
-    /// process context: must not sleep.
+    /// The modem answered, or the deadline passed. Called once, unless the request was cancelled;
+    /// it may race with the cancellation. `appended` is what the modem says of a UTIL channel.
+    /// Softirq or process context: must not sleep.
     fn outcome(&self, result: Result<RcuArc<Channel>>, appended: &[u8]);
 
-    /// The channel is there no more. Softirq or process context: must not sleep.
+    /// The channel ended. Softirq or process context: must not sleep.
     fn shutdown(&self, why: Shutdown);
 }
 
@@ -90,7 +90,7 @@ impl Word for FlowWord {
 
 /// A channel of a link.
 ///
-/// All that is needed to send and receive is known before anybody finds it in the link's table.
+/// It is complete before it is published in the link's table.
 #[pin_data]
 pub(crate) struct Channel {
     link: Arc<Link>,
@@ -103,7 +103,7 @@ pub(crate) struct Channel {
     flow: Flow<FlowWord>,
     #[pin]
     flow_lock: BhLock<()>,
-    /// What came of a packet that has several segments.
+    /// Reassembles RFM packets of several segments.
     #[pin]
     packet: BhLock<Packet>,
 }
@@ -183,22 +183,22 @@ impl Channel {
         self.flow.check()
     }
 
-    /// As [`check`](Self::check), if only the link's saying no does not matter any more.
+    /// Like [`check`](Self::check), but ignores that the link is congested.
     #[inline]
     pub(crate) fn check_late(&self) -> Result<(), Stopped> {
         self.flow.check_late()
     }
 
-    /// Gives the channel up, which the modem is told. The client is not called because of it, but
-    /// may still be called by those who found the channel before. Does nothing if the channel is
-    /// closed already. Any context with interrupts enabled.
+    /// Closes the channel and tells the modem. This does not call the client, but callers that
+    /// found the channel before may still do so. Does nothing if the channel is closed already. Any
+    /// context with interrupts enabled.
     pub(crate) fn close(&self) {
         if self.flow.close() {
             self.link.close(self);
         }
     }
 
-    /// Notes that the channel is there no more, and tells the client, unless it was closed before.
+    /// Marks the channel as ended and tells the client, unless it was closed before.
     pub(crate) fn shut(&self, why: Shutdown) {
         if self.flow.close() {
             if why == Shutdown::Remote {
@@ -208,7 +208,7 @@ impl Channel {
         }
     }
 
-    /// Takes note of what one side wants, and tells the client if that makes a difference.
+    /// Sets the flow state of one side, and tells the client if the channel's state changes.
     pub(crate) fn set_flow(&self, side: Side, on: bool) {
         let _lock = self.flow_lock.lock();
         match self.flow.set(side, on) {

@@ -2,9 +2,9 @@
 
 //! The control channel of one link: requests for channels, and the link ids that came of them.
 //!
-//! Nothing is sent, received or waited for here. Bytes of the modem and a clock go in, what to do
-//! comes out. The caller holds the link's lock only for a call into [`Control`], and sends frames
-//! and calls clients after it was released.
+//! Nothing is sent, received or waited for here. Bytes of the modem and a clock go in, actions come
+//! out. The caller holds the link's lock only for a call into [`Control`], and sends frames and
+//! calls clients after it was released.
 //!
 //! # The life of a request
 //!
@@ -26,10 +26,10 @@
 //! # Which request an answer is for
 //!
 //! An answer repeats the parameters of the request. Of several requests with the same ones, a
-//! success goes to the oldest that is still wanted, as it does not matter which of equal channels
-//! whom serves; an error goes to the oldest, as a modem answers in order. A success that is for no
-//! request is destroyed, unless its id is in use: then it is an answer that was repeated, and
-//! a LINK_DESTROY would end the channel that has the id.
+//! success goes to the oldest that is still wanted, as equal channels are interchangeable; an error
+//! goes to the oldest, as a modem answers in order. A success for no request is destroyed, unless
+//! its id is in use: then the modem repeated an answer, and a LINK_DESTROY would end the channel
+//! that has the id.
 
 #![forbid(unsafe_code)]
 #![deny(
@@ -68,23 +68,23 @@ pub const MAX_PARAMS: usize = 279;
 /// and 255 bytes after their length.
 pub const MAX_BODY: usize = MAX_PARAMS + 258;
 
-/// LINK_DESTROY messages for successes that are for no request: so many at once, as a modem has
-/// link ids, and one more after [`DESTROY_SHIFT`].
+/// Most LINK_DESTROY messages at once for successes that are for no request: one for each link id.
+/// One more is allowed every 4 ms.
 const DESTROY_BURST: u32 = 255;
 
-/// The time in which one more LINK_DESTROY is allowed, 4 ms, as a power of two.
+/// The time after which one more LINK_DESTROY is allowed, 4 ms, as a power of two.
 const DESTROY_SHIFT: u32 = 2;
 
-/// A request. No other one of the same link has the same id, at any time.
+/// The number of a request, which no other request of the link ever has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RequestId(u64);
 
-/// The link id of a channel, for as long as the channel has it. The modem may assign the id again
-/// after that: the two differ.
+/// The link id of a channel, and which use of the id it is: the modem may assign it again after the
+/// channel ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LinkId {
     id: NonZeroU8,
-    /// Which of the channels that had the id. 2^32 channels later it would come again.
+    /// Counts the channels that had the id. It wraps after 2^32 channels.
     life: u32,
 }
 
@@ -100,7 +100,7 @@ impl LinkId {
 pub enum RequestError {
     /// The link is down.
     Down,
-    /// So many requests are pending as there is room for.
+    /// There is no room for another pending request.
     Full,
     /// The parameters do not fit into their fields, or are for another link.
     Invalid,
@@ -126,20 +126,20 @@ pub enum Failure {
     LinkDown,
 }
 
-/// Why nothing is to be done for a message. Each is counted.
+/// Why a message was ignored. Each reason is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ignored {
     /// The link is down.
     Down,
-    /// It is cut off, or says what no message does.
+    /// It is truncated, or no known message.
     Malformed,
-    /// A success for nobody with link id 0.
+    /// A success for no request, with link id 0.
     NoLinkId,
-    /// A success for nobody with a link id that is in use.
+    /// A success for no request, with a link id that is in use.
     Repeated,
-    /// A success for nobody, after too many of them.
+    /// A success for no request, after too many of them.
     TooMany,
-    /// An error for nobody.
+    /// An error for no request.
     NotAsked,
     /// An error, or a success with link id 0, for a request that was cancelled.
     Cancelled,
@@ -161,9 +161,9 @@ impl Ignored {
 /// What to do for a message of the modem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event<'a> {
-    /// The channel is there: tell the client.
+    /// The channel is set up: tell the client.
     Connected {
-        /// Whose it is.
+        /// The request that it answers.
         request: RequestId,
         /// The id, which is in use until [`Control::close`].
         id: LinkId,
@@ -172,7 +172,7 @@ pub enum Event<'a> {
     },
     /// There will be no channel: tell the client, and see [`Event::destroy`].
     Refused {
-        /// Whose it would have been.
+        /// The request that it answers.
         request: RequestId,
         /// Why not.
         why: Refusal,
@@ -211,11 +211,11 @@ enum State {
     /// There is no request.
     #[default]
     Free,
-    /// A client waits.
+    /// The client waits for the answer.
     Wanted,
-    /// Nobody waits any more, but the modem may answer.
+    /// The client does not wait any more, but the modem may answer.
     Cancelled,
-    /// A client waits, but the link went down.
+    /// The client waits, but the link went down.
     Lost,
 }
 
@@ -247,8 +247,8 @@ impl Pending {
         matches!(self.state, State::Wanted | State::Cancelled)
     }
 
-    /// Returns whether an answer that goes on with `echo` is to a request like this. Parameters are
-    /// never the beginning of others, as their own bytes say where they end.
+    /// Returns whether an answer with these parameters, and what follows them, is to this request.
+    /// No parameters are a prefix of others: their own bytes have their length.
     fn is_answered_by(&self, echo: &[u8]) -> bool {
         self.is_open()
             && self
@@ -257,7 +257,7 @@ impl Pending {
                 .is_some_and(|params| echo.starts_with(params))
     }
 
-    /// Returns when [`Control::expire`] takes it.
+    /// Returns the time at which [`Control::expire`] ends it.
     fn ends_at(&self) -> Option<u64> {
         match self.state {
             State::Free => None,
@@ -267,7 +267,7 @@ impl Pending {
     }
 }
 
-/// How many LINK_DESTROY messages may follow what the modem sends unasked.
+/// Limits the LINK_DESTROY messages that unsolicited successes cause.
 #[derive(Clone, Copy, Debug)]
 struct Limit {
     left: u32,
@@ -299,7 +299,7 @@ pub struct Control<S: BorrowMut<[Pending]>> {
     up: bool,
     pending: S,
     last: RequestId,
-    /// By link id, the life of the channel that has it; 0 if none has.
+    /// By link id, the `life` of the channel that has it; 0 if it is free.
     in_use: [u32; 256],
     last_life: u32,
     destroys: Limit,
@@ -327,7 +327,7 @@ impl<S: BorrowMut<[Pending]>> Control<S> {
         }
     }
 
-    /// Returns the link's number, which belongs into the parameters of its requests.
+    /// Returns the link's number, for the parameters of its requests.
     pub fn phyid(&self) -> u8 {
         self.phyid
     }
@@ -388,8 +388,8 @@ impl<S: BorrowMut<[Pending]>> Control<S> {
         Ok(self.last)
     }
 
-    /// Gives a request up. Returns whether it was pending: then it has no other outcome, else it
-    /// had one, which may be on its way to the client.
+    /// Cancels a request. Returns whether it was pending; if it was not, its outcome may be on its
+    /// way to the client.
     pub fn cancel(&mut self, id: RequestId) -> bool {
         let wanted = self
             .pending
@@ -408,8 +408,8 @@ impl<S: BorrowMut<[Pending]>> Control<S> {
         was
     }
 
-    /// Gives a channel up, which nothing can find any more. Returns whether to send a LINK_DESTROY:
-    /// not if the channel was given up before, or was lost with its link.
+    /// Frees the link id of a channel that is out of the table. Returns whether to send a
+    /// LINK_DESTROY: not if the channel was closed before, or lost with its link.
     pub fn close(&mut self, id: LinkId) -> bool {
         self.in_use
             .get_mut(usize::from(id.get()))
@@ -418,7 +418,7 @@ impl<S: BorrowMut<[Pending]>> Control<S> {
             .is_some()
     }
 
-    /// Takes what came on the control channel: the body of a frame. Returns what to do.
+    /// Takes the body of a frame of the control channel. Returns what to do.
     pub fn on_frame<'a>(&mut self, body: &'a [u8], now: u64) -> Event<'a> {
         let event = self.answer(body, now);
         if let Event::Ignored(why) = event {
@@ -466,8 +466,8 @@ impl<S: BorrowMut<[Pending]>> Control<S> {
         }
     }
 
-    /// Ends the oldest request that the modem answers with `echo`, of those that are not `last` if
-    /// there are any.
+    /// Ends the oldest request that is answered by `echo`; those for which `last` is true come
+    /// after all others.
     fn take(&mut self, echo: &[u8], last: fn(&Pending) -> bool) -> Option<(State, RequestId)> {
         self.pending
             .borrow_mut()
@@ -477,7 +477,7 @@ impl<S: BorrowMut<[Pending]>> Control<S> {
             .map(|pending| (mem::take(&mut pending.state), pending.id))
     }
 
-    /// The modem set up what a client waits for.
+    /// Handles a success for a client that waits.
     fn connect<'a>(&mut self, request: RequestId, linkid: u8, appended: &'a [u8]) -> Event<'a> {
         let refused = |why| Event::Refused { request, why };
         let (Some(id), Some(life)) = (
@@ -501,7 +501,7 @@ impl<S: BorrowMut<[Pending]>> Control<S> {
         }
     }
 
-    /// The modem set up what nobody asked for.
+    /// Handles a success for no request.
     fn not_asked(&mut self, linkid: u8, now: u64) -> Event<'static> {
         let Some(id) = NonZeroU8::new(linkid) else {
             return Event::Ignored(Ignored::NoLinkId);
@@ -516,8 +516,8 @@ impl<S: BorrowMut<[Pending]>> Control<S> {
         Event::Destroy(id)
     }
 
-    /// Ends a request that is over at `now`, the oldest first. To be called until it returns
-    /// `None`, at [`next_deadline`](Self::next_deadline) and when the link went down.
+    /// Ends a request whose deadline is `now` or earlier, the oldest first. To be called until it
+    /// returns `None`, at [`next_deadline`](Self::next_deadline) and when the link went down.
     pub fn expire(&mut self, now: u64) -> Option<Expired> {
         loop {
             let pending = self

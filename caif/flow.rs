@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! Whether payloads may be sent on a channel, and who is woken when they may again.
+//! Flow control of a channel: whether payloads may be sent, and the wake-up of senders.
 //!
-//! The modem and the link can each say no. Payloads may be sent while neither does and the channel
-//! is not closed. All of it is one word of atomic bits, so that a sender looks at it without a
-//! lock.
+//! The modem and the link can each switch the flow off. Payloads may be sent while neither does and
+//! the channel is not closed. All of it is one atomic word, which senders read without a lock.
 //!
-//! Those who change the word hold the channel's flow lock until they told the client what
-//! [`Flow::set`] returned, so that the client is told in the order of what happened, and the last
-//! that it is told is right. A sender that finds the flow off first says that it waits, then looks
-//! again, with a full barrier in between, and sleeps only then: either it finds the flow on, or
-//! who switches it on finds the sender and wakes it.
+//! The word is changed with the channel's flow lock held, until the client was told what
+//! [`Flow::set`] returned, so that the client is told in order and ends in the present state. A
+//! sender that finds the flow off announces that it waits, executes a full barrier, and looks again
+//! before it sleeps: either it finds the flow on, or the CPU that switches it on finds the sender
+//! and wakes it.
 
 #![forbid(unsafe_code)]
 #![deny(
@@ -26,12 +25,12 @@ pub trait Word {
     /// Returns the value; no ordering.
     fn load(&self) -> u32;
 
-    /// Sets the value to `new` if it is `old`, and returns whether it was. If it was, all that
-    /// precedes is ordered ahead of all that follows.
+    /// Sets the value to `new` if it is `old`, and returns whether it was. If so it is a full
+    /// barrier.
     fn replace(&self, old: u32, new: u32) -> bool;
 }
 
-/// Who can switch the flow off.
+/// The sides that can switch the flow off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     /// The modem, by a byte on the channel.
@@ -45,14 +44,14 @@ const OFF: u32 = Side::Modem as u32 | Side::Link as u32;
 /// The channel is closed, for good.
 const CLOSED: u32 = 4;
 
-/// What the client is to be told.
+/// What to tell the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tell {
-    /// Nothing: for senders nothing changed.
+    /// Nothing: senders see no change.
     Nothing,
     /// Payloads may not be sent any more.
     Off,
-    /// Payloads may be sent again: wake who waits for that.
+    /// Payloads may be sent again: wake waiting senders.
     On,
 }
 
@@ -85,8 +84,8 @@ impl<W: Word> Flow<W> {
         }
     }
 
-    /// As [`check`](Self::check), for a payload that was on its way already when the link said no:
-    /// there is room for some of them.
+    /// Like [`check`](Self::check), but ignores that the link is congested: for a payload that left
+    /// its queue before. The link keeps room for those.
     #[inline]
     pub fn check_late(&self) -> Result<(), Stopped> {
         match self.0.load() & !(Side::Link as u32) {
@@ -96,7 +95,7 @@ impl<W: Word> Flow<W> {
         }
     }
 
-    /// Switches the flow on or off for one side. With the flow lock held, until the client was
+    /// Switches the flow on or off for one side. The flow lock must be held until the client was
     /// told.
     #[must_use]
     pub fn set(&self, side: Side, on: bool) -> Tell {
@@ -111,8 +110,8 @@ impl<W: Word> Flow<W> {
         }
     }
 
-    /// Closes the channel. Returns whether it was open: who closes it takes it out of its slot and
-    /// sees to the rest.
+    /// Closes the channel. Returns whether it was open: if so the caller takes it out of its slot
+    /// and ends it.
     #[must_use]
     pub fn close(&self) -> bool {
         self.update(|word| word | CLOSED) & CLOSED == 0

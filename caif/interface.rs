@@ -3,8 +3,8 @@
 //! IP interfaces over CAIF: network devices that rtnetlink makes, each with one DATAGRAM channel
 //! while it is up.
 //!
-//! An interface that lost its link stays as it is, without a carrier, and asks for a channel again
-//! when there is a link, and every now and then.
+//! An interface that lost its link stays up without a carrier. It asks for a channel again when a
+//! link comes up, and at growing intervals.
 
 mod session;
 
@@ -95,9 +95,9 @@ const RETURNS: u8 = 3;
 const PRIORITY: u32 = 4;
 /// How long the modem may take to answer.
 const ANSWER_MS: u32 = 5000;
-/// How long to wait for it when the interface is set up.
+/// How long to wait for the answer when the interface is set up.
 const OPEN_MS: u32 = 1000;
-/// When to ask again: after this time, and then twice as late each time, up to the limit.
+/// Delay before a channel is asked for again; it doubles each time, up to the limit.
 const RETRY_MS: u32 = 500;
 const RETRY_LIMIT_MS: u32 = 30_000;
 /// When to try again to take RTNL.
@@ -109,29 +109,29 @@ const TAILROOM: u32 = 2;
 /// What the modem is asked for.
 #[derive(Clone, Copy)]
 struct Settings {
-    /// `None` until the number of the device is known, which is taken then.
+    /// The connection id; `None` stands for the number of the device.
     connection: Option<u32>,
     loopback: bool,
 }
 
-/// How far an interface is.
+/// State of an interface.
 enum State {
     /// It is not set up.
     Down,
-    /// It is to ask for a channel.
+    /// It will ask for a channel.
     Waiting,
-    /// It asked for one. The request is `None` for the moment until it is known.
+    /// It asked for a channel. The request is `None` until `Links::connect()` has returned it.
     Asking(Option<Request>),
-    /// It could not have one when it was set up.
+    /// It was refused a channel while it was set up.
     Failed(Error),
-    /// It has one.
+    /// It has a channel.
     Connected,
 }
 
 struct Inner {
     settings: Settings,
     state: State,
-    /// Whether somebody waits who sets the interface up.
+    /// Whether a task that sets the interface up waits for the answer.
     opening: bool,
     /// The number of the last [`Session`].
     session: u64,
@@ -291,9 +291,9 @@ impl VirtualNetdev for Interface {
 }
 
 impl Settings {
-    /// Takes over what the attributes say.
+    /// Sets what the attributes say.
     fn read(&mut self, attributes: &Attributes<'_>) {
-        // In this order, as ever: they are two names of one value.
+        // IPv6 overrides IPv4, as in Linux 6.12: both set the connection id.
         for number in [IPV4_CONNID, IPV6_CONNID] {
             if let Some(connection) = attributes.u32(number.into()) {
                 self.connection = Some(connection);
@@ -325,7 +325,7 @@ impl Interface {
                 inner.state = State::Asking(Some(request));
                 Ok(())
             }
-            // It was answered already.
+            // The modem has answered already.
             Ok(request) => {
                 drop(inner);
                 drop(request);
@@ -340,7 +340,7 @@ impl Interface {
         }
     }
 
-    /// Asks a modem for a channel, and makes the interface fit for it.
+    /// Asks a modem for a channel, and adapts the interface to its link.
     fn request(
         self: &RcuArc<Self>,
         number: u64,
@@ -385,29 +385,28 @@ impl Interface {
         channel.is_some_and(|channel| core::ptr::eq(&raw const **channel.link(), link))
     }
 
-    /// Waits for the modem's answer, but not for long. Returns an error if it says no.
+    /// Waits up to `OPEN_MS` for the modem's answer. Returns the error if it refuses.
     fn wait(&self) -> Result {
         let mut left = msecs_to_jiffies(OPEN_MS);
         let mut inner = self.inner.lock();
         while let State::Asking(_) = inner.state {
             match self.answered.wait_interruptible_timeout(&mut inner, left) {
                 CondVarTimeoutResult::Woken { jiffies } => left = jiffies,
-                // After a signal it goes on as after the time, too: rtnetlink has no error for it
-                // that a program can be told.
+                // A signal counts as a timeout: rtnetlink has no error for it that programs expect.
                 CondVarTimeoutResult::Timeout | CondVarTimeoutResult::Signal { .. } => break,
             }
         }
         match inner.state {
             State::Failed(error) => Err(error),
             _ => {
-                // From now on a refusal is a reason to ask again.
+                // After this a refusal makes the interface ask again.
                 inner.opening = false;
                 Ok(())
             }
         }
     }
 
-    /// Gives up the channel, or what was done to have one.
+    /// Closes the channel, or cancels the request for it.
     fn down(&self) {
         let mut inner = self.inner.lock();
         let state = core::mem::replace(&mut inner.state, State::Down);
@@ -415,14 +414,14 @@ impl Interface {
         let channel = self.channel.take();
         self.set_carrier(false);
         drop(inner);
-        // What it asked for is given up as well.
+        // This cancels a pending request.
         drop(state);
         if let Some(channel) = channel {
             channel.close();
         }
     }
 
-    /// Sets the carrier. With the lock held, so that the last one who does is right.
+    /// Sets the carrier. The lock must be held, so that the last call has the present state.
     fn set_carrier(&self, on: bool) {
         let guard = rcu::read_lock();
         match self.dev.load(&guard) {
@@ -432,7 +431,7 @@ impl Interface {
         }
     }
 
-    /// Lets the network stack send, or not. With the lock held, as for the carrier.
+    /// Wakes or stops the queue. The lock must be held, as for the carrier.
     fn set_queue(&self, on: bool) {
         let guard = rcu::read_lock();
         match self.dev.load(&guard) {
@@ -442,7 +441,7 @@ impl Interface {
         }
     }
 
-    /// Asks again, later and later.
+    /// Schedules the next request, with exponential back-off.
     fn retry_later(inner: &mut Inner) {
         let ms = inner.retry_ms;
         inner.retry_ms = ms.saturating_mul(2).min(RETRY_LIMIT_MS);
@@ -462,7 +461,8 @@ fn fit(dev: &Netdev, link_mtu: u32, rtnl: &Rtnl<'_>) -> Result {
     Ok(())
 }
 
-/// Makes an IPv4 packet that comes back one of the peer. Its checksums stay right.
+/// Swaps the addresses of a looped-back IPv4 packet, so that it comes from the peer. The checksums
+/// stay valid.
 fn swap_addresses(skb: &mut SkBuff) {
     let Some(header) = skb.head_mut(20) else {
         return;
@@ -494,7 +494,7 @@ impl Retry {
 impl Task for Retry {
     fn run(&self) {
         let Some(dev) = self.0.dev.get() else { return };
-        // One who holds it may be waiting for this function to end.
+        // The holder of RTNL may be waiting for this task.
         let Some(rtnl) = Rtnl::try_lock() else {
             return self.schedule(BUSY_MS);
         };
@@ -516,7 +516,7 @@ impl Watcher for Retry {
     fn link_resized(&self, link: &Link, rtnl: &Rtnl<'_>) {
         let Some(dev) = self.0.dev.get() else { return };
         if let (true, Ok(mtu)) = (self.0.is_on(link), link.mtu()) {
-            // Of a link that is too small for IP, packets that do not fit are errors.
+            // If the link is too small for IP the MTU stays; longer packets count as errors.
             let _ = fit(&dev, mtu, rtnl);
         }
     }
@@ -524,7 +524,7 @@ impl Watcher for Retry {
     fn link_gone(&self, net: NetId, index: u32, rtnl: &Rtnl<'_>) {
         if self.0.lower == Some((net, index)) {
             if let Some(dev) = self.0.dev.get() {
-                // The link's device may be about to go together with this one.
+                // Both devices may be in the same list of devices to unregister.
                 dev.unlink_lowers(rtnl);
                 dev.unregister(rtnl);
             }

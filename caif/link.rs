@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A link to a modem: a network device, the channels of the modem behind it, and what is asked of
-//! that modem.
+//! A link to a modem: a network device, the channels of its modem, and the pending requests.
 //!
-//! A link answers for itself only: a modem can neither end nor have channels of another link.
+//! Channels, link ids and requests are a link's own: a modem cannot affect those of another link.
 
 use crate::{
     abstractions::{
@@ -74,16 +73,16 @@ use kernel::{
 /// A request that the modem has not answered.
 struct Asked {
     id: RequestId,
-    /// What the client gets.
+    /// The channel for the client.
     channel: RcuArc<Channel>,
 }
 
 /// What the lock of a link protects.
 struct Inner {
     control: Control<KVec<Pending>>,
-    /// With room for as many as `control` has.
+    /// Has the capacity of `control`.
     asked: KVec<Asked>,
-    /// By link id: whether the modem is still to be told that the channel is over.
+    /// By link id: whether a LINK_DESTROY is still owed.
     owed: [bool; 256],
     /// `None` once the link is gone.
     deadline: Option<Deferred<Deadline>>,
@@ -91,7 +90,7 @@ struct Inner {
 
 /// A link.
 ///
-/// It has no reference to its device any more, once that is about to be unregistered.
+/// It drops its reference to the device when that is about to be unregistered.
 #[pin_data]
 pub(crate) struct Link {
     dev: RcuSlot<NetdevRef>,
@@ -100,7 +99,7 @@ pub(crate) struct Link {
     phyid: u8,
     works: AtomicFlag,
     start: Instant<Monotonic>,
-    /// By link id. Those in there are not closed, or about to be taken out.
+    /// By link id. Those in the table are open, or closed and about to be taken out.
     channels: [RcuSlot<Channel>; 256],
     #[pin]
     inner: BhLock<Inner>,
@@ -108,10 +107,10 @@ pub(crate) struct Link {
     pressure: BhLock<Pressure>,
 }
 
-/// When to tell the modem again what it could not be told.
+/// Delay before a LINK_DESTROY that failed is sent again.
 const OWED_MS: u32 = 50;
 
-/// Ends requests that were not answered, and tells the modem what it could not be told.
+/// Ends requests that were not answered, and sends the LINK_DESTROY messages that are owed.
 struct Deadline(Arc<Link>);
 
 impl Task for Deadline {
@@ -153,7 +152,7 @@ impl Link {
         let held = RcuArc::pin_init(dev.hold(), GFP_KERNEL)?;
         let deadline = new_deferred!(Deadline(this.clone()), c"caif_deadline")?;
         let look = new_deferred!(Look(this.clone()), c"caif_pressure")?;
-        // They keep the link until `end()`: nothing may fail behind this.
+        // The tasks hold references to the link until `end()`: nothing may fail after this.
         this.inner.lock().deadline = Some(deadline);
         let _ = this.pressure.lock().set_task(Some(look));
         this.dev.publish(held);
@@ -201,15 +200,15 @@ impl Link {
         self.channels.get(usize::from(id))?.load(guard)
     }
 
-    /// The clock of [`Control`].
+    /// Returns the time in milliseconds, the clock of [`Control`].
     fn now(&self) -> u64 {
         u64::try_from(self.start.elapsed().as_millis()).unwrap_or(0)
     }
 
-    /// Asks the modem for a channel, whose client is told within so many milliseconds.
+    /// Asks the modem for a channel. The client is told the outcome within `ms` milliseconds.
     ///
-    /// `ENODEV` if the link is down, `ENOMEM` if too much was asked for, `EINVAL` if the parameters
-    /// cannot be.
+    /// `ENODEV` if the link is down, `ENOMEM` if too many requests are pending, `EINVAL` if the
+    /// parameters are invalid.
     pub(crate) fn ask(
         self: &Arc<Self>,
         params: &LinkParams<'_>,
@@ -250,12 +249,11 @@ impl Link {
         Ok(request)
     }
 
-    /// Sees to it that requests end at their deadlines, and that the modem is told what it could
-    /// not be told.
+    /// Schedules the task for the next deadline, or for the LINK_DESTROY messages that are owed.
     fn reschedule(&self, inner: &Inner) {
         let ends = inner.control.next_deadline().map(|at| {
             let ms = at.saturating_sub(self.now());
-            // At the deadline itself it is over.
+            // One millisecond more, so that the deadline has passed when the task runs.
             u32::try_from(ms).unwrap_or(u32::MAX).saturating_add(1)
         });
         let again = inner.owed.contains(&true).then_some(OWED_MS);
@@ -265,13 +263,13 @@ impl Link {
         }
     }
 
-    /// Takes the channel that was asked for.
+    /// Removes an answered request. Returns its channel.
     fn answered(inner: &mut Inner, id: RequestId) -> Option<RcuArc<Channel>> {
         let index = inner.asked.iter().position(|asked| asked.id == id)?;
         inner.asked.remove(index).ok().map(|asked| asked.channel)
     }
 
-    /// Gives a request up.
+    /// Cancels a request.
     fn cancel(&self, id: RequestId) {
         let mut inner = self.inner.lock();
         if inner.control.cancel(id) {
@@ -281,7 +279,7 @@ impl Link {
         }
     }
 
-    /// Takes what came on the control channel.
+    /// Handles a message of the control channel.
     pub(crate) fn control(&self, body: &[u8]) {
         let now = self.now();
         let mut inner = self.inner.lock();
@@ -297,7 +295,7 @@ impl Link {
                 let published = channel
                     .as_ref()
                     .is_some_and(|channel| self.publish(channel, id));
-                // The modem has given the id to another channel by itself.
+                // The modem has assigned the id anew, so that no LINK_DESTROY is owed.
                 if let Some(owed) = inner.owed.get_mut(usize::from(id.get())) {
                     *owed = false;
                 }
@@ -330,8 +328,8 @@ impl Link {
         }
     }
 
-    /// Puts a channel into the table. With the lock held; returns whether its place was free, which
-    /// is so if the id is.
+    /// Puts a channel into the table. Returns whether its place was free, as it is if the id is.
+    /// The lock must be held.
     fn publish(&self, channel: &RcuArc<Channel>, id: LinkId) -> bool {
         channel.assign(id);
         self.channels
@@ -355,14 +353,14 @@ impl Link {
         }
     }
 
-    /// Tells the modem that a channel is over: now or, if that cannot be sent, as soon as it can.
+    /// Sends a LINK_DESTROY, or schedules it if that fails.
     fn destroy(&self, linkid: u8) {
         if self.send_message(&Message::Destroy { linkid }).is_err() {
             self.owe(linkid);
         }
     }
 
-    /// Takes note of a channel of which the modem could not be told that it is over.
+    /// Schedules a LINK_DESTROY that could not be sent.
     fn owe(&self, linkid: u8) {
         let mut inner = self.inner.lock();
         // Nothing can be sent on a link that is down.
@@ -375,14 +373,14 @@ impl Link {
         self.reschedule(&inner);
     }
 
-    /// Tells the modem of the channels that it could not be told of.
+    /// Sends the LINK_DESTROY messages that are owed.
     fn destroy_owed(&self) {
         for linkid in u8::MIN..=u8::MAX {
             let mut inner = self.inner.lock();
             let owed = inner.owed.get_mut(usize::from(linkid));
             let owed = owed.is_some_and(core::mem::take);
             drop(inner);
-            // If it fails again, the others wait, too.
+            // If this one fails again, so would the others.
             if owed && self.send_message(&Message::Destroy { linkid }).is_err() {
                 return self.owe(linkid);
             }
@@ -406,8 +404,7 @@ impl Link {
         }
     }
 
-    /// Takes note of whether the device works. With RTNL held; returns whether it does now and did
-    /// not before.
+    /// Sets whether the device works. Returns whether it started to. RTNL must be held.
     pub(crate) fn set_works(&self, works: bool) -> bool {
         if !works {
             self.down(false);
@@ -420,8 +417,8 @@ impl Link {
         !worked
     }
 
-    /// The device is about to go down, and still sends. The modem is told that its channels are
-    /// given up: it does not notice that a device is down, and would keep them. With RTNL held.
+    /// Closes all channels of a device that is about to go down and still sends: the modem does not
+    /// notice that a device is down, and would keep them. RTNL must be held.
     pub(crate) fn going_down(&self) {
         self.down(true);
     }
@@ -449,7 +446,8 @@ impl Link {
         }
     }
 
-    /// Ends the link: its device goes. With RTNL held, and without a lock that a client takes.
+    /// Ends the link of a device that is unregistered. RTNL must be held, and no lock that a client
+    /// takes.
     pub(crate) fn end(&self) {
         self.set_works(false);
         let deadline = self.inner.lock().deadline.take();
@@ -460,7 +458,8 @@ impl Link {
     }
 }
 
-/// A channel that was asked for. Dropping it gives it up, unless the client got the channel.
+/// A pending request for a channel. Dropping it cancels the request, unless the client has the
+/// channel already.
 pub(crate) struct Request {
     link: Arc<Link>,
     id: RequestId,

@@ -2,8 +2,8 @@
 
 //! All links of the machine: each network device of type `ARPHRD_CAIF`, in any namespace.
 //!
-//! A device is known by its type, which anybody may set for a tun device: its private data are
-//! never touched.
+//! A link is recognized by the device's type, which users can set for a tun device: private data of
+//! devices are never accessed.
 
 use crate::{
     abstractions::{
@@ -52,15 +52,15 @@ use kernel::{
 /// The hardware type of devices that are links.
 pub(crate) const HW_TYPE: u16 = bindings::ARPHRD_CAIF as u16;
 
-/// Who wants to know of links. No lock of the links is held during a call.
+/// Receives events of links. No lock of the links is held during a call.
 pub(crate) trait Watcher: Send + Sync + 'static {
     /// A link is up. Process context with RTNL held.
     fn link_up(&self);
 
-    /// The packets of a link have another limit. Process context with RTNL held.
+    /// The MTU of a link changed. Process context with RTNL held.
     fn link_resized(&self, link: &Link, rtnl: &Rtnl<'_>);
 
-    /// The device of a link goes. Process context with RTNL held.
+    /// The device of a link is unregistered. Process context with RTNL held.
     fn link_gone(&self, net: NetId, index: u32, rtnl: &Rtnl<'_>);
 }
 
@@ -78,10 +78,11 @@ pub(crate) struct Links {
     watchers: Mutex<KVec<Arc<dyn Watcher>>>,
 }
 
-/// The links, while the module is there.
+/// The links, while the module is loaded.
 static LINKS: RcuSlot<Links> = RcuSlot::new();
 
-/// The links are there until this is dropped, which must not be before there is none any more.
+/// Removes the table of links when it is dropped. The notifier, which removes the last link, is
+/// dropped first.
 pub(crate) struct Published(());
 
 impl Drop for Published {
@@ -91,7 +92,7 @@ impl Drop for Published {
 }
 
 impl Links {
-    /// Makes the links, none yet, for all to find.
+    /// Publishes an empty table of links.
     pub(crate) fn publish() -> Result<(Published, RcuArc<Self>)> {
         let this = RcuArc::pin_init(
             pin_init!(Self {
@@ -106,13 +107,13 @@ impl Links {
         Ok((Published(()), this))
     }
 
-    /// Returns the links. `ENODEV` if the module goes.
+    /// Returns the links. `ENODEV` if the module is being removed.
     pub(crate) fn get() -> Result<RcuArc<Self>> {
         LINKS.get().ok_or(ENODEV)
     }
 
-    /// Asks a modem of a namespace for a channel, whose client is told within so many milliseconds.
-    /// Process context: may sleep. `phyid` of the parameters is set here.
+    /// Asks a modem of a namespace for a channel. The client is told the outcome within `ms`
+    /// milliseconds. Process context: may sleep. `phyid` of the parameters is set here.
     ///
     /// `ENODEV` if there is no such link, or it is not up; for the rest see [`Link::ask`].
     pub(crate) fn connect(
@@ -129,7 +130,7 @@ impl Links {
         let candidates = links.clone().map(|link| Candidate {
             ifindex: link.index(),
             up: link.works(),
-            // There is nothing in a foreign device that says so.
+            // Devices do not say which kind of link they are.
             preference: Preference::HighBandwidth,
         });
         let chosen = policy::choose(candidates, choice)?;
@@ -138,12 +139,12 @@ impl Links {
         link.ok_or(ENODEV)?.ask(params, ms, client)
     }
 
-    /// Adds one who wants to know of links. With RTNL held.
+    /// Adds a watcher. RTNL must be held.
     pub(crate) fn watch(&self, watcher: Arc<dyn Watcher>) -> Result {
         Ok(self.watchers.lock().push(watcher, GFP_KERNEL)?)
     }
 
-    /// Removes one again. With RTNL held.
+    /// Removes a watcher. RTNL must be held.
     pub(crate) fn unwatch(&self, watcher: &Arc<dyn Watcher>) {
         let mut watchers = self.watchers.lock();
         let index = watchers.iter().position(|w| Arc::ptr_eq(w, watcher));
@@ -152,8 +153,8 @@ impl Links {
         drop(removed);
     }
 
-    /// Calls a function for each who wants to know, and who may be removed by that. With RTNL held,
-    /// without which nobody is added or removed.
+    /// Calls `f` for each watcher; `f` may remove it. With RTNL held no other task adds or removes
+    /// watchers.
     fn tell(&self, _rtnl: &Rtnl<'_>, f: impl Fn(&dyn Watcher)) {
         let at = |index: usize| self.watchers.lock().get(index).cloned();
         let mut index = 0;
@@ -178,7 +179,7 @@ impl Links {
     /// Makes a device a link.
     fn add(&self, dev: &Netdev) -> Result<Arc<Link>> {
         let net = dev.net();
-        // RTNL is held: nobody else adds one meanwhile.
+        // RTNL is held, so that no other task adds a link.
         let entries = self.entries.lock();
         let is_used = |phyid| {
             let mut links = entries.iter().map(|entry| &entry.link);
@@ -212,12 +213,12 @@ impl Links {
         drop(entries);
         let Some(entry) = entry else { return };
         entry.link.end();
-        // Waits for those who are receiving.
+        // Waits for the receive handlers that are running.
         drop(entry);
         self.tell(rtnl, |watcher| watcher.link_gone(net, index, rtnl));
     }
 
-    /// Takes note of the state of a link.
+    /// Updates the state of a link.
     fn update(&self, link: &Link, works: bool, rtnl: &Rtnl<'_>) {
         if link.set_works(works) {
             self.tell(rtnl, |watcher| watcher.link_up());
@@ -232,7 +233,7 @@ impl Listener for RcuArc<Links> {
         match (event, link) {
             (Event::Register | Event::Type, None) if is_caif => match self.add(dev) {
                 Ok(link) => self.update(&link, dev.works(), rtnl),
-                // Who may make devices of this type in a namespace can make many.
+                // Rate-limited: users of a namespace can make many devices of this type.
                 Err(error) if may_log() => pr_warn!(
                     "network device {} is not used, a namespace has 7 links at most: error {}\n",
                     dev.index(),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! What the stack decides: on which link a channel is, what numbers and sizes it has, and which
-//! error a caller gets.
+//! Decisions of the stack: the link of a channel, its numbers and sizes, and the error that a
+//! caller gets.
 
 #![forbid(unsafe_code)]
 #![deny(
@@ -27,7 +27,7 @@ use crate::caif_wire::{
     DATAGRAM_MTU, //
 };
 
-/// What a link is better at, or a user wants: `enum caif_link_selector`.
+/// The strength of a link, or the wish of a user: `enum caif_link_selector`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Preference {
     /// Throughput: the default of links and interfaces.
@@ -37,8 +37,8 @@ pub enum Preference {
 }
 
 impl Preference {
-    /// Returns what a value of the socket option `CAIFSO_LINK_SELECT` says. `EINVAL` if it says
-    /// nothing, which is found out by connect().
+    /// Returns what a value of the socket option `CAIFSO_LINK_SELECT` means. `EINVAL` for another
+    /// value; connect() reports it, not setsockopt().
     pub fn from_option(value: i32) -> Result<Self, Errno> {
         match value {
             0 => Ok(Self::HighBandwidth),
@@ -55,16 +55,16 @@ pub struct Candidate {
     pub ifindex: u32,
     /// Whether it is up.
     pub up: bool,
-    /// What it is better at.
+    /// Its strength.
     pub preference: Preference,
 }
 
-/// On which link a channel is to be.
+/// The link that a channel is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Choice {
-    /// On that of this device.
+    /// The link of this device.
     Bound(u32),
-    /// On any, best on one of this kind.
+    /// Any link, preferably of this kind.
     Prefer(Preference),
 }
 
@@ -103,12 +103,13 @@ pub fn wire_priority(priority: u32) -> u8 {
     0x20u8.saturating_sub(low)
 }
 
-/// Returns how long a payload may be on a link with this MTU. `ENODEV` if there is room for none.
+/// Returns the length of the longest payload on a link with this MTU. `ENODEV` if there is room for
+/// none.
 ///
 /// An RFM payload can be longer, and is cut into segments.
 pub fn max_payload(service: Service, link_mtu: usize) -> Result<usize, Errno> {
     let header = match service {
-        // The first byte of a segment is not reckoned with, as in Linux 6.12.
+        // The first byte of a segment is not counted, as in Linux 6.12.
         Service::Rfm => 0,
         service => service.header_len(),
     };
@@ -123,11 +124,12 @@ pub fn max_payload(service: Service, link_mtu: usize) -> Result<usize, Errno> {
         .ok_or(Errno::NoDevice)
 }
 
-/// Returns whether payloads may not be sent on a link just now, where `was` says whether they might
-/// not before: so many packets wait for its device, which takes none, of those that may wait.
+/// Returns whether a link is congested: `backlog` of at most `limit` packets wait for its device.
+/// `was` is the last result.
 ///
-/// It begins at a quarter of them, so that those that are on their way find room: each CPU may have
-/// a burst of 32. It ends at an eighth, so that the device has some to send meanwhile.
+/// Congestion begins at a quarter of the limit, which leaves room for packets that have left their
+/// queues: each CPU may have a burst of 32. It ends at an eighth, so that the device does not run
+/// dry.
 pub fn is_congested(was: bool, backlog: Option<u32>, limit: u32) -> bool {
     let share = if was { limit / 8 } else { limit / 4 };
     backlog.is_some_and(|backlog| backlog >= share)
@@ -146,8 +148,8 @@ pub fn ip_mtu(own: usize, link_mtu: usize) -> Result<usize, Errno> {
     Ok(own.min(most))
 }
 
-/// Errors that a caller can get from what is decided without the kernel. The kernel's own, such as
-/// that of a copy that fails, are added by who calls it.
+/// Errors of the decisions that are made without the kernel crate. Its callers add the kernel's
+/// own, such as that of a copy that fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Errno {
     /// `EPERM`
@@ -180,7 +182,7 @@ pub enum Errno {
     Already,
 }
 
-/// Asking for a channel fails at once.
+/// Errors of asking for a channel.
 impl From<RequestError> for Errno {
     fn from(error: RequestError) -> Self {
         match error {
@@ -191,14 +193,14 @@ impl From<RequestError> for Errno {
     }
 }
 
-/// The modem answers that there is no channel.
+/// Errors of a refusal by the modem.
 impl From<Refusal> for Errno {
     fn from(_: Refusal) -> Self {
         Self::Refused
     }
 }
 
-/// The modem does not answer.
+/// Errors of a request without an answer.
 impl From<Failure> for Errno {
     fn from(failure: Failure) -> Self {
         match failure {
@@ -208,7 +210,7 @@ impl From<Failure> for Errno {
     }
 }
 
-/// A payload may not be sent now.
+/// Errors of a payload that may not be sent.
 impl From<Stopped> for Errno {
     fn from(stopped: Stopped) -> Self {
         match stopped {
@@ -218,7 +220,7 @@ impl From<Stopped> for Errno {
     }
 }
 
-/// An RFM packet cannot be sent.
+/// Errors of an RFM packet that cannot be sent.
 impl From<SplitError> for Errno {
     fn from(error: SplitError) -> Self {
         match error {
@@ -240,7 +242,7 @@ pub enum SocketType {
 /// The protocols of sockets.
 pub const PROTOCOLS: i32 = 6;
 
-/// Decides whether there can be such a socket, in the order in which socket() complains.
+/// Checks the arguments of socket(), in the order of its errors.
 pub fn socket(is_capable: bool, kind: i32, protocol: i32) -> Result<SocketType, Errno> {
     if !is_capable {
         return Err(Errno::NotPermitted);
@@ -256,20 +258,20 @@ pub fn socket(is_capable: bool, kind: i32, protocol: i32) -> Result<SocketType, 
     Ok(kind)
 }
 
-/// How far a socket is with its channel.
+/// State of a socket's channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// It has none and asked for none, or was refused and told so.
+    /// It has none and asked for none, or the refusal was returned.
     Idle,
-    /// It asked, and there is no answer.
+    /// It asked, and has no answer yet.
     Asked,
-    /// It asked and was refused, which nobody was told.
+    /// It was refused, and no call has returned that.
     Refused,
-    /// The channel is there, which no call of connect() returned.
+    /// It has a channel, and no call of connect() has returned that.
     Answered,
-    /// The channel is there.
+    /// It has a channel.
     Connected,
-    /// The channel was there, and the modem or the link ended it.
+    /// It had a channel, which the modem or the link ended.
     Lost,
 }
 

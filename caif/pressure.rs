@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Links whose devices do not keep up: a modem returns slots later than they are needed. Then no
-//! channel of the link sends, so that packets wait where somebody accounts for them, and none is
-//! lost behind the stack.
+//! Congestion of links: a modem returns slots later than they are needed. Then the channels of the
+//! link are stopped, so that packets wait in the queues of interfaces and sockets, which account
+//! for them, and the link drops none.
 //!
-//! Nobody says when a device goes on. So long as channels are stopped, it is looked at.
+//! No event reports that a device sends again, so it is polled while channels are stopped.
 
 use crate::{
     abstractions::{
@@ -24,12 +24,12 @@ use kernel::sync::{
     Arc, //
 };
 
-/// When to look at the device: first, and at last, if it stays as it is.
+/// The first and the longest interval at which the device is polled.
 const FIRST_MS: u32 = 2;
 const LAST_MS: u32 = 32;
 
-/// Whether a link's channels may send, as far as the link is concerned. Channels are told with its
-/// lock held, so that the last that each is told is right.
+/// The congestion of a link. Channels are told with its lock held, so that each ends in the present
+/// state.
 pub(crate) struct Pressure {
     is_congested: bool,
     wait_ms: u32,
@@ -46,12 +46,12 @@ impl Pressure {
         }
     }
 
-    /// Sets the task that looks at the device, or takes it.
+    /// Replaces the task that polls the device. Returns the old one.
     pub(crate) fn set_task(&mut self, look: Option<Deferred<Look>>) -> Option<Deferred<Look>> {
         core::mem::replace(&mut self.look, look)
     }
 
-    /// Lets the device be looked at soon, or later the longer it stays as it is.
+    /// Schedules the next look, with exponential back-off.
     fn look_later(&mut self) {
         if let Some(look) = &self.look {
             look.schedule(self.wait_ms);
@@ -60,7 +60,7 @@ impl Pressure {
     }
 }
 
-/// Looks whether a link's device goes on.
+/// The task that polls a link's device.
 pub(crate) struct Look(pub(crate) Arc<Link>);
 
 impl Task for Look {
@@ -70,7 +70,8 @@ impl Task for Look {
 }
 
 impl Link {
-    /// Stops the link's channels if its device does not keep up. For who sent something on it.
+    /// Stops the link's channels if its device does not keep up. To be called after something was
+    /// sent.
     #[inline]
     pub(crate) fn sent(&self, dev: &Netdev) {
         if let Some(backlog) = dev.backlog() {
@@ -90,7 +91,7 @@ impl Link {
         pressure.look_later();
     }
 
-    /// Lets the link's channels go on if its device does.
+    /// Restarts the link's channels if its device sends again.
     fn look(&self) {
         let guard = rcu::read_lock();
         let dev = self.dev(&guard).filter(|_| self.works());
@@ -103,7 +104,7 @@ impl Link {
         self.tell_channels(true);
     }
 
-    /// With the lock held.
+    /// Tells all channels of the link. The lock must be held.
     fn tell_channels(&self, on: bool) {
         let guard = rcu::read_lock();
         for id in u8::MIN..=u8::MAX {
@@ -113,8 +114,8 @@ impl Link {
         }
     }
 
-    /// Tells a channel that was added to the table. Whoever tells all of them either finds it, or
-    /// is done before.
+    /// Tells a channel that was added to the table. A task that tells all channels either finds it,
+    /// or released the lock before.
     pub(crate) fn tell_pressure(&self, channel: &Channel) {
         let pressure = self.pressure().lock();
         if pressure.is_congested {

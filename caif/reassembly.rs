@@ -15,11 +15,11 @@ use crate::{
     }, //
 };
 
-/// The packet of a channel that is not complete yet. Its memory is bounded by what a packet can
-/// have at most, however small its segments are.
+/// The incomplete packet of a channel. Its memory is bounded by that of the longest packet, however
+/// small the segments are.
 pub(crate) struct Packet {
     progress: Reassembly,
-    /// `None` also if there was no memory: then the rest of the packet is dropped as it comes.
+    /// `None` also after a lack of memory: then the rest of the packet is dropped.
     pieces: Option<SkbPieces>,
 }
 
@@ -39,7 +39,7 @@ impl Packet {
     ) -> Result<Option<SkBuff>, SegmentError> {
         let len = skb.len();
         let Some(bytes) = skb.head(len) else {
-            // Without memory for the segment there will be no packet either.
+            // Without memory for a segment the whole packet is dropped.
             self.pieces = None;
             return Ok(None);
         };

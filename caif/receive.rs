@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The way of frames from the modem.
+//! Reception: frames from the modem.
 //!
-//! The whole of it runs in one read section of RCU: whoever is found is there until the frame was
-//! handled. A frame is parsed once, in place; what is wrong with it is counted as dropped by the
-//! link's device, and nothing else happens.
+//! All of it runs in one RCU read-side section: a channel that was found stays until the frame is
+//! handled. A frame is parsed once, in place; a wrong one is dropped and counted by the link's
+//! device, and has no other effect.
 
 use crate::{
     abstractions::net::{
@@ -52,15 +52,15 @@ impl Link {
         let &[low, high, channel] = skb.head(HEADER)? else {
             return None;
         };
-        // It counts all that follows it: the link id, the body, and the check sequence of two
-        // bytes. Up to that one there are as many bytes as it says.
+        // The length counts link id, body and the check sequence of 2 bytes, but not its own 2. So
+        // the frame without the check sequence has as many bytes.
         let length = u32::from(u16::from_le_bytes([low, high]));
         if length < HEADER || length.saturating_add(2) > skb.len() {
             return None;
         }
         skb.trim(length).ok()?;
         if channel == CONTROL_CHANNEL {
-            // What is behind a message is cut silently.
+            // Bytes behind a message are cut silently.
             let len = length.min(HEADER.saturating_add(u32::try_from(MAX_BODY).ok()?));
             let (_, body) = skb.head(len)?.split_first_chunk::<3>()?;
             self.control(body);
@@ -103,7 +103,7 @@ impl Channel {
     }
 
     /// Takes a segment of a packet. A modem whose segments do not make up a packet loses the
-    /// channel: nobody knows where the next packet begins.
+    /// channel: the start of the next packet is unknown.
     fn take_segment(&self, more: bool, skb: SkBuff) -> Option<()> {
         match self.join(more, skb) {
             Ok(packet) => {

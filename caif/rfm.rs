@@ -7,9 +7,9 @@
 //! body says whether another segment follows; each segment after the first begins with the packet's
 //! header once more.
 //!
-//! Here is only the arithmetic: [`split`] says which part of a packet goes into which frame, and
-//! [`Reassembly`] says what to do with a segment. The bytes stay with the caller. What a modem
-//! sends cannot make a packet longer than its header says, nor than [`MAX_PACKET`].
+//! This file has the arithmetic only: [`split`] says which part of a packet goes into which frame,
+//! and [`Reassembly`] what to do with a segment. The bytes stay with the caller. No packet gets
+//! longer than its header says, nor than [`MAX_PACKET`].
 
 #![forbid(unsafe_code)]
 #![deny(
@@ -25,11 +25,11 @@ use core::ops::Range;
 /// Length of the header.
 pub const HEADER: usize = 6;
 
-/// The longest packet: the header, and as many bytes as it can count.
+/// The longest packet: the header, and as many bytes as its length can count.
 pub const MAX_PACKET: usize = HEADER + u16::MAX as usize;
 
-/// What a segment takes from a link's MTU at most, besides its part of the packet: around the body
-/// 5 bytes, in front of it 1, and the header again and 1 more, as the last segment can be longer.
+/// Most bytes of a link's MTU that a segment needs beside its part of the packet: 5 around the
+/// body, 1 in front, and the header and 1 more, by which the last segment can be longer.
 const OVERHEAD: usize = 13;
 
 /// Segments end at multiples of this.
@@ -60,7 +60,7 @@ pub struct Piece {
 /// The pieces of a packet, in their order.
 #[derive(Clone, Debug)]
 pub struct Pieces {
-    /// Bytes of the body of each segment but the last.
+    /// Bytes of the body of every segment but the last.
     fragment: usize,
     next: usize,
     len: usize,
@@ -110,16 +110,16 @@ impl Iterator for Pieces {
     }
 }
 
-/// Why a segment, and with it what there was of its packet, is to be dropped.
+/// Why a segment is to be dropped, and its packet with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SegmentError {
-    /// It has no complete header, or is a later one without bytes of the packet.
+    /// It has no complete header, or is not the first and has no bytes of the packet.
     TooShort,
     /// Its header is not that of the packet.
     OtherHeader,
     /// The packet is longer than its header says.
     TooLong,
-    /// The packet ended before it was as long as its header says.
+    /// The packet ended before the length that its header says.
     Incomplete,
 }
 
@@ -139,7 +139,7 @@ pub enum Step {
     End,
 }
 
-/// A packet of which some segments are there.
+/// A packet of which some segments have arrived.
 #[derive(Clone, Copy, Debug)]
 struct Partial {
     header: [u8; HEADER],

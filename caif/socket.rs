@@ -74,7 +74,7 @@ impl Protocol {
     }
 }
 
-/// What everybody shares of a socket: it never changes.
+/// The part of a socket that never changes.
 pub(crate) struct CaifSocket {
     protocol: Protocol,
     is_stream: bool,
@@ -117,7 +117,7 @@ impl SocketOps for CaifSocket {
     }
 
     fn release(guard: &mut Guard<'_, Self>) {
-        // The channel is given up.
+        // This closes the channel.
         guard.state().phase = Phase::Unconnected;
     }
 

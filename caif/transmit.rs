@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The way of frames to the modem.
+//! Transmission: frames to the modem.
 
 use crate::{
     abstractions::net::{
@@ -36,8 +36,8 @@ pub(crate) const PROTOCOL: u16 = crate::abstractions::bindings::ETH_P_CAIF as u1
 
 /// The longest header of a service.
 const HEADER: usize = 4;
-/// Bytes of the check sequence, which a link does not use. They are zero, so that a checksum that
-/// is made of all bytes of a packet is that of the payload.
+/// Bytes of the check sequence, which links do not use. They are zero, so that a checksum of all
+/// bytes of a packet is that of the payload.
 const BACK: u32 = 2;
 /// `TC_PRIO_CONTROL`.
 const CONTROL_PRIORITY: u32 = crate::abstractions::bindings::TC_PRIO_CONTROL;
@@ -47,12 +47,12 @@ fn may_transmit(check: Result<(), Stopped>) -> Result {
     check.map_err(|stopped| Errno::from(stopped).into())
 }
 
-/// What became of a packet, or of the segments that it consisted of.
+/// The outcome of a packet, or of the segments that it consisted of.
 #[derive(Default)]
 pub(crate) struct Sent {
     pub(crate) packets: u32,
     pub(crate) bytes: u32,
-    /// Longer than the channel can have them.
+    /// Packets longer than the channel allows.
     pub(crate) errors: u32,
     pub(crate) dropped: u32,
 }
@@ -61,8 +61,8 @@ impl Channel {
     /// Sends a payload. With interrupts enabled.
     ///
     /// `EMSGSIZE` if it is longer than [`maxframe`](Self::maxframe), `EPIPE` if the channel is
-    /// closed, `ENOTCONN` if the device is gone, `EAGAIN` if the modem or the link does not want
-    /// payloads, `ENOBUFS` if the link dropped it.
+    /// closed, `ENOTCONN` if the device is gone, `EAGAIN` if the flow is off, `ENOBUFS` if the link
+    /// dropped it.
     pub(crate) fn transmit(&self, skb: SkBuff) -> Result {
         may_transmit(self.check())?;
         self.put(skb)
@@ -70,7 +70,7 @@ impl Channel {
 
     /// Sends the segments of a packet, each with its header, as [`transmit`](Self::transmit) does.
     ///
-    /// If one is lost behind the first, the channel is closed: the modem waits for it.
+    /// If one after the first is lost, the channel is closed, since the modem waits for it.
     pub(crate) fn transmit_segments(&self, segments: KVec<SkBuff>) -> Result {
         may_transmit(self.check())?;
         let mut is_first = true;
@@ -86,7 +86,7 @@ impl Channel {
         Ok(())
     }
 
-    /// Sends a payload, or a segment, whether the modem wants it or not.
+    /// Sends a payload or a segment, whatever the flow state is.
     fn put(&self, mut skb: SkBuff) -> Result {
         let guard = rcu::read_lock();
         let dev = self.link().dev(&guard).ok_or(ENOTCONN)?;
@@ -99,15 +99,16 @@ impl Channel {
 
     /// Sends a packet, or the segments that it consists of, with one kick. With bottom halves off.
     ///
-    /// Nothing that can fail comes between the first and the last of them: the driver holds all but
-    /// the last until that is there. What the link cannot take at once waits in its queue.
+    /// Nothing can fail between the first and the last of them: the driver publishes earlier frames
+    /// only with the last. Packets that the link cannot take at once wait in its queue.
     ///
-    /// A link that makes check sequences is passed frames without, so that nothing has to be put
-    /// behind a payload that others have as well. Those that somebody else may see are complete.
+    /// A link that adds check sequences gets frames without them, so that a shared payload needs no
+    /// tail. Frames that a tap may see are complete.
     pub(crate) fn transmit_packet(&self, skb: SkBuff) -> Sent {
         let mut sent = Sent::default();
         let guard = rcu::read_lock();
-        // The link may have said no meanwhile, when this packet had left the interface's queue.
+        // The link may be congested since this packet left the interface's queue: it is sent all
+        // the same.
         let (Ok(()), Some(dev)) = (self.check_late(), self.link().dev(&guard)) else {
             sent.dropped = 1;
             return sent;
@@ -136,7 +137,7 @@ impl Channel {
         sent
     }
 
-    /// Sends a frame that lacks some bytes of its check sequence by the link's queue.
+    /// Sends a frame by the link's queue, after the missing bytes of its check sequence were added.
     #[cold]
     fn transmit_later(&self, mut skb: SkBuff, dev: &Netdev, missing: u32) -> Result {
         if missing > 0 {
@@ -147,7 +148,7 @@ impl Channel {
         sent
     }
 
-    /// Adds a frame, with so many bytes of its check sequence, to those that are to be sent.
+    /// Adds a frame, with `back` bytes of its check sequence, to a burst.
     #[inline]
     fn add(&self, burst: &mut Burst, mut skb: SkBuff, dev: &Netdev, back: u32, sent: &mut Sent) {
         let len = skb.len();
@@ -166,14 +167,15 @@ impl Channel {
         }
     }
 
-    /// Returns how many bytes there are in front of a payload.
+    /// Returns the number of bytes in front of a payload.
     #[inline]
     fn front_len(&self) -> u32 {
         // A header has four bytes at most.
         3 + self.header().len().min(HEADER) as u32
     }
 
-    /// Makes a payload the front of a frame, to which only the check sequence must be added.
+    /// Puts length, link id and header in front of a payload. Only the check sequence is missing
+    /// then.
     #[inline]
     fn begin(&self, skb: &mut SkBuff, dev: &Netdev) -> Result {
         if skb.len() > self.first_maxframe() {
@@ -183,7 +185,7 @@ impl Channel {
         let len = self.front_len();
         // The length counts the check sequence, but not itself.
         let length = u16::try_from(skb.len().saturating_add(len)).map_err(|_| EMSGSIZE)?;
-        // The link's packets may have become smaller.
+        // The link's MTU may have become smaller.
         if u32::from(length).saturating_add(BACK) > dev.mtu() {
             return Err(EMSGSIZE);
         }
@@ -196,8 +198,8 @@ impl Channel {
         skb.put_front(front, dev.headroom())
     }
 
-    /// Tells the modem whether it may send payloads, on services that have flow control. `ENOMEM`
-    /// or `ENOBUFS` if that did not succeed.
+    /// Tells the modem whether it may send payloads, on services with flow control. `ENOMEM` or
+    /// `ENOBUFS` if that fails.
     pub(crate) fn send_flow(&self, on: bool) -> Result {
         if !self.service().has_flow_control() {
             return Ok(());

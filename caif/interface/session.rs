@@ -31,10 +31,10 @@ use kernel::{
 const IPV4: u16 = bindings::ETH_P_IP as u16;
 const IPV6: u16 = bindings::ETH_P_IPV6 as u16;
 
-/// One attempt of an interface to have a channel, and the channel that comes of it.
+/// One attempt of an interface to get a channel, and the channel if it succeeds.
 pub(super) struct Session {
     interface: RcuArc<Interface>,
-    /// Nothing that belongs to another session than the interface's last one has an effect.
+    /// Calls for a session that is not the interface's last one have no effect.
     number: u64,
 }
 
@@ -100,7 +100,7 @@ impl Client for Session {
             Err(_) => {}
         }
         drop(inner);
-        // Which takes the lock of the link.
+        // Takes the lock of the link.
         drop(request);
         self.interface.answered.notify_all();
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Addresses of AF_CAIF (`struct sockaddr_caif`), and what they ask the modem for.
+//! Addresses of AF_CAIF (`struct sockaddr_caif`), and the link parameters that they stand for.
 
 use super::Protocol;
 use crate::{
@@ -15,10 +15,10 @@ use kernel::prelude::*;
 
 /// `sizeof(struct sockaddr_caif)`.
 const SIZE: usize = 24;
-/// Where its union is.
+/// Offset of its union.
 const UNION: usize = 4;
 
-/// Channels of DATAGRAM that return what they are sent have this type.
+/// The type of a DATAGRAM channel that returns what it is sent.
 const RETURNS: u8 = 3;
 
 /// Fails unless the address is one of the family.
@@ -30,7 +30,7 @@ pub(super) fn check_family(address: &[u8]) -> Result {
     Ok(())
 }
 
-/// Returns what to ask the modem for. The link sets the number that it has itself.
+/// Returns the parameters to ask the modem for. The link sets its own number.
 pub(super) fn link_params<'a>(
     protocol: Protocol,
     address: &'a [u8],
@@ -62,7 +62,7 @@ pub(super) fn link_params<'a>(
         }
         Protocol::Rfm => {
             let end = rest.iter().position(|byte| *byte == 0);
-            // The modem is told it with a NUL behind, for which a name of full length has no room.
+            // A NUL follows the name on the wire, for which a name of full length has no room.
             let volume = rest.get(..end.ok_or(EINVAL)?).ok_or(EINVAL)?;
             (0, 0, ServiceParams::Rfm { connection, volume })
         }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How a socket gets its channel.
+//! connect(): how a socket gets its channel.
 
 use super::{
     address,
@@ -36,43 +36,43 @@ use crate::{
 use core::mem;
 use kernel::prelude::*;
 
-/// Returns how many milliseconds the modem may take to answer, whatever `SO_SNDTIMEO` is.
+/// Returns the milliseconds that the modem has to answer, whatever `SO_SNDTIMEO` is.
 fn answer_ms() -> u32 {
     crate::module_parameters::connect_timeout_ms.value().max(1)
 }
 
-/// How far a socket is.
+/// State of a socket.
 pub(super) enum Phase {
     /// It has no channel.
     Unconnected,
-    /// It asked for one.
+    /// It asked for a channel.
     Connecting {
-        /// Dropping it gives the request up.
+        /// Dropping it cancels the request.
         request: Request,
         connection: Owned,
     },
-    /// It has one, which may have been closed by the modem.
+    /// It has a channel, which the modem may have closed.
     Connected {
         channel: RcuArc<Channel>,
         connection: Owned,
     },
 }
 
-/// What a socket knows of its channel.
+/// What `settle()` found of a socket's channel.
 pub(super) enum Settled {
-    /// It did not ask for one.
+    /// The socket did not ask for one.
     Idle,
-    /// It waits for the answer.
+    /// The socket waits for the answer.
     Pending,
-    /// It has one since now.
+    /// The modem has granted it.
     Established,
-    /// It has none since now.
+    /// The modem has refused it.
     Refused(Error),
-    /// It has one since before.
+    /// The socket had it before.
     Connected,
 }
 
-/// Takes note of the modem's answer, if there is one.
+/// Takes over the modem's answer, if there is one.
 pub(super) fn settle(guard: &mut Guard<'_, CaifSocket>) -> Settled {
     let phase = &mut guard.state().phase;
     match mem::replace(phase, Phase::Unconnected) {
@@ -133,11 +133,11 @@ pub(super) fn connect(call: &mut Call<'_, CaifSocket>, address: &[u8], nonblock:
             Settled::Pending => {}
             Settled::Established | Settled::Connected => return Ok(()),
             Settled::Refused(error) => {
-                // This call is the one that tells of it.
+                // This call returns the error.
                 let _ = guard.socket().take_error();
                 return Err(error);
             }
-            // Another call on the socket learned of it.
+            // Another call on the socket returned the error.
             Settled::Idle => return Err(ECONNREFUSED),
         }
         if timeout.is_over() {

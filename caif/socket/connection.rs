@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A socket's attempt to have a channel, and the channel that it had.
+//! A socket's attempt to get a channel, and the channel if it succeeds.
 
 use super::CaifSocket;
 use crate::{
@@ -39,32 +39,33 @@ use kernel::{
     sync::Arc, //
 };
 
-/// When to tell the modem again what it could not be told.
+/// Delay before a flow message that failed is sent again.
 const RETRY_MS: u32 = 50;
 
-/// What the modem said.
+/// The modem's answer.
 enum Answer {
     /// Nothing yet.
     Awaited,
-    /// There is no channel.
+    /// It refused.
     Refused(Error),
-    /// There is one.
+    /// It granted a channel.
     Channel(RcuArc<Channel>),
-    /// Nobody is interested.
+    /// The socket has dropped the connection.
     Abandoned,
 }
 
 struct Inner {
     answer: Answer,
-    /// Whether the socket was told that the channel is gone.
+    /// Whether the socket was told that the channel ended.
     is_shut: bool,
-    /// What the modem's service said, and how much of it there is.
+    /// The parameters that the modem's service returned, and their length.
     appended: [u8; 255],
     appended_len: usize,
 }
 
-/// Whether the modem is to send, and what it was told last. The wish follows how full the socket's
-/// receive buffer is, and is told by one at a time, so that the last that is told is the last wish.
+/// The flow state that the modem should have, by the fill level of the socket's receive buffer, and
+/// the one that it was sent last. One task sends at a time, so that the last message has the
+/// present state.
 struct Pressure {
     wants_off: bool,
     told_off: bool,
@@ -84,7 +85,7 @@ pub(super) struct Connection {
     pressure: BhLock<Pressure>,
 }
 
-/// Tells the modem what it could not be told.
+/// Sends a flow message again that could not be sent.
 struct Retry(Arc<Connection>);
 
 impl Task for Retry {
@@ -94,7 +95,7 @@ impl Task for Retry {
 }
 
 impl Connection {
-    /// Makes the side of a channel that is to be asked for.
+    /// Makes the client for a channel that is about to be asked for.
     pub(super) fn start(association: Association<CaifSocket>) -> Result<Owned> {
         let this = Arc::pin_init(
             pin_init!(Self {
@@ -142,7 +143,7 @@ impl Connection {
         !matches!(self.inner.lock().answer, Answer::Awaited)
     }
 
-    /// Returns what the modem's service said of the channel.
+    /// Returns the parameters that the modem's service returned.
     pub(super) fn appended(&self) -> Result<KVec<u8>> {
         let mut copy = KVec::with_capacity(255, GFP_KERNEL)?;
         let inner = self.inner.lock();
@@ -153,8 +154,8 @@ impl Connection {
         Ok(copy)
     }
 
-    /// Lets the modem stop to send once the receive buffer is full, and go on once three quarters
-    /// of it are free again. Any context with interrupts enabled.
+    /// Sends flow-off once the receive buffer is full, and flow-on once three quarters of it are
+    /// free again. Any context with interrupts enabled.
     pub(super) fn balance(&self) {
         let channel = match &self.inner.lock().answer {
             Answer::Channel(channel) if channel.check() != Err(Stopped::Closed) => channel.clone(),
@@ -193,7 +194,7 @@ impl Connection {
         }
     }
 
-    /// Tells the socket once that the channel is gone.
+    /// Tells the socket, once, that the channel ended.
     fn hang_up(&self, inner: &mut Inner) {
         if !mem::replace(&mut inner.is_shut, true) {
             self.association.hung_up(ECONNRESET);
@@ -226,8 +227,8 @@ impl Client for Connection {
                     to.copy_from_slice(from);
                     inner.appended_len = len;
                 }
-                // What the channel says now is what the socket is told last: those who change it
-                // tell us afterwards, and wait for our lock.
+                // The socket is told the state of this moment. A later change calls `flow()` or
+                // `shutdown()`, which wait for this lock.
                 let check = channel.check();
                 inner.answer = Answer::Channel(channel);
                 self.association.established(check != Err(Stopped::Off));
@@ -256,11 +257,12 @@ impl Client for Connection {
     }
 }
 
-/// A connection that its socket has. Dropping it ends it: process context, may sleep.
+/// The socket's reference to a connection. Dropping it ends the connection: process context, may
+/// sleep.
 pub(super) struct Owned(Arc<Connection>);
 
 impl Owned {
-    /// Returns the connection for those who report to it.
+    /// Returns the connection as the client of a channel.
     pub(super) fn client(&self) -> Arc<Connection> {
         self.0.clone()
     }

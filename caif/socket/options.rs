@@ -35,7 +35,7 @@ const REQ_PARAM: c_int = 128;
 /// `CAIFSO_RSP_PARAM`.
 const RSP_PARAM: c_int = 129;
 
-/// What can be set before the socket is connected.
+/// Options that are set before the socket is connected.
 pub(super) struct Options {
     link: c_int,
     parameters: KVec<u8>,
@@ -49,12 +49,12 @@ impl Options {
         }
     }
 
-    /// Returns the kind of link that is wanted, if it is one that there is.
+    /// Returns the preferred kind of link. `EINVAL` if the option has another value.
     pub(super) fn link(&self) -> Result<Preference, Errno> {
         Preference::from_option(self.link)
     }
 
-    /// Returns what the modem's service is told.
+    /// Returns the parameters for the modem's service.
     pub(super) fn parameters(&self) -> &[u8] {
         &self.parameters
     }
@@ -92,7 +92,7 @@ pub(super) fn set(
     Ok(())
 }
 
-/// Gets an option: there is only one, what the modem's service said when the socket was connected.
+/// Gets an option. There is only one: the parameters that the modem's service returned.
 pub(super) fn get(
     call: &mut Call<'_, CaifSocket>,
     level: c_int,

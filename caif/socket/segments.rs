@@ -31,12 +31,12 @@ use crate::{
 };
 use kernel::prelude::*;
 
-/// What is in front of a segment at most: the byte that says whether more follow, and the packet's
+/// Most bytes in front of a segment: the byte that says whether more follow, and the packet's
 /// header.
 const FRONT: u16 = 1 + HEADER as u16;
 
-/// Makes the segments of the packet that a message is. `EAGAIN` if the send buffer is full; all of
-/// them are made, or nothing was taken from the message.
+/// Makes the segments of a message that is one packet. `EAGAIN` if the send buffer is full, before
+/// anything was taken from the message.
 pub(super) fn make(
     guard: &mut Guard<'_, CaifSocket>,
     channel: &Channel,

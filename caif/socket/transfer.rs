@@ -35,8 +35,8 @@ use kernel::{
 /// Length, link id and the longest header of a frame, and its check sequence.
 const FRONT: u32 = 3 + 4;
 const BACK: u32 = 2;
-/// A stream is cut into pieces of at most this size, as far as the channel and the send buffer
-/// allow: what one allocation holds.
+/// Most bytes of a stream in one payload, if the channel and the send buffer allow as much: what
+/// one allocation holds.
 const PIECE: usize = 8192;
 
 /// Returns the channel of a connected socket.
@@ -48,7 +48,7 @@ fn channel(guard: &mut Guard<'_, CaifSocket>) -> Option<RcuArc<Channel>> {
     }
 }
 
-/// Returns the room to leave in front of a payload, and behind it.
+/// Returns the headroom and the tailroom of a payload.
 pub(super) fn room_around(channel: &Channel) -> Result<(u16, u16)> {
     let guard = rcu::read_lock();
     let dev = channel.link().dev(&guard).ok_or(ENOTCONN)?;
@@ -60,8 +60,8 @@ pub(super) fn room_around(channel: &Channel) -> Result<(u16, u16)> {
 }
 
 /// Sends a part of a message as one payload, or, on an RFM channel, all of it as one packet.
-/// `Ok(false)` if the modem does not want any just now, or the send buffer is full: then nothing
-/// was taken from the message.
+/// `Ok(false)` if the flow is off or the send buffer is full: then nothing was taken from the
+/// message.
 fn send_payload(
     guard: &mut Guard<'_, CaifSocket>,
     channel: &Channel,
@@ -88,12 +88,12 @@ fn send_payload(
     }
 }
 
-/// Whether a payload can be sent.
+/// Returns whether a payload can be sent.
 fn can_send(guard: &Guard<'_, CaifSocket>) -> bool {
     guard.socket().is_sendable() && guard.socket().is_writeable()
 }
 
-/// What ends every wait to send.
+/// Returns whether a wait to send is over: the channel ended, or an error is pending.
 fn cannot_send_ever(guard: &Guard<'_, CaifSocket>) -> bool {
     let socket = guard.socket();
     socket.is_shut() || socket.has_error() || socket.state() != SocketState::Connected
@@ -127,7 +127,7 @@ pub(super) fn send_packet(
             }
         }
         socket.take_error()?;
-        // Waiting would not help.
+        // Nothing to wait for.
         if socket.is_shut() || socket.state() == SocketState::Closed {
             return Err(EPIPE);
         }
@@ -190,8 +190,8 @@ pub(super) fn send_stream(
     }
 }
 
-/// Sends the next piece of a stream. Returns how long it was, 0 if nothing can be sent just now, or
-/// `None` if there is no more. `EPIPE` if nothing can be sent ever.
+/// Sends the next piece of a stream. Returns its length, 0 if nothing can be sent now, or `None` at
+/// the end. `EPIPE` if nothing can be sent any more.
 fn send_piece(
     guard: &mut Guard<'_, CaifSocket>,
     message: &mut SendMessage<'_>,
@@ -224,20 +224,20 @@ fn send_piece(
     }
 }
 
-/// Tells the modem that there is room again, if there is.
+/// Sends flow-on if there is room again.
 fn balance(guard: &mut Guard<'_, CaifSocket>) {
     if let Phase::Connected { connection, .. } = &guard.state().phase {
         connection.balance();
     }
 }
 
-/// What there may be to receive, or to be told of.
+/// Returns whether there is a payload to receive, or an end to report.
 fn may_receive(guard: &Guard<'_, CaifSocket>) -> bool {
     let socket = guard.socket();
     socket.has_packets() || cannot_send_ever(guard)
 }
 
-/// Begins to receive: what every call does first. Returns how long it may wait, and the lock.
+/// Begins a call that receives. Returns its timeout and the lock.
 fn begin_to_receive<'c>(
     call: &'c mut Call<'_, CaifSocket>,
     flags: u32,
@@ -294,7 +294,7 @@ pub(super) fn receive_packet(
     }
 }
 
-/// Receives bytes, of as many payloads as there are.
+/// Receives bytes, from several payloads if need be.
 pub(super) fn receive_stream(
     call: &mut Call<'_, CaifSocket>,
     message: &mut ReceiveMessage<'_>,
@@ -331,7 +331,7 @@ pub(super) fn receive_stream(
         if received == 0 {
             socket.take_error()?;
         } else if socket.has_error() {
-            // The next call is told.
+            // The error is left for the next call.
             break EAGAIN;
         }
         if socket.is_shut() {
