@@ -4,7 +4,7 @@
 //! Linux and is managed by remoteproc.
 //!
 //! Frames arrive by a *reversed* vring, on which the modem makes its own buffers available and
-//! Linux gives them back; they leave by an ordinary one, from fixed slots. See
+//! Linux returns them; they leave by an ordinary vring, from fixed slots. See
 //! `Documentation/frame-path.md`.
 
 #![deny(unsafe_code)]
@@ -25,7 +25,7 @@ mod receive;
 #[expect(unsafe_code)]
 mod remoteproc_glue;
 mod transmit;
-// Crates of the host build these files, too, and see what is `pub` there.
+// Crates of the host build these files, too, and use what is `pub` in them.
 #[allow(unreachable_pub)]
 mod vring_chain;
 #[allow(unreachable_pub)]
@@ -127,15 +127,16 @@ struct CaifVirtio<'bound> {
     queues: &'bound Queues<'bound>,
     rings: Rings,
     counters: Counters,
-    /// Set once a ring broke or the modem stopped taking frames: the rings are not touched again.
+    /// Set once a ring broke or the modem stopped returning frames: the rings are not accessed
+    /// again.
     broken: AtomicFlag,
 }
 
-/// Seconds after which a frame that the modem keeps counts as kept.
+/// Seconds after which a frame that the modem has not returned counts as kept.
 const WATCHDOG_SECONDS: u32 = 5;
 
-/// What the CAIF stack expects at the start of the private data, `struct caif_dev_common`. All
-/// zero is right for this link: no fragmentation, checksum or start bytes, high bandwidth.
+/// What the CAIF stack expects at the start of the private data, `struct caif_dev_common`. All zero
+/// means no fragmentation, checksum or start bytes, and high bandwidth.
 #[repr(C)]
 #[derive(Zeroable)]
 struct CaifDevCommon {
@@ -154,7 +155,7 @@ impl virtio::netdev::Driver for CaifDriver {
     const NETDEV_NAME: &'static CStr = c"cfvrt%d";
 
     fn validate(vdev: &virtio::Device<Core<'_>>) -> Result {
-        // Nobody needs a table of descriptors to send or receive a frame.
+        // Frames need no indirect descriptors.
         vdev.clear_feature::<F_INDIRECT_DESC>();
         Ok(())
     }
@@ -208,7 +209,7 @@ impl virtio::netdev::Driver for CaifDriver {
             min_mtu: link_config::FRAME_MIN,
             max_mtu: mtu,
         };
-        // Interrupts have no effect yet: the network device is polled only when it is up.
+        // Interrupts have no effect yet: the network device is polled only while it is up.
         queues.listen();
         let ops = CaifVirtio {
             link,
@@ -236,7 +237,7 @@ impl virtio::netdev::Driver for CaifDriver {
         if netdev.broken.load(Relaxed) {
             dev.carrier_off();
         }
-        // The modem is not told of DRIVER_OK in any other way.
+        // The kick is the only notification of DRIVER_OK.
         netdev.queues.kick(Vring::Rx);
     }
 
@@ -254,8 +255,8 @@ impl virtio::netdev::Driver for CaifDriver {
         }
         netdev.queues.listen();
         netdev.queues.release_kicks();
-        // Kicks may have been held, or not have been received by a modem that slept as well. One
-        // too many only makes it look at a ring.
+        // Kicks may have been held, or missed by a modem that slept as well. A spurious one is
+        // harmless.
         netdev.queues.kick(Vring::Rx);
         netdev.queues.kick(Vring::Tx);
     }
@@ -383,7 +384,7 @@ impl<'bound> net::NetdevOperations for CaifVirtio<'bound> {
             self.queues.kick(Vring::Rx);
         }
         let mut half_stored = false;
-        // Only returned buffers can be a reason to wake the queue.
+        // Only returned slots can be a reason to wake the queue.
         if self.queues.has_returned() {
             let mut tx = tx.lock();
             let (queue, tx) = tx.parts();
@@ -415,7 +416,7 @@ impl<'bound> net::NetdevOperations for CaifVirtio<'bound> {
     fn watchdog(&self, tx: &mut TxGuard<'_, Tx<'bound>>, restarted: bool) -> bool {
         let (queue, tx) = tx.parts();
         if !self.broken.load(Relaxed) {
-            // What was returned without an interrupt must not count as kept.
+            // Slots that were returned without an interrupt must not count as kept.
             self.complete(queue, tx);
         }
         if self.broken.load(Relaxed) {
@@ -460,8 +461,7 @@ impl<'bound> net::NetdevOperations for CaifVirtio<'bound> {
 }
 
 impl<'bound> CaifVirtio<'bound> {
-    /// Stops the use of the link until it is bound anew, and reports that to remoteproc. Any
-    /// context.
+    /// Gives the link up until it is bound anew, and reports a crash to remoteproc. Any context.
     #[cold]
     fn give_up(&self, dev: &net::Device, fault: Counter, why: fmt::Arguments<'_>) {
         if self.broken.xchg(true, kernel::sync::atomic::Full) {
@@ -484,7 +484,7 @@ impl<'bound> CaifVirtio<'bound> {
         );
     }
 
-    /// Does what [`give_up`](Self::give_up) does, when the vring to send by broke.
+    /// Gives the link up because the TX vring broke, see [`give_up`](Self::give_up).
     #[cold]
     fn tx_broken(&self, queue: &TxQueue<'_>, error: DriverRingError) {
         queue.stop();

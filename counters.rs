@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a link did and what went wrong on it, counted by kind.
+//! Counters of a link: its work, and its faults by kind.
 
 use crate::abstractions::net::Stats64;
 use kernel::{
@@ -11,33 +11,33 @@ use kernel::{
     }, //
 };
 
-/// What is counted.
+/// Kinds of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub(crate) enum Counter {
-    /// A buffer to receive from is marked as one for us to write to.
+    /// A received buffer has the `WRITE` flag.
     Write,
     /// A buffer has no room for a frame, or is larger than the MRU.
     Length,
-    /// A buffer is outside the memory where frames may be.
+    /// A buffer is outside of the windows.
     Address,
     /// There was no memory for a received frame.
     NoMemory,
-    /// The reversed vring broke, which ends the use of the link.
+    /// The RX vring broke; the link was given up.
     RxRing,
-    /// A frame to send is longer than the slots.
+    /// A packet is longer than a slot.
     TxLength,
-    /// A frame to send came after the link had broken.
+    /// A packet came after the link was given up.
     TxBroken,
-    /// The vring to send by broke, which ends the use of the link.
+    /// The TX vring broke; the link was given up.
     TxRing,
-    /// The modem stopped taking frames, which ends the use of the link.
+    /// The modem stopped returning frames; the link was given up.
     TxTimeout,
-    /// The rings were lost in hibernation, which ends the use of the link.
+    /// Hibernation lost the rings; the link was given up.
     Lost,
-    /// The modem was told that its chains came back.
+    /// The modem was kicked for returned chains.
     RxKick,
-    /// The modem was told of frames that were sent.
+    /// The modem was kicked for frames.
     TxKick,
     /// The poll function ran.
     Poll,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-/* What moves frames and kicks, with the tracepoints of both. */
+/* Receive, transmit and kick, with their tracepoints. */
 
 #include <linux/if_ether.h>
 #include <linux/module.h>
@@ -34,9 +34,9 @@ unsigned int caif_virtio_sent(struct net_device *dev, struct sk_buff *skb, unsig
 }
 
 /*
- * At once and by itself: netif_receive_skb_list() takes more instructions and is
- * of no use to a protocol that does not receive lists, and the allocator has the
- * memory of a packet back for the next one.
+ * Delivers packets one by one: netif_receive_skb_list() takes more instructions,
+ * has no gain for a protocol that does not receive lists, and keeps the memory
+ * of a packet from the next one.
  */
 static void deliver(struct sk_buff *skb, unsigned int len)
 {
@@ -78,13 +78,14 @@ void caif_virtio_kick(struct rproc *rproc, int notifyid, const struct virtio_dev
 
 void caif_virtio_wait_for_interrupts(void)
 {
-	/* Those with preemption disabled or in a read-side section. */
+	/* Interrupts with preemption disabled, or in an RCU read-side section. */
 	synchronize_rcu();
-	/* Tasks that were preempted: none sleeps before it has left the callback. */
+	/* Preempted tasks: none sleeps before it has left the callback. */
 	synchronize_rcu_tasks();
 	/*
-	 * But a task may sleep on a lock of PREEMPT_RT, in the read-side section of the
-	 * callback, whose end the first one waited for: it is on its way out now.
+	 * Under PREEMPT_RT a task may sleep on a lock in the read-side section of the
+	 * callback, whose end the first call waited for. This waits for the code behind
+	 * that section.
 	 */
 	if (IS_ENABLED(CONFIG_PREEMPT_RT))
 		synchronize_rcu_tasks();
@@ -99,10 +100,9 @@ bool caif_virtio_keep_module(void)
 		return true;
 	guard(mutex)(&lock);
 	/*
-	 * It may be on its way out already, which a reference does not stop: from the
-	 * moment on at which it was found to have none, try_module_get() fails. No test
-	 * has a kernel without CONFIG_TASKS_RCU, and in none could a probe be put between
-	 * that moment and the module's exit.
+	 * Fails if the module is being removed: once it was found to have no references,
+	 * try_module_get() returns false. Not tested: no test has a kernel without
+	 * CONFIG_TASKS_RCU.
 	 */
 	if (!kept)
 		kept = try_module_get(THIS_MODULE);

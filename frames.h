@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The driver's functions in C, for callers in Rust: those that move frames and
- * kick, each with its tracepoint, and the tracepoints of what goes wrong.
+ * The driver's functions in C, for callers in Rust: receive, transmit and kick,
+ * each with its tracepoint, and the tracepoints of faults.
  */
 #ifndef CAIF_VIRTIO_FRAMES_H
 #define CAIF_VIRTIO_FRAMES_H
@@ -11,7 +11,7 @@
 #include <linux/virtio.h>
 
 /*
- * Both copy a frame to a new packet, count it and hand it to the stack. They
+ * Both copy a frame to a new packet, count it and pass it to the stack. They
  * return whether there was memory for the packet. To be called by the poll
  * function of napi, whose device has statistics of NETDEV_PCPU_STAT_TSTATS.
  */
@@ -30,8 +30,8 @@ unsigned int caif_virtio_sent(struct net_device *dev, struct sk_buff *skb, unsig
 			      bool more);
 
 /*
- * Kicks the modem for a vring of that notify id, as its platform's driver does it.
- * The device and the number are for the tracepoint.
+ * Calls the platform driver's kick operation for a notify id. The device and the
+ * number of the vring are for the tracepoint.
  */
 void caif_virtio_kick(struct rproc *rproc, int notifyid, const struct virtio_device *vdev,
 		      unsigned int vring);
@@ -42,9 +42,9 @@ void caif_virtio_kick(struct rproc *rproc, int notifyid, const struct virtio_dev
  */
 void caif_virtio_wait_for_interrupts(void);
 /*
- * Keeps the module from being unloaded if such tasks cannot be waited for: the
- * kernel can be preempted and has no CONFIG_TASKS_RCU. Returns whether it could.
- * Process context: may sleep.
+ * Keeps the module loaded if such tasks cannot be waited for: in a preemptible
+ * kernel without CONFIG_TASKS_RCU. Returns false if that failed. Process
+ * context: may sleep.
  */
 bool caif_virtio_keep_module(void);
 

@@ -15,8 +15,8 @@ pub const FRAME_MIN: u32 = 128;
 /// Largest buffer that a link may have. A CAIF frame tells its length in 16 bits.
 pub const MTU_MAX: u32 = 65536;
 
-/// The buffers of one direction: so many bytes before and after each frame, and so many for all
-/// three together.
+/// The buffers of one direction: the bytes before and after each frame, and the bytes of the
+/// largest buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Direction {
     /// Bytes before the frame.
@@ -27,7 +27,7 @@ pub struct Direction {
     pub mtu: u32,
 }
 
-/// Why the config of a direction is of no use.
+/// Why the config of a direction is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConfigError {
     name: &'static str,
@@ -64,7 +64,7 @@ impl Direction {
         self.mtu.saturating_sub(self.room())
     }
 
-    /// Returns what buffers may be.
+    /// Returns the check of buffers.
     pub const fn fit(&self) -> Fit {
         // INVARIANT: The room is the sum of headroom and tailroom.
         Fit {
@@ -74,7 +74,7 @@ impl Direction {
         }
     }
 
-    /// Reads the config of a direction, whatever it says.
+    /// Reads the config of a direction without a check.
     fn read(raw: &[u8; CONFIG_SIZE], at: usize) -> Self {
         let byte = |i: usize| raw.get(at + i).copied().unwrap_or(0);
         Self {
@@ -93,7 +93,7 @@ impl Direction {
     }
 }
 
-/// Which buffers of a direction can have a frame, and where.
+/// Checks buffers of a direction, and locates frames in them.
 ///
 /// # Invariants
 ///
@@ -105,7 +105,7 @@ pub struct Fit {
     max: u32,
 }
 
-/// Where a frame is in its buffer.
+/// The place of a frame in its buffer.
 ///
 /// # Invariants
 ///
@@ -117,8 +117,8 @@ pub struct FramePlace {
 }
 
 impl Fit {
-    /// Returns where the frame is in a buffer of `total` bytes. `None` if the buffer has no room
-    /// for a frame, or is too large.
+    /// Returns the place of the frame in a buffer of `total` bytes. `None` if the buffer has no
+    /// room for a frame, or is too large.
     #[inline]
     pub const fn place(&self, total: u32) -> Option<FramePlace> {
         let Some(len) = total.checked_sub(self.room) else {
@@ -172,7 +172,7 @@ impl LinkConfig {
         downlink: Direction::DEFAULT,
     };
 
-    /// Reads a config space, whatever it says.
+    /// Reads a config space without a check.
     pub fn read(raw: &[u8; CONFIG_SIZE]) -> Self {
         Self {
             uplink: Direction::read(raw, 0),
@@ -180,7 +180,7 @@ impl LinkConfig {
         }
     }
 
-    /// Reads a config space that must be of use.
+    /// Reads and checks a config space.
     pub fn parse(raw: &[u8; CONFIG_SIZE]) -> Result<Self, ConfigError> {
         let Self { uplink, downlink } = Self::read(raw);
         Ok(Self {

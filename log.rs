@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Lines of the kernel's log, and what they show.
+//! Helpers for lines of the kernel's log.
 
 use crate::{
     link_config::ConfigError,
@@ -10,7 +10,7 @@ use crate::{
 };
 use kernel::fmt;
 
-/// Prints a line that a modem can cause, at the rate that the network stack allows for such lines.
+/// Prints a line that a modem can cause, within the network stack's rate limit.
 macro_rules! log {
     ($print:ident, $($args:tt)*) => {
         if $crate::abstractions::net::may_log() {
@@ -20,7 +20,7 @@ macro_rules! log {
 }
 pub(crate) use log;
 
-/// Makes the kernel's printing take errors of files that do not know the kernel.
+/// Implements the kernel's `Display` for errors of files that are built without the kernel crate.
 macro_rules! impl_display {
     ($($error:ty),*) => {$(
         impl fmt::Display for $error {

@@ -44,9 +44,9 @@ use kernel::{
 /// State of reception.
 pub(crate) struct Rx<'bound> {
     ring: DeviceRing<VringMem<'bound>, KVec<bool>>,
-    /// The segments of the chain that was fetched last.
+    /// Segments of the chain that was fetched last.
     segments: KVec<Segment>,
-    /// A chain of which only some segments fitted into the budget, and the next one of them.
+    /// A chain of which the budget ended in the middle, and its next segment.
     current: Option<(Chain, usize)>,
     frames: Frames<'bound>,
     last_seen: Arc<LastSeen>,
@@ -58,17 +58,17 @@ struct Frames<'bound> {
     fit: Fit,
 }
 
-/// What a run of [`Rx::poll`] came to.
+/// The result of [`Rx::poll`].
 pub(crate) struct Received {
     /// Buffers that were looked at, good or bad, at most the budget.
     pub(crate) buffers: u32,
-    /// Whether the modem must be kicked to notice that its buffers came back.
+    /// Whether the modem must be kicked for the buffers that were returned.
     pub(crate) need_kick: bool,
 }
 
 impl<'bound> Rx<'bound> {
-    /// Takes the device side of the reversed vring, whose buffers are as `config` says and lie in
-    /// `windows`.
+    /// Takes the device side of the reversed vring. Its buffers have the layout of `config` and lie
+    /// in `windows`.
     pub(crate) fn new(
         queues: &Queues<'bound>,
         layout: Layout,
@@ -91,7 +91,7 @@ impl<'bound> Rx<'bound> {
         })
     }
 
-    /// Receives frames, at most as many as the budget, and gives their buffers back. Asks for no
+    /// Receives frames, at most as many as the budget, and returns their buffers. Disables
     /// interrupts until [`rearm`](Self::rearm).
     // Always inline, with `receive()` and the caller: 3 instructions a frame fewer (bench, rx 8x1),
     // 11 (rx 1x1).
@@ -113,7 +113,7 @@ impl<'bound> Rx<'bound> {
         })
     }
 
-    /// Asks for an interrupt when there is more to receive. Returns whether there already is.
+    /// Enables interrupts. Returns whether there is more to receive already.
     // Always inline, see `poll()`.
     #[inline(always)]
     pub(crate) fn rearm(&mut self) -> bool {
@@ -150,8 +150,8 @@ impl<'bound> Rx<'bound> {
         }
     }
 
-    /// Receives chains of one buffer each, at most `left`, which becomes less by as many. Returns
-    /// the first chain of several, if it comes by one.
+    /// Receives chains of one buffer each, at most `left`, and subtracts their number from it.
+    /// Returns the first chain of several buffers that it meets.
     // Always inline, see `poll()`.
     #[inline(always)]
     fn receive_singles(
@@ -226,8 +226,8 @@ impl Frames<'_> {
     }
 
     /// Counts a buffer whose frame was not received.
-    // It finds out why by itself, and has the buffer by value: 2 instructions a frame fewer (bench,
-    // rx 8x1).
+    // It repeats the check to find the reason, and takes the buffer by value: 2 instructions a
+    // frame fewer (bench, rx 8x1).
     #[cold]
     #[inline(never)]
     fn count_drop(&self, dev: &Device, counters: &Counters, segment: Segment) {

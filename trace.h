@@ -27,13 +27,13 @@ DEFINE_EVENT(caif_virtio_frame, caif_virtio_receive,
 	     TP_ARGS(dev, len)
 );
 
-/* A packet was copied to a slot, which the modem will see with the next kick. */
+/* A packet was copied to a slot. */
 DEFINE_EVENT(caif_virtio_frame, caif_virtio_transmit,
 	     TP_PROTO(const struct net_device *dev, unsigned int len),
 	     TP_ARGS(dev, len)
 );
 
-/* The modem is told to look at a vring. */
+/* The modem is kicked for a vring. */
 TRACE_EVENT(caif_virtio_kick,
 	    TP_PROTO(const struct virtio_device *vdev, unsigned int vring),
 	    TP_ARGS(vdev, vring),
@@ -46,7 +46,7 @@ TRACE_EVENT(caif_virtio_kick,
 	    TP_printk("dev=%s vring=%u", __get_str(name), __entry->vring)
 );
 
-/* A frame of the modem was not for use; the reason is the name of a counter. */
+/* A received frame is dropped; the reason is the name of a counter. */
 TRACE_EVENT(caif_virtio_drop,
 	    TP_PROTO(const struct net_device *dev, const char *why, u64 da, u32 len),
 	    TP_ARGS(dev, why, da, len),

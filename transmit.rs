@@ -41,7 +41,7 @@ use kernel::{
     sync::Arc, //
 };
 
-/// The fewest slots to send from with which a link is set up.
+/// Least number of slots with which a link is set up.
 const SLOTS_MIN: u16 = 4;
 
 /// State of transmission.
@@ -56,8 +56,8 @@ pub(crate) struct Tx<'bound> {
 }
 
 impl<'bound> Tx<'bound> {
-    /// Takes the driver side of the vring to send by, and allocates slots to send from: as many as
-    /// it has descriptors, or as there is memory for.
+    /// Takes the driver side of the TX vring, and allocates its slots: one for each descriptor, or
+    /// fewer if memory is short.
     pub(crate) fn new(
         queues: &Queues<'bound>,
         link: &Link<'bound>,
@@ -96,7 +96,7 @@ impl<'bound> Tx<'bound> {
         })
     }
 
-    /// Returns the number of slots to send from.
+    /// Returns the number of slots.
     pub(crate) fn slots(&self) -> u16 {
         self.slots.count()
     }
@@ -137,20 +137,20 @@ impl<'bound> Tx<'bound> {
         self.ring.is_half_stored()
     }
 
-    /// Counts a look at such an index.
+    /// Counts a look at a half-stored index.
     #[cold]
     pub(crate) fn count_look(&mut self) {
         self.ring.count_look();
     }
 
-    /// Returns how many slots must be free for a stopped queue to be woken.
+    /// Returns the number of free slots at which a stopped queue is woken.
     fn wake_at(&self) -> u16 {
         (self.slots.count() / 4).max(1)
     }
 
-    /// Asks for an interrupt, if the queue is stopped, and for none otherwise. Slots that the modem
-    /// returned before it was asked, and without an interrupt, are taken back, after which the
-    /// queue may run again.
+    /// Enables interrupts if the queue is stopped, and disables them otherwise. Slots that the
+    /// modem returned before interrupts were enabled are taken back, after which the queue may run
+    /// again.
     pub(crate) fn rearm(&mut self, queue: &TxQueue<'_>) -> Result<(), DriverRingError> {
         while queue.is_halted() {
             if !self.ring.enable_notify() {
@@ -159,7 +159,7 @@ impl<'bound> Tx<'bound> {
             let free = self.ring.free();
             self.complete(queue)?;
             if self.ring.free() == free {
-                // The modem moved `used.idx` back. Trying again could go on for ever.
+                // The modem moved `used.idx` back. A retry might never end.
                 return Ok(());
             }
         }
@@ -167,8 +167,8 @@ impl<'bound> Tx<'bound> {
         Ok(())
     }
 
-    /// Looks, once a period of the watchdog, whether the modem still returns slots. Time before a
-    /// restart does not count.
+    /// Checks, once each period of the watchdog, whether the modem still returns slots. Time before
+    /// a restart does not count.
     pub(crate) fn look(&mut self, restarted: bool) -> Finding {
         if restarted {
             self.watch = Watch::default();
@@ -178,30 +178,30 @@ impl<'bound> Tx<'bound> {
             .look(ring.published(), ring.in_flight(), || ring.oldest())
     }
 
-    /// Lets other packets pass one that the modem keeps, if the byte queue limits hold them back:
-    /// these begin at a single packet, and the modem can return others only if it gets them.
+    /// Resets the byte queue limits if they stop the queue because of a packet that the modem
+    /// keeps: they begin at a single packet, and the modem can return others only if it gets them.
     pub(crate) fn let_others_pass(&self, queue: &TxQueue<'_>) {
         if queue.is_halted() && !queue.is_stopped() {
             queue.reset_byte_limits();
         }
     }
 
-    /// Returns a free slot, if there is one; otherwise the queue is stopped now.
+    /// Returns a free slot, or stops the queue if there is none.
     pub(crate) fn take(&mut self, queue: &TxQueue<'_>) -> Result<Option<Slot>, DriverRingError> {
-        // Slots are taken back a few at a time, and before the last one is gone.
+        // Reclaims early, so that the queue need not be stopped.
         if self.ring.free() <= self.slots.count() / 2 {
             self.complete(queue)?;
         }
         if self.ring.free() == 0 {
-            // The interface came up, which starts the queue, while the modem had all slots.
+            // Bringing the interface up started the queue while the modem had all slots.
             queue.stop();
             self.rearm(queue)?;
         }
         Ok(self.ring.take())
     }
 
-    /// Sends a packet from `slot`. Returns whether the modem must be kicked, which waits for the
-    /// last packet of a burst.
+    /// Sends a packet from `slot`. Returns whether the modem must be kicked now; in a burst, that
+    /// is after the last packet.
     pub(crate) fn send(
         &mut self,
         queue: &TxQueue<'_>,
@@ -216,7 +216,7 @@ impl<'bound> Tx<'bound> {
             .fill(&slot, config.headroom, &skb, config.tailroom);
         let (need_kick, stopped) = match filled {
             Ok(total) => {
-                // The packet may have lacked the frame's check sequence.
+                // The packet may have had no check sequence.
                 let around = u32::from(config.headroom) + u32::from(config.tailroom);
                 let frame = total.saturating_sub(around);
                 if let Some(len) = self.lens.get_mut(usize::from(slot.index())) {

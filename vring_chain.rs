@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! Chains of descriptors on a reversed ring: what they are made of, how they are read, and what can
-//! be wrong with them and with their ring.
+//! Chains of descriptors on a reversed ring: their segments, how they are read, and the errors of
+//! them and of their ring.
 //!
-//! Each descriptor is read once into private memory, and only that copy is looked at.
+//! Each descriptor is read once into private memory, and only that copy is used.
 //!
 //! Source: Virtio 1.2, sections 2.7.5 and 2.7.13;
 //! C header: [`include/uapi/linux/virtio_ring.h`](srctree/include/uapi/linux/virtio_ring.h).
@@ -26,13 +26,12 @@ use super::{
 
 /// One buffer of a chain: a private copy of its descriptor.
 ///
-/// The address and the length are as the modem wrote them; what they may be is for the caller to
-/// judge.
+/// The address and the length are as the modem wrote them; the caller must check them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Segment {
     addr: u64,
-    /// Length, flags and next, as they are in memory. In one, since two words are kept and copied
-    /// with fewer instructions: 4 a frame (bench, rx 8x1), 2 (rx 8x8).
+    /// Length, flags and next, as they are in memory. One word instead of three: 4 instructions a
+    /// frame fewer (bench, rx 8x1), 2 (rx 8x8).
     rest: u64,
 }
 
@@ -68,7 +67,7 @@ impl Segment {
         u16::from_ne_bytes([n0, n1])
     }
 
-    /// Returns whether the buffer is for us to write to, which a frame to be received is not.
+    /// Returns whether the buffer has the `WRITE` flag, which no frame to be received may have.
     #[inline]
     pub const fn is_write(&self) -> bool {
         self.flags() & DESC_F_WRITE != 0
@@ -81,7 +80,7 @@ impl Segment {
 /// was, are kept by the [`DeviceRing`](super::vring_reversed::DeviceRing) and end its use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeviceRingError {
-    /// `avail.idx` moved further than there are buffers that the modem owns.
+    /// `avail.idx` moved by more than the modem has buffers.
     AvailJump {
         /// Entries from the last one taken to the new index.
         delta: u16,
@@ -121,20 +120,20 @@ pub enum DeviceRingError {
         /// The descriptor.
         desc: u16,
     },
-    /// A chain was given back that this ring did not hand out. This is our own fault.
+    /// A chain was given back that this ring did not hand out: a fault of the driver.
     NotInFlight {
         /// The chain's first descriptor.
         head: u16,
     },
-    /// The storage for the heads in flight has not one place for each descriptor. This is our own
-    /// fault.
+    /// The storage for the heads in flight has not one place for each descriptor: a fault of the
+    /// driver.
     Storage {
         /// Length of the storage, at most `u32::MAX`.
         len: u32,
         /// Number of descriptors.
         num: u16,
     },
-    /// The slice for the segments is too short for the longest chain. This is our own fault.
+    /// The slice for the segments is too short for the longest chain: a fault of the driver.
     Segments {
         /// Length of the slice, at most `u32::MAX`.
         len: u32,
@@ -213,8 +212,8 @@ pub(super) fn read_desc<M: RingMem>(
     }
 }
 
-/// Reads the chain at `head` to `segments`, of which there are as many as descriptors. Its first
-/// descriptor was read before, and it continues at `next`. Returns the number of its segments.
+/// Reads the chain at `head` to `segments`, which has a place for each descriptor. The first
+/// descriptor was read before; the chain continues at `next`. Returns the number of its segments.
 #[inline]
 pub(super) fn read_chain<M: RingMem>(
     mem: &M,

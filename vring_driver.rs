@@ -2,20 +2,20 @@
 
 //! Driver side of a split virtqueue: makes single buffers available to the modem, takes them back.
 //!
-//! It serves a sender whose buffers stay where they are: descriptor `n` is for buffer `n`, each
-//! frame is one descriptor, and the modem only reads. Here "the modem" is the side that owns the
-//! used ring, and "we" are the side that owns descriptors and available ring.
+//! It is for a sender with fixed buffers: descriptor `n` is for buffer `n`, each frame is one
+//! descriptor, and the modem only reads. Here "the modem" is the side that owns the used ring, and
+//! "we" are the side that owns descriptors and available ring.
 //!
-//! The modem can write to the whole ring at any time. So only the used ring and what asks for
-//! notifications is ever read from it. Which descriptors the modem has, and which are free, is
-//! kept in private memory, and a descriptor is written anew each time it is made available; what
-//! the modem writes to descriptors or available ring has no effect on this side. The first
-//! violation of the rules of the used ring ends the use of the ring: the error is kept, every later
-//! call reports it, and the ring's memory is not touched again.
+//! The modem can write to the whole ring at any time. So only the used ring and the notification
+//! fields are ever read from it. The state of each descriptor is kept in private memory, and a
+//! descriptor is written anew each time it is made available; what the modem writes to descriptors
+//! or available ring has no effect on this side. The first violation of the rules of the used ring
+//! ends the use of the ring: the error is latched, every later call reports it, and the ring's
+//! memory is not accessed again.
 //!
 //! [`DriverRing::take`] hands out a [`Slot`], the right to fill a buffer. [`DriverRing::add`] makes
-//! it available, [`DriverRing::publish`] tells the modem about all that were added since, and
-//! [`DriverRing::reclaim`] takes back what the modem is done with, in any order.
+//! it available, [`DriverRing::publish`] publishes all that were added since, and
+//! [`DriverRing::reclaim`] takes back the buffers that the modem has used, in any order.
 //!
 //! Source: Virtio 1.2, sections 2.7.13 and 2.7.14;
 //! C header: [`include/uapi/linux/virtio_ring.h`](srctree/include/uapi/linux/virtio_ring.h).
@@ -43,11 +43,11 @@ use super::{
 
 /// Why a call was refused.
 ///
-/// All but [`Slots`](Self::Slots), which is found before the ring is touched, are kept by the
+/// All but [`Slots`](Self::Slots), which is found before the ring is accessed, are latched by the
 /// [`DriverRing`] and end its use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DriverRingError {
-    /// `used.idx` moved further than there are buffers that the modem has.
+    /// `used.idx` moved by more than the modem has buffers.
     UsedJump {
         /// Entries from the last one taken to the new index.
         delta: u16,
@@ -61,17 +61,17 @@ pub enum DriverRingError {
         /// Number of slots.
         slots: u16,
     },
-    /// The used ring names a descriptor that the modem does not have, or was not told of yet.
+    /// The used ring names a descriptor that the modem does not have, or that is not published.
     NotInFlight {
         /// The descriptor.
         id: u16,
     },
-    /// A slot was added that this ring did not hand out. This is our own fault.
+    /// A slot was added that this ring did not hand out: a fault of the driver.
     NotTaken {
         /// The slot.
         slot: u16,
     },
-    /// There are no slots, or more than descriptors. This is our own fault.
+    /// There are no slots, or more than descriptors: a fault of the driver.
     Slots {
         /// Number of slots, at most `u32::MAX`.
         slots: u32,
@@ -115,12 +115,12 @@ impl Slot {
     }
 }
 
-/// Who has a slot.
+/// The owner of a slot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SlotState {
     /// The ring.
     Free {
-        /// The slot behind this one in the list of free slots.
+        /// The next slot in the list of free slots.
         next: Option<u16>,
     },
     /// The sender, as a [`Slot`].
@@ -129,8 +129,7 @@ pub enum SlotState {
     /// The modem, once more buffers than `number` are published.
     Added {
         /// How many buffers had been added before.
-        // In 64 bits it does not come round: a modem may keep a slot while any number of others go
-        // by.
+        // 64 bits never wrap: a modem may keep a slot while any number of others are sent.
         number: u64,
     },
 }
@@ -161,9 +160,9 @@ pub struct DriverRing<M: RingMem, S: BorrowMut<[SlotState]>> {
     published: u64,
     /// Where the next buffer is in the used ring.
     next_used: Wrapping<u16>,
-    /// The last `used.idx` that was read and found possible.
+    /// The last `used.idx` that was read and found valid.
     known_used: Wrapping<u16>,
-    /// Whether the modem was asked last not to interrupt.
+    /// Whether interrupts are disabled.
     notify_disabled: bool,
     /// Whether the `used.idx` that was read last may be half stored.
     half_stored: HalfStored,
@@ -172,8 +171,8 @@ pub struct DriverRing<M: RingMem, S: BorrowMut<[SlotState]>> {
 }
 
 impl<M: RingMem, S: BorrowMut<[SlotState]>> DriverRing<M, S> {
-    /// Takes the driver side of a ring that is all zero and that nobody has used yet, with as many
-    /// slots as `slots` is long; its content does not matter.
+    /// Takes the driver side of a ring that is all zero and unused. It has as many slots as `slots`
+    /// is long, whose content does not matter.
     pub fn new(
         mem: M,
         layout: Layout,
@@ -231,18 +230,18 @@ impl<M: RingMem, S: BorrowMut<[SlotState]>> DriverRing<M, S> {
         self.free
     }
 
-    /// Returns how many buffers the modem was told of since the start.
+    /// Returns the number of buffers published since the start.
     pub fn published(&self) -> u64 {
         self.published
     }
 
-    /// Returns how many of those were not reclaimed yet.
+    /// Returns how many of those are not reclaimed yet.
     pub fn in_flight(&self) -> u16 {
         (Wrapping(self.published as u16) - self.next_used).0
     }
 
     /// Returns the number of the first buffer that was published and not reclaimed yet, counted
-    /// from the start: looks at all slots.
+    /// from the start. Searches all slots.
     pub fn oldest(&self) -> Option<u64> {
         let numbers = self.slots.borrow().iter().filter_map(|state| match *state {
             SlotState::Added { number } if number < self.published => Some(number),
@@ -279,8 +278,8 @@ impl<M: RingMem, S: BorrowMut<[SlotState]>> DriverRing<M, S> {
         }
     }
 
-    /// Makes a buffer of `len` bytes at the modem's address `addr` available for it to read. The
-    /// modem does not know before [`publish`](Self::publish).
+    /// Adds a buffer of `len` bytes at the modem's address `addr` to the available ring. The modem
+    /// sees it after [`publish`](Self::publish).
     #[inline]
     pub fn add(&mut self, slot: Slot, addr: u64, len: u32) -> Result<(), DriverRingError> {
         const _: () = assert!(DESC_SIZE == 16);
@@ -295,7 +294,7 @@ impl<M: RingMem, S: BorrowMut<[SlotState]>> DriverRing<M, S> {
         }
         let desc = self.layout.desc(slot);
         let [l0, l1, l2, l3] = len.to_ne_bytes();
-        // No flags, and nothing comes next.
+        // No flags and no next descriptor.
         let rest = u64::from_ne_bytes([l0, l1, l2, l3, 0, 0, 0, 0]);
         self.mem.store64(desc, addr);
         self.mem.store64(desc + 8, rest);
@@ -307,8 +306,7 @@ impl<M: RingMem, S: BorrowMut<[SlotState]>> DriverRing<M, S> {
         Ok(())
     }
 
-    /// Tells the modem about all buffers added since the last call. Returns whether it must be
-    /// kicked to notice.
+    /// Publishes all buffers added since the last call. Returns whether the modem must be kicked.
     pub fn publish(&mut self) -> bool {
         if self.broken.is_some() || self.published == self.added {
             return false;
@@ -327,11 +325,10 @@ impl<M: RingMem, S: BorrowMut<[SlotState]>> DriverRing<M, S> {
         }
     }
 
-    /// Takes back the next buffer that the modem is done with, if there is one, and returns the
-    /// number of its slot, which is free now.
+    /// Takes back the next buffer that the modem has used, if there is one, and returns the number
+    /// of its slot, which is free now.
     ///
-    /// The bytes that the modem claims to have written are not read: its buffers are for it to
-    /// read.
+    /// The used element's `len` is not read: the modem only reads the buffers.
     #[inline]
     pub fn reclaim(&mut self) -> Result<Option<u16>, DriverRingError> {
         if let Some(error) = self.error() {
@@ -361,10 +358,10 @@ impl<M: RingMem, S: BorrowMut<[SlotState]>> DriverRing<M, S> {
         Ok(Some(slot))
     }
 
-    /// Asks the modem not to interrupt when it is done with buffers. It may still do so.
+    /// Asks the modem not to interrupt for used buffers. It may still do so.
     ///
-    /// With `EVENT_IDX` there is nothing to store: once the modem passed the index that was asked
-    /// for last, it comes by it again only 65,536 buffers later.
+    /// With `EVENT_IDX` there is nothing to store: the modem passes the index that was asked for
+    /// once, and then again only 65,536 buffers later.
     #[inline]
     pub fn disable_notify(&mut self) {
         if self.notify_disabled || self.broken.is_some() {
@@ -377,8 +374,8 @@ impl<M: RingMem, S: BorrowMut<[SlotState]>> DriverRing<M, S> {
         }
     }
 
-    /// Asks the modem to interrupt when it is done with the next buffer. Returns whether it already
-    /// is, possibly without an interrupt: then there is more to reclaim.
+    /// Asks the modem to interrupt for the next used buffer. Returns whether there is one already,
+    /// possibly without an interrupt: then there is more to reclaim.
     pub fn enable_notify(&mut self) -> bool {
         if self.broken.is_some() {
             return false;
@@ -402,23 +399,23 @@ impl<M: RingMem, S: BorrowMut<[SlotState]>> DriverRing<M, S> {
         self.half_stored.is_due((idx - self.next_used).0)
     }
 
-    /// Returns whether the modem's index could not be when it was looked at last, and may have been
-    /// half stored. If no notification comes soon it must be looked at again.
+    /// Returns whether the modem's index was invalid when it was read last, and may have been half
+    /// stored. If no notification comes soon it must be read again.
     #[inline]
     pub fn is_half_stored(&self) -> bool {
         self.half_stored.is_pending()
     }
 
-    /// Counts a look at an index that may be half stored, if it is. For the caller to call when
-    /// it waited for the other half, since the ring may be looked at many times in a moment. If the
-    /// index is still wrong when it is read after [`LOOKS`](super::vring_half_stored::LOOKS) of
-    /// these, the ring is broken.
+    /// Counts a look at an index that may be half stored. The caller must have waited for the other
+    /// half before, since the ring may be read many times in a moment. If the index is still
+    /// invalid when it is read after [`LOOKS`](super::vring_half_stored::LOOKS) of these, the ring
+    /// is broken.
     #[inline]
     pub fn count_look(&mut self) {
         self.half_stored.count_look();
     }
 
-    /// Looks for buffers beyond the known ones. Returns whether there are any.
+    /// Reads `used.idx`. Returns whether there are buffers to reclaim.
     fn read_used_idx(&mut self) -> Result<bool, DriverRingError> {
         let idx = Wrapping(self.mem.load16(self.layout.used_idx()));
         let delta = (idx - self.next_used).0;
@@ -451,7 +448,7 @@ impl<M: RingMem, S: BorrowMut<[SlotState]>> DriverRing<M, S> {
     #[cold]
     fn break_with(&mut self, error: DriverRingError) -> DriverRingError {
         self.broken = Some(error);
-        // Nobody has to look again.
+        // No further look is needed.
         self.half_stored = HalfStored::default();
         error
     }

@@ -4,30 +4,30 @@
 //!
 //! Compilers for processors that cannot store two bytes at any address make two stores to an index
 //! in a packed struct, the low byte first. That is wrong (Virtio 1.2, section 2.7.6: the index is
-//! one 16-bit field), but it is over soon, and there is firmware that does it. In between the index
-//! is 1 to 255 too small, which it never is otherwise. High byte first it would be too large, which
-//! nobody can tell from an index that is right.
+//! one 16-bit field), but the state lasts a few cycles, and existing firmware does it. In between
+//! the index is 1 to 255 too small, which it never is otherwise. With the high byte first it is too
+//! large, which cannot be told from a valid index.
 
-/// How often an index that may be half stored is looked at, with time in between, before the ring
+/// Number of looks at an index that may be half stored, with time in between, before the ring
 /// counts as broken.
 pub const LOOKS: u8 = 16;
 
-/// Returns whether an index that is `delta` ahead of what was seen of it last, modulo 2^16, is 1 to
-/// 255 too small.
+/// Returns whether an index that is `delta` ahead of its last value, modulo 2^16, is 1 to 255 too
+/// small.
 const fn is_too_small(delta: u16) -> bool {
     delta > u16::MAX - u8::MAX as u16
 }
 
-/// What a ring knows of its peer's index. By default: it was right when it was read last.
+/// State of the peer's index. By default it was valid when it was read last.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct HalfStored {
-    /// The looks that are left, if the index was too small and has not moved on since.
+    /// The looks that are left; `None` if the index was not too small, or has moved on since.
     looks: Option<u8>,
 }
 
 impl HalfStored {
-    /// Returns whether an index that cannot be, `delta` ahead of what was seen last, may be half
-    /// stored, and is to be looked at again.
+    /// Returns whether an invalid index, `delta` ahead of its last value, may be half stored and is
+    /// to be looked at again.
     pub(crate) fn tolerates(&mut self, delta: u16) -> bool {
         if self.looks == Some(0) || !is_too_small(delta) {
             return false;
@@ -36,17 +36,18 @@ impl HalfStored {
         true
     }
 
-    /// Takes note of an index that can be, `delta` ahead of what was seen last.
+    /// Notes a valid index, `delta` ahead of its last value.
     #[inline]
     pub(crate) fn settle(&mut self, delta: u16) {
-        // The other half moves an index on. One that came back goes on to count as wrong.
+        // The other half moves the index on. An index that only went back to its last value still
+        // counts as invalid.
         if delta != 0 || self.looks == Some(0) {
             self.looks = None;
         }
     }
 
-    /// Returns whether an index that is `delta` ahead of what was seen last asks for a look at
-    /// once. One that may be half stored does not: it is followed by a notification.
+    /// Returns whether an index that is `delta` ahead of its last value must be handled at once.
+    /// One that may be half stored need not: a notification follows.
     pub(crate) fn is_due(&self, delta: u16) -> bool {
         delta != 0 && (self.looks == Some(0) || !is_too_small(delta))
     }

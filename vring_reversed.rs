@@ -1,31 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
 //! Device side of a split virtqueue: takes chains of buffers that the modem made available and
-//! gives them back.
+//! returns them.
 //!
 //! On a *reversed* ring the modem is the driver in the words of the Virtio specification, and
 //! Linux is the device. Here "the modem" is the side that owns the available ring, and "we" are
 //! the side that owns the used ring.
 //!
-//! The modem can write to the whole ring at any time. So each descriptor is read once into
-//! private memory and only that copy is validated and handed out, and our own indices are kept
-//! privately and never read back. The first violation of the ring's rules ends the use of the
-//! ring: the error is kept, every later call reports it, and the ring's memory is not touched
-//! again.
+//! The modem can write to the whole ring at any time. So each descriptor is read once into private
+//! memory and only that copy is validated and handed out, and our own indices are kept privately
+//! and never read back. The first violation of the ring's rules ends the use of the ring: the error
+//! is latched, every later call reports it, and the ring's memory is not accessed again.
 //!
 //! # The life of a chain
 //!
 //! [`DeviceRing::peek`] shows the next chain, [`Peeked::fetch`] hands it out as a [`Chain`],
-//! [`DeviceRing::give_back`] takes it back in any order, and [`DeviceRing::publish`] tells the
-//! modem about all that were given back since. A [`Chain`] can neither be copied nor made up, so
-//! giving one back twice does not compile, and the one of another ring is refused.
+//! [`DeviceRing::give_back`] takes it back in any order, and [`DeviceRing::publish`] publishes all
+//! that were given back since. A [`Chain`] can neither be copied nor constructed, so giving one
+//! back twice does not compile, and the one of another ring is refused.
 //!
 //! The compiler does not prevent that a chain is dropped instead of given back, and a destructor
 //! that gives it back would have to borrow the ring, so that only one chain could be held at a
-//! time. Two things stand in. A chain that was only peeked at is still the ring's and can be given
-//! back without being taken, which is the way for chains of one buffer, the most common ones. And a
-//! [`Chain`] is `#[must_use]`, and [`DeviceRing::in_flight`] counts those that are held or were
-//! dropped. A dropped chain is lost to the modem, and its buffers are never handed out again.
+//! time. Instead, a chain that was only peeked at still belongs to the ring and can be given back
+//! without being taken, as chains of one buffer are, the most common ones. A [`Chain`] is
+//! `#[must_use]`, and [`DeviceRing::in_flight`] counts those that are held or were dropped. A
+//! dropped chain is lost to the modem, and its buffers are never handed out again.
 //!
 //! Source: Virtio 1.2, sections 2.7.6 to 2.7.14;
 //! C header: [`include/uapi/linux/virtio_ring.h`](srctree/include/uapi/linux/virtio_ring.h).
@@ -55,7 +54,7 @@ use super::{
     }, //
 };
 
-/// A chain of buffers that the modem lent us, to be given back with [`DeviceRing::give_back`].
+/// A chain of buffers of the modem, to be given back with [`DeviceRing::give_back`].
 ///
 /// It is the right to give the chain back, once. See the [module](self) on what happens when it
 /// is dropped instead.
@@ -81,7 +80,7 @@ impl Chain {
     }
 }
 
-/// A chain that was looked at and not taken, see [`DeviceRing::peek`]. When this is dropped, the
+/// A chain that was peeked at and not taken, see [`DeviceRing::peek`]. If this is dropped, the
 /// chain is still the next one.
 ///
 /// # Invariants
@@ -102,9 +101,8 @@ impl<M: RingMem, S: BorrowMut<[bool]>> Peeked<'_, M, S> {
         self.second.is_none().then_some(&self.first)
     }
 
-    /// Gives the chain back, of which we wrote the first `written` bytes, as
-    /// [`DeviceRing::give_back`] does with one that was taken. If it has several segments, only the
-    /// first was looked at.
+    /// Gives the chain back without taking it, see [`DeviceRing::give_back`]. `written` is the
+    /// number of bytes that we wrote. Of several segments only the first was checked.
     #[inline]
     pub fn give_back(self, written: u32) {
         // INVARIANT: By the type invariant, `next_avail` may move on. No place is set, as
@@ -164,7 +162,7 @@ pub struct DeviceRing<M: RingMem, S: BorrowMut<[bool]>> {
     in_flight: S,
     /// Where the next chain is in the available ring.
     next_avail: Wrapping<u16>,
-    /// The last `avail.idx` that was read and found possible.
+    /// The last `avail.idx` that was read and found valid.
     known_avail: Wrapping<u16>,
     /// Where the next chain goes in the used ring.
     next_used: Wrapping<u16>,
@@ -177,7 +175,7 @@ pub struct DeviceRing<M: RingMem, S: BorrowMut<[bool]>> {
 }
 
 impl<M: RingMem, S: BorrowMut<[bool]>> DeviceRing<M, S> {
-    /// Takes the device side of a ring that is all zero and that nobody has used yet.
+    /// Takes the device side of a ring that is all zero and unused.
     ///
     /// `in_flight` must have one place for each descriptor; its content does not matter.
     pub fn new(
@@ -259,8 +257,8 @@ impl<M: RingMem, S: BorrowMut<[bool]>> DeviceRing<M, S> {
         }
     }
 
-    /// Gives a chain back, of which we wrote the first `written` bytes. The modem does not know
-    /// before [`publish`](Self::publish).
+    /// Gives a chain back. `written` is the number of bytes that we wrote to it. The modem sees it
+    /// after [`publish`](Self::publish).
     pub fn give_back(&mut self, chain: Chain, written: u32) -> Result<(), DeviceRingError> {
         if let Some(error) = self.error() {
             return Err(error);
@@ -275,8 +273,8 @@ impl<M: RingMem, S: BorrowMut<[bool]>> DeviceRing<M, S> {
         Ok(())
     }
 
-    /// Tells the modem about all chains given back since the last call. Returns whether it must
-    /// be kicked to notice.
+    /// Publishes all chains given back since the last call. Returns whether the modem must be
+    /// kicked.
     pub fn publish(&mut self) -> bool {
         if self.broken.is_some() || self.pending() == 0 {
             return false;
@@ -297,16 +295,16 @@ impl<M: RingMem, S: BorrowMut<[bool]>> DeviceRing<M, S> {
 
     /// Asks the modem not to interrupt when it makes chains available. It may still do so.
     ///
-    /// With `EVENT_IDX` there is nothing to store: the modem passed the index that was asked for
-    /// last and comes by it again only 65,536 chains later.
+    /// With `EVENT_IDX` there is nothing to store: the modem passes the index that was asked for
+    /// once, and then again only 65,536 chains later.
     pub fn disable_notify(&mut self) {
         if self.broken.is_none() && !self.features.event_idx {
             self.mem.store16(self.layout.used_flags(), USED_F_NO_NOTIFY);
         }
     }
 
-    /// Asks the modem to interrupt when it makes the next chain available. Returns whether it
-    /// already did, possibly without an interrupt: then there is more to fetch.
+    /// Asks the modem to interrupt when it makes the next chain available. Returns whether it did
+    /// already, possibly without an interrupt: then there is more to fetch.
     pub fn enable_notify(&mut self) -> bool {
         if self.broken.is_some() {
             return false;
@@ -330,23 +328,23 @@ impl<M: RingMem, S: BorrowMut<[bool]>> DeviceRing<M, S> {
         self.half_stored.is_due((idx - self.next_avail).0)
     }
 
-    /// Returns whether the modem's index could not be when it was looked at last, and may have been
-    /// half stored. If no notification comes soon it must be looked at again.
+    /// Returns whether the modem's index was invalid when it was read last, and may have been half
+    /// stored. If no notification comes soon it must be read again.
     #[inline]
     pub fn is_half_stored(&self) -> bool {
         self.half_stored.is_pending()
     }
 
-    /// Counts a look at an index that may be half stored, if it is. For the caller to call when
-    /// it waited for the other half, since the ring may be looked at many times in a moment. If the
-    /// index is still wrong when it is read after [`LOOKS`](super::vring_half_stored::LOOKS) of
-    /// these, the ring is broken.
+    /// Counts a look at an index that may be half stored. The caller must have waited for the other
+    /// half before, since the ring may be read many times in a moment. If the index is still
+    /// invalid when it is read after [`LOOKS`](super::vring_half_stored::LOOKS) of these, the ring
+    /// is broken.
     #[inline]
     pub fn count_look(&mut self) {
         self.half_stored.count_look();
     }
 
-    /// Looks for chains beyond the known ones. Returns whether there are any.
+    /// Reads `avail.idx`. Returns whether there are chains to fetch.
     fn read_avail_idx(&mut self) -> Result<bool, DeviceRingError> {
         if let Some(error) = self.error() {
             return Err(error);
@@ -378,11 +376,11 @@ impl<M: RingMem, S: BorrowMut<[bool]>> DeviceRing<M, S> {
     /// Adds a chain to the used ring. `next_used` must not be at `next_avail`.
     #[inline]
     fn add_used(&mut self, head: u16, written: u32) {
-        // Loaded once: the compiler cannot know that the stores do not change it.
+        // Loaded once, as the compiler cannot know that the stores do not change it.
         let index = self.next_used;
         let elem = self.layout.used_ring(index.0);
         self.mem.store32x2(elem, [head.into(), written]);
-        // INVARIANT: By what is asked for above.
+        // INVARIANT: `next_used` was not at `next_avail`, so it may move on by one.
         self.next_used = index + Wrapping(1);
     }
 
@@ -400,7 +398,7 @@ impl<M: RingMem, S: BorrowMut<[bool]>> DeviceRing<M, S> {
         // Without a check in `peek()` itself: 5 instructions a frame fewer (bench, rx 8x1).
         // INVARIANT: Equal to its predecessor.
         self.known_avail = self.next_avail;
-        // Nobody has to look again.
+        // No further look is needed.
         self.half_stored = HalfStored::default();
         error
     }

@@ -1,41 +1,39 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! Decides whether the modem still returns the buffers that it was sent.
+//! Decides whether the modem still returns buffers of the TX ring.
 //!
-//! A watchdog looks at the ring to send by once a period. Buffers are returned in any order, so
-//! what counts is whether *any* was returned: a modem that keeps one and returns others works. It
-//! does not work any more if it had buffers at one look and returned none of them, nor any other,
-//! for [`PERIODS`] periods. This finds a buffer at an age between [`PERIODS`] and one more, and
-//! needs no time stamps.
+//! A watchdog looks at the TX ring once a period. Buffers are returned in any order, so what counts
+//! is whether *any* was returned: a modem that keeps one and returns others works. It is stuck if
+//! it had buffers at one look and returned none, those or others, for [`PERIODS`] periods. This
+//! finds a kept buffer at an age of [`PERIODS`] to [`PERIODS`] + 1 periods, without time stamps.
 
-/// Periods in which nothing is returned, after which the modem is given up.
+/// Number of periods without a returned buffer after which the modem is stuck.
 pub const PERIODS: u32 = 2;
 
-/// What a look came to.
+/// The result of a look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finding {
-    /// The modem has no buffers: there is nothing to look after until one is published.
+    /// The modem has no buffers: no look is needed until one is published.
     Idle,
-    /// The modem returns buffers, or did not have these for long.
+    /// The modem returns buffers, or has these for less than a period.
     Working,
     /// For one period the modem returned nothing.
     Silent,
-    /// The modem returns buffers, but has kept some for [`PERIODS`] periods. Found once, until it
-    /// keeps none.
+    /// The modem returns buffers, but has kept some for [`PERIODS`] periods. Reported once, until
+    /// it keeps none.
     Keeping,
-    /// For [`PERIODS`] periods the modem returned nothing of what it had.
+    /// For [`PERIODS`] periods the modem returned nothing.
     Stuck,
 }
 
-/// What the watchdog saw of a ring so far. By default nothing: time before the first look does not
-/// count.
+/// State of the watchdog. Time before the first look does not count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Watch {
     /// Buffers that were published by the look before the last, and by the last.
     published: [u64; 2],
     /// Buffers that were returned by the last look, if there was one.
     returned: Option<u64>,
-    /// Looks in a row, the last one included, before which nothing was returned for a period.
+    /// The number of periods in a row in which nothing was returned.
     silent: u32,
     /// Whether the modem keeps buffers while it returns others.
     keeping: bool,
@@ -59,7 +57,7 @@ impl Watch {
             self.keeping = false;
             return Finding::Idle;
         }
-        // At the last look the modem had some, and still has.
+        // The modem had buffers at the last look, and has returned none since.
         if before_that == Some(returned) && last > returned {
             self.silent = self.silent.saturating_add(1);
             return if self.silent < PERIODS {
@@ -69,7 +67,7 @@ impl Watch {
             };
         }
         self.silent = 0;
-        // What was published by the look before the last has been with the modem for two periods.
+        // A buffer published by the look before the last has been with the modem for two periods.
         let keeps = oldest().is_some_and(|number| number < before);
         let found = keeps && !self.keeping;
         self.keeping = keeps;
