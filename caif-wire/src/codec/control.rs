@@ -204,7 +204,7 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// The command: the low nibble of the first byte.
+    /// Returns the command: the low nibble of the first byte.
     pub fn command(&self) -> u8 {
         self.first() & COMMAND
     }

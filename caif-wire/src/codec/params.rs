@@ -70,7 +70,7 @@ pub enum ServiceParams<'a> {
 }
 
 impl ServiceParams<'_> {
-    /// The service's number on the wire.
+    /// Returns the service's number on the wire.
     pub fn number(&self) -> u8 {
         match self {
             Self::Vei => 1,
@@ -83,7 +83,7 @@ impl ServiceParams<'_> {
         }
     }
 
-    /// The connection id, for the services that have one.
+    /// Returns the connection id, for the services that have one.
     pub fn connection(&self) -> Option<u32> {
         match self {
             Self::Video { connection } => Some(u32::from(*connection)),

@@ -2,7 +2,7 @@
 
 //! A capture file of all frames, in pcapng.
 //!
-//! There is no link type for CAIF; `USER0` (147) lets a reader choose how to read it.
+//! There is no link type for CAIF; `USER0` (147) leaves the dissector to the reader.
 
 use anyhow::Context;
 use pcap_file::{

@@ -62,7 +62,7 @@ struct Args {
     /// Seed of all random numbers.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Send frames that mean nothing around each one that does.
+    /// Send frames that a host must ignore around each valid one.
     #[arg(long)]
     noise: bool,
     /// Print the counters at the end as JSON.

@@ -99,7 +99,7 @@ impl Modem {
             if let Some(engine) = self.move_frames(now)? {
                 deadline = deadline.min(engine);
             }
-            // A modem that is killed leaves what it has captured.
+            // Flushed here, so that a modem that is killed leaves its capture.
             if let Some(capture) = &mut self.capture {
                 capture.flush()?;
             }
@@ -316,7 +316,7 @@ impl Modem {
         Ok(if received.more { Some(now) } else { deadline })
     }
 
-    /// Gives up a boot by the state "crashed", for which Linux starts another one.
+    /// Ends a boot by the state "crashed", so that Linux starts another one.
     fn crash(&mut self, boot_id: u32, why: &dyn std::fmt::Display) -> anyhow::Result<()> {
         error!("boot {boot_id}: {why}");
         self.close_link();

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! Frames that a host must ignore, made of those that it must not.
+//! Frames that a host must ignore, derived from valid ones.
 //!
-//! None of them means anything to a host that keeps to the protocol: the frame they were made of has
-//! the same effect with them as without.
+//! A host that keeps to the protocol drops them: the frame that they were made of has the same
+//! effect with them as without.
 
 /// Length and link id.
 const HEADER: usize = 3;
 
 /// The frames around one that the modem sends.
 pub struct Noise {
-    /// What is to come before it.
+    /// Frames to send before it.
     pub before: Vec<Vec<u8>>,
-    /// What is to come after it.
+    /// Frames to send after it.
     pub after: Vec<Vec<u8>>,
 }
 
@@ -28,7 +28,7 @@ pub fn around(frame: &[u8]) -> Noise {
     let mut before = lengths(frame);
     let mut after = Vec::new();
     if channel == 0 {
-        // A message without its end is none, and an answer is for nobody the second time.
+        // Truncated messages, and a repeated answer.
         before.extend((0..body.len()).map(|len| build(0, &body[..len])));
         after.push(frame.to_vec());
         after.extend((0..=u8::MAX).map(|first| {
@@ -38,14 +38,14 @@ pub fn around(frame: &[u8]) -> Noise {
             }
             build(0, &body)
         }));
-        // A channel that nobody asked for.
+        // An answer for a channel that was not requested.
         let mut other = body.to_vec();
         if let Some(linkid) = other.last_mut() {
             *linkid ^= 0x40;
         }
         after.push(build(0, &other));
     } else {
-        // Headers that are cut off or that no service has, and other channels.
+        // Truncated and unknown headers, and other channels.
         before.extend([0, 1, 2].map(|len| build(channel, &body[..len.min(body.len())])));
         before.extend([0x82, 0xff].map(|first| build(channel, &[first, 0, 0, 0])));
         before.extend([0x3f, 0x80, 0xff].map(|bits| build(channel ^ bits, body)));
@@ -53,7 +53,7 @@ pub fn around(frame: &[u8]) -> Noise {
     Noise { before, after }
 }
 
-/// Frames whose lengths are wrong.
+/// Returns frames whose lengths are wrong.
 fn lengths(frame: &[u8]) -> Vec<Vec<u8>> {
     let right = u16::try_from(frame.len() - 2).unwrap_or(u16::MAX);
     let mut frames: Vec<_> = [0, 1, 2, right.saturating_add(1), u16::MAX]

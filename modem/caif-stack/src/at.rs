@@ -11,14 +11,14 @@ const MAX_CONTEXT: u8 = 16;
 const MAX_MS: u64 = 60_000;
 const BACKSPACE: u8 = 8;
 
-/// What `AT*FLOW?`, `AT*SETUP?` and `AT*CHANNELS?` report.
+/// The state that `AT*FLOW?`, `AT*SETUP?` and `AT*CHANNELS?` report.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Report<'a> {
     pub(crate) off: bool,
     pub(crate) frames: u64,
     /// The last set-up that a host asked for.
     pub(crate) setup: &'a [u8],
-    /// How many channels the host has, this one included.
+    /// Number of the host's channels, this one included.
     pub(crate) channels: usize,
 }
 
@@ -40,7 +40,7 @@ pub(crate) struct Answer {
     pub(crate) order: Option<Order>,
 }
 
-/// What a command tells the modem to do.
+/// An action of the modem that a command asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Order {
     /// Send flow off on the data channels, for that long.
@@ -92,7 +92,7 @@ impl Terminal {
     }
 
     fn run(&mut self, line: &[u8], report: Report<'_>, answer: &mut Answer) {
-        // No command has bytes that are not UTF-8, so a line with replaced ones is refused as well.
+        // Commands are UTF-8: a line with replacement characters is refused.
         let line = String::from_utf8_lossy(line);
         let line = line.trim();
         if line.is_empty() {

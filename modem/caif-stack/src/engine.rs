@@ -23,7 +23,7 @@ const MAX_LATE: usize = 16;
 /// Bytes that an answer may have more than its request: linkid, length byte, appended bytes.
 const ANSWER_GROWTH: usize = 257;
 
-/// The UTIL service whose answer to a set-up has the parameters of that.
+/// The UTIL service whose answer to a set-up repeats its parameters.
 const PARAMETERS: [u8; 16] = *b"parameters\0\0\0\0\0\0";
 
 /// The protocol engine of a modem. README.md describes its services.
@@ -103,7 +103,7 @@ impl Engine {
             .min()
     }
 
-    /// Returns whether no frames are to be taken from the host just now, as `AT*STALL` wants.
+    /// Returns whether `AT*STALL` forbids to take frames from the host now.
     pub fn is_stalled(&self, now: Instant) -> bool {
         self.stalled_until.is_some_and(|until| now < until)
     }
@@ -207,7 +207,7 @@ impl Engine {
     }
 
     fn hold_off(&mut self, time: Duration, now: Instant) {
-        // Without room for the flow on that must follow, no flow off is sent.
+        // No flow off is sent without room for the flow on that must follow.
         if self.answers.len() >= MAX_ANSWERS {
             count(&mut self.stats.queue_drops);
             return;

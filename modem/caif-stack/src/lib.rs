@@ -3,8 +3,8 @@
 //! The upper half of a CAIF modem: the control channel and the services behind the data
 //! channels, from the AT interpreter to IP stacks. README.md states every line format.
 //!
-//! [`Engine`] does no input or output and never looks at a clock: its driver hands it the
-//! host's frames and the time, and pulls the modem's frames while the link can take them.
+//! [`Engine`] does no input or output and reads no clock: its driver passes it the host's frames
+//! and the time, and takes the modem's frames while the link has room.
 
 #![forbid(unsafe_code)]
 // No input of a peer may cause a panic. Tests may panic: that is how they fail.

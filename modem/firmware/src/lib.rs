@@ -2,9 +2,8 @@
 
 //! The firmware file that remoteproc loads: a small ELF file with a resource table.
 //!
-//! The modem itself is a process; its firmware carries what remoteproc must know of it. No ELF
-//! library writes the file, because tests need files that are wrong in ways that a library does
-//! not allow.
+//! The modem itself is a process; its firmware has the data for remoteproc. No ELF library writes
+//! the file, because tests need files that are wrong in ways that a library does not allow.
 //!
 //! Sources: `Documentation/board-ivshmem.md`; C header `include/linux/remoteproc.h`.
 

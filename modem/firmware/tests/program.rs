@@ -65,7 +65,7 @@ fn written(options: &[&str]) -> File {
 }
 
 impl File {
-    /// A word of the resource table.
+    /// Returns a word of the resource table.
     fn word(&self, at: usize) -> u32 {
         let (_, table) = self.table.as_ref().unwrap();
         u32::from_le_bytes(table[at..at + 4].try_into().unwrap())
@@ -91,7 +91,7 @@ impl File {
     }
 }
 
-/// The config space of those two directions.
+/// Returns the config space of those two directions.
 fn config(uplink: (u16, u16, u32), downlink: (u16, u16, u32)) -> Vec<u8> {
     let mut out = Vec::new();
     for (headroom, tailroom, mtu) in [uplink, downlink] {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! What the guest does with the CAIF stack when the hostile modem says so, as JSON in frames.
+//! Commands of the hostile modem to the guest, which uses the CAIF stack for it: JSON in frames.
 //!
 //! While the stack is loaded these frames do not go over the link as they are, but as payloads of a
 //! DATAGRAM channel, the good one: each of them is a proof that it still works.
@@ -13,7 +13,7 @@ pub const GOOD_CONNECTION: u32 = 0x600d_600d;
 /// The longest JSON text of a command or an answer, so that its frame fits into a datagram.
 pub const MAX_TEXT: usize = 700;
 
-/// What a socket or an interface has a channel of.
+/// The service of a socket's or an interface's channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Service {
@@ -62,7 +62,7 @@ fn one() -> u32 {
     1
 }
 
-/// What the guest is asked to do.
+/// A command to the guest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "kebab-case")]
 pub enum Command {
@@ -87,7 +87,7 @@ pub enum Command {
         /// How many bytes.
         len: u32,
     },
-    /// Receive all that there is on a socket. The answer is [`Received`].
+    /// Receive all payloads that wait on a socket. The answer is [`Received`].
     Receive {
         /// The socket.
         socket: String,
@@ -104,7 +104,7 @@ pub enum Command {
         /// The socket.
         socket: String,
     },
-    /// Nothing but to answer.
+    /// Only answer.
     Nothing,
     /// Close all of them.
     CloseAll,
@@ -139,7 +139,7 @@ pub struct Received {
     pub first: String,
     /// Whether all payloads are the same.
     pub same: bool,
-    /// Why there are no more: the name of an error, or "end".
+    /// Why there are no more payloads: the name of an error, or "end".
     pub then: String,
 }
 

@@ -46,7 +46,7 @@ impl Executor {
         }
     }
 
-    /// The modem.
+    /// Returns the modem.
     pub fn modem(&mut self) -> &mut Modem {
         &mut self.modem
     }

@@ -61,7 +61,7 @@ pub struct Tx {
     pub held: bool,
 }
 
-/// Device address of a field of a vring, by its name in the catalogue.
+/// Returns the device address of a field of a vring, by its name in the catalogue.
 pub fn field(vring: &Vring, name: &str) -> Option<u64> {
     let layout = &vring.layout;
     let offset = match name {
@@ -111,12 +111,12 @@ impl Link {
         Ok(this)
     }
 
-    /// Whether Linux has cleared the rings.
+    /// Returns whether Linux has cleared the rings.
     pub fn was_reset(&self) -> bool {
         self.rx.fields().avail_flags() == 0
     }
 
-    /// The vring to Linux (0) or from it (1).
+    /// Returns the vring to Linux (0) or from it (1).
     pub fn vring(&self, index: usize) -> Option<&Vring> {
         self.table.vrings.get(index)
     }
@@ -182,7 +182,8 @@ impl Link {
         Ok(head)
     }
 
-    /// Whether Linux has returned all that was made available. It will tell when it returns more.
+    /// Returns whether Linux has returned all that was made available. It will tell when it returns
+    /// more.
     pub fn all_returned(&self) -> bool {
         let ring = self.rx.fields();
         if self.event_idx() {

@@ -524,7 +524,7 @@ fn bytes(hex: &str) -> anyhow::Result<Vec<u8>> {
     from_hex(hex).with_context(|| format!("{hex:?} is no hexadecimal"))
 }
 
-/// Whether each payload that was received is this one.
+/// Returns whether each payload that was received is this one.
 fn is_each(received: &Received, want: &[u8]) -> bool {
     received.same
         && received.bytes == received.count * want.len() as u64

@@ -69,7 +69,7 @@ fn each_firmware_file_can_be_made() {
     assert!(made > 0);
 }
 
-/// Whether a step can fail because of what the stack does.
+/// Returns whether a step can fail because of what the stack does.
 fn asserts(step: &Step) -> bool {
     match step {
         Step::Each { steps, .. } => steps.iter().any(asserts),

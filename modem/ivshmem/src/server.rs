@@ -167,8 +167,7 @@ impl Server {
             .map(|event| event.try_clone())
             .collect::<Result<Vec<_>, _>>()
             .map_err(Error::system("duplicate an eventfd"))?;
-        // It is added first, so that it is told of peers that are removed while the others are
-        // told.
+        // It is added first, so that it hears of peers that are removed during this.
         self.peers.insert(id, Peer { socket, events });
         self.tell_others(id, |socket| {
             fds.iter()

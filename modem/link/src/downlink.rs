@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 
 /// Frames that may wait for room on the ring or the heap.
 const WAITING_MAX: usize = 256;
-/// Bytes at most that a buffer is longer than what goes in it, by chance.
+/// Most bytes that a buffer has more than its frame; the number is random.
 const SLACK_MAX: u32 = 512;
 
 /// Counters of a downlink.
@@ -32,7 +32,7 @@ pub struct Stats {
     pub returned: u64,
     /// Times that a frame had to wait for room.
     pub stalls: u64,
-    /// Frames that are empty or that no buffer may hold, which were dropped.
+    /// Frames that were dropped, being empty or too long for any buffer.
     pub too_long: u64,
 }
 
@@ -52,8 +52,8 @@ pub struct Downlink {
 }
 
 impl Downlink {
-    /// Takes the driver side of a ring that is all zero, but for an index that a modem may have
-    /// stored which did not know yet that Linux had cleared the ring.
+    /// Takes the driver side of a ring that is all zero, except that `avail.idx` may be stale: an
+    /// earlier modem may have written it after Linux cleared the ring.
     pub fn new(
         memory: SharedMemory,
         table: &Table,
@@ -90,22 +90,22 @@ impl Downlink {
         })
     }
 
-    /// Counters.
+    /// Returns the counters.
     pub fn stats(&self) -> Stats {
         self.stats
     }
 
-    /// Frames that wait for room.
+    /// Returns the number of frames that wait for room.
     pub fn waiting(&self) -> usize {
         self.waiting.len()
     }
 
-    /// Chains that Linux has.
+    /// Returns the number of chains that Linux has.
     pub fn in_flight(&self) -> usize {
         self.ring.in_flight().into()
     }
 
-    /// Whether another frame may be queued.
+    /// Returns whether another frame may be queued.
     pub fn can_send(&self) -> bool {
         self.waiting.len() < WAITING_MAX
     }
@@ -128,7 +128,7 @@ impl Downlink {
             if self.waiting.is_empty() {
                 break;
             }
-            // No room: Linux shall tell when there is, unless there is already.
+            // No room: asks Linux for a kick, unless buffers have come back meanwhile.
             self.stats.stalls += 1;
             self.ring.enable_notify();
             if !self.reclaim()? {
@@ -141,7 +141,7 @@ impl Downlink {
         Ok(self.ring.needs_interrupt())
     }
 
-    /// Whether Linux has cleared the ring.
+    /// Returns whether Linux has cleared the ring.
     pub fn was_reset(&self) -> bool {
         self.ring.fields().avail_idx() != self.ring.next_avail()
     }

@@ -2,7 +2,7 @@
 
 //! The modem's heap in the shared memory.
 //!
-//! The allocator keeps its books outside, so that nothing that Linux writes can confuse it.
+//! The allocator's state is in private memory, so that Linux cannot damage it.
 
 use offset_allocator::{Allocation, Allocator};
 
@@ -23,7 +23,7 @@ pub struct Buffer {
 }
 
 impl Heap {
-    /// A heap of `size` bytes at device address `base`.
+    /// Returns a heap of `size` bytes at device address `base`.
     pub fn new(base: u64, size: u64) -> Self {
         let granules = u32::try_from(size / GRANULE).unwrap_or(u32::MAX);
         Self {
@@ -45,7 +45,7 @@ impl Heap {
         self.allocator.free(buffer.allocation);
     }
 
-    /// Bytes that are free.
+    /// Returns the number of free bytes.
     pub fn free_bytes(&self) -> u64 {
         u64::from(self.allocator.storage_report().total_free_space) * GRANULE
     }

@@ -2,12 +2,12 @@
 
 //! The modem's end of a CAIF virtio link.
 //!
-//! [`Table`] finds in the resource table what Linux negotiated, [`Link`] moves frames: the uplink
-//! is served as any virtio device would, by the crate `virtio-queue`, the reversed downlink is
-//! driven by the model in `modem/ring` with buffers allocated at need from the modem's own heap.
+//! [`Table`] reads from the resource table what Linux negotiated, [`Link`] moves frames: the uplink
+//! is served by the crate `virtio-queue`, the reversed downlink is driven by the model in
+//! `modem/ring`, with buffers from the modem's own heap.
 //!
-//! Linux is believed nothing that could hurt: a ring that breaks the rules is an [`Error`], and
-//! the modem asks for a new boot.
+//! Everything that Linux writes is checked: a ring that breaks the rules is an [`Error`], and the
+//! modem asks for a new boot.
 
 #![forbid(unsafe_code)]
 
@@ -32,10 +32,10 @@ pub enum Error {
     /// The memory cannot be accessed.
     #[error(transparent)]
     Memory(#[from] ivshmem::Error),
-    /// The resource table makes no sense.
+    /// The resource table is invalid.
     #[error("resource table: {0}")]
     Table(String),
-    /// A vring was used against the rules.
+    /// Linux violated the rules of a vring.
     #[error("vring {vring}: {what}")]
     Ring {
         /// Number of the vring.
@@ -54,8 +54,8 @@ pub struct Link {
 }
 
 impl Link {
-    /// Takes the rings that the table tells of, which nobody has used yet. `chain_max` frames at
-    /// most go on one chain.
+    /// Takes the rings of the table, which must be unused. At most `chain_max` frames go on one
+    /// chain.
     pub fn open(
         memory: &SharedMemory,
         table: &Table,
@@ -69,7 +69,7 @@ impl Link {
         })
     }
 
-    /// Whether Linux has cleared the rings under us, as it does when a driver is bound anew.
+    /// Returns whether Linux has cleared the rings, as it does when a driver is bound anew.
     pub fn was_reset(&self) -> Result<bool, Error> {
         Ok(self.downlink.was_reset() || self.uplink.was_reset()?)
     }

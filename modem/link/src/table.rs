@@ -3,7 +3,7 @@
 //! The resource table, after remoteproc has filled it in.
 //!
 //! The kernel has a reader of its own, for the table in the firmware file. They share no code,
-//! since a fuzz target asks both of the same table.
+//! since a fuzz target compares both on the same table.
 
 use crate::Error;
 use firmware::{
@@ -25,7 +25,7 @@ const CONFIG_LEN: u32 = CONFIG_SIZE as u32;
 #[derive(Clone, Copy, Debug)]
 pub struct Vdev {
     da: u64,
-    /// Bytes of the table from there on.
+    /// Bytes from there to the end of the table.
     len: u64,
 }
 
@@ -38,12 +38,12 @@ pub struct Vring {
     pub layout: Layout,
 }
 
-/// What a driver that is ready has agreed to.
+/// What was negotiated, once the driver is ready.
 #[derive(Clone, Debug)]
 pub struct Table {
     /// Downlink and uplink.
     pub vrings: [Vring; 2],
-    /// Whether notifications are asked for by index.
+    /// Whether `EVENT_IDX` was negotiated.
     pub event_idx: bool,
     /// From Linux.
     pub uplink: Direction,
@@ -109,12 +109,12 @@ impl Vdev {
         )))
     }
 
-    /// Device address of its entry, behind the entry's type.
+    /// Returns the device address of its entry, behind the entry's type.
     pub fn da(&self) -> u64 {
         self.da
     }
 
-    /// What was agreed to, or `None` as long as the driver is not ready.
+    /// Returns what was negotiated, or `None` if the driver is not ready.
     pub fn ready(&self, memory: &SharedMemory) -> Result<Option<Table>, Error> {
         let word = |offset: u64| memory.load::<u32>(self.da + offset);
         if memory.load::<u8>(self.da + vdev::STATUS)? & DRIVER_OK == 0 {
@@ -173,13 +173,13 @@ impl Vdev {
         }))
     }
 
-    /// Whether the driver is ready.
+    /// Returns whether the driver is ready.
     pub fn is_ready(&self, memory: &SharedMemory) -> Result<bool, Error> {
         Ok(memory.load::<u8>(self.da + vdev::STATUS)? & DRIVER_OK != 0)
     }
 }
 
-/// A direction that has room for a frame: less than Linux asks for is fine by the modem.
+/// Checks that a direction has room for a frame. The modem needs less room than Linux asks for.
 fn with_room(direction: Direction) -> Result<Direction, Error> {
     if direction.mtu <= direction.room() {
         return Err(Error::Table(format!(

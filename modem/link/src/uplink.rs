@@ -13,12 +13,12 @@ use std::sync::atomic::Ordering;
 use virtio_queue::{Queue, QueueOwnedT, QueueT};
 use vm_memory::GuestAddress;
 
-/// What a call of [`Uplink::receive`] came to.
+/// The result of [`Uplink::receive`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Received {
     /// Linux must be interrupted, since it has buffers back.
     pub interrupt: bool,
-    /// There may be more: to be called again without waiting for a kick.
+    /// There may be more frames: call again without waiting for a kick.
     pub more: bool,
 }
 
@@ -29,14 +29,14 @@ pub struct Stats {
     pub frames: u64,
     /// Bytes of the frames.
     pub bytes: u64,
-    /// Buffers whose frame was longer or shorter than there was room for.
+    /// Buffers whose frame has a wrong length.
     pub bad_length: u64,
-    /// Chains that were not one buffer to read from.
+    /// Chains that were not a single readable buffer.
     pub bad_chain: u64,
 }
 
-/// Frames that one call takes at most, so that a host that never stops to send does not keep the
-/// modem from all else.
+/// Most frames that one call takes, so that a host that sends without end does not starve the
+/// modem's other work.
 const FRAMES_MAX: usize = 1024;
 
 /// The uplink.
@@ -89,7 +89,7 @@ impl Uplink {
         })
     }
 
-    /// Counters.
+    /// Returns the counters.
     pub fn stats(&self) -> Stats {
         self.stats
     }
@@ -139,21 +139,21 @@ impl Uplink {
         })
     }
 
-    /// Whether Linux wants to know that it has buffers back.
+    /// Returns whether Linux wants an interrupt for used buffers.
     fn needs_interrupt(&mut self) -> Result<bool, Error> {
-        // The crate looks at the event index only.
+        // The crate checks the event index only.
         let wanted = self
             .queue
             .needs_notification(self.memory.guest())
             .map_err(ring_error)?;
         if self.event_idx {
-            // The flags mean nothing then.
+            // The flags are unused then.
             return Ok(wanted);
         }
         Ok(self.fields.avail_flags() & AVAIL_F_NO_INTERRUPT == 0)
     }
 
-    /// Whether Linux has cleared the ring.
+    /// Returns whether Linux has cleared the ring.
     pub fn was_reset(&self) -> Result<bool, Error> {
         let idx = self
             .queue
@@ -162,7 +162,7 @@ impl Uplink {
         Ok(idx.0 != self.queue.next_used())
     }
 
-    /// Takes the next chain: its head and, if it is what it must be, its one buffer.
+    /// Takes the next chain: its head and, if it is a single readable buffer, that buffer.
     #[expect(clippy::type_complexity, reason = "used once")]
     fn pop(&mut self) -> Result<Option<(u16, Option<(u64, u32)>)>, Error> {
         let mut chains = self.queue.iter(self.memory.guest()).map_err(ring_error)?;
@@ -177,7 +177,7 @@ impl Uplink {
             }
             _ => None,
         };
-        // The crate follows tables of descriptors even where they were not negotiated.
+        // The crate follows indirect descriptors even if they were not negotiated.
         let flags = self.fields.desc(head).flags;
         Ok(Some((
             head,
@@ -185,8 +185,8 @@ impl Uplink {
         )))
     }
 
-    /// Copies the frame out of a buffer. How long it is says its own length field, as far as the
-    /// buffer agrees.
+    /// Copies the frame out of a buffer. Its length is that of its own length field, which must fit
+    /// the buffer.
     fn frame(&mut self, da: u64, len: u32) -> Result<Option<Vec<u8>>, Error> {
         let Some(start) = da.checked_add(self.config.headroom.into()) else {
             self.stats.bad_length += 1;

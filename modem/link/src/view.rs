@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! The memory of a vring, as the model of the modem's rings wants it.
+//! The memory of a vring, as a `RingMem` for the model of the modem's rings.
 
 use crate::{Error, table::Vring};
 use ivshmem::memory::SharedMemory;
@@ -20,7 +20,7 @@ pub struct View {
 }
 
 impl View {
-    /// The memory of a vring, which must be inside the shared memory and aligned.
+    /// Returns the memory of a vring, which must be inside the shared memory and aligned.
     pub fn new(memory: &SharedMemory, vring: &Vring) -> Result<Self, Error> {
         let Vring { da, layout } = *vring;
         if !memory.contains(da, layout.size() as u64) || da % 16 != 0 {
@@ -33,14 +33,15 @@ impl View {
         })
     }
 
-    /// By the invariant, and as rings access nothing outside of them, there is no error.
+    /// Loads a value. There is no error: the vring is inside the memory, and rings access nothing
+    /// outside of theirs.
     fn load<T: AtomicAccess + Default>(&self, off: usize) -> T {
         let at = GuestAddress(self.da + off as u64);
         let value = self.memory.guest().load(at, Ordering::Relaxed);
         value.unwrap_or_default()
     }
 
-    /// As for `load`.
+    /// Stores a value. There is no error, as for `load`.
     fn store<T: AtomicAccess>(&self, off: usize, value: T) {
         let at = GuestAddress(self.da + off as u64);
         let stored = self.memory.guest().store(value, at, Ordering::Relaxed);

@@ -10,7 +10,7 @@ use link::Link;
 use modem_ring::{Desc, Used};
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 
-/// Small numbers pass the first checks, and large ones are at the edges.
+/// Returns a random word: small numbers pass the first checks, and large ones are at the limits.
 fn word(rng: &mut SmallRng) -> u16 {
     match rng.random_range(0..3) {
         0 => rng.random_range(0..20),
@@ -19,7 +19,7 @@ fn word(rng: &mut SmallRng) -> u16 {
     }
 }
 
-/// A place near to what the modem reads, which writes of up to 40 bytes do not leave.
+/// Returns an address near to what the modem reads, with room for writes of up to 40 bytes.
 fn place(rng: &mut SmallRng) -> u64 {
     let vring = u64::from(VRING_DA[rng.random_range(0..2)]);
     match rng.random_range(0..12) {
@@ -32,7 +32,7 @@ fn place(rng: &mut SmallRng) -> u64 {
     }
 }
 
-/// An address of a buffer.
+/// Returns an address of a buffer.
 fn address(rng: &mut SmallRng) -> u64 {
     match rng.random_range(0..8) {
         0 => rng.random(),
@@ -43,13 +43,13 @@ fn address(rng: &mut SmallRng) -> u64 {
     }
 }
 
-/// A link if the table, whatever it says now, allows for one.
+/// Opens a link if the present table allows it.
 fn open(host: &Host) -> Option<Link> {
     let table = host.find().ok()?.ready(&host.memory).ok()??;
     Link::open(&host.memory, &table, 3, 1).ok()
 }
 
-/// The host or the modem does something. Returns whether the modem begins anew.
+/// Does something as the host or as the modem. Returns whether the modem begins anew.
 fn act(host: &Host, link: &mut Option<Link>, posted: &mut u16, rng: &mut SmallRng) -> bool {
     let (rx, tx) = (host.fields(0), host.fields(1));
     match rng.random_range(0..22) {

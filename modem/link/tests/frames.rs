@@ -69,7 +69,7 @@ fn exchange(rx_num: u32, tx_num: u32, chain_max: u16, event_idx: bool, seed: u64
     rx.lengths
 }
 
-/// All lengths from one to the longest were there, and none other.
+/// Checks that all lengths from one to the longest occurred, and no others.
 fn assert_lengths(lengths: &[u64], longest: usize) {
     for (len, count) in lengths.iter().enumerate() {
         let expected = (1..=longest).contains(&len);

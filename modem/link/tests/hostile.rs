@@ -15,7 +15,7 @@ const MTU: u32 = 2048;
 /// Headroom and tailroom of the uplink.
 const ROOM: u32 = 48;
 
-/// What the error of a ring says.
+/// Returns the text of a ring's error.
 #[track_caller]
 fn ring_error<T: std::fmt::Debug>(result: Result<T, Error>, of: usize) -> String {
     match result {
@@ -52,7 +52,7 @@ fn chains_come_back_as_they_were_lent() {
     }
 }
 
-/// A modem and the driver of its uplink.
+/// Returns a modem and the driver of its uplink.
 fn uplink() -> (Link, Tx) {
     let host = Host::ready(table(64, 64, MTU, true));
     (host.open(1, 1), host.tx())

@@ -29,7 +29,7 @@ fn host() -> Host {
     Host::ready(table(64, 128, 2048, true))
 }
 
-/// What the error of a table says.
+/// Returns the text of a table's error.
 #[track_caller]
 fn table_error<T: std::fmt::Debug>(result: Result<T, Error>) -> String {
     match result {
@@ -38,7 +38,7 @@ fn table_error<T: std::fmt::Debug>(result: Result<T, Error>) -> String {
     }
 }
 
-/// What the error says after a word of the table was changed.
+/// Returns the text of the error after a word of the table was changed.
 #[track_caller]
 fn ready_error(offset: u64, value: u32) -> String {
     let host = host();

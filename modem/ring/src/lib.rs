@@ -2,12 +2,11 @@
 
 //! The modem's side of both vrings.
 //!
-//! [`Driver`] is the driver side of a split virtqueue, which the modem has of the reversed vring
-//! (0), and [`Device`] is the device side, which it has of vring 1. Both keep to the rules and
-//! check what Linux writes. What a faulty modem would write goes through [`Fields`], which loads
-//! and stores each field of a vring without any rules, and through the few methods that put a
-//! single wrong value in place: [`Driver::put`], [`Driver::skip`], [`Device::put_used`] and
-//! [`Device::skip`].
+//! [`Driver`] is the driver side of a split virtqueue, for the reversed vring (0), and [`Device`]
+//! is the device side, for vring 1. Both keep to the rules and check what Linux writes. The writes
+//! of a faulty modem go through [`Fields`], which loads and stores each field of a vring without
+//! any check, and through the few methods that write a single wrong value: [`Driver::put`],
+//! [`Driver::skip`], [`Device::put_used`] and [`Device::skip`].
 //!
 //! The modem process, the hostile modem, the host tests, the loom models and the KUnit suites all
 //! use it, each over a [`RingMem`](vring_mem::RingMem) of its own. It allocates nothing, contains
@@ -31,8 +30,8 @@
 //!
 //! # What stays independent of it
 //!
-//! These say on their own what a ring must look like, and find faults because they share no code
-//! with this model:
+//! These define by themselves what a ring must look like, and find faults because they share no
+//! code with this model:
 //!
 //! - the references in `tests/host/src/reference`, which read each access of a ring by the formulas
 //!   of the specification; random calls and libFuzzer (`tests/fuzz`) feed them;

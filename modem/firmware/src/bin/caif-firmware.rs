@@ -13,8 +13,8 @@ use firmware::{
 use kernel_pure::link_config::{Direction, LinkConfig};
 use std::{fmt, path::PathBuf, process::ExitCode, str::FromStr};
 
-/// Writes the firmware file that remoteproc loads for the modem. Values that Linux must refuse
-/// are written as they are asked for.
+/// Writes the firmware file that remoteproc loads for the modem. Values that Linux must refuse are
+/// written unchanged.
 #[derive(Parser)]
 #[command(version)]
 struct Args {

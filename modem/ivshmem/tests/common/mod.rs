@@ -77,12 +77,12 @@ impl Drop for Running {
     }
 }
 
-/// The shared memory of a peer.
+/// Returns the shared memory of a peer.
 pub fn memory(client: &Client) -> SharedMemory {
     SharedMemory::map(client.memory()).unwrap()
 }
 
-/// The control page of a peer.
+/// Returns the control page of a peer.
 pub fn page(client: &Client) -> ControlPage {
     ControlPage::open(memory(client)).unwrap()
 }

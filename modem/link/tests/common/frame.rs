@@ -5,8 +5,8 @@
 /// Length field and number.
 pub const MIN: usize = 6;
 
-/// Frame `number`, of [`MIN`] to `max` bytes. Its first two bytes say its length, as those of a
-/// CAIF frame do.
+/// Makes frame `number`, of [`MIN`] to `max` bytes. Its first two bytes are its length, as in a
+/// CAIF frame.
 pub fn make(number: u32, max: usize) -> Vec<u8> {
     let mix = number.wrapping_mul(0x9e37_79b1) >> 8;
     // Mostly short ones; each 16th may be as long as can be.

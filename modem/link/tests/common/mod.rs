@@ -53,7 +53,7 @@ pub struct Host {
     pub table: ResourceTable,
 }
 
-/// A resource table of two rings of those sizes, whose buffers have `mtu` bytes.
+/// Returns a resource table of two rings of those sizes, whose buffers have `mtu` bytes.
 pub fn table(rx_num: u32, tx_num: u32, mtu: u32, event_idx: bool) -> ResourceTable {
     let vring = |num| Vring { num, align: 4096 };
     let direction = |headroom, tailroom| Direction {
@@ -100,7 +100,7 @@ impl Host {
         this
     }
 
-    /// Bytes of the table.
+    /// Returns the size of the table.
     pub fn table_len(&self) -> u32 {
         self.table.to_bytes().len() as u32
     }
@@ -127,17 +127,17 @@ impl Host {
         }
     }
 
-    /// The modem's view of the device.
+    /// Returns the modem's view of the device.
     pub fn find(&self) -> Result<Vdev, link::Error> {
         Vdev::find(&self.memory, TABLE_DA, self.table_len())
     }
 
-    /// What the modem finds that was agreed to.
+    /// Returns what was negotiated, as the modem reads it.
     pub fn agreed(&self) -> Table {
         self.find().unwrap().ready(&self.memory).unwrap().unwrap()
     }
 
-    /// The modem's end of the link.
+    /// Returns the modem's end of the link.
     pub fn open(&self, chain_max: u16, seed: u64) -> Link {
         Link::open(&self.memory, &self.agreed(), chain_max, seed).unwrap()
     }
@@ -153,7 +153,7 @@ impl Host {
         Layout::new(vring.num, vring.align).unwrap()
     }
 
-    /// The memory of a vring.
+    /// Returns the memory of a vring.
     pub fn view(&self, vring: usize) -> View {
         let place = table::Vring {
             da: VRING_DA[vring].into(),
@@ -162,17 +162,17 @@ impl Host {
         View::new(&self.memory, &place).unwrap()
     }
 
-    /// The fields of a vring, for a host without rules.
+    /// Returns the fields of a vring, for a host without rules.
     pub fn fields(&self, vring: usize) -> Fields<View> {
         Fields::new(self.view(vring), self.layout(vring))
     }
 
-    /// The host's end of the downlink.
+    /// Returns the host's end of the downlink.
     pub fn rx(&self) -> rx::Rx {
         rx::Rx::new(self)
     }
 
-    /// The host's end of the uplink.
+    /// Returns the host's end of the uplink.
     pub fn tx(&self) -> tx::Tx {
         tx::Tx::new(self)
     }

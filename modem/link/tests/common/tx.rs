@@ -71,7 +71,7 @@ impl Tx {
         self.ring.publish();
     }
 
-    /// Whether the modem must be kicked for what was sent since the last call.
+    /// Returns whether the modem must be kicked for what was sent since the last call.
     pub fn kick(&mut self) -> bool {
         std::mem::take(&mut self.kick)
     }

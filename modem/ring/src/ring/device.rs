@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! The device side of a ring, which the modem has of vring 1.
+//! The device side of a ring, for the modem's side of vring 1.
 
 use super::{
     fields::{
@@ -32,12 +32,12 @@ pub struct Device<M> {
     next_used: Wrapping<u16>,
     /// The `used.idx` that Linux sees.
     published: Wrapping<u16>,
-    /// The `used.idx` when it was last looked whether Linux wants an interrupt.
+    /// The `used.idx` at the last check whether Linux wants an interrupt.
     told: Wrapping<u16>,
 }
 
 impl<M: RingMem> Device<M> {
-    /// Takes the device side of a ring that nobody has used yet.
+    /// Takes the device side of an unused ring.
     pub fn new(mem: M, layout: Layout, features: Features) -> Self {
         Self {
             fields: Fields::new(mem, layout),
@@ -49,23 +49,23 @@ impl<M: RingMem> Device<M> {
         }
     }
 
-    /// The fields of the ring.
+    /// Returns the fields of the ring.
     pub fn fields(&self) -> &Fields<M> {
         &self.fields
     }
 
-    /// Place in the available ring of the next buffer to fetch, counted from the start.
+    /// Returns the place in the available ring of the next buffer to fetch, counted from the start.
     pub fn next_avail(&self) -> u16 {
         self.next_avail.0
     }
 
-    /// Place in the used ring of the next buffer to return, counted from the start.
+    /// Returns the place in the used ring of the next buffer to return, counted from the start.
     pub fn next_used(&self) -> u16 {
         self.next_used.0
     }
 
-    /// Number of buffers that Linux made available and that were not fetched, as far as
-    /// `avail.idx` is believed.
+    /// Returns the number of buffers that Linux made available and that were not fetched.
+    /// `avail.idx` is not checked.
     pub fn waiting(&self) -> u16 {
         (Wrapping(self.fields.avail_idx()) - self.next_avail).0
     }
@@ -89,19 +89,19 @@ impl<M: RingMem> Device<M> {
         Ok(Some((head, self.fields.desc(head))))
     }
 
-    /// Puts an entry into the used ring, whatever it says. A buffer is returned by its first
+    /// Puts an entry into the used ring without a check. A buffer is returned by its first
     /// descriptor, in any order.
     pub fn put_used(&mut self, id: u32, len: u32) {
         self.fields.write_used(self.next_used.0, Used { id, len });
         self.next_used += 1;
     }
 
-    /// Moves on in the used ring, past entries that are as they were.
+    /// Skips entries of the used ring, which keep their values.
     pub fn skip(&mut self, entries: u16) {
         self.next_used += entries;
     }
 
-    /// Shows all that was put into the used ring to Linux.
+    /// Stores `used.idx`, so that Linux sees the entries.
     pub fn expose(&mut self) {
         self.fields.write_used_idx(self.next_used.0);
         self.published = self.next_used;
@@ -121,8 +121,7 @@ impl<M: RingMem> Device<M> {
         }
     }
 
-    /// Shows all that was put into the used ring to Linux. Returns whether it must be
-    /// interrupted.
+    /// Stores `used.idx`. Returns whether Linux must be interrupted.
     pub fn publish(&mut self) -> bool {
         self.expose();
         self.needs_interrupt()
@@ -131,7 +130,7 @@ impl<M: RingMem> Device<M> {
     /// Asks not to be kicked when buffers are made available. Linux may still do so.
     pub fn disable_notify(&self) {
         if self.features.event_idx {
-            // An index that was just passed comes by again only after 65,535 others.
+            // An index that was just passed is reached again only after 65,535 others.
             self.fields
                 .write_avail_event((self.next_avail - Wrapping(1)).0);
         } else {
@@ -139,7 +138,7 @@ impl<M: RingMem> Device<M> {
         }
     }
 
-    /// Asks to be kicked when so many buffers are available, or with flags whenever some are.
+    /// Asks to be kicked when that many buffers are available; without `EVENT_IDX`, when any are.
     /// Returns whether they already are, possibly without a kick.
     pub fn notify_after(&self, buffers: u16) -> bool {
         if self.features.event_idx {

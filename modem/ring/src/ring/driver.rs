@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! The driver side of a ring, which the modem has of the reversed vring.
+//! The driver side of a ring, for the modem's side of the reversed vring.
 
 use super::{
     fields::{
@@ -26,23 +26,23 @@ use core::{
     num::Wrapping, //
 };
 
-/// Who has a descriptor.
+/// The owner of a descriptor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
     /// The modem.
     #[default]
     Free,
-    /// Linux, as the first one of a chain.
+    /// Linux; it is the first of a chain.
     Head { next: Option<u16> },
-    /// Linux, as a later one of a chain.
+    /// Linux; it is a later one of a chain.
     Body { next: Option<u16> },
 }
 
-/// What a [`Driver`] stores for each descriptor.
+/// The state that a [`Driver`] stores for each descriptor.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Place {
     state: State,
-    /// Entry of the stack of free descriptors, which has nothing to do with `state`.
+    /// Entry of the stack of free descriptors, unrelated to `state`.
     free: u16,
 }
 
@@ -59,7 +59,7 @@ pub struct Driver<M, S> {
     next_avail: Wrapping<u16>,
     /// The `avail.idx` that Linux sees.
     published: Wrapping<u16>,
-    /// The `avail.idx` when it was last looked whether Linux wants an interrupt.
+    /// The `avail.idx` at the last check whether Linux wants an interrupt.
     told: Wrapping<u16>,
     /// Where the next chain is in the used ring.
     next_used: Wrapping<u16>,
@@ -89,27 +89,27 @@ impl<M: RingMem, S: BorrowMut<[Place]>> Driver<M, S> {
         })
     }
 
-    /// The fields of the ring.
+    /// Returns the fields of the ring.
     pub fn fields(&self) -> &Fields<M> {
         &self.fields
     }
 
-    /// Number of free descriptors.
+    /// Returns the number of free descriptors.
     pub fn free(&self) -> u16 {
         self.free
     }
 
-    /// Place in the available ring of the next chain, counted from the start.
+    /// Returns the place in the available ring of the next chain, counted from the start.
     pub fn next_avail(&self) -> u16 {
         self.next_avail.0
     }
 
-    /// Place in the used ring of the next chain to take back, counted from the start.
+    /// Returns the place in the used ring of the next chain to take back, counted from the start.
     pub fn next_used(&self) -> u16 {
         self.next_used.0
     }
 
-    /// Number of chains that Linux can see and that were not taken back.
+    /// Returns the number of chains that Linux can see and that were not taken back.
     pub fn in_flight(&self) -> u16 {
         (self.published - self.next_used).0
     }
@@ -171,18 +171,18 @@ impl<M: RingMem, S: BorrowMut<[Place]>> Driver<M, S> {
         Some(head)
     }
 
-    /// Puts a number into the available ring, whatever is there.
+    /// Puts a number into the available ring without a check.
     pub fn put(&mut self, head: u16) {
         self.fields.write_avail(self.next_avail.0, head);
         self.next_avail += 1;
     }
 
-    /// Moves on in the available ring, past entries that are as they were.
+    /// Skips entries of the available ring, which keep their values.
     pub fn skip(&mut self, entries: u16) {
         self.next_avail += entries;
     }
 
-    /// Shows all that was put into the available ring to Linux.
+    /// Stores `avail.idx`, so that Linux sees the entries.
     pub fn expose(&mut self) {
         self.fields.write_avail_idx(self.next_avail.0);
         self.published = self.next_avail;
@@ -202,14 +202,13 @@ impl<M: RingMem, S: BorrowMut<[Place]>> Driver<M, S> {
         }
     }
 
-    /// Shows all that was put into the available ring to Linux. Returns whether it must be
-    /// interrupted.
+    /// Stores `avail.idx`. Returns whether Linux must be interrupted.
     pub fn publish(&mut self) -> bool {
         self.expose();
         self.needs_interrupt()
     }
 
-    /// Number of chains that are back and were not taken, as far as `used.idx` is believed.
+    /// Returns the number of returned chains that were not taken. `used.idx` is not checked.
     pub fn returned(&self) -> u16 {
         (Wrapping(self.fields.used_idx()) - self.next_used).0
     }
@@ -239,7 +238,7 @@ impl<M: RingMem, S: BorrowMut<[Place]>> Driver<M, S> {
     /// Asks not to be kicked when chains come back. Linux may still do so.
     pub fn disable_notify(&self) {
         if self.features.event_idx {
-            // An index that was just passed comes by again only after 65,535 others.
+            // An index that was just passed is reached again only after 65,535 others.
             self.fields
                 .write_used_event((self.next_used - Wrapping(1)).0);
         } else {
@@ -247,7 +246,7 @@ impl<M: RingMem, S: BorrowMut<[Place]>> Driver<M, S> {
         }
     }
 
-    /// Asks to be kicked when so many chains are back, or with flags whenever some are. Returns
+    /// Asks to be kicked when that many chains are back; without `EVENT_IDX`, when any are. Returns
     /// whether they already are, possibly without a kick.
     pub fn notify_after(&self, chains: u16) -> bool {
         if self.features.event_idx {
@@ -273,7 +272,7 @@ impl<M: RingMem, S: BorrowMut<[Place]>> Driver<M, S> {
         used
     }
 
-    /// Frees the descriptors of the chain that Linux knows as `id`, if it has such a one.
+    /// Frees the descriptors of the chain `id`. `None` if Linux has no such chain.
     fn free_chain(&mut self, id: u32) -> Option<()> {
         let places = self.places.borrow_mut();
         let mut index = u16::try_from(id).ok()?;

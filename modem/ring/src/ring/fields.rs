@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! The fields of a vring, each to be loaded and stored without any rules.
+//! The fields of a vring, each loaded and stored without any check.
 
 use super::{
     vring_layout::{
@@ -17,7 +17,7 @@ pub struct Desc {
     pub addr: u64,
     /// Bytes of the buffer.
     pub len: u32,
-    /// Whether the chain continues, and what the device may do.
+    /// `NEXT`, `WRITE` and other flags.
     pub flags: u16,
     /// The descriptor at which the chain continues.
     pub next: u16,
@@ -35,7 +35,7 @@ pub struct Used {
 /// The fields of a vring.
 ///
 /// Each method does one access, or the accesses of one descriptor or used element. Those that store
-/// an index do so behind a barrier, as all stores before it are meant to be seen with it.
+/// an index do so after a barrier, so that all stores before it are seen with it.
 #[derive(Clone, Debug)]
 pub struct Fields<M> {
     mem: M,
@@ -43,22 +43,22 @@ pub struct Fields<M> {
 }
 
 impl<M: RingMem> Fields<M> {
-    /// The fields of the vring that begins at offset 0 of `mem`.
+    /// Returns the fields of the vring that begins at offset 0 of `mem`.
     pub fn new(mem: M, layout: Layout) -> Self {
         Self { mem, layout }
     }
 
-    /// The memory, for what has no method of its own.
+    /// Returns the memory, for accesses without a method of their own.
     pub fn mem(&self) -> &M {
         &self.mem
     }
 
-    /// Where the fields are.
+    /// Returns the layout of the vring.
     pub fn layout(&self) -> &Layout {
         &self.layout
     }
 
-    /// Number of descriptors.
+    /// Returns the number of descriptors.
     pub fn num(&self) -> u16 {
         self.layout.num()
     }

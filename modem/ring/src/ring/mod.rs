@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! The modem's side of both vrings: as the driver of one, as the device of the other, and the
-//! fields of either for what keeps to no rules.
+//! The modem's side of both vrings: driver of one, device of the other, and the fields of either
+//! for writes that keep to no rules.
 
 mod device;
 mod driver;
@@ -29,7 +29,7 @@ pub use self::{
 /// A rule of a ring that Linux broke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Violation {
-    /// `used.idx` moved further than there are chains that Linux can see.
+    /// `used.idx` moved by more than Linux has chains.
     UsedJump {
         /// Entries from the last one taken to the new index.
         delta: u16,
@@ -38,10 +38,10 @@ pub enum Violation {
     },
     /// The used ring names a chain that Linux does not have.
     UsedId {
-        /// What stands there.
+        /// The entry.
         id: u32,
     },
-    /// `avail.idx` moved further than there are descriptors.
+    /// `avail.idx` moved by more than there are descriptors.
     AvailJump {
         /// Entries from the last one taken to the new index.
         delta: u16,
