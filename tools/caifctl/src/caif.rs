@@ -171,7 +171,7 @@ fn not_bound(error: io::Error, link: &str) -> NoChannel {
     }
 }
 
-/// Whether a call only did not come to an end, and may do so later: the C stack says that its own way.
+/// Returns whether a call may succeed later; the stack in C has errors of its own for that.
 pub fn is_late(error: &io::Error) -> bool {
     matches!(
         error.kind(),

@@ -25,7 +25,7 @@ const NAME: usize = 32;
 /// 6.18, and the device may be another one meanwhile.
 const ROOM: usize = 1024;
 
-/// The counters of a network device, by name. None at all is an error, `EOPNOTSUPP`.
+/// Returns the counters of a network device, by name. `EOPNOTSUPP` if it has none.
 pub fn counters(netdev: &str) -> io::Result<BTreeMap<String, u64>> {
     let socket = socket(
         AddressFamily::Inet,
@@ -71,7 +71,7 @@ fn pair(names: &[u8], values: &[u8], count: usize) -> BTreeMap<String, u64> {
     counters
 }
 
-/// A request's head, and room for what comes behind it.
+/// Returns a request: its head, and `room` zeroed bytes behind it.
 fn request(head: &[u32], room: usize) -> Vec<u8> {
     let mut bytes: Vec<u8> = head.iter().flat_map(|word| word.to_ne_bytes()).collect();
     bytes.resize(bytes.len() + room, 0);

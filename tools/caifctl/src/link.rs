@@ -118,7 +118,7 @@ pub fn add(args: &AddArgs) -> Result<()> {
         .with_context(|| format!("cannot make {}", args.name))
 }
 
-/// The request for a new interface.
+/// Returns the request for a new interface.
 fn new_link(args: &AddArgs, lower: Option<u32>) -> LinkMessage {
     let mut data = Vec::new();
     attribute(&mut data, IPV4_CONNID, &args.connection_id.to_ne_bytes());
@@ -135,7 +135,7 @@ fn new_link(args: &AddArgs, lower: Option<u32>) -> LinkMessage {
     message
 }
 
-/// The index of a link.
+/// Returns the index of a link.
 fn link(devs: &[Netdev], name: &str) -> Result<u32> {
     match devs.iter().find(|dev| dev.name == name) {
         Some(dev) if dev.role == Role::Link => Ok(dev.index),
@@ -144,7 +144,7 @@ fn link(devs: &[Netdev], name: &str) -> Result<u32> {
     }
 }
 
-/// An interface of the kind.
+/// Returns the CAIF interface of a name.
 fn interface<'a>(devs: &'a [Netdev], name: &str) -> Result<&'a Netdev> {
     match devs.iter().find(|dev| dev.name == name) {
         Some(dev) if matches!(dev.role, Role::Interface { .. }) => Ok(dev),
@@ -199,7 +199,7 @@ impl<'a> Shown<'a> {
     }
 }
 
-/// The name of a link that an interface was made for.
+/// Returns the name of a link that an interface was made for.
 pub fn lower_name(devs: &[Netdev], index: u32) -> String {
     let dev = devs.iter().find(|dev| dev.index == index);
     dev.map_or_else(|| format!("index {index}"), |dev| dev.name.clone())

@@ -35,7 +35,7 @@ const REFUSED: u8 = 3;
 fn main() -> ExitCode {
     match run(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever read the output has enough of it.
+        // EPIPE: the reader closed the pipe.
         Err(error) if is_closed(&error) => ExitCode::SUCCESS,
         Err(error) => {
             output::complain(&one_line(&error));
@@ -61,7 +61,7 @@ fn run(command: Command) -> Result<()> {
     }
 }
 
-/// An error with its causes.
+/// Returns an error with its causes.
 fn one_line(error: &Error) -> String {
     format!("{error:#}").replace('\n', " ")
 }

@@ -106,7 +106,7 @@ impl From<&Stats64> for Counters {
 }
 
 impl Netdev {
-    /// `down`, `no carrier` or `up`.
+    /// Returns `down`, `no carrier` or `up`.
     pub fn state(&self) -> &'static str {
         match (self.up, self.carrier) {
             (false, _) => "down",
@@ -153,7 +153,7 @@ impl Netdev {
     }
 }
 
-/// The role of an interface, if it is one of the kind.
+/// Returns the role of a CAIF interface; `None` for another kind.
 fn interface(info: &[LinkInfo]) -> Option<Role> {
     let is_caif =
         |info: &LinkInfo| matches!(info, LinkInfo::Kind(InfoKind::Other(kind)) if kind == KIND);
@@ -193,7 +193,7 @@ fn attributes(data: &[u8]) -> Vec<(u16, &[u8])> {
     found
 }
 
-/// An attribute as it goes to the kernel.
+/// Appends a netlink attribute.
 pub fn attribute(data: &mut Vec<u8>, number: u16, value: &[u8]) {
     let len = u16::try_from(4 + value.len()).unwrap_or(u16::MAX);
     data.extend(len.to_ne_bytes());
@@ -202,7 +202,7 @@ pub fn attribute(data: &mut Vec<u8>, number: u16, value: &[u8]) {
     data.resize(data.len().next_multiple_of(4), 0);
 }
 
-/// All network devices, in the order of their numbers.
+/// Returns all network devices, in the order of their numbers.
 pub fn all(netlink: &Netlink) -> Result<Vec<Netdev>> {
     let links = RouteNetlinkMessage::GetLink(LinkMessage::default());
     let mut found: Vec<Netdev> = netlink
@@ -269,7 +269,7 @@ pub fn name(text: &str) -> Result<String, String> {
 pub mod tests {
     use super::*;
 
-    /// A link as the kernel tells of it.
+    /// Returns a link as the kernel reports it.
     pub fn link_message(index: u32, name: &str) -> LinkMessage {
         let mut message = LinkMessage::default();
         message.header.index = index;

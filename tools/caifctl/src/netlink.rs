@@ -42,7 +42,7 @@ impl Netlink {
         Self::of_groups(0, SockFlag::SOCK_CLOEXEC)
     }
 
-    /// A socket on which something comes when network devices change.
+    /// Opens a socket that receives changes of network devices.
     pub fn events() -> Result<Self> {
         Self::of_groups(LINKS, SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK)
     }
@@ -155,7 +155,7 @@ fn parse(datagram: &[u8]) -> Result<Part> {
 mod tests {
     use super::*;
 
-    /// A header, and what is behind it.
+    /// Returns a netlink message.
     fn message(len: u32, kind: u16, flags: u16, body: &[u8]) -> Vec<u8> {
         let mut bytes = len.to_ne_bytes().to_vec();
         bytes.extend(kind.to_ne_bytes());

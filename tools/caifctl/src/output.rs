@@ -23,14 +23,14 @@ pub fn complain(text: &str) {
     let _ = writeln!(io::stderr(), "caifctl: {text}");
 }
 
-/// Whether an error is that of a reader that is gone.
+/// Returns whether an error is EPIPE: the reader closed the pipe.
 pub fn is_closed(error: &Error) -> bool {
     error
         .downcast_ref::<io::Error>()
         .is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
 }
 
-/// Text of a modem as a terminal may have it: without control characters, but for tabs.
+/// Makes a modem's text safe for a terminal: escapes control characters, tabs aside.
 pub fn printable(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {

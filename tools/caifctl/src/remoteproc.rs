@@ -17,7 +17,7 @@ pub struct RemoteProc {
     pub recovery: Option<String>,
 }
 
-/// All remote processors below `/sys`, by name.
+/// Returns all remote processors below `/sys`, by name.
 pub fn all(sys: &Path) -> Result<Vec<RemoteProc>> {
     let class = sys.join("class/remoteproc");
     let entries = match fs::read_dir(&class) {
@@ -48,7 +48,7 @@ pub fn all(sys: &Path) -> Result<Vec<RemoteProc>> {
     Ok(found)
 }
 
-/// The remote processor that a network device belongs to.
+/// Returns the remote processor that a network device belongs to.
 pub fn of_netdev(sys: &Path, netdev: &str) -> Option<String> {
     let device = fs::canonicalize(sys.join("class/net").join(netdev).join("device")).ok()?;
     let mut above = device.ancestors().filter_map(Path::file_name);

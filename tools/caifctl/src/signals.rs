@@ -75,7 +75,7 @@ impl Signals {
     }
 }
 
-/// The time to wait, rounded up, so that nobody is woken just before the time.
+/// Returns the time to wait, rounded up, so that the wait does not end just before it.
 fn until(end: Option<Instant>) -> PollTimeout {
     let Some(end) = end else {
         return PollTimeout::NONE;

@@ -16,7 +16,7 @@ fn caifctl(args: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
-/// What the shell would offer behind these words.
+/// Returns the completions that the shell offers after these words.
 fn completed(words: &str) -> String {
     let script = format!(
         "source <(\"$0\" completion bash); COMP_WORDS=({words} ''); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); \

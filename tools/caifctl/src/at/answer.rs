@@ -25,7 +25,7 @@ impl Lines {
         lines
     }
 
-    /// What is no line yet, if there is something.
+    /// Returns the incomplete last line, if there is one.
     pub fn flush(&mut self) -> Option<String> {
         let bytes = std::mem::take(&mut self.0);
         let line = String::from_utf8_lossy(&bytes).trim().to_owned();
@@ -33,7 +33,7 @@ impl Lines {
     }
 }
 
-/// Whether a command was done, if the line says so. V.250 and 3GPP TS 27.007.
+/// Returns whether a command succeeded, if the line is a result (V.250, 3GPP TS 27.007).
 pub fn result(line: &str) -> Option<bool> {
     match line {
         "OK" | "CONNECT" => Some(true),
@@ -46,7 +46,7 @@ pub fn result(line: &str) -> Option<bool> {
     }
 }
 
-/// Whether it can be sent as a line, and why not.
+/// Checks that a command can be sent as a line. The error says why not.
 pub fn check(command: &str) -> Result<(), String> {
     match command.chars().find(|c| c.is_control()) {
         Some(wrong) => Err(format!("{wrong:?} cannot be in an AT command")),

@@ -13,7 +13,7 @@ use crate::output::complain;
 /// Commands that have a secret, such as a PIN.
 const SECRET: [&str; 6] = ["+CPIN", "+CLCK", "+CPWD", "+CGAUTH", "*EIAAUW", "$QCPDPP"];
 
-/// The file, if there can be one. Its folder is made.
+/// Returns the path of the file, after making its folder. `None` if there is no place for it.
 pub fn file() -> Option<PathBuf> {
     let state = env::var_os("XDG_STATE_HOME").filter(|path| !path.is_empty());
     let folder = match (state, env::var_os("HOME").filter(|path| !path.is_empty())) {
@@ -39,7 +39,7 @@ fn make(folder: &PathBuf) -> io::Result<()> {
     }
 }
 
-/// Whether a command is kept.
+/// Returns whether a command is kept.
 pub fn is_kept(command: &str) -> bool {
     let upper = command.to_ascii_uppercase();
     !upper.trim().is_empty() && !SECRET.iter().any(|secret| upper.contains(secret))

@@ -105,7 +105,8 @@ impl Terminal {
 struct Pipe(Vec<u8>);
 
 impl Pipe {
-    /// What to wait for: something to read if there is nothing to write.
+    /// Returns the events to wait for: a side is read only if there is nothing to write to the
+    /// other.
     fn wants(&self) -> (PollFlags, PollFlags) {
         match self.0.is_empty() {
             true => (PollFlags::POLLIN, PollFlags::empty()),
@@ -134,7 +135,7 @@ impl Pipe {
     }
 }
 
-/// C's stack says that a packet cannot be sent now by `ETIMEDOUT`.
+/// Returns whether a packet cannot be sent now, for which the stack in C has `ETIMEDOUT`.
 fn is_not_now(error: &io::Error) -> bool {
     crate::caif::is_late(error)
 }

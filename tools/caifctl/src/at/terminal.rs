@@ -146,8 +146,8 @@ fn show(mut socket: Socket, printer: &mut impl ExternalPrinter) -> String {
     }
 }
 
-/// A line is edited with the terminal in another mode. Whoever ends the program meanwhile gets it back
-/// as it was.
+/// A line is edited with the terminal in another mode. Restores the terminal's mode if a signal
+/// ends the program meanwhile.
 fn restore_when_killed(before: Termios) -> Result<()> {
     // ^C is a key while a line is edited, and a signal otherwise.
     let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;

@@ -181,7 +181,7 @@ impl Flight {
         }
     }
 
-    /// A payload is back: those before it, which are not, are lost.
+    /// Takes a payload that came back. Those before it that did not are lost.
     fn took(&mut self, number: u64) -> Result<()> {
         while let Some((first, since)) = self.on_way.pop_front() {
             if first == number {

@@ -24,7 +24,7 @@ pub struct Channel {
     size: u16,
 }
 
-/// A payload: its number, and bytes that follow from number and place.
+/// Returns a payload: its number, and bytes that follow from number and place.
 fn payload(number: u64, size: u16) -> Vec<u8> {
     let mut bytes = number.to_le_bytes().to_vec();
     let seed = number as u8;
@@ -32,7 +32,7 @@ fn payload(number: u64, size: u16) -> Vec<u8> {
     bytes
 }
 
-/// The number of a payload, if it is as it was sent.
+/// Returns the number of a payload, if it is unchanged.
 fn number(bytes: &[u8], size: u16) -> Option<u64> {
     let number = u64::from_le_bytes(*bytes.first_chunk()?);
     (bytes == payload(number, size)).then_some(number)
@@ -58,14 +58,15 @@ impl Times {
         self.sum = self.sum.saturating_add(time);
     }
 
-    /// The shortest, the mean and the longest time, in milliseconds; `None` if there is none.
+    /// Returns the shortest, the mean and the longest time, in milliseconds; `None` if there is
+    /// none.
     fn summary(&self) -> Option<[f64; 3]> {
         let mean = self.sum.checked_div(self.count)?;
         Some([self.least, mean, self.most].map(|time| time.as_secs_f64() * 1e3))
     }
 }
 
-/// A summary in words.
+/// Returns a summary in words.
 fn in_words(summary: Option<[f64; 3]>) -> String {
     match summary {
         Some([least, mean, most]) => {

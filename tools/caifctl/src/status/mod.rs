@@ -92,7 +92,7 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// All network devices, or an error if one that was asked for is not of CAIF.
+/// Returns all network devices, or an error if one that was asked for is not of CAIF.
 fn chosen(netlink: &Netlink, only: &[String]) -> Result<Vec<Netdev>> {
     let devs = netdevs::all(netlink)?;
     for name in only {

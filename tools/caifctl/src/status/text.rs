@@ -96,7 +96,7 @@ impl Snapshot {
     }
 }
 
-/// What the driver counted that went wrong.
+/// Returns the driver's counters of faults that are not zero.
 fn faults(link: &Link) -> String {
     let Some(counters) = &link.driver_counters else {
         return "the driver does not count faults".to_owned();

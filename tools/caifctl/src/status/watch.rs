@@ -124,7 +124,8 @@ pub fn run(netlink: &Netlink, interval: Duration, args: &Args) -> Result<()> {
     }
 }
 
-/// The rates of all devices that were there before. One of the same name may be another one.
+/// Returns the rates of all devices that existed before. A device of the same name may be a new
+/// one.
 fn compare<'a>(before: &[Netdev], now: &'a [Netdev], time: Duration) -> Vec<Rates<'a>> {
     now.iter()
         .filter_map(|dev| {

@@ -32,13 +32,13 @@ impl Modem {
         self.dir.path().join("modem")
     }
 
-    /// A place for files.
+    /// Returns a place for files.
     pub fn folder(&self) -> &Path {
         self.dir.path()
     }
 }
 
-/// Answers, with echo, until the other end is gone or it was asked to close the channel.
+/// Answers with echo until the other end closes, or asks to close the channel.
 fn answer(mut stream: UnixStream) {
     let (mut line, mut byte) = (Vec::new(), [0]);
     while matches!(stream.read(&mut byte), Ok(1)) {

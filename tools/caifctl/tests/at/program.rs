@@ -53,7 +53,7 @@ impl Drop for Running {
     }
 }
 
-/// `caifctl at`, with what is behind the socket in the place of a modem.
+/// Returns the command `caifctl at`, with the test's socket in the place of a modem.
 pub fn at(modem: &Modem, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_caifctl"));
     command
