@@ -108,7 +108,7 @@ impl fmt::Display for DriverRingError {
 pub struct Slot(u16);
 
 impl Slot {
-    /// Number of the slot, which is that of its descriptor.
+    /// Returns the number of the slot, which is that of its descriptor.
     #[inline]
     pub const fn index(&self) -> u16 {
         self.0

@@ -83,7 +83,7 @@ pub(crate) fn spin_for(ms: u32, condition: impl Fn() -> bool) -> bool {
     true
 }
 
-/// The device of the remote processor.
+/// Returns the device of the remote processor.
 fn device(fake: &Fake) -> *mut bindings::device {
     let device: &device::Device = (**fake.rproc()).as_ref();
     from_ref(device).cast_mut().cast()
@@ -162,7 +162,7 @@ pub(crate) struct Entered {
 }
 
 impl Entered {
-    /// None so far.
+    /// Makes an empty set.
     pub(crate) fn new() -> Self {
         Self {
             seen: [const { Atomic::new(core::ptr::null_mut()) }; 8],
@@ -178,7 +178,7 @@ impl Entered {
         }
     }
 
-    /// How many different ones there were. `ERANGE` if there were too many.
+    /// Returns the number of different addresses. `ERANGE` if there were too many.
     pub(crate) fn different(&self) -> Result<usize> {
         let count = self.count.load(Relaxed);
         let seen = self.seen.get(..count).ok_or(ERANGE)?;
@@ -222,7 +222,7 @@ pub(crate) fn set_recovery(fake: &Fake, enabled: bool) {
     unsafe { disabled.write_volatile(!enabled) };
 }
 
-/// How many crashes remoteproc has handled.
+/// Returns the number of crashes that remoteproc has handled.
 pub(crate) fn crashes(fake: &Fake) -> u32 {
     let rproc = fake.rproc().as_raw();
     // SAFETY: The structure is valid; only the address of a part of it is taken.
@@ -253,7 +253,7 @@ pub(crate) fn fail_boot(fake: &Fake) -> Result {
     to_result(unsafe { bindings::caif_kunit_fail_boot(fake.rproc().as_raw()) })
 }
 
-/// Whether remoteproc has carveouts of a processor.
+/// Returns whether remoteproc has carveouts of a processor.
 pub(crate) fn has_carveouts(rproc: &Rproc) -> bool {
     // SAFETY: The remote processor is valid.
     unsafe { bindings::caif_kunit_has_carveouts(rproc.as_raw()) }

@@ -49,8 +49,7 @@ use kernel::{
     }, //
 };
 
-/// How long something may take that happens at once, in milliseconds. Generous, for a machine
-/// that is emulated and shared.
+/// Limit for what needs no waiting, in milliseconds. Generous, for an emulated and shared machine.
 pub(crate) const TIMEOUT_MS: u32 = 20_000;
 /// Device address of the first vring; everything else follows.
 const DA: u32 = 0x4000_0000;
@@ -163,18 +162,19 @@ impl Record {
         self.beside.load(Relaxed)
     }
 
-    /// How often Linux stopped it or detached from it so far, or tried to.
+    /// Returns the number of stops and detaches so far, failed ones included.
     pub(crate) fn stops(&self) -> u32 {
         self.stops.load(Relaxed)
     }
 
-    /// Where Linux stops it or detaches from it. What runs there runs before that is recorded.
+    /// Returns the point at which Linux stops the modem or detaches from it. Its function runs
+    /// before that is recorded.
     pub(crate) fn stopping(&self) -> &Point {
         &self.stopping
     }
 
-    /// Where a vring, the reversed one (0) or the other (1), is kicked. What runs there runs before
-    /// the kick is recorded.
+    /// Returns the point at which a vring is kicked, the reversed one (0) or the other (1). Its
+    /// function runs before the kick is recorded.
     pub(crate) fn kick_of(&self, vring: usize) -> &Point {
         let [rx, tx] = &self.points;
         if vring == 0 {
@@ -189,12 +189,12 @@ impl Record {
         self.stray_kicks.load(Relaxed)
     }
 
-    /// How often Linux attached so far.
+    /// Returns the number of attaches so far.
     pub(crate) fn attaches(&self) -> u32 {
         self.attaches.load(Relaxed)
     }
 
-    /// Whether the driver said that it is there, by a kick of the reversed vring, since Linux
+    /// Returns whether the driver kicked the reversed vring, which announces DRIVER_OK, since Linux
     /// attached for the `times`th time.
     pub(crate) fn is_up(&self, times: u32) -> bool {
         self.attaches() >= times && self.kicks(0) != self.kicks_before.load(Relaxed)
@@ -427,23 +427,23 @@ impl Fake {
         control::detach(self)
     }
 
-    /// What happened so far.
+    /// Returns the record of events.
     pub(crate) fn record(&self) -> &Arc<Record> {
         &self.record
     }
 
-    /// The remote processor.
+    /// Returns the remote processor.
     pub(crate) fn rproc(&self) -> &ARef<Rproc> {
         &self.rproc
     }
 
-    /// The network device of the link, if there is one.
+    /// Returns the network device of the link, if there is one.
     pub(crate) fn find_netdev(&self) -> Option<Netdev<'_>> {
         let rproc: &Rproc = self.rproc();
         Netdev::find_below(rproc.as_ref())
     }
 
-    /// The network device of the link.
+    /// Returns the network device of the link.
     pub(crate) fn netdev(&self) -> Result<Netdev<'_>> {
         let netdev = self.find_netdev();
         check!(netdev.is_some(), "there is no network device");
@@ -455,62 +455,62 @@ impl Fake {
         self.rproc().vq_interrupt(vring)
     }
 
-    /// The shared memory.
+    /// Returns the shared memory.
     pub(crate) fn memory(&self) -> &Memory {
         &self.memory
     }
 
-    /// The layout of a vring of a geometry that is possible.
+    /// Returns the layout of a vring with a valid geometry.
     pub(crate) fn layout(&self, vring: usize) -> Result<Layout> {
         let layouts = self.layouts.ok_or(EINVAL)?;
         layouts.get(vring).copied().ok_or(EINVAL)
     }
 
-    /// The memory of a vring.
+    /// Returns the memory of a vring.
     pub(crate) fn vring_mem(&self, vring: usize) -> Result<VringMem<'_>> {
         let base = self.parts.vrings.get(vring).copied().ok_or(EINVAL)?;
         Ok(VringMem::new(&self.memory, base))
     }
 
-    /// The fields of a vring, for a modem that keeps to no rules.
+    /// Returns the fields of a vring, for accesses without rules.
     pub(crate) fn vring(&self, vring: usize) -> Result<Fields<VringMem<'_>>> {
         Ok(Fields::new(self.vring_mem(vring)?, self.layout(vring)?))
     }
 
-    /// What was negotiated for both vrings.
+    /// Returns the negotiated features of both vrings.
     pub(crate) fn ring_features(&self) -> Result<Features> {
         let event_idx = self.features()? & 1 << F_EVENT_IDX != 0;
         Ok(Features { event_idx })
     }
 
-    /// Where the heap starts in the memory.
+    /// Returns the offset of the heap in the memory.
     pub(crate) fn heap(&self) -> usize {
         self.parts.heap
     }
 
-    /// Bytes of the heap.
+    /// Returns the size of the heap.
     pub(crate) fn heap_len(&self) -> usize {
         HEAP
     }
 
-    /// The device address of a place in the memory.
+    /// Returns the device address of a place in the memory.
     pub(crate) fn da(&self, offset: usize) -> u64 {
         u64::from(DA) + offset as u64
     }
 
-    /// The features that were negotiated.
+    /// Returns the negotiated features.
     pub(crate) fn features(&self) -> Result<u32> {
         table::features(&self.memory, self.parts.table)
     }
 
-    /// Where the resource table says that a vring is, and where it is.
+    /// Returns the device address of a vring by the resource table, and its real one.
     pub(crate) fn vring_da(&self, vring: usize) -> Result<(u64, u64)> {
         let base = self.parts.vrings.get(vring).copied().ok_or(EINVAL)?;
         let told = table::vring_da(&self.memory, self.parts.table, vring)?;
         Ok((told.into(), self.da(base)))
     }
 
-    /// The status of the virtio device.
+    /// Returns the status of the virtio device.
     pub(crate) fn status(&self) -> Result<u8> {
         table::status(&self.memory, self.parts.table)
     }
@@ -528,7 +528,7 @@ impl Parent {
     }
 }
 
-/// The device address of a place in the memory.
+/// Returns the device address of a place in the memory.
 fn da(offset: usize) -> Result<u32> {
     DA.checked_add(u32::try_from(offset)?).ok_or(ERANGE)
 }

@@ -5,9 +5,8 @@
 use crate::link_config::Direction;
 use kernel::prelude::*;
 
-/// A frame of `len` bytes that differs from all others with another seed, as far as its length
-/// allows, and whose bytes tell if some are shifted or missing. Its first two bytes are not its
-/// length.
+/// Returns a frame of `len` bytes. Frames of different seeds differ, as far as their length allows,
+/// and shifted or missing bytes are found. The first two bytes are not its length.
 pub(crate) fn frame(seed: u32, len: usize) -> Result<KVec<u8>> {
     let mut bytes = KVec::with_capacity(len, GFP_KERNEL)?;
     let mut state = seed.wrapping_mul(0x9e37_79b9) | 1;
@@ -24,7 +23,7 @@ pub(crate) fn frame(seed: u32, len: usize) -> Result<KVec<u8>> {
     Ok(bytes)
 }
 
-/// A config space.
+/// Returns a config space.
 pub(crate) fn config(uplink: Direction, downlink: Direction) -> Result<KVec<u8>> {
     let mut bytes = KVec::new();
     for direction in [uplink, downlink] {

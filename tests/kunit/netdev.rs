@@ -25,7 +25,7 @@ use kernel::{
 /// the vring and before the modem is told of it.
 pub(crate) static FREED: Point = Point::unused();
 
-/// Called when such a frame is freed.
+/// Runs [`FREED`] when a watched frame is freed.
 extern "C" fn freed(_skb: *mut bindings::sk_buff) {
     FREED.run();
 }
@@ -99,12 +99,12 @@ impl<'a> Netdev<'a> {
         })
     }
 
-    /// The C structure.
+    /// Returns the C structure.
     pub(crate) fn as_raw(&self) -> *mut bindings::net_device {
         self.dev.as_ptr()
     }
 
-    /// Whether the name is this prefix and a number.
+    /// Returns whether the name is this prefix and a number.
     pub(crate) fn is_named(&self, prefix: &[u8]) -> bool {
         // SAFETY: The device is registered, hence nobody renames it behind the test's back.
         let name = unsafe { (*self.as_raw()).name };
@@ -114,7 +114,7 @@ impl<'a> Netdev<'a> {
             && bytes.all(|byte| byte.is_ascii_digit())
     }
 
-    /// What it says of itself.
+    /// Returns the properties of the device.
     pub(crate) fn properties(&self) -> Properties {
         let wanted =
             bindings::net_device_flags_IFF_POINTOPOINT | bindings::net_device_flags_IFF_NOARP;
@@ -139,13 +139,13 @@ impl<'a> Netdev<'a> {
         unsafe { bindings::caif_kunit_close(self.as_raw()) }
     }
 
-    /// Whether it is up, or on its way there.
+    /// Returns whether the device is up, or about to be.
     pub(crate) fn is_running(&self) -> bool {
         // SAFETY: The device is registered.
         unsafe { bindings::caif_kunit_is_running(self.as_raw()) }
     }
 
-    /// Whether it is there for the network stack, as it is not while the machine sleeps.
+    /// Returns whether the device is attached, which it is not while the machine sleeps.
     pub(crate) fn is_present(&self) -> bool {
         // SAFETY: The device is registered.
         unsafe { bindings::caif_kunit_is_present(self.as_raw()) }
@@ -169,13 +169,13 @@ impl<'a> Netdev<'a> {
         unsafe { bindings::caif_kunit_poll_while_sending(self.as_raw()) }
     }
 
-    /// Whether the link is there.
+    /// Returns whether the device has a carrier.
     pub(crate) fn carrier(&self) -> bool {
         // SAFETY: The device is registered.
         unsafe { bindings::caif_kunit_carrier_ok(self.as_raw()) }
     }
 
-    /// Whether the driver stopped the transmit queue.
+    /// Returns whether the driver stopped the transmit queue.
     pub(crate) fn is_stopped(&self) -> bool {
         // SAFETY: The device is registered.
         unsafe { bindings::caif_kunit_is_stopped(self.as_raw()) }
@@ -217,7 +217,7 @@ impl<'a> Netdev<'a> {
         unsafe { bindings::caif_kunit_send_in_pieces(dev, data, len, linear, start, offset) }
     }
 
-    /// As [`send`](Self::send); when the driver frees the frame, [`FREED`] is reached.
+    /// Sends a frame like [`send`](Self::send), and runs [`FREED`] when the driver frees it.
     pub(crate) fn send_watched(&self, frame: &[u8]) -> c_int {
         let data = frame.as_ptr().cast();
         let len = frame.len() as c_uint;
@@ -225,8 +225,8 @@ impl<'a> Netdev<'a> {
         unsafe { bindings::caif_kunit_send_watched(self.as_raw(), data, len, Some(freed)) }
     }
 
-    /// As [`send_watched`](Self::send_watched), without a queueing discipline, and whether the
-    /// interface is up or not.
+    /// Sends a frame like [`send_watched`](Self::send_watched), without a queueing discipline,
+    /// whether the interface is up or not.
     pub(crate) fn send_directly(&self, frame: &[u8]) -> c_int {
         let data = frame.as_ptr().cast();
         let len = frame.len() as c_uint;
@@ -234,7 +234,7 @@ impl<'a> Netdev<'a> {
         unsafe { bindings::caif_kunit_send_directly(self.as_raw(), data, len, Some(freed)) }
     }
 
-    /// The counts.
+    /// Returns the statistics.
     pub(crate) fn stats(&self) -> Stats {
         let mut raw = bindings::rtnl_link_stats64::default();
         // SAFETY: The device is registered.

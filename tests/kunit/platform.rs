@@ -40,7 +40,7 @@ impl SleepyPlatform {
         NonNull::new(dev).map(Self).ok_or(ENOMEM)
     }
 
-    /// The device.
+    /// Returns the device.
     pub(crate) fn device(&self) -> &device::Device<device::Bound> {
         // SAFETY: By the type invariant.
         unsafe { device::Device::from_raw(self.0.as_ptr()) }
@@ -90,7 +90,7 @@ pub(crate) fn shutdown(fake: &Fake) -> Result {
     to_result(unsafe { bindings::caif_kunit_shutdown(from_ref(device).cast_mut().cast()) })
 }
 
-/// The driver's own counter of that name.
+/// Returns the driver's own counter of that name.
 pub(crate) fn counter(netdev: Netdev<'_>, name: &CStr) -> Result<u64> {
     let mut value = 0;
     // SAFETY: The device is registered, the name a string, and there is room for the value.

@@ -50,7 +50,7 @@ pub(crate) struct Point {
 }
 
 impl Point {
-    /// A point where nothing runs.
+    /// Returns a point without a function.
     pub(crate) const fn unused() -> Self {
         // INVARIANT: It is null.
         Self {
@@ -58,7 +58,7 @@ impl Point {
         }
     }
 
-    /// The point is reached. Any context.
+    /// Runs the point's function. Any context.
     pub(crate) fn run(&self) {
         let _guard = rcu::read_lock();
         let call = self.call.load(Acquire);

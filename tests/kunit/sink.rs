@@ -66,12 +66,13 @@ impl<'a> Sink<'a> {
         Ok(this)
     }
 
-    /// Where a packet arrives. What runs there runs before the packet can be taken.
+    /// Returns the point at which a packet arrives. Its function runs before the packet can be
+    /// taken.
     pub(crate) fn arrival(&self) -> &Point {
         &self.arrival
     }
 
-    /// Number of packets that were not taken yet.
+    /// Returns the number of packets that were not taken yet.
     pub(crate) fn len(&self) -> usize {
         // SAFETY: The list is initialized; only the address of a part of it is taken.
         let len = unsafe { &raw const (*self.queue.get()).qlen };
@@ -79,7 +80,7 @@ impl<'a> Sink<'a> {
         unsafe { len.read_volatile() as usize }
     }
 
-    /// Whether there are no packets.
+    /// Returns whether there are no packets.
     pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -155,7 +156,7 @@ impl PinnedDrop for Sink<'_> {
     }
 }
 
-/// Called for each packet, in a softirq.
+/// Takes a packet. Called in a softirq.
 extern "C" fn receive(
     skb: *mut bindings::sk_buff,
     dev: *mut bindings::net_device,

@@ -23,7 +23,7 @@ const SLOTS: u32 = 16;
 /// Bytes of the largest frame without a config space.
 const LARGEST: usize = 4096 - 64;
 
-/// The frame of a number, of a length of its own.
+/// Returns the frame of a number, whose length depends on the number.
 fn numbered(number: u32) -> Result<KVec<u8>> {
     frame(number, LARGEST - number as usize * 37 % 1000)
 }

@@ -31,7 +31,7 @@ struct Nothing;
 
 impl Claim for Nothing {}
 
-/// A range of device addresses.
+/// Returns a range of device addresses.
 fn range(da: u32, len: usize) -> DeviceRange {
     DeviceRange { da, len }
 }

@@ -25,7 +25,7 @@ use crate::{
 };
 use kernel::prelude::*;
 
-/// A modem that is recovered when it crashes.
+/// Returns a modem that is recovered when it crashes.
 fn modem() -> Result<Fake> {
     Fake::attached(&FakeOptions {
         num: [128, 16],
@@ -119,7 +119,7 @@ mod tests {
                 Ok(())
             },
         )?;
-        // What was fetched before is as good as it was.
+        // Descriptors fetched before the change are still used.
         link.sink.expect(&frames)?;
         drop(link);
         comes_back(&fake, 1)

@@ -31,7 +31,7 @@ use kernel::{
 /// Slots, as many as descriptors.
 const SLOTS: u16 = 16;
 
-/// A modem that is recovered when it crashes.
+/// Returns a modem that is recovered when it crashes.
 fn modem(event_idx: bool) -> Result<Fake> {
     Fake::attached(&FakeOptions {
         recovers: true,

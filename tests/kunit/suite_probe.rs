@@ -85,7 +85,7 @@ fn largest_pass(options: FakeOptions, uplink: Direction, downlink: Direction) ->
     check_eq!(netdev.send(&frame(1, up + 1)?), 0, "result");
     check_eq!(link.tx.ring.waiting(), 0, "frames sent");
     check_eq!(errors(), [1, 1, 1], "errors by a larger frame each way");
-    // It did not take a slot with it, which may be the only one.
+    // The refused frame returned its slot, which may be the only one.
     link.send(&frame(2, 1)?)?;
     Ok(())
 }

@@ -37,7 +37,7 @@ use kernel::{
     }, //
 };
 
-/// An event, for a test that waits for what another context does.
+/// Returns an event, for a test that waits for what another context does.
 fn event() -> Result<Arc<Event>> {
     Arc::pin_init(Event::new(), GFP_KERNEL)
 }

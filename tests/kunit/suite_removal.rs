@@ -55,7 +55,7 @@ impl Drop for Flagged {
     }
 }
 
-/// A modem that is recovered when it crashes.
+/// Returns a modem that is recovered when it crashes.
 fn modem() -> Result<Fake> {
     Fake::attached(&FakeOptions {
         num: [128, 16],
@@ -64,7 +64,7 @@ fn modem() -> Result<Fake> {
     })
 }
 
-/// An event, for a test that waits for what another context does.
+/// Returns an event, for a test that waits for what another context does.
 fn event() -> Result<Arc<Event>> {
     Arc::pin_init(Event::new(), GFP_KERNEL)
 }

@@ -39,7 +39,7 @@ const SLOTS: u16 = 16;
 /// How long a kick sleeps, in milliseconds.
 const KICK_MS: u32 = 200;
 
-/// A modem of each kind: kicked without sleeping, and by kicks that sleep for long.
+/// Runs a test with a modem whose kicks do not sleep, and with one whose kicks sleep for long.
 fn each_kind(test: impl Fn(&Fake) -> Result) -> Result {
     for sleepy_kicks in [false, true] {
         let fake = Fake::attached(&FakeOptions {

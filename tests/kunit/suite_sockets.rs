@@ -33,7 +33,7 @@ fn socket() -> Result<Kernel> {
     Kernel::new(bindings::sock_type_SOCK_SEQPACKET)
 }
 
-/// Whether bytes count from `first` on.
+/// Returns whether the bytes count up from `first`.
 fn counts(bytes: &[u8], first: u8) -> bool {
     bytes
         .iter()

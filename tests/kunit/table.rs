@@ -62,17 +62,17 @@ pub(crate) fn write(memory: &Memory, at: usize, options: &FakeOptions) -> Result
     Ok(len)
 }
 
-/// The features that were negotiated.
+/// Returns the features that were negotiated.
 pub(crate) fn features(memory: &Memory, at: usize) -> Result<u32> {
     memory.read(at + ENTRY + 12)
 }
 
-/// The device address of a vring.
+/// Returns the device address of a vring.
 pub(crate) fn vring_da(memory: &Memory, at: usize, vring: usize) -> Result<u32> {
     memory.read(at + VRINGS + vring * VRING)
 }
 
-/// The status of the virtio device.
+/// Returns the status of the virtio device.
 pub(crate) fn status(memory: &Memory, at: usize) -> Result<u8> {
     memory.read(at + ENTRY + 20)
 }

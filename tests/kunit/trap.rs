@@ -24,7 +24,7 @@ use kernel::{
 /// Where the one location is touched that is being watched.
 static TOUCHED: Point = Point::unused();
 
-/// Called when the location was touched, as if by an NMI.
+/// Handles an access of the location. Called as if by an NMI.
 extern "C" fn touched() {
     TOUCHED.run();
 }

@@ -76,8 +76,8 @@ pub(crate) fn fill(memory: &Memory, offset: usize, len: usize, value: u8) -> Res
     Ok(())
 }
 
-/// A copy of `len` bytes at a DMA address of the machine's RAM, which is the physical address
-/// where there is no IOMMU.
+/// Returns a copy of `len` bytes at a DMA address of the machine's RAM, which is the physical
+/// address where there is no IOMMU.
 pub(crate) fn read_dma(address: u64, len: usize) -> Result<KVec<u8>> {
     let last = address.checked_add(len as u64).ok_or(EFAULT)?;
     // SAFETY: The function only computes.

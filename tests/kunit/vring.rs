@@ -32,12 +32,12 @@ pub(crate) struct VringMem<'a> {
 }
 
 impl<'a> VringMem<'a> {
-    /// The vring that begins at `base`.
+    /// Returns the vring that begins at `base`.
     pub(crate) fn new(memory: &'a Memory, base: usize) -> Self {
         Self { memory, base }
     }
 
-    /// The location of `len` bytes at `off` of the vring.
+    /// Returns the location of `len` bytes at `off` of the vring.
     pub(crate) fn location(&self, off: usize, len: u32) -> Location {
         let at = self.base + off;
         Location { at, len }

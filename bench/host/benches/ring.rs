@@ -80,7 +80,7 @@ impl<'a> Modem<'a> {
     }
 }
 
-/// A round of the driver's ring.
+/// Runs a round of the driver's ring.
 fn ours(ring: &mut DeviceRing<View<'_>, Vec<bool>>, segments: &mut [Segment], batch: bool) {
     let show = |segment: &Segment| {
         black_box((segment.addr(), segment.len(), segment.flags()));

@@ -58,7 +58,7 @@ fn with_table<T>(bytes: &[u8], mark: u8, f: impl FnOnce(&SharedMemory) -> T) -> 
     })
 }
 
-/// Both readers, of the same table.
+/// Compares both readers on the same table.
 fn table(bytes: &[u8]) {
     let bytes = &bytes[..bytes.len().min(TABLE_MAX)];
     let board = board::table::check(bytes);
@@ -90,7 +90,7 @@ fn table(bytes: &[u8]) {
     }
 }
 
-/// What the modem makes of a table, all of which must be sound.
+/// Returns the modem's result for a table, after checking that it is sound.
 fn find(memory: &SharedMemory, da: u32, len: u32) -> Result<Option<Table>, link::Error> {
     let vdev = Vdev::find(memory, da, len).inspect_err(speaks)?;
     let found = vdev.ready(memory).inspect_err(speaks)?;
@@ -109,12 +109,12 @@ fn find(memory: &SharedMemory, da: u32, len: u32) -> Result<Option<Table>, link:
     Ok(found)
 }
 
-/// An error says what was wrong.
+/// Checks that an error says what was wrong.
 fn speaks(error: &link::Error) {
     assert!(!error.to_string().is_empty());
 }
 
-/// The board's reader of a file, against that of a library.
+/// Compares the board's reader of a file with that of a library.
 fn image(bytes: &[u8]) {
     match board::firmware::check(bytes) {
         Err(unfit) => assert!(!unfit.to_string().is_empty()),

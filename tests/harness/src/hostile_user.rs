@@ -52,7 +52,7 @@ const ANSWERED: Floors = &[
 ];
 
 impl Against {
-    /// The arguments of the guest's tool.
+    /// Returns the arguments of the guest's tool.
     fn args(self) -> String {
         let common = "--parts sockets,interfaces,packets";
         match self {
@@ -158,7 +158,7 @@ fn restart(vm: &mut Vm, noise: bool) -> Result<()> {
         .map(|_| ())
 }
 
-/// Whether sockets and interfaces work, old and new ones, and whether nothing of the user is left.
+/// Checks that old and new sockets and interfaces work, and that nothing of the user is left.
 fn works(vm: &mut Vm, after: Against) -> Result<()> {
     if after == Against::Silence {
         // On a slow machine the modem's heartbeat is missed all the same, and the link is a new one.

@@ -68,13 +68,13 @@ const HARMLESS: &[&str] = &[
 /// Lines that are shown of a log that is cut.
 const SHOWN: usize = 20;
 
-/// The lines that mean so.
+/// Returns the lines that are complaints.
 pub fn bad_lines(lines: &[String]) -> Vec<&str> {
     let lines = lines.iter().map(String::as_str);
     lines.filter(|line| is_bad(line)).collect()
 }
 
-/// Whether a line means so, whatever runs.
+/// Returns whether a line is a complaint, whatever runs.
 pub fn is_bad(line: &str) -> bool {
     let has = |texts: &[&str]| texts.iter().any(|text| line.contains(text));
     has(BAD) && !has(HARMLESS)
@@ -94,7 +94,7 @@ pub fn check(log: &str, end: &str) -> Result<()> {
     Ok(())
 }
 
-/// Whether a line means so in a run of KUnit cases.
+/// Returns whether a line is a complaint in a run of KUnit cases.
 pub fn is_bad_in_test(line: &str) -> bool {
     is_bad(line) || BAD_IN_TEST.iter().any(|text| line.contains(text))
 }

@@ -16,7 +16,7 @@ const ERROR: &str = "caif-kunit: error: ";
 /// Lines of a log that is not clean that are shown.
 const SHOWN: usize = 20;
 
-/// The cases of a source file, as `suite.case`, in their order.
+/// Returns the cases of a source file, as `suite.case`, in their order.
 ///
 /// A case is a function behind a line `#[test]`, and its suite the name in `kunit_tests(...)`
 /// before it.
@@ -38,7 +38,7 @@ pub fn cases(source: &str) -> Vec<String> {
     cases
 }
 
-/// The name that a text begins with.
+/// Returns the name that a text begins with.
 fn word(text: &str) -> &str {
     let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     end.map_or(text, |end| text.split_at(end).0)
@@ -104,7 +104,7 @@ pub fn read<'a>(cases: &[String], console: impl IntoIterator<Item = &'a str>) ->
     reader.end(cases)
 }
 
-/// A line without the time, and the task or CPU, that the kernel puts before it.
+/// Returns a line without the time, and the task or CPU, that the kernel puts before it.
 fn without_time(line: &str) -> &str {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let time = |text: &str| {
@@ -122,14 +122,14 @@ fn without_time(line: &str) -> &str {
     }
 }
 
-/// What stands in the brackets that a text begins with, and behind them and a space.
+/// Returns the text in the brackets at the start of a text, and the text after them and a space.
 fn bracketed(text: &str) -> Option<(&str, &str)> {
     let (inside, rest) = text.strip_prefix('[')?.split_once(']')?;
     Some((inside.trim_start(), rest.strip_prefix(' ').unwrap_or(rest)))
 }
 
-/// The number, the name and the rest of a result line of KTAP, "ok 1 name" or "not ok 1 name", and
-/// whether it is good: a case that was skipped is not.
+/// Returns the number, the name and the rest of a result line of KTAP, "ok 1 name" or "not ok 1
+/// name", and whether it is good: a case that was skipped is not.
 fn result(line: &str) -> Option<(usize, &str, bool)> {
     let (good, rest) = match line.strip_prefix("not ok ") {
         Some(rest) => (false, rest),
@@ -284,7 +284,7 @@ mod tests {
         (report.passed.len(), report.failed)
     }
 
-    /// What fails when `from` of a good log is `to`.
+    /// Returns the failures of a good log in which `from` is replaced by `to`.
     fn fails(from: &str, to: &str) -> Vec<String> {
         assert!(GOOD.contains(from));
         counts(&GOOD.replace(from, to)).1

@@ -9,7 +9,7 @@ use crate::vm::Vm;
 /// The modem's address on channel 1, which the interface over link 0 asks for.
 pub const MODEM: &str = "10.9.1.1";
 
-/// The modem's address at the far end of `caif{index}`: it follows from the connection id.
+/// Returns the modem's address at the far end of `caif{index}`: it follows from the connection id.
 pub fn modem_address(index: usize) -> String {
     format!("10.9.{}.1", index + 1)
 }
@@ -112,8 +112,8 @@ impl Vm {
             .map(|_| ())
     }
 
-    /// The name of modem `index`'s link. The kernel numbers links in the order the modems boot,
-    /// which is any; boards have the order of their PCI addresses.
+    /// Returns the name of modem `index`'s link. The kernel numbers links in the order the modems
+    /// boot, which is any; boards have the order of their PCI addresses.
     pub fn link(&mut self, index: usize) -> Result<String> {
         let boards = self
             .guest
@@ -194,12 +194,12 @@ impl Vm {
         self.is_back(index)
     }
 
-    /// Whether traffic passes: small and large pings, none lost.
+    /// Checks that small and large pings pass, and none is lost.
     pub fn traffic(&mut self) -> Result<()> {
         self.traffic_over(0)
     }
 
-    /// The same over `caif{index}`.
+    /// Checks the same over `caif{index}`.
     pub fn traffic_over(&mut self, index: usize) -> Result<()> {
         let address = modem_address(index);
         let ping = self.guest.ok(&format!(

@@ -91,7 +91,7 @@ impl Modem {
         Ok(())
     }
 
-    /// Asks the modem to end, which must be clean, and to have had no complaint about us.
+    /// Asks the modem to end, which must be clean, and to have reported no error of Linux.
     pub fn stop(&mut self) -> Result<()> {
         self.process.signal(Signal::SIGTERM)?;
         self.process.must_end_well(Duration::from_secs(10))?;

@@ -50,12 +50,12 @@ impl Output {
         self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many lines there are: the place from which to look for later ones.
+    /// Returns the number of lines, as a mark from which to look for later ones.
     pub fn mark(&self) -> usize {
         self.lock().lines.len()
     }
 
-    /// The lines from the mark on.
+    /// Returns the lines from the mark on.
     pub fn since(&self, mark: usize) -> Vec<String> {
         self.lock().lines.get(mark..).unwrap_or_default().to_vec()
     }

@@ -43,7 +43,7 @@ impl Process {
         Self::spawn(name, command, dir, reader)
     }
 
-    /// The same with standard error in a file of its own, see [`Self::error_log`].
+    /// Starts a process whose standard error is a file of its own, see [`Self::error_log`].
     pub fn start_apart(name: &str, mut command: Command, dir: &Path) -> Result<Self> {
         let (reader, writer) = std::io::pipe()?;
         command.stdout(writer);
@@ -51,7 +51,7 @@ impl Process {
         Self::spawn(name, command, dir, reader)
     }
 
-    /// Where the standard error of a process is that was started apart.
+    /// Returns the path of the standard error of a process that was started apart.
     pub fn error_log(name: &str, dir: &Path) -> PathBuf {
         dir.join(format!("{name}.stderr.log"))
     }

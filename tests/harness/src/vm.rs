@@ -77,7 +77,7 @@ impl Vm {
         })
     }
 
-    /// How many bytes a transfer is to have that in a long run has these.
+    /// Returns the number of bytes of a transfer that has `long` bytes in a long run.
     pub fn bytes(&self, long: u64) -> u64 {
         if self.long { long } else { long / 5 }
     }
@@ -124,7 +124,7 @@ impl Vm {
         self.kernel.wait_for(mark, text, SOON).context("kernel log")
     }
 
-    /// The network interfaces that are not of the kernel itself.
+    /// Returns the network interfaces, those that the kernel makes by itself aside.
     pub fn netdevs(&mut self) -> Result<Vec<String>> {
         let names = self.guest.ok("ls /sys/class/net")?;
         Ok(names

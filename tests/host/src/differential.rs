@@ -140,13 +140,13 @@ impl<'a> Pair<'a> {
         }
     }
 
-    /// Offset of `off`, which is in our used ring, in the memory of `virtio-queue`.
+    /// Returns the offset of `off`, which is in our used ring, in the memory of `virtio-queue`.
     fn theirs_at(&self, off: usize) -> vm_memory::GuestAddress {
         let used = self.theirs.used_ring() + (off - self.layout.used_flags()) as u64;
         vm_memory::GuestAddress(used)
     }
 
-    /// One round of driver, device and driver.
+    /// Runs one round of driver, device and driver.
     fn step(&mut self) -> Result<(), Disagreement> {
         if self.rng.u8(..) == 0 {
             self.drain()?;
@@ -167,7 +167,7 @@ impl<'a> Pair<'a> {
         Ok(())
     }
 
-    /// Everything goes back to the driver, so that a chain of all descriptors is possible.
+    /// Returns all buffers to the driver, so that a chain of all descriptors is possible.
     fn drain(&mut self) -> Result<(), Disagreement> {
         while self.ours.has_more() {
             self.fetch(u8::MAX)?;
@@ -179,7 +179,7 @@ impl<'a> Pair<'a> {
         agree("free", self.driver.free(), self.layout.num())
     }
 
-    /// The driver posts chains of 1 to as many descriptors as are free.
+    /// Posts chains of 1 to as many descriptors as are free.
     fn post(&mut self) {
         for _ in 0..self.rng.u8(..16) {
             let free = usize::from(self.driver.free());
@@ -217,7 +217,7 @@ impl<'a> Pair<'a> {
         self.driver.expose();
     }
 
-    /// The driver says when it wants to be notified.
+    /// Sets when the driver wants to be notified.
     fn suppress(&mut self) {
         if self.event_idx {
             let near = self.driver.next_used().wrapping_add(self.rng.u16(..8));
@@ -238,7 +238,7 @@ impl<'a> Pair<'a> {
         }
     }
 
-    /// Both devices turn the driver's notifications on or off.
+    /// Switches the driver's notifications on or off, on both devices.
     fn toggle_notify(&mut self) -> Result<(), Disagreement> {
         if self.rng.bool() {
             let more = self.theirs.enable_notification(self.map).map_err(broken)?;
@@ -261,7 +261,7 @@ impl<'a> Pair<'a> {
         Ok(())
     }
 
-    /// Both devices take the same chains, at most `most` of them.
+    /// Fetches at most `most` chains on both devices, which must be the same.
     fn fetch(&mut self, most: u8) -> Result<(), Disagreement> {
         for _ in 0..most {
             let theirs = self.theirs.pop_descriptor_chain(self.map);
@@ -291,7 +291,7 @@ impl<'a> Pair<'a> {
         Ok(())
     }
 
-    /// Both devices give `count` chains back, in any order.
+    /// Gives `count` chains back on both devices, in any order.
     fn give_back(&mut self, count: usize) -> Result<(), Disagreement> {
         for _ in 0..count {
             let chain = self.held.swap_remove(self.rng.usize(..self.held.len()));
@@ -304,7 +304,8 @@ impl<'a> Pair<'a> {
         agree("held", usize::from(self.ours.in_flight()), self.held.len())
     }
 
-    /// Both devices decide whether to notify, and have then written the same.
+    /// Publishes on both devices, which must decide alike whether to notify, and have written the
+    /// same.
     fn publish(&mut self) -> Result<(), Disagreement> {
         let pending = self.ours.pending();
         let before = self.view.load16(self.layout.used_idx());
@@ -344,13 +345,13 @@ impl<'a> Pair<'a> {
         Ok(())
     }
 
-    /// The driver takes back what was published.
+    /// Takes the published chains back on the driver's side.
     fn reclaim(&mut self) {
         while self.driver.reclaim().expect("it was lent").is_some() {}
     }
 }
 
-/// An error of either side, which a valid ring must not cause.
+/// Returns an error of either side, which a valid ring must not cause.
 fn broken(error: impl fmt::Display) -> Disagreement {
     Disagreement(format!("error on a valid ring: {error}"))
 }

@@ -65,7 +65,7 @@ pub mod memory;
 pub mod reference;
 pub mod stack;
 
-/// A number that the environment may give.
+/// Returns a number that the environment may give.
 pub fn from_env(name: &str, default: u64) -> u64 {
     match std::env::var(name) {
         Ok(text) => text

@@ -29,12 +29,13 @@ impl Memory {
         Self { map, size }
     }
 
-    /// The memory as `virtio-queue` sees it, at [`BASE`].
+    /// Returns the memory as `virtio-queue` sees it, at [`BASE`].
     pub fn map(&self) -> &GuestMemoryMmap {
         &self.map
     }
 
-    /// The device side of a ring at the start, by `virtio-queue`, with its used ring at `used`.
+    /// Returns the device side of a ring at the start, by `virtio-queue`, with its used ring at
+    /// `used`.
     pub fn queue(&self, layout: &Layout, event_idx: bool, used: usize) -> Queue {
         let at = |off: usize| BASE.unchecked_add(off as u64);
         let mut queue = Queue::new(layout.num()).expect("a power of two");
@@ -49,7 +50,7 @@ impl Memory {
         queue
     }
 
-    /// The first `len` bytes as a ring.
+    /// Returns the first `len` bytes as a ring.
     pub fn view(&self, len: usize) -> View<'_> {
         assert!(len <= self.size, "the view must lie in the memory");
         View(self.map.get_slice(BASE, len).expect("checked above"))
@@ -61,7 +62,7 @@ impl Memory {
 pub struct View<'a>(VolatileSlice<'a>);
 
 impl View<'_> {
-    /// A copy of `len` bytes at `off`.
+    /// Returns a copy of `len` bytes at `off`.
     pub fn bytes(&self, off: usize, len: usize) -> Vec<u8> {
         let mut bytes = vec![0; len];
         self.0

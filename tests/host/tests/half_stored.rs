@@ -13,7 +13,7 @@ use vring_host_tests::vring_half_stored::LOOKS;
 /// Where the high byte of an index changes, and where the index comes round.
 const BORDERS: [u16; 3] = [0x0100, 0x1200, 0x0000];
 
-/// What an index is between the stores of its bytes.
+/// Returns the value of an index between the stores of its bytes.
 fn between(old: u16, new: u16) -> u16 {
     old & 0xff00 | new & 0x00ff
 }

@@ -48,7 +48,7 @@ const DRIVER: [Step; 13] = [
     (4, 13, 5),
 ];
 
-/// An input of up to 400 steps.
+/// Returns an input of up to 400 steps.
 fn input(rng: &mut Rng, steps: &[Step]) -> Vec<u8> {
     let all: u32 = steps.iter().map(|(weight, ..)| weight).sum();
     let mut input = vec![rng.u8(..), rng.u8(..)];

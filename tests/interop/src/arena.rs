@@ -34,32 +34,32 @@ impl Arena {
         }
     }
 
-    /// Number of descriptors, and of buffers.
+    /// Returns the number of descriptors, and of buffers.
     pub fn num(&self) -> u16 {
         self.layout.num()
     }
 
-    /// Alignment of the used ring.
+    /// Returns the alignment of the used ring.
     pub fn align(&self) -> u32 {
         ALIGN
     }
 
-    /// The ring's geometry.
+    /// Returns the ring's geometry.
     pub fn layout(&self) -> Layout {
         self.layout
     }
 
-    /// The ring as the code under test has it.
+    /// Returns the ring for the code under test.
     pub fn view(&self) -> View<'_> {
         self.memory.view(self.layout.size())
     }
 
-    /// All of the memory, the ring first.
+    /// Returns all of the memory, the ring first.
     pub fn memory(&self) -> &Memory {
         &self.memory
     }
 
-    /// Where the ring is in the process.
+    /// Returns the address of the ring in the process.
     pub fn ring(&self) -> *mut u8 {
         let host = self.memory.map().get_host_address(BASE);
         host.expect("the memory is mapped")
@@ -75,7 +75,7 @@ impl Arena {
         self.buffers as u64 + u64::from(index) * u64::from(BUFFER)
     }
 
-    /// The index of the buffer at an address, which must be one.
+    /// Returns the index of the buffer at an address, which must be one.
     pub fn index(&self, addr: u64) -> u16 {
         let first = self.ring() as u64 + self.buffers as u64;
         let index = addr.wrapping_sub(first) / u64::from(BUFFER);

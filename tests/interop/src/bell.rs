@@ -14,14 +14,14 @@ pub struct Bell(SyncSender<()>);
 /// Where the other side sleeps.
 pub struct Sleeper(Receiver<()>);
 
-/// A bell, and who hears it.
+/// Returns the two ends of a notification.
 pub fn bell() -> (Bell, Sleeper) {
     let (send, receive) = sync_channel(1);
     (Bell(send), Sleeper(receive))
 }
 
 impl Bell {
-    /// Notifies.
+    /// Notifies the other end.
     pub fn ring(&self) {
         // One that is still to be heard is enough, and a side that ended hears nothing.
         let _ = self.0.try_send(());

@@ -19,7 +19,7 @@ pub struct Buffer {
 }
 
 impl Buffer {
-    /// A buffer of `len` bytes at `addr`.
+    /// Returns a buffer of `len` bytes at `addr`.
     pub fn new(addr: u64, len: u32) -> Self {
         let addr = addr as *mut c_void;
         Self { addr, len }
@@ -35,7 +35,7 @@ impl Buffer {
         self.len
     }
 
-    /// Whether it has none.
+    /// Returns whether it has none.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -120,7 +120,7 @@ impl<'a> Driver<'a> {
         unsafe { interop_driver_publish(self.ptr.as_ptr()) }
     }
 
-    /// The token of the next chain that came back, and how many bytes were written to it.
+    /// Returns the token of the next chain that came back, and how many bytes were written to it.
     pub fn get(&mut self) -> Option<(usize, u32)> {
         let (mut token, mut len) = (0, 0);
         // SAFETY: By the invariant; both places can be written to.
@@ -140,7 +140,7 @@ impl<'a> Driver<'a> {
         unsafe { interop_driver_disable(self.ptr.as_ptr()) }
     }
 
-    /// Whether the kernel found the other side to break the rules.
+    /// Returns whether the kernel found the other side to break the rules.
     pub fn is_broken(&self) -> bool {
         // SAFETY: By the invariant.
         unsafe { interop_driver_broken(self.ptr.as_ptr()) }
@@ -201,7 +201,7 @@ impl<'a> Device<'a> {
         assert_eq!(err, 0, "vringh_complete_kern");
     }
 
-    /// Whether the other side must be notified of what came back since the last call.
+    /// Returns whether the other side must be notified of what came back since the last call.
     pub fn need_notify(&mut self) -> bool {
         // SAFETY: By the invariant.
         let need = unsafe { interop_device_need_notify(self.ptr.as_ptr()) };

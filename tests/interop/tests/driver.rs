@@ -24,7 +24,7 @@ struct Ours<'a> {
     reclaimed: u64,
 }
 
-/// Bytes of the frame that is sent as the `count`-th.
+/// Returns the length of the frame that is sent as the `count`-th.
 fn length(count: u64) -> u32 {
     8 + (count % u64::from(BUFFER - 7)) as u32
 }
@@ -94,7 +94,7 @@ impl<'a> Kernel<'a> {
     }
 }
 
-/// Both sides by turns. Each decision to notify is checked.
+/// Runs both sides by turns. Each decision to notify is checked.
 fn by_turns(num: u16, event_idx: bool) {
     let arena = Arena::new(num);
     let mut kernel = Kernel::new(&arena, event_idx);
@@ -148,7 +148,7 @@ fn by_turns(num: u16, event_idx: bool) {
     }
 }
 
-/// The kernel's thread: serves as long as there is something, otherwise sleeps.
+/// Runs the kernel's side: serves buffers while there are any, otherwise sleeps.
 fn kernel_thread(arena: &Arena, event_idx: bool, interrupt: &Bell, sleeper: &Sleeper) {
     let mut kernel = Kernel::new(arena, event_idx);
     while kernel.served < BUFFERS {
@@ -166,7 +166,7 @@ fn kernel_thread(arena: &Arena, event_idx: bool, interrupt: &Bell, sleeper: &Sle
     }
 }
 
-/// Both sides at once.
+/// Runs both sides at once.
 fn at_once(num: u16, event_idx: bool) {
     let arena = Arena::new(num);
     let (interrupt, interrupted) = bell();

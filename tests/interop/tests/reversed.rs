@@ -16,7 +16,7 @@ use vring_interop::kernel::{Buffer, Driver};
 /// Buffers that go round, at least, in each run.
 const BUFFERS: u64 = 1_000_000;
 
-/// What a chain carries in its first buffer, and in the others.
+/// Returns the content of buffer `place` of a chain.
 fn mark(token: usize, place: usize) -> u64 {
     (token as u64) << 16 | place as u64
 }
@@ -135,7 +135,7 @@ impl<'a> Ours<'a> {
     }
 }
 
-/// Both sides by turns. Each decision to notify is checked.
+/// Runs both sides by turns. Each decision to notify is checked.
 fn by_turns(num: u16, event_idx: bool) {
     let arena = Arena::new(num);
     let mut kernel = Kernel::new(&arena, event_idx);
@@ -192,7 +192,7 @@ fn by_turns(num: u16, event_idx: bool) {
     assert_eq!(ours.ring.in_flight(), 0);
 }
 
-/// The kernel's thread: posts as long as there is room, otherwise sleeps.
+/// Runs the kernel's side: posts chains while there is room, otherwise sleeps.
 fn kernel_thread(arena: &Arena, event_idx: bool, kick: &Bell, sleeper: &Sleeper) {
     let mut kernel = Kernel::new(arena, event_idx);
     let num = usize::from(arena.num());
@@ -221,7 +221,8 @@ fn kernel_thread(arena: &Arena, event_idx: bool, kick: &Bell, sleeper: &Sleeper)
     }
 }
 
-/// The number of chains of 1, 2, ... `num`, 1, 2, ... buffers that have at least [`BUFFERS`].
+/// Returns the number of chains of 1, 2, ... `num`, 1, 2, ... buffers that have at least
+/// [`BUFFERS`].
 fn chains(num: u16) -> usize {
     let lens = (1..=u64::from(num)).cycle();
     let sums = lens.scan(0, |sum, len| {
@@ -231,7 +232,7 @@ fn chains(num: u16) -> usize {
     1 + sums.take_while(|sum| *sum < BUFFERS).count()
 }
 
-/// Both sides at once.
+/// Runs both sides at once.
 fn at_once(num: u16, event_idx: bool) {
     let arena = Arena::new(num);
     let (interrupt, interrupted) = bell();

@@ -166,7 +166,7 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// The memory of the ring under test, whose methods are announced to `probe`.
+    /// Returns the memory of the ring under test, whose methods are announced to `probe`.
     pub fn tested(shared: &Arc<Shared>, plan: &Plan, probe: &Probe) -> Self {
         Self {
             shared: shared.clone(),
@@ -174,7 +174,7 @@ impl Memory {
         }
     }
 
-    /// The memory of the modem, which has all its barriers.
+    /// Returns the memory of the modem, which has all its barriers.
     pub fn sound(shared: &Arc<Shared>) -> Self {
         Self {
             shared: shared.clone(),
@@ -182,7 +182,7 @@ impl Memory {
         }
     }
 
-    /// Whether the barrier that a side asks for is there.
+    /// Returns whether a side has the barrier.
     fn has(&self, kind: Kind) -> bool {
         let Some((plan, probe)) = &self.tested else {
             return true;

@@ -9,7 +9,7 @@ use modem_ring::{Desc, Place};
 use crate::memory::{Memory, Shared};
 use crate::vring_mem::Features;
 
-/// The buffer that is posted as the `count`-th, so that no two are alike.
+/// Returns the buffer that is posted as the `count`-th, so that no two are alike.
 pub fn buffer(count: u16) -> Desc {
     Desc {
         addr: 0x8000_0000 + 0x1000 * u64::from(count),

@@ -98,7 +98,7 @@ fn run(args: &Args) -> Result<bool> {
     Ok(report.failed.is_empty() && !report.passed.is_empty())
 }
 
-/// The suites of cases, each once.
+/// Returns the suites of cases, each once.
 fn suites(cases: &[String]) -> Vec<String> {
     let suites = cases.iter().filter_map(|case| case.split('.').next());
     let mut suites: Vec<_> = suites.map(str::to_owned).collect();

@@ -119,7 +119,7 @@ fn run(args: &Args, set: Set, parts: &[Part]) -> Result<ExitCode> {
     })
 }
 
-/// What an earlier run has passed: there is one for each set of parts.
+/// Returns the results of an earlier run; each set of parts has its own.
 fn state(args: &Args, set: Set, parts: &[Part], suffix: &str) -> Result<Saved> {
     let name = if set == Set::Full { "test-all" } else { "test" };
     let path = args.cache.join(format!("state/{name}{suffix}.json"));

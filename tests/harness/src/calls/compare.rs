@@ -75,7 +75,7 @@ fn name(call: &Call) -> String {
     format!("{}: {}", call.section, call.line)
 }
 
-/// The frames of a call: their order counts in each channel.
+/// Returns the frames of a call: their order counts in each channel.
 fn by_channel(frames: &[String]) -> Vec<&str> {
     let mut frames: Vec<_> = frames.iter().map(String::as_str).collect();
     frames.sort_by_key(|frame| frame.split(": ").next());

@@ -25,7 +25,7 @@ impl Frame {
         self.bytes.get(2).copied()
     }
 
-    /// Whether it says which call comes next.
+    /// Returns whether the frame marks the next call.
     pub(super) fn is_mark(&self) -> bool {
         self.is_uplink && self.channel() == Some(MARKS)
     }

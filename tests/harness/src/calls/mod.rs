@@ -38,7 +38,7 @@ pub struct Done {
     pub checked: usize,
 }
 
-/// The folder of the script and of what is kept.
+/// Returns the folder of the script and of the kept results.
 pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../vm/calls")
 }
@@ -158,7 +158,7 @@ fn show(script: &Script, what: &str, mut of: impl FnMut(&mut String, usize, &Cal
     text
 }
 
-/// The lines of a file that are about calls.
+/// Returns the lines of a file that are about calls.
 fn calls_of(text: &str) -> impl Iterator<Item = &str> {
     let is_call = |line: &&str| !line.trim().is_empty() && !line.starts_with(['#', '=']);
     text.lines().filter(is_call)
@@ -169,7 +169,7 @@ mod tests {
     use super::{Done, RESULTS, Script, folder, table};
     use std::fs;
 
-    /// The text beside the captures is what they contain.
+    /// Tests that the kept text is that of the captures.
     #[test]
     fn what_is_kept_is_whole() {
         let script = Script::read().unwrap();
@@ -179,7 +179,7 @@ mod tests {
         assert_eq!(read("c.frames"), kept.show_frames(&script));
     }
 
-    /// The documentation has the list of differences, and no other.
+    /// Tests that the documentation has the list of differences.
     #[test]
     fn the_documentation_has_the_differences() {
         let path = folder().join("../../../Documentation/caif-stack.md");

@@ -113,7 +113,7 @@ impl Script {
 }
 
 impl Call {
-    /// The names of its differences.
+    /// Returns the names of its differences.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         let result = self.result.iter().map(|result| result.name.as_str());
         result.chain(self.frames.iter().map(|frame| frame.name.as_str()))

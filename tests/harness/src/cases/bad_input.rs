@@ -64,7 +64,7 @@ fn refused(vm: &mut Vm, mark: usize, text: &str) -> Result<()> {
     Ok(())
 }
 
-/// The same for what remoteproc or the board refuse: nothing was started.
+/// Checks that remoteproc or the board refused: nothing was started.
 fn not_booted(vm: &mut Vm, mark: usize, text: &str) -> Result<()> {
     vm.kernel_says(mark, text)?;
     let state = vm.guest.ok("cat /sys/class/remoteproc/remoteproc*/state")?;

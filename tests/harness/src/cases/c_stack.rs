@@ -25,7 +25,7 @@ fn ping(vm: &mut Vm) -> Result<()> {
     vm.unload()
 }
 
-/// Dialogues, and payloads that the modem returns.
+/// AT dialogues and payloads that the modem returns work.
 fn socket(vm: &mut Vm) -> Result<()> {
     vm.up_on_c_stack()?;
     for kind in ["", "--stream"] {

@@ -252,7 +252,7 @@ fn loops(vm: &mut Vm) -> Result<()> {
     Ok(())
 }
 
-/// What is wrong is one line, which says what to do, and the exit status.
+/// Each error is one line, which says what to do, and an exit status.
 fn wrong(vm: &mut Vm) -> Result<()> {
     vm.up()?;
     let add = "caifctl link add x --connection-id 1";
@@ -339,7 +339,7 @@ fn wrong(vm: &mut Vm) -> Result<()> {
     without_stack
 }
 
-/// All of it does what it can over the stack in C.
+/// All commands work over the stack in C, as far as that allows.
 fn c_stack(vm: &mut Vm) -> Result<()> {
     vm.up_on_c_stack()?;
     has(

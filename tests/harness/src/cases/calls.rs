@@ -30,7 +30,7 @@ const LIMIT: u64 = 400;
 /// 0x1a7e and 0x1a7d, 0xdead and 0x1a7d.
 const ARGUMENTS: &str = "--silent 20766 --late 6782 --late 6781 --refuse 57005 --refuse 6781";
 
-/// This stack, and what is kept of that in C.
+/// This stack returns and sends what was kept of the stack in C, but for the listed differences.
 fn as_in_c(vm: &mut Vm) -> Result<()> {
     let script = Script::read()?;
     let (ours, _) = make(vm, &script, "ours", |vm| vm.modprobe(STACK))?;
@@ -49,7 +49,7 @@ fn as_in_c(vm: &mut Vm) -> Result<()> {
     Ok(())
 }
 
-/// The stack in C, and what is kept of it.
+/// The stack in C still returns and sends what was kept of it.
 fn as_they_were(vm: &mut Vm) -> Result<()> {
     let script = Script::read()?;
     let (now, captures) = make(vm, &script, "c", Vm::load_c_stack)?;

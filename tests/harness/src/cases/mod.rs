@@ -30,7 +30,7 @@ pub struct Case {
     pub run: fn(&mut Vm) -> Result<()>,
 }
 
-/// One case with a machine of one board.
+/// Makes a case with a machine of one board.
 const fn one(name: &'static str, run: fn(&mut Vm) -> Result<()>) -> Case {
     Case {
         name,
@@ -60,7 +60,7 @@ pub fn all() -> Vec<Case> {
     .flatten()
     .map(|case| Case { ..*case })
     .collect();
-    // Those of a machine together: each other number of boards needs another machine.
+    // Cases with the same number of boards share a machine.
     cases.sort_by_key(|case| (case.boards != 1, case.boards));
     cases
 }

@@ -52,8 +52,8 @@ fn aliases(vm: &mut Vm) -> Result<()> {
     Ok(())
 }
 
-/// The kernel asks for the stack when somebody wants a socket or an interface of it, and it takes
-/// part in the links that are there already.
+/// The kernel loads the stack for the first socket or interface, and the stack uses the links that
+/// exist already.
 fn stack_aliases(vm: &mut Vm) -> Result<()> {
     vm.load()?;
     vm.link_up(0)?;
@@ -85,7 +85,7 @@ fn loaded(vm: &mut Vm, module: &str) -> Result<bool> {
         == 0)
 }
 
-/// After traffic and rmmod nothing of us is left: no module, interface or remote processor.
+/// After traffic and rmmod nothing is left: no module, interface or remote processor.
 fn unload(vm: &mut Vm) -> Result<()> {
     vm.up()?;
     vm.traffic()?;

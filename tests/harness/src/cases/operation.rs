@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What somebody sees who watches a link at work.
+//! Tools to watch a link at work.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -53,7 +53,7 @@ fn trace_events(vm: &mut Vm) -> Result<()> {
     Ok(())
 }
 
-/// `caifctl status --watch` shows what flows.
+/// `caifctl status --watch` shows the rates.
 fn live_rates(vm: &mut Vm) -> Result<()> {
     vm.up()?;
     let link = vm.link(0)?;

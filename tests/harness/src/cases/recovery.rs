@@ -78,8 +78,8 @@ fn modem_clean_restart(vm: &mut Vm) -> Result<()> {
     vm.traffic()
 }
 
-/// A modem that stands still is noticed by its heartbeat; when it wakes up it finds that its boot
-/// is over, and takes part in the next.
+/// A modem that hangs is found by its heartbeat; when it goes on it finds that its boot is over,
+/// and takes the next one.
 fn modem_hangs(vm: &mut Vm) -> Result<()> {
     vm.up()?;
     let storm = storm(vm)?;

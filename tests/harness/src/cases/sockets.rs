@@ -21,7 +21,7 @@ pub const CASES: &[Case] = &[
 /// Written by a check of the guest's tool that wants something to happen.
 const READY: &str = "/tmp/ready";
 
-/// Each call with its results and errors, and traffic beside it that does not notice.
+/// Each call has its results and errors, and traffic beside it is not disturbed.
 fn contract(vm: &mut Vm) -> Result<()> {
     vm.up()?;
     let out = vm.guest.start_for("guest-tool sockets", 400)?.ok()?;
@@ -29,7 +29,7 @@ fn contract(vm: &mut Vm) -> Result<()> {
     vm.traffic()
 }
 
-/// Dialogues, payloads that the modem returns, and the examples of the documentation.
+/// AT dialogues, payloads that the modem returns, and the examples of the documentation work.
 fn channels(vm: &mut Vm) -> Result<()> {
     vm.up()?;
     for example in ["example-at-c", "example-at"] {
@@ -73,7 +73,7 @@ fn with_check(vm: &mut Vm, check: &str, then: impl FnOnce(&mut Vm) -> Result<()>
     Ok(())
 }
 
-/// A modem that is silent, and answers after `connect()` gave up.
+/// A silent modem answers after `connect()` gave up.
 fn late(vm: &mut Vm) -> Result<()> {
     vm.up()?;
     vm.modems[0].process.signal(Signal::SIGSTOP)?;
@@ -85,8 +85,7 @@ fn late(vm: &mut Vm) -> Result<()> {
     vm.traffic()
 }
 
-/// A modem that answers nobody for longer than `connect()` may take: what it answers afterwards is
-/// for nobody any more.
+/// A modem does not answer for longer than `connect()` may take: its late answers have no effect.
 fn deadline(vm: &mut Vm) -> Result<()> {
     vm.unload_links()?;
     vm.unload_unused(STACK)?;

@@ -62,8 +62,8 @@ fn ping(vm: &mut Vm) -> Result<()> {
     Ok(())
 }
 
-/// A packet socket on the link sees frames that are sent, all of them complete, and one on the
-/// interface that segments are merged. What streams bring is right, with such sockets and without.
+/// A packet socket on the link sees complete frames, and one on the interface merged segments.
+/// Streams are intact with and without such sockets.
 fn taps(vm: &mut Vm) -> Result<()> {
     vm.up()?;
     let link = vm.link(0)?;
@@ -73,7 +73,7 @@ fn taps(vm: &mut Vm) -> Result<()> {
     Ok(())
 }
 
-/// A modem's refusal is the error of setting up an interface, and other channels do not notice.
+/// A modem's refusal is the error of setting up an interface, and does not affect other channels.
 fn refused(vm: &mut Vm) -> Result<()> {
     vm.up()?;
     vm.guest
@@ -97,7 +97,7 @@ fn refused(vm: &mut Vm) -> Result<()> {
     vm.ip_up(0)
 }
 
-/// What the modem returns comes from the peer's address. `ip` can make such an interface.
+/// Packets that the modem returns come from the peer's address. `ip` can make such an interface.
 fn loopback(vm: &mut Vm) -> Result<()> {
     vm.up()?;
     vm.guest
@@ -111,8 +111,8 @@ fn loopback(vm: &mut Vm) -> Result<()> {
     vm.guest.ok("ip link del caifl").map(|_| ())
 }
 
-/// The modem is told that channels are given up when a link goes down: it would keep them, as it
-/// does not notice that.
+/// The modem is sent LINK_DESTROY for each channel when a link goes down: it does not notice that,
+/// and would keep them.
 fn given_back(vm: &mut Vm) -> Result<()> {
     vm.up()?;
     let channels = "guest-tool at --device cfvrt0 'AT*CHANNELS?' | sed -n 's/.*CHANNELS: //p'";
@@ -172,8 +172,8 @@ fn is_back(vm: &mut Vm) -> Result<()> {
     vm.traffic()
 }
 
-/// An interface whose modem does not answer comes up without a carrier, soon, and has one when the
-/// modem does.
+/// An interface whose modem does not answer comes up without a carrier within a second, and gets
+/// one when the modem answers.
 fn silent(vm: &mut Vm) -> Result<()> {
     vm.up()?;
     vm.guest.ok("ip link set caif0 down")?;
@@ -221,7 +221,8 @@ fn bound(vm: &mut Vm) -> Result<()> {
     is_back(vm)
 }
 
-/// A link under traffic gets another name, and smaller packets, which all that is on it follows.
+/// A link under traffic gets another name and a smaller MTU, which interfaces and sockets on it
+/// follow.
 fn changes(vm: &mut Vm) -> Result<()> {
     // With counters of its own: what earlier cases sent while there was no channel was dropped.
     vm.delete_interfaces()?;
@@ -262,7 +263,7 @@ fn changes(vm: &mut Vm) -> Result<()> {
     vm.guest.ok("guest-tool at AT").map(|_| ())
 }
 
-/// What rtnetlink is told and says of interfaces.
+/// rtnetlink accepts, refuses and reports the attributes of interfaces as documented.
 fn kind(vm: &mut Vm) -> Result<()> {
     vm.up()?;
     vm.guest.ok("guest-tool rtnl cfvrt0")?;
@@ -337,8 +338,8 @@ fn teardown(vm: &mut Vm) -> Result<()> {
     Ok(())
 }
 
-/// Frames that mean nothing are dropped and counted, without a word in the log, and the traffic and
-/// the channels among them do not notice.
+/// Invalid frames are dropped and counted, without a line in the log, and do not disturb the
+/// traffic and the channels.
 fn noise(vm: &mut Vm) -> Result<()> {
     vm.up()?;
     let mark = vm.kernel.mark();

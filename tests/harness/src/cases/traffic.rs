@@ -47,7 +47,7 @@ fn io_memory(vm: &mut Vm) -> Result<()> {
     vm.unload_links()
 }
 
-/// What the answers to another one's pings leave no room for is not lost by the link.
+/// The link loses no packets when answers to another sender's pings fill it.
 fn ping_beside_others(vm: &mut Vm) -> Result<()> {
     vm.up()?;
     let waiting = vm.start_storm(MODEM)?;
@@ -73,7 +73,7 @@ fn ping_beside_others(vm: &mut Vm) -> Result<()> {
     Ok(())
 }
 
-/// Many frames at once, so that the modem chains them.
+/// Many frames at once are answered, which the modem puts on chains.
 fn ping_bursts(vm: &mut Vm) -> Result<()> {
     vm.up()?;
     let out = vm.guest.ok(&format!(
@@ -111,8 +111,8 @@ fn tcp_echo(vm: &mut Vm) -> Result<()> {
     Ok(())
 }
 
-/// The modem tells the host to be silent for a while, in the middle of a transfer: the host must
-/// obey, and nothing may get lost by that.
+/// The modem sends flow-off in the middle of a transfer: the host must obey, and nothing may get
+/// lost.
 fn flow_control(vm: &mut Vm) -> Result<()> {
     vm.up()?;
     let bytes = vm.bytes(30_000_000);
@@ -126,17 +126,17 @@ fn flow_control(vm: &mut Vm) -> Result<()> {
         .find_map(|line| line.trim_start_matches("< ").strip_prefix("*FLOW: 0,"))
         .and_then(|count| count.trim().parse().ok());
     let Some(late) = late else {
-        // Whether the host got the modem's word, and what it made of it.
+        // Counters that show whether flow-off arrived.
         let counters = vm.guest.run(COUNTERS)?.out;
         bail!("flow stays off, or the host sent on all the time: {out}\n{counters}");
     };
-    // What was in the ring and in the queueing discipline when the modem spoke; thousands came
+    // Frames that were in the ring and in the queueing discipline at flow-off; thousands came
     // later.
     ensure!(late < 600, "{late} frames came in spite of flow off");
     vm.traffic()
 }
 
-/// All the traffic before, and some with a known size, shows in the statistics, and no fault.
+/// The statistics have all the traffic before, and some of a known size, and no fault.
 fn counters(vm: &mut Vm) -> Result<()> {
     // With counters of its own.
     vm.delete_interfaces()?;

@@ -66,7 +66,7 @@ fn both(vm: &mut Vm) -> Result<()> {
     Ok(())
 }
 
-/// What happens to one modem is no concern of the other's traffic. An interface that was made for a
+/// The crash of one modem does not disturb the other's traffic. An interface that was made for a
 /// link goes with it.
 fn one_killed(vm: &mut Vm) -> Result<()> {
     up(vm)?;
@@ -90,8 +90,8 @@ fn one_killed(vm: &mut Vm) -> Result<()> {
     vm.traffic_over(0)
 }
 
-/// A modem that sends frames for channels of each id, and messages about them, harms neither the
-/// other modem's channels, which have the same ids, nor what was asked of that one.
+/// A modem that sends frames for channels of each id, and messages about them, affects neither the
+/// other modem's channels, which have the same ids, nor the requests to that one.
 fn one_hostile(vm: &mut Vm) -> Result<()> {
     up(vm)?;
     let mark = vm.kernel.mark();

@@ -38,7 +38,8 @@ fn cpu_seconds(pid: Pid) -> Option<f64> {
     Some(ticks as f64 / second as f64)
 }
 
-/// The sum of utime, stime, cutime and cstime, which are fields 14 to 17 of `/proc/PID/stat`.
+/// Returns the sum of utime, stime, cutime and cstime, which are fields 14 to 17 of
+/// `/proc/PID/stat`.
 fn ticks(stat: &str) -> Option<u64> {
     // The second field is the name in parentheses, which may have any characters.
     let (_, rest) = stat.rsplit_once(") ")?;

@@ -6,8 +6,8 @@ use std::{path::Path, process::Command};
 
 use anyhow::{Context, Result, ensure};
 
-/// The hash of the files of the checkout that these pathspecs of git name, or all if there is none,
-/// but for those that git ignores; and the compiler's version.
+/// Returns the hash of the files of the checkout that the pathspecs of git name (all if there are
+/// none, those that git ignores aside) and of the compiler's version.
 pub fn of(top: &Path, pathspecs: &[&str]) -> Result<String> {
     let dir = tempfile::tempdir()?;
     let objects =

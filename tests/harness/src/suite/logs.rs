@@ -11,7 +11,7 @@ use std::{
 /// Lines of a failed part's log that are shown.
 const SHOWN: usize = 40;
 
-/// The lines of a log, or of its end if it is long.
+/// Returns the lines of a log, or of its end if it is long.
 pub(super) fn lines(path: &Path) -> Vec<String> {
     const LONG: u64 = 1 << 20;
     let read = || -> std::io::Result<Vec<u8>> {
@@ -26,7 +26,7 @@ pub(super) fn lines(path: &Path) -> Vec<String> {
     String::from_utf8_lossy(&bytes).lines().map(plain).collect()
 }
 
-/// The last line that is not empty.
+/// Returns the last line that is not empty.
 pub(super) fn last_line(path: &Path) -> String {
     let lines = lines(path);
     lines
@@ -35,7 +35,7 @@ pub(super) fn last_line(path: &Path) -> String {
         .unwrap_or_default()
 }
 
-/// A line without what only a terminal understands.
+/// Returns a line without the control sequences of terminals.
 fn plain(line: &str) -> String {
     let mut plain = String::new();
     let mut chars = line.chars();
@@ -51,7 +51,7 @@ fn plain(line: &str) -> String {
     plain
 }
 
-/// The lines of a log that tell why it failed: those that say so, and the last ones.
+/// Returns the lines of a log that show why a part failed: lines with errors, and the last ones.
 pub(super) fn telling_lines(lines: &[String]) -> Vec<&String> {
     const LAST: usize = 10;
     let tells = |line: &str| {

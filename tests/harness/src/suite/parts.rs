@@ -271,7 +271,7 @@ pub enum Set {
 }
 
 impl Part {
-    /// What is run of it in a set.
+    /// Returns the command line of the part in a set.
     pub fn line(&self, set: Set) -> Option<Line> {
         match set {
             Set::Short => self.short,
@@ -280,7 +280,7 @@ impl Part {
     }
 }
 
-/// All that can be named, in a set and for an architecture.
+/// Returns all parts of a set for an architecture.
 pub fn all(set: Set, arch: &str) -> Vec<Part> {
     let here = |part: &&Part| arch == "x86_64" || part.any_arch;
     let parts = PARTS.iter().filter(here);
@@ -290,7 +290,7 @@ pub fn all(set: Set, arch: &str) -> Vec<Part> {
         .collect()
 }
 
-/// The parts of these names, or all, with what they need before them.
+/// Returns the parts of these names, or all, with what they need before them.
 pub fn select(set: Set, arch: &str, names: &[String]) -> Result<Vec<Part>> {
     let all = all(set, arch);
     for name in names {

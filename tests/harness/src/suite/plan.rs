@@ -29,7 +29,7 @@ pub enum Next {
     Over,
 }
 
-/// What to do next. Jobs are started in their order, but for those that wait for others.
+/// Returns what to do next. Jobs are started in their order, but for those that wait for others.
 pub fn next(jobs: &[Job], states: &[State], lanes: usize) -> Next {
     let running = || {
         let pairs = jobs.iter().zip(states);

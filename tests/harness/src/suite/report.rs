@@ -36,7 +36,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// How many cases passed and how many failed.
+    /// Returns how many cases passed and how many failed.
     pub fn sum(&self) -> (u64, u64) {
         let sum = |count: fn(&Row) -> u64| self.rows.iter().map(count).sum();
         (sum(|row| row.passed), sum(|row| row.failed))
@@ -106,7 +106,7 @@ impl Display for Report {
 
 #[cfg(test)]
 impl Row {
-    /// A row with these counts.
+    /// Returns a row with these counts.
     pub fn example(part: &str, passed: u64, failed: u64) -> Self {
         Self {
             part: part.into(),

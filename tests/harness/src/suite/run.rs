@@ -256,7 +256,7 @@ impl Runner {
         }
     }
 
-    /// How long until one that runs is to be told of.
+    /// Returns the time until the progress of a running part is to be printed.
     fn until_told(&self, running: &[Option<Running>]) -> Duration {
         let oldest = running.iter().flatten().map(|ran| ran.told).min();
         oldest.map_or(TELL, |told| TELL.saturating_sub(told.elapsed()))

@@ -48,7 +48,7 @@ impl Saved {
         }
     }
 
-    /// What came of a part in the earlier run, if it passed with the sources that there are now.
+    /// Returns the result of a part in the earlier run, if it passed with the present sources.
     pub fn get(&self, part: &str) -> Option<Row> {
         let Passed { content, row } = self.file.passed.get(part)?;
         let same = self.contents.get(part) == Some(content) && row.failed == 0;

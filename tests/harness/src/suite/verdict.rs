@@ -65,7 +65,7 @@ impl Verdict {
     }
 }
 
-/// The numbers of a line "N passed, N failed".
+/// Returns the numbers of a line "N passed, N failed".
 fn count(line: &str) -> Option<(u64, u64)> {
     let (passed, failed) = line.strip_suffix(" failed")?.split_once(" passed, ")?;
     let number = |text: &str| {

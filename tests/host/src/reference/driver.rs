@@ -170,7 +170,7 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// What the last call did.
+    /// Returns the accesses of the last call.
     fn trace(&self) -> Trace {
         Trace::new(self.memory.log())
     }
@@ -212,7 +212,7 @@ impl Bench<'_> {
         trace.end();
     }
 
-    /// A slot of another ring, which may have more of them.
+    /// Returns a slot of another ring, which may have more of them.
     fn foreign(&self, index: u16) -> Slot {
         let layout = self.layout;
         let memory = Memory::new(layout.size());
@@ -225,7 +225,7 @@ impl Bench<'_> {
         slots.into_iter().nth(which).expect("below num")
     }
 
-    /// The modem gives back the next buffer that it has, if there is one.
+    /// Returns the next buffer of the modem to the ring, if it has one.
     fn serve(&mut self) {
         let places = self.reference.places;
         if self.served != self.reference.published {

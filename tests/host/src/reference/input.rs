@@ -11,12 +11,12 @@ impl<'a> Input<'a> {
         Self(bytes)
     }
 
-    /// Whether nothing is left.
+    /// Returns whether nothing is left.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// All that is left.
+    /// Returns all that is left.
     pub fn rest(&mut self) -> &'a [u8] {
         std::mem::take(&mut self.0)
     }
@@ -29,22 +29,22 @@ impl<'a> Input<'a> {
         bytes
     }
 
-    /// 8 bits.
+    /// Returns the next 8 bits.
     pub fn u8(&mut self) -> u8 {
         u8::from_le_bytes(self.take())
     }
 
-    /// 16 bits.
+    /// Returns the next 16 bits.
     pub fn u16(&mut self) -> u16 {
         u16::from_le_bytes(self.take())
     }
 
-    /// 32 bits.
+    /// Returns the next 32 bits.
     pub fn u32(&mut self) -> u32 {
         u32::from_le_bytes(self.take())
     }
 
-    /// 64 bits.
+    /// Returns the next 64 bits.
     pub fn u64(&mut self) -> u64 {
         u64::from_le_bytes(self.take())
     }

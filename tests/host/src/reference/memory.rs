@@ -39,7 +39,7 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Zeroed memory of so many bytes.
+    /// Makes zeroed memory of `size` bytes.
     pub fn new(size: usize) -> Self {
         Self {
             bytes: RefCell::new(vec![0; size]),
@@ -49,7 +49,7 @@ impl Memory {
         }
     }
 
-    /// What was done since the last call.
+    /// Returns the accesses since the last call.
     pub fn log(&self) -> Vec<Access> {
         self.log.take()
     }
@@ -59,26 +59,26 @@ impl Memory {
         self.open.set(false);
     }
 
-    /// The other side's load, of up to 8 bytes.
+    /// Loads up to 8 bytes for the other side.
     pub fn peek(&self, off: usize, len: usize) -> u64 {
         let mut value = [0; 8];
         value[..len].copy_from_slice(&self.bytes.borrow()[off..off + len]);
         u64::from_le_bytes(value)
     }
 
-    /// The other side's store, of up to 8 bytes.
+    /// Stores up to 8 bytes for the other side.
     pub fn poke(&self, off: usize, len: usize, value: u64) {
         self.bytes.borrow_mut()[off..off + len].copy_from_slice(&value.to_le_bytes()[..len]);
     }
 
-    /// The other side's store of 16 bits anywhere, right before the load that is so many loads
+    /// Stores 16 bits anywhere for the other side, right before the load that is `loads` loads
     /// away.
     pub fn poke_later(&self, loads: u8, off: u16, value: u16) {
         let off = usize::from(off) % (self.bytes.borrow().len() - 1);
         self.changes.borrow_mut().push(Change { loads, off, value });
     }
 
-    /// The ring as the code under test has it.
+    /// Returns the ring for the code under test.
     pub fn view(&self) -> View<'_> {
         View(self)
     }

@@ -214,7 +214,7 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// What the last call did.
+    /// Returns the accesses of the last call.
     fn trace(&self) -> Trace {
         Trace::new(self.memory.log())
     }

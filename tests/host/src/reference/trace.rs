@@ -14,18 +14,18 @@ pub struct Places {
 }
 
 impl Places {
-    /// The places in a ring whose used ring is aligned to so many bytes.
+    /// Returns the places in a ring whose used ring is aligned to so many bytes.
     pub fn new(num: usize, align: usize) -> Self {
         let used = (16 * num + 2 * (3 + num)).next_multiple_of(align);
         Self { num, used }
     }
 
-    /// Bytes of the whole ring.
+    /// Returns the size of the whole ring.
     pub fn size(&self) -> usize {
         self.used + 2 * 3 + 8 * self.num
     }
 
-    /// Descriptor `index`.
+    /// Returns the offset of descriptor `index`.
     pub fn desc(&self, index: u16) -> usize {
         16 * usize::from(index)
     }
@@ -40,7 +40,7 @@ impl Places {
         16 * self.num + 2
     }
 
-    /// Entry of the available ring.
+    /// Returns the offset of an entry of the available ring.
     pub fn avail_ring(&self, index: u16) -> usize {
         16 * self.num + 4 + 2 * (usize::from(index) % self.num)
     }
@@ -60,7 +60,7 @@ impl Places {
         self.used + 2
     }
 
-    /// Entry of the used ring.
+    /// Returns the offset of an entry of the used ring.
     pub fn used_ring(&self, index: u16) -> usize {
         self.used + 4 + 8 * (usize::from(index) % self.num)
     }
@@ -71,8 +71,8 @@ impl Places {
     }
 }
 
-/// Whether an index that goes from `old` to `new` passes `event`, which the other side wants to
-/// hear of.
+/// Returns whether an index that goes from `old` to `new` passes `event`, so that the other side
+/// must be notified.
 pub fn passes(event: u16, new: u16, old: u16) -> bool {
     let steps = new.wrapping_sub(old);
     let place = event.wrapping_sub(old);
@@ -88,7 +88,7 @@ impl Trace {
         Self(log.into_iter())
     }
 
-    /// The next access must be a load of 16 bits there.
+    /// Checks that the next access is a load of 16 bits at `off`. Returns the value.
     pub fn load16(&mut self, off: usize) -> u16 {
         match self.0.next() {
             Some(Access::Load(at, 2, value)) if at == off => value as u16,
@@ -96,7 +96,7 @@ impl Trace {
         }
     }
 
-    /// The next access must be a load of 32 bits there.
+    /// Checks that the next access is a load of 32 bits at `off`. Returns the value.
     pub fn load32(&mut self, off: usize) -> u32 {
         match self.0.next() {
             Some(Access::Load(at, 4, value)) if at == off => value as u32,
@@ -104,7 +104,8 @@ impl Trace {
         }
     }
 
-    /// The next accesses must load each of 16 bytes there, once, in any order and widths.
+    /// Checks that the next accesses load each of 16 bytes at `off`, once, in any order and widths.
+    /// Returns the bytes.
     pub fn load_desc(&mut self, off: usize) -> [u8; 16] {
         let mut bytes = [None; 16];
         while bytes.contains(&None) {
@@ -122,17 +123,17 @@ impl Trace {
         bytes.map(Option::unwrap_or_default)
     }
 
-    /// The next access must be a store of that value there.
+    /// Checks that the next access is a store of `value` at `off`.
     pub fn store(&mut self, off: usize, len: usize, value: u64) {
         assert_eq!(self.0.next(), Some(Access::Store(off, len, value)));
     }
 
-    /// The next access must be that barrier.
+    /// Checks that the next access is `barrier`.
     pub fn barrier(&mut self, barrier: Access) {
         assert_eq!(self.0.next(), Some(barrier));
     }
 
-    /// There must be no further access.
+    /// Checks that there is no further access.
     pub fn end(mut self) {
         assert_eq!(self.0.next(), None, "an access that nothing asks for");
     }

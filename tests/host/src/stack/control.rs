@@ -70,8 +70,8 @@ enum Want<'a> {
     Ignored(Ignored),
 }
 
-/// How long the parameters at the start of `bytes` are; `None` if they are cut off or wrong. Those of
-/// an unknown service have no end.
+/// Returns the length of the parameters at the start of `bytes`; `None` if they are truncated or
+/// wrong. Those of an unknown service reach to the end.
 fn params_len(bytes: &[u8]) -> Option<usize> {
     let len = match *bytes.first()? & 15 {
         1 | 3 => 3,
@@ -174,7 +174,7 @@ impl Model {
         }
     }
 
-    /// All that is over at `now`, and is told.
+    /// Returns all requests that expire at `now`.
     fn expire(&mut self, now: u64) -> Vec<Expired> {
         let mut expired: Vec<_> = self
             .lost
@@ -197,8 +197,8 @@ impl Model {
     }
 }
 
-/// The parameters that a number stands for, and whether they can be asked for. Few of them, so that
-/// there are equal ones.
+/// Returns the parameters of a number, and whether they are valid. There are few of them, so that
+/// equal ones occur.
 fn asked_for(number: u8, extra: &[u8; 255]) -> (LinkParams<'_>, bool) {
     let service = match number & 15 {
         0 | 1 => ServiceParams::Vei,
@@ -253,7 +253,7 @@ fn asked_for(number: u8, extra: &[u8; 255]) -> (LinkParams<'_>, bool) {
     (params, number & 15 < 12)
 }
 
-/// Their bytes, by hand.
+/// Encodes parameters without the codec.
 fn encode(params: &LinkParams<'_>) -> Vec<u8> {
     let mut bytes = vec![
         params.chtype << 4,
@@ -420,7 +420,7 @@ impl Bench {
         assert_eq!(event.destroy(), destroy);
     }
 
-    /// An answer to one of the requests, whole or cut, with the right parameters or almost.
+    /// Answers one of the requests: complete or truncated, with the right parameters or nearly so.
     fn answer(&mut self, kind: u8, pick: u8, linkid: u8, change: u8) {
         let asked = &self.model.asked;
         let Some(asked) = asked.get(usize::from(pick) % asked.len().max(1)) else {

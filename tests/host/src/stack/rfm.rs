@@ -7,7 +7,7 @@ use crate::caif::rfm::{
 };
 use crate::reference::input::Input;
 
-/// A packet with this header and as many bytes as it should have.
+/// Returns a packet with this header and as many bytes as it should have.
 pub fn packet(tag: u8, payload: usize) -> Vec<u8> {
     let size = u16::try_from(payload).expect("as many as it can count");
     let [low, high] = size.to_le_bytes();
@@ -16,7 +16,7 @@ pub fn packet(tag: u8, payload: usize) -> Vec<u8> {
     packet
 }
 
-/// The frame bodies of a packet on a link with this MTU.
+/// Returns the frame bodies of a packet on a link with this MTU.
 pub fn bodies(packet: &[u8], mtu: usize) -> Result<Vec<Vec<u8>>, SplitError> {
     let pieces: Pieces = split(packet.len(), mtu)?;
     let bodies: Vec<_> = pieces

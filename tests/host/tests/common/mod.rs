@@ -35,29 +35,29 @@ impl Bench {
         self.memory.view(self.layout.size())
     }
 
-    /// The fields of the ring, for a modem without rules.
+    /// Returns the fields of the ring, for a modem without rules.
     pub fn fields(&self) -> Fields<View<'_>> {
         Fields::new(self.view(), self.layout)
     }
 
-    /// The modem as the driver of the ring.
+    /// Returns the modem as the driver of the ring.
     pub fn modem_driver(&self) -> Driver<View<'_>, Vec<Place>> {
         let places = vec![Place::default(); self.layout.num().into()];
         Driver::new(self.view(), self.layout, self.features, places).expect("enough places")
     }
 
-    /// The modem as the device of the ring.
+    /// Returns the modem as the device of the ring.
     pub fn modem_device(&self) -> Device<View<'_>> {
         Device::new(self.view(), self.layout, self.features)
     }
 
-    /// The reversed ring under test.
+    /// Returns the reversed ring under test.
     pub fn reversed(&self) -> DeviceRing<View<'_>, Vec<bool>> {
         let places = vec![true; self.layout.num().into()];
         DeviceRing::new(self.view(), self.layout, self.features, places).expect("enough places")
     }
 
-    /// The ring to send by under test, with so many slots.
+    /// Returns the ring to send by under test, with so many slots.
     pub fn driver(&self, slots: u16) -> DriverRing<View<'_>, Vec<SlotState>> {
         let slots = vec![SlotState::Taken; slots.into()];
         DriverRing::new(self.view(), self.layout, self.features, slots)
@@ -65,7 +65,7 @@ impl Bench {
     }
 }
 
-/// A buffer that can be told from others.
+/// Returns a buffer that can be told from others.
 pub fn buffer(number: u32) -> Desc {
     Desc {
         addr: u64::from(number) << 32,

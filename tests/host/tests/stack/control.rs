@@ -56,7 +56,7 @@ fn id(linkid: u8) -> NonZeroU8 {
     NonZeroU8::new(linkid).expect("not 0")
 }
 
-/// The link id of a success for this request.
+/// Returns the link id of a success for this request.
 #[track_caller]
 fn connected(event: Event<'_>, wanted: RequestId) -> vring_host_tests::caif::control::LinkId {
     match event {

@@ -51,8 +51,8 @@ fn what_cannot_be_sent_is_refused() {
     assert_eq!(split(MAX_PACKET, 29).map(Iterator::count), Ok(7281));
 }
 
-/// The first error of a receiver, after segments with this first byte and these bytes behind the
-/// header.
+/// Returns the first error of a receiver, after segments with this first byte and these bytes
+/// behind the header.
 fn error(segments: &[(u8, [u8; 6], usize)]) -> Option<SegmentError> {
     let mut receiver = Receiver::default();
     segments.iter().find_map(|(more, header, len)| {

@@ -116,8 +116,8 @@ fn run_all(config: &Config, cases: &[Case]) -> Vec<Row> {
     rows
 }
 
-/// The flavours with which a case is run: all that it has, or one of them, which its name decides
-/// so that about as many cases have each, and a new case changes that of no other.
+/// Returns the flavours with which a case is run: all, or one that is chosen by its name, so that
+/// they are evenly used and a new case does not change those of others.
 fn flavours(case: &Case, one: bool) -> &[Flavour] {
     if !one {
         return &case.flavours;

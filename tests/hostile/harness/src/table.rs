@@ -62,7 +62,7 @@ impl Row {
         }
     }
 
-    /// Whether it is a case that must fail.
+    /// Returns whether it is a case that must fail.
     pub fn had_to_fail(&self) -> bool {
         self.fails.is_some()
     }

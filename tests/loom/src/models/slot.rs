@@ -73,7 +73,7 @@ impl Link {
         })
     }
 
-    /// The channel with this number, from 1.
+    /// Returns the channel with this number, from 1.
     fn channel(&self, number: usize) -> &Buffer {
         &self.channels[number - 1]
     }

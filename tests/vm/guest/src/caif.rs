@@ -105,7 +105,7 @@ impl Channel {
         Ok(socket)
     }
 
-    /// The address of the channel.
+    /// Returns the address of the channel.
     pub fn address(&self) -> io::Result<SockAddr> {
         // The members of the union overlap from the connection id's place on.
         let mut union = [0; 20];
@@ -158,7 +158,7 @@ impl Channel {
     }
 }
 
-/// Any address: its bytes, as far as the length goes.
+/// Returns an address of any bytes and length.
 pub fn raw_address(bytes: &[u8]) -> SockAddr {
     let mut storage = MaybeUninit::<SockAddrStorage>::zeroed();
     let len = bytes.len().min(size_of::<SockAddrStorage>());

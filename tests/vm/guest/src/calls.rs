@@ -84,7 +84,7 @@ impl Iterator for Words {
     }
 }
 
-/// What a call returned: text, or the name of its error.
+/// Returns the result of a call as text, or the name of its error.
 pub(crate) fn told<T: ToString>(result: io::Result<T>) -> String {
     match result {
         Ok(value) => value.to_string(),
@@ -95,7 +95,7 @@ pub(crate) fn told<T: ToString>(result: io::Result<T>) -> String {
     }
 }
 
-/// The same of a call that returns nothing.
+/// Returns the result of a call without a value as text, or the name of its error.
 pub(crate) fn done(result: io::Result<()>) -> String {
     told(result.map(|()| 0))
 }

@@ -34,7 +34,7 @@ const IFLA_CAIF_IPV4_CONNID: u16 = 1;
 const IFLA_CAIF_LOOPBACK: u16 = 3;
 
 impl Args {
-    /// An interface without attributes, which has a loopback channel.
+    /// Returns an interface without attributes, which has a loopback channel.
     pub fn plain(name: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -44,7 +44,7 @@ impl Args {
         }
     }
 
-    /// An interface of a connection.
+    /// Returns an interface of a connection.
     pub fn of_connection(name: &str, connid: u32) -> Self {
         Self {
             connid: Some(connid),

@@ -46,7 +46,7 @@ pub struct Args {
 }
 
 impl Args {
-    /// One ping, which must be answered in time.
+    /// Makes the arguments for one ping, which must be answered in time.
     pub fn once(address: Ipv4Addr, timeout: Duration) -> Self {
         Self {
             address,
@@ -290,7 +290,7 @@ fn dropped(raw: &str) -> u64 {
     raw.lines().skip(1).filter_map(drops).sum()
 }
 
-/// The Internet checksum (RFC 1071).
+/// Returns the Internet checksum (RFC 1071).
 fn checksum(bytes: &[u8]) -> u16 {
     let mut sum = 0_u32;
     for pair in bytes.chunks(2) {

@@ -73,7 +73,7 @@ fn name(name: &str) -> Vec<u8> {
     attribute(IFNAME, format!("{name}\0").as_bytes())
 }
 
-/// The attributes of a message, by number.
+/// Returns the attributes of a message, by number.
 fn parse(mut bytes: &[u8]) -> HashMap<u16, Vec<u8>> {
     let mut all = HashMap::new();
     while let Some((head, _)) = bytes.split_first_chunk::<4>() {
@@ -108,7 +108,7 @@ impl Said {
         number(&self.attributes, attribute)
     }
 
-    /// Connection id, once more, and whether the modem returns packets.
+    /// Returns the connection id by both attributes, and whether the modem returns packets.
     fn settings(&self) -> Result<(u32, u32, u32)> {
         let info = parse(self.attributes.get(&LINKINFO).context("no info")?);
         let kind = info.get(&KIND).context("no kind")?;
@@ -130,7 +130,7 @@ fn number(attributes: &HashMap<u16, Vec<u8>>, attribute: u16) -> Result<u32> {
     })
 }
 
-/// The parts of a datagram.
+/// Returns the parts of a datagram.
 fn messages(mut bytes: &[u8]) -> Vec<&[u8]> {
     let mut all = Vec::new();
     while let Some(len) = bytes.first_chunk::<4>() {

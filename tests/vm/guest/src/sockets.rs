@@ -175,7 +175,7 @@ fn events(socket: &Socket, wanted: i16) -> Result<i16> {
     now(socket)
 }
 
-/// The events of a socket that there are.
+/// Returns the present events of a socket.
 fn now(socket: &Socket) -> Result<i16> {
     Ok(poll(socket, IN | OUT | HUP, 0)?)
 }

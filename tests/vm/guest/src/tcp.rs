@@ -48,7 +48,7 @@ pub struct Args {
 }
 
 impl Args {
-    /// One transfer.
+    /// Makes the arguments for one transfer.
     pub fn once(mode: Mode, address: IpAddr, bytes: u64) -> Self {
         Self {
             mode,

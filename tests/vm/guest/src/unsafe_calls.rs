@@ -159,7 +159,7 @@ struct Request {
     rest: [u8; 16],
 }
 
-/// The driver of an interface, as `ethtool -i` says it.
+/// Returns the driver of an interface, as `ethtool -i` says it.
 pub fn driver_of(interface: &str) -> io::Result<String> {
     const SIOCETHTOOL: libc::Ioctl = 0x8946;
     const GET_DRIVER_INFO: u32 = 3;

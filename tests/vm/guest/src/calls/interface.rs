@@ -110,7 +110,7 @@ pub(super) fn call(name: &str, verb: &str, words: &mut Words) -> Result<String> 
     })
 }
 
-/// A message for an interface: by its number, or by its name if it has none.
+/// Returns a message for an interface: by its number, or by its name if it has none.
 fn there(name: &str) -> LinkMessage {
     let mut link = LinkMessage::default();
     match index(name) {
@@ -164,7 +164,8 @@ fn push(data: &mut Vec<u8>, kind: u16, value: &[u8]) {
     data.resize(data.len().next_multiple_of(4), 0);
 }
 
-/// The kind and its attributes, as oFono sends them: the name of the kind does not end with a zero.
+/// Returns the kind and its attributes, as oFono sends them: the name of the kind does not end with
+/// a zero.
 fn info(words: &mut Words) -> Result<LinkAttribute> {
     let mut data = Vec::new();
     while let Some(word) = words.next() {
@@ -254,7 +255,7 @@ fn show(name: &str) -> io::Result<String> {
     Ok(text)
 }
 
-/// The attributes of the kind.
+/// Returns the attributes of the kind.
 fn shown(data: &[u8], index: u32) -> String {
     let mut text = String::new();
     let mut rest = data;

@@ -71,7 +71,7 @@ impl Interfaces<'_> {
         16 + self.number * COUNT + which
     }
 
-    /// The attributes of an interface that the modem has a channel for.
+    /// Returns the attributes of an interface that the modem has a channel for.
     fn data(&self, which: u32, loops: bool) -> Vec<u8> {
         let mut data = Vec::new();
         attribute(&mut data, CONNECTION, &self.connection(which).to_ne_bytes());

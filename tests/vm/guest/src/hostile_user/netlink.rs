@@ -42,7 +42,7 @@ impl Message {
         Self::with_flags(kind, flags, index, 0, 0)
     }
 
-    /// The same, which changes flags of the link.
+    /// Returns a message that changes flags of a link.
     fn with_flags(kind: u16, flags: u16, index: i32, set: u32, change: u32) -> Self {
         let mut bytes = vec![0; 4];
         bytes.extend_from_slice(&kind.to_ne_bytes());
@@ -184,7 +184,8 @@ impl Rtnl {
     }
 }
 
-/// The result of a request, from the first message that is one: `NLMSG_ERROR` or `NLMSG_DONE`.
+/// Returns the result of a request, from the first message that is one: `NLMSG_ERROR` or
+/// `NLMSG_DONE`.
 fn outcome(mut bytes: &[u8]) -> Option<i32> {
     while let Some((header, _)) = bytes.split_first_chunk::<20>() {
         let len = usize::try_from(u32::from_ne_bytes(*header.first_chunk()?)).ok()?;

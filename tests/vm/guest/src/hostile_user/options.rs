@@ -151,7 +151,7 @@ pub fn filter(this: &mut Sockets<'_>, slot: Slot) {
     let _ = task.sys(Call::Filter, libc::SYS_setsockopt, &args);
 }
 
-/// The code of no instruction.
+/// Returns the code of an invalid instruction.
 const fn task_code() -> u16 {
     0xffff
 }

@@ -90,7 +90,7 @@ fn send(task: &mut Task, fd: usize, name: &str) {
     let _ = task.sys(Call::PacketSend, libc::SYS_sendto, &args);
 }
 
-/// A frame whose length is right, and that ends no channel of somebody else.
+/// Returns a frame with a valid length that ends no channel of another program.
 pub fn frame(task: &mut Task) -> Vec<u8> {
     let body: Vec<u8> = match task.rng.u32(..4) {
         // A channel that nobody asked for: LINK_SETUP of a loop. Its answer is for nobody.
@@ -122,7 +122,7 @@ pub fn frame(task: &mut Task) -> Vec<u8> {
     frame
 }
 
-/// Something for an interface, which may be an IPv4 packet.
+/// Returns a packet for an interface, which may be IPv4.
 fn packet(task: &mut Task) -> Vec<u8> {
     let len = task.pick(&[
         (1, 0_usize),

@@ -375,7 +375,7 @@ impl Sockets<'_> {
 }
 
 impl Task {
-    /// Connects a socket to a service that there is.
+    /// Connects a socket to a service of the modem, perhaps with a timeout.
     fn connect_well(&mut self, slot: Slot) {
         if self.chance(50) {
             let ms = self.rng.u64(1..500);
@@ -384,7 +384,7 @@ impl Task {
         let _ = self.connect_well_at(slot);
     }
 
-    /// The same, without another call before.
+    /// Connects a socket to a service of the modem, without setting a timeout.
     pub fn connect_well_at(&mut self, slot: Slot) -> Result<usize, i32> {
         let address = address(slot.protocol, self.rng.u32(1..8));
         let at = self.arena.put(0, &address);
@@ -438,7 +438,7 @@ fn limit(task: &Task, ms: u64) -> usize {
     task.arena.put(128, &value)
 }
 
-/// The address of a service that the modem has.
+/// Returns the address of a service that the modem has.
 pub fn address(protocol: usize, connection: u32) -> [u8; 24] {
     let mut address = [0; 24];
     address[..2].copy_from_slice(&AF_CAIF.to_ne_bytes());

@@ -139,15 +139,16 @@ impl Task {
         })
     }
 
-    /// Makes a system call, and counts what came of it. Where faults are wanted one of its
-    /// allocations may fail.
+    /// Makes a system call and counts its result. Where faults are wanted one of its allocations
+    /// may fail.
     pub fn sys(&mut self, call: Call, number: libc::c_long, args: &[usize]) -> Result<usize, i32> {
         let result = self.faulty(number, args);
         self.shared.count(call, result.err().unwrap_or(0));
         result
     }
 
-    /// The same, without counting the call itself.
+    /// Makes a system call without counting it. Where faults are wanted one of its allocations may
+    /// fail.
     pub fn faulty(&mut self, number: libc::c_long, args: &[usize]) -> Result<usize, i32> {
         let fails = self.fail_one_in != 0 && self.rng.u32(..self.fail_one_in) == 0;
         if !fails {

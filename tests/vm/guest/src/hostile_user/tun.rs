@@ -40,7 +40,7 @@ pub fn run(task: &mut Task) -> Result<()> {
     Ok(())
 }
 
-/// One namespace, from its beginning to its end.
+/// Runs in one namespace until it ends.
 fn live(task: &mut Task) -> Result<(), i32> {
     let mut is_root = true;
     if task.rng.bool() {
@@ -170,7 +170,7 @@ fn answers(task: &mut Task, bytes: &[u8], next: &mut u8) -> Vec<Vec<u8>> {
     answers
 }
 
-/// A frame that nobody asked for: of any channel, or one that ends, stops or floods one.
+/// Returns an unsolicited frame: for any channel, or one that ends, stops or floods a channel.
 fn unasked(task: &mut Task) -> Vec<u8> {
     let channel = task.rng.u8(..12);
     match task.rng.u32(..6) {

@@ -119,7 +119,7 @@ fn refused_loop() -> Result<socket2::SockAddr> {
     Ok(channel.address()?)
 }
 
-/// The modem is silent until somebody sees that the file is there.
+/// A modem is silent until the harness finds the file.
 pub fn late_answer(args: &Args) -> Result<()> {
     let at = channel(Service::At, false);
     let mut socket = at.socket()?;
@@ -157,7 +157,7 @@ pub fn late_answer(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// A modem that never answers, with a deadline of a second (`connect_timeout_ms`).
+/// A modem never answers; the deadline is a second (`connect_timeout_ms`).
 pub fn deadline(_args: &Args) -> Result<()> {
     let mut at = open(Service::At, true)?;
     command(&mut at, "AT*STALL=20000")?;
@@ -212,7 +212,7 @@ pub fn deadline(_args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// The link goes down once the file is there.
+/// The link goes down once the file exists.
 pub fn link_lost(args: &Args) -> Result<()> {
     let packets = open(Service::At, false)?;
     let stream = open(Service::Util, true)?;

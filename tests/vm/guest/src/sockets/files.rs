@@ -16,7 +16,7 @@ use crate::{
 /// The longest packet: its header, and as many bytes as that can count.
 const MAX: usize = 6 + 0xffff;
 
-/// A packet whose header counts the bytes behind it.
+/// Returns a packet whose header counts the bytes behind it.
 fn packet(seed: u64, len: usize) -> Vec<u8> {
     let mut bytes = payload(seed, len);
     bytes[4..6].copy_from_slice(&((len - 6) as u16).to_le_bytes());
@@ -93,7 +93,7 @@ pub fn stream(_args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// What cannot be sent changes nothing.
+/// Packets that cannot be sent change nothing.
 pub fn limits(_args: &Args) -> Result<()> {
     for stream in [false, true] {
         let socket = open(Service::Rfm, stream)?;

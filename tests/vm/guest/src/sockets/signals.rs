@@ -88,8 +88,8 @@ pub fn signals(_args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Who sends bytes where nobody is gets a signal, unless that is not wanted; who sends packets does
-/// not.
+/// Sending bytes to a channel that ended raises SIGPIPE, unless that is switched off; sending
+/// packets does not.
 pub fn broken_pipe(_args: &Args) -> Result<()> {
     let shut = |stream| -> Result<Socket> {
         let socket = open(Service::Util, stream)?;

@@ -134,7 +134,7 @@ pub fn filter(_args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Memory that is not there changes nothing.
+/// Invalid addresses of memory change nothing.
 pub fn nowhere(_args: &Args) -> Result<()> {
     for (service, stream) in [
         (Service::Util, false),
@@ -372,7 +372,7 @@ pub fn we_stop_the_modem(_args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Bytes of the kernel's memory that what waits to be received takes.
+/// Returns the bytes of kernel memory that received payloads take.
 fn received_memory(socket: &socket2::Socket) -> Result<u32> {
     const SO_MEMINFO: libc::c_int = 55;
     let memory = get_option(socket, libc::SOL_SOCKET, SO_MEMINFO, 4)?;

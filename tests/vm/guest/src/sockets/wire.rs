@@ -11,8 +11,8 @@ use crate::caif::{
     set_option,
 };
 
-/// The body of the last LINK_SETUP that the modem got, in hexadecimal, but for the number of the
-/// link, which is the device's.
+/// Returns the body of the last LINK_SETUP that the modem got, in hexadecimal, but for the number
+/// of the link, which is the device's.
 fn last_setup(at: &mut Socket) -> Result<String> {
     let text = command(at, "AT*SETUP?")?;
     let (_, hex) = text.split_once("*SETUP: ").context("no set-up")?;
@@ -22,7 +22,7 @@ fn last_setup(at: &mut Socket) -> Result<String> {
     Ok(format!("{}{:02x}{}", &hex[..4], link & !7, &hex[6..]))
 }
 
-/// What is asked for with an address of these bytes behind the family.
+/// Returns the LINK_SETUP for an address with these bytes after the family.
 fn asked(at: &mut Socket, service: Service, address: &[u8]) -> Result<String> {
     let mut bytes = [0; 24];
     bytes[..2].copy_from_slice(&37_u16.to_ne_bytes());
@@ -83,7 +83,7 @@ pub fn requests(_args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// What a service is asked with, and what it answers.
+/// Parameters for a service are sent, and its answer can be read.
 pub fn parameters(_args: &Args) -> Result<()> {
     let mut at = open(Service::At, false)?;
     let util = Channel {
