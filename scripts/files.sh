@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
-# Which files are what: each list of files that scripts need is made here, from Kbuild
-# and from the folders. Sourced, after lib.sh. The functions print paths in the
-# checkout, one a line; it need not be one of git.
+# Lists of files: each that scripts need is made here, from Kbuild and from the
+# folders. Sourced, after lib.sh. The functions print paths in the checkout, one
+# a line; git is not needed.
 
 # The folders beside the root that belong to the kernel.
 KERNEL_FOLDERS=(abstractions boards caif remoteproc_glue tests/kunit)
@@ -10,8 +10,7 @@ KERNEL_FOLDERS=(abstractions boards caif remoteproc_glue tests/kunit)
 # The modules, a line each: the name, and the symbol that Kconfig has for it.
 kernel_modules() { sed -nE 's/^obj-\$\(CONFIG_([A-Z0-9_]+)\) \+= (.*)\.o$/\2 \1/p' "$TOP/Kbuild"; }
 
-# module_files SUFFIX [MODULE]: what the objects of all modules, or of one, are made of, if it has the
-# suffix.
+# module_files SUFFIX [MODULE]: the sources with the suffix of all modules, or of one.
 module_files() {
 	local objects object
 	while read -ra objects; do
@@ -71,11 +70,10 @@ crate_files() (
 		BEGIN { walk("./" ARGV[1], 1) }' "$1" | xargs -d '\n' realpath -m --relative-to=.
 )
 
-# The driver without its abstractions: the root, and what stands between it and remoteproc.
+# The driver without its abstractions: the root and the glue.
 driver_files() { (cd "$TOP" && find ./*.rs remoteproc_glue -name '*.rs' | sed 's|^\./||' | LC_ALL=C sort); }
 
-# What crates of the kernel mount from outside of its folders, by #[path]: a file, and the
-# folder of its modules, or a folder.
+# Files and folders that crates of the kernel mount from elsewhere by #[path].
 mounted_files() (
 	cd "$TOP" || exit
 	{ grep -rHoP '^ *#\[path = "\K[^"]+' --include='*.rs' ./*.rs "${KERNEL_FOLDERS[@]}" || true; } | while IFS=: read -r file path; do
@@ -87,8 +85,8 @@ mounted_files() (
 	done
 )
 
-# What does not use the kernel crate and is built for user space as well: the files that the crate
-# kernel-pure mounts, and the codec.
+# Files without the kernel crate, built for user space as well: those that the crate kernel-pure
+# mounts, and the codec.
 pure_files() {
 	awk '
 		/^ *#\[path = "/ { split($0, quoted, "\""); path = quoted[2]; sub(/^(\.\.\/)+/, "", path); next }
@@ -100,7 +98,7 @@ pure_files() {
 	(cd "$TOP" && find caif-wire/src/codec -name '*.rs' ! -name mod.rs)
 }
 
-# All that the kernel builds and reads, of sources, and the kernel's documentation.
+# All sources that the kernel's build reads, and the kernel's documentation.
 kernel_sources() {
 	(
 		cd "$TOP" || exit
@@ -109,8 +107,8 @@ kernel_sources() {
 		mounted_files
 	) | sed 's|^\./||' | LC_ALL=C sort -u
 }
-# In the kernel the stack has a folder of its own. What it has in common with the driver and its tests
-# is in both folders: wrappers that are the kernel crate's to have.
+# In the kernel the stack has a folder of its own. Files that it shares with the driver and its tests
+# are in both: wrappers that belong into the kernel crate.
 stack_sources() {
 	{
 		crate_files caif/caif.rs
@@ -122,13 +120,13 @@ stack_sources() {
 	} | LC_ALL=C sort -u
 }
 stack_documents() { kernel_documents | grep '/caif-'; }
-# The driver, its board and its tests: all that is not the stack's alone.
+# The driver, its board and its tests: all files but those of the stack alone.
 driver_sources() {
 	local file
 	{
 		crate_roots | grep -vxF caif/caif.rs | while read -r file; do crate_files "$file"; done
 		module_files .c | LC_ALL=C sort | uniq -d
-		# What another file of C includes.
+		# C files that another one includes.
 		module_files .c caif | while read -r file; do
 			if grep -rqF "/$file\"" "$TOP/tests/kunit" --include='*.c'; then echo "$file"; fi
 		done
@@ -143,8 +141,8 @@ kconfig_without() {
 	awk -v drop=" ${*:2} " '/^config / { skip = index(drop, " " $2 " ") } !skip' "$1" | cat -s |
 		sed -e :a -e '/^\n*$/{$d;N;ba' -e '}'
 }
-# kbuild_without FILE SYMBOL...: the same of Kbuild. A module has a paragraph of its own there, and a
-# line in that for builds out of tree.
+# kbuild_without FILE SYMBOL...: Kbuild without these symbols. Each module has a paragraph there, and
+# a line in the paragraph for builds out of tree.
 kbuild_without() {
 	awk -v drop="${*:2}" '
 		BEGIN { RS = ""; ORS = "\n\n"; n = split(drop, symbols, " ") }

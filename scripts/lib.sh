@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
-# Common ground of the scripts: where things are cached, which versions are
-# wanted, and how progress and errors are printed. Sourced, never run.
+# Shared by the scripts: the cache, the versions, progress and errors. Sourced,
+# never run.
 # shellcheck disable=SC2034 # used by the scripts that source this
 
 # The checkout.
@@ -17,7 +17,7 @@ LINUX_SERIES=7.3
 LINUX_PIN=7.3.4-1~bpo13+1
 CSTACK_SERIES=6.12
 BINDGEN_PIN=0.72.1
-# The oldest rustc that the kernel can be built by: Debian 12 has it for its browsers.
+# The oldest rustc that the kernel supports, from Debian 12's package for its browsers.
 RUSTC_OLDEST_SERIES=1.85
 RUSTC_OLDEST_PIN='1.85.0+dfsg3-1~deb12u3'
 LLVM_VER=19
@@ -42,15 +42,15 @@ arm | armv7l | armhf) ARCH=arm ARCH_SUFFIX=-arm ARCH_MAKE=(ARCH=arm) KERNEL_IMAG
 	;;
 esac
 
-# The kernel that the demo and all tests boot: one with sanitizers, so that no other must be built.
-# That of arm64 has none; for arm there is the one of tests/kernels only.
+# The kernel that the demo and all tests boot: one with sanitizers, so that one is enough. That of
+# arm64 has none; arm has only the one of tests/kernels.
 case $ARCH in
 x86_64) TEST_KERNEL=san ;;
 arm64) TEST_KERNEL='test' ;;
 arm) TEST_KERNEL=v7 ;;
 esac
 
-# What tells the kernel's build to use gcc: nothing, or the cross compiler.
+# Arguments that make the kernel's build use gcc: none, or the cross compiler.
 GCC_MAKE=()
 case $ARCH-$(uname -m) in
 x86_64-x86_64 | arm64-aarch64 | arm-armv7l) ;;
@@ -58,15 +58,15 @@ x86_64-*) GCC_MAKE=("CROSS_COMPILE=${CROSS_COMPILE:-x86_64-linux-gnu-}") ;;
 arm64-*) GCC_MAKE=("CROSS_COMPILE=${CROSS_COMPILE:-aarch64-linux-gnu-}") ;;
 arm-*) GCC_MAKE=("CROSS_COMPILE=${CROSS_COMPILE:-arm-linux-gnueabihf-}") ;;
 esac
-# compiler_make KDIR: sets COMPILER_MAKE to what tells the build of modules for that kernel to
-# use the compiler of the kernel.
+# compiler_make KDIR: sets COMPILER_MAKE to the arguments that make the build of modules use the
+# kernel's compiler.
 compiler_make() {
 	COMPILER_MAKE=("${GCC_MAKE[@]}")
 	! grep -qx 'CONFIG_CC_IS_CLANG=y' "$1/include/config/auto.conf" || COMPILER_MAKE=("LLVM=${LLVM:--$LLVM_VER}")
 }
 
-# lost_config FRAGMENTS CONFIG: the lines of a kernel's fragments that its configuration does not
-# follow. The last word on a symbol counts.
+# lost_config FRAGMENTS CONFIG: the lines of a kernel's fragments that its configuration lacks. The
+# last line for a symbol counts.
 lost_config() {
 	local line
 	sed -E 's/^# (CONFIG_[A-Za-z0-9_]+) is not set$/\1=n/' "$1" |
@@ -86,15 +86,14 @@ die() {
 	exit 1
 }
 
-# Whether the source of rustc's own library is known: a kernel is built with it, modules
-# are not.
+# Whether the source of rustc's own library is installed, which kernels need and modules do not.
 has_rust_src() { [ -n "${RUST_LIB_SRC:-}" ] || [ -d "$(rustc --print sysroot 2>/dev/null)/lib/rustlib/src/rust/library" ]; }
 want_rust_src() {
 	has_rust_src ||
 		die "rustc $(rustc --version | cut -d' ' -f2) has no library source: rustup component add rust-src, or set RUST_LIB_SRC"
 }
 
-# The test kernel that is there already, san before test; san where none is.
+# The test kernel that is built already, san before test; san if there is none.
 built_kernel() {
 	local name
 	for name in san 'test'; do
@@ -127,7 +126,7 @@ step() {
 	say "$label"
 	"$@" >"$log" 2>&1 </dev/null &
 	pid=$!
-	# Woken by the end of the command or, for the progress line, by time.
+	# Wakes up at the end of the command or, for the progress line, by time.
 	while true; do
 		sleep 10 >/dev/null 2>&1 9>&- &
 		timer=$! rc=0
