@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What bindgen reads for the tests' bindings, besides what the abstractions
- * have.
+ * Headers for the tests' own bindings, beside those of the abstractions.
  */
 
 #include <linux/if_ether.h>

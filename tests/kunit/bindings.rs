@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Bindings of the tests alone, and those of the abstractions.
+//! The tests' own bindings, and those of the abstractions.
 
 #![allow(
     clippy::all,

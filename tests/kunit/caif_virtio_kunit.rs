@@ -2,11 +2,11 @@
 
 //! KUnit suites for the whole driver.
 //!
-//! They see the driver from outside only: from the modem, which a remote processor made here plays,
-//! and from the network stack; and the protocol stack from sockets and from links made here. Both
-//! must be loaded first.
+//! They test the driver from outside only: as the modem, by a fake remote processor, and as the
+//! network stack; and the protocol stack by sockets and by fake links. Both modules must be loaded
+//! first.
 //!
-//! Files that are mounted from elsewhere are public: no crate uses all that is in them.
+//! Files that are mounted from elsewhere are public: no crate uses all of them.
 
 #![deny(unsafe_code)]
 #![cfg_attr(
@@ -24,7 +24,7 @@ mod abstractions {
     pub(crate) mod event;
     pub(crate) mod memory;
     pub(crate) mod net {
-        //! What sockets are made of.
+        //! Abstractions of sockets.
 
         pub(crate) mod skbuff;
         #[expect(unused_imports, reason = "the stack uses the rest")]
@@ -102,7 +102,7 @@ use crate::{
 };
 use kernel::prelude::*;
 
-/// The suites are found by KUnit in their section; the module itself only has a family of sockets.
+/// KUnit finds the suites in their section; the module itself only registers a family of sockets.
 struct Suites {
     _sockets: Ready,
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Checks that end a test with an error, so that what it made is dropped.
+//! Checks that end a test with an error, so that its values are dropped.
 //!
-//! KUnit's own assertions stop the test's thread where it is, and leave a fake modem behind.
+//! KUnit's own assertions stop the test's thread at once, and leave a fake modem behind.
 
 use crate::modem_ring::Violation;
 use kernel::{

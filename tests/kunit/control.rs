@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a test does to the machine: contexts to run in, binding of drivers, recovery.
+//! Control of the machine by a test: contexts to run in, binding of drivers, recovery.
 
 use crate::{
     abstractions::remoteproc::Rproc,
@@ -48,19 +48,19 @@ pub(crate) fn with_bh_off<R>(f: impl FnOnce() -> R) -> R {
     ret
 }
 
-/// Lets others have the CPU, in a task that goes on for long. May sleep.
+/// Yields the CPU in a task that runs for long. May sleep.
 pub(crate) fn relax() {
     // SAFETY: Only called where a task may sleep.
     unsafe { bindings::caif_kunit_cond_resched() }
 }
 
-/// Lets time pass, for what must not happen in it. Sleeps.
+/// Waits for a while in which something must not happen. Sleeps.
 pub(crate) fn pass_time(ms: u32) {
     fsleep(Delta::from_millis(ms.into()));
 }
 
-/// Waits until the condition holds, busily, for contexts that cannot sleep. Returns whether it
-/// does. On a machine with one CPU, where nobody could make it hold, nothing is waited for.
+/// Waits busily until the condition holds, in contexts that cannot sleep. Returns whether it does.
+/// Does not wait on a machine with one CPU, as no other could make it hold.
 pub(crate) fn spin_until(condition: impl Fn() -> bool) -> bool {
     // SAFETY: The function may be called in any context.
     if unsafe { bindings::caif_kunit_cpus() } == 1 {
@@ -69,7 +69,7 @@ pub(crate) fn spin_until(condition: impl Fn() -> bool) -> bool {
     spin_for(TIMEOUT_MS / 2, condition)
 }
 
-/// Waits until the condition holds, busily, at most for `ms` milliseconds. Returns whether it does.
+/// Waits busily until the condition holds, at most for `ms` milliseconds. Returns whether it does.
 pub(crate) fn spin_for(ms: u32, condition: impl Fn() -> bool) -> bool {
     // SAFETY: The function may be called in any context.
     let now = || unsafe { bindings::caif_kunit_milliseconds() };
@@ -100,13 +100,13 @@ pub(crate) fn detach(fake: &Fake) -> Result {
     detach_from(fake.rproc())
 }
 
-/// Takes the driver off the virtio device of a modem.
+/// Unbinds the driver from the virtio device of a modem.
 pub(crate) fn unbind(fake: &Fake) -> Result {
     // SAFETY: The device is valid.
     to_result(unsafe { bindings::caif_kunit_unbind(device(fake)) })
 }
 
-/// Lets the driver have the virtio device of a modem. Returns the error of its probe, if it fails.
+/// Binds the driver to the virtio device of a modem. Returns the error of its probe, if it fails.
 pub(crate) fn bind(fake: &Fake) -> Result {
     let name = c"caif_virtio";
     // SAFETY: The device is valid, and the name is a string.
@@ -125,8 +125,8 @@ pub(crate) fn without_notify_id(fake: &Fake, id: i32, f: impl FnOnce() -> Result
     ret.and(put)
 }
 
-/// A virtqueue that remoteproc had for a vring, in the hands of a caller of `rproc_vq_interrupt()`
-/// who was preempted before its call of `vring_interrupt()`.
+/// A virtqueue that remoteproc had for a vring, held by a caller of `rproc_vq_interrupt()` that was
+/// preempted before its call of `vring_interrupt()`.
 pub(crate) struct Preempted(NonNull<bindings::virtqueue>);
 
 // SAFETY: Any task may make the call.
@@ -135,27 +135,27 @@ unsafe impl Send for Preempted {}
 unsafe impl Sync for Preempted {}
 
 impl Preempted {
-    /// Takes what remoteproc has for the vring of this notify id now, if it has anything.
+    /// Takes the virtqueue that remoteproc has for the vring of a notify id now, if there is one.
     pub(crate) fn new(fake: &Fake, id: i32) -> Option<Self> {
         // SAFETY: The remote processor is valid.
         let vq = unsafe { bindings::caif_kunit_taken_vq(fake.rproc().as_raw(), id) };
         NonNull::new(vq).map(Self)
     }
 
-    /// Goes on. Returns whether the virtqueue had something to do.
+    /// Continues the call. Returns whether the interrupt was handled.
     pub(crate) fn resume(&self) -> bool {
         // SAFETY: That the virtqueue is valid is what is tested.
         unsafe { bindings::caif_kunit_vring_interrupt(self.0.as_ptr()) }
     }
 
-    /// Goes on, if it had seen already that the virtqueue had something to do.
+    /// Continues a call that had already seen a used buffer.
     pub(crate) fn resume_late(&self) {
         // SAFETY: As above.
         unsafe { bindings::caif_kunit_vq_callback(self.0.as_ptr()) };
     }
 }
 
-/// All virtqueues that remoteproc had for a vring meanwhile.
+/// All virtqueues that remoteproc had for a vring.
 pub(crate) struct Entered {
     seen: [Atomic<*mut bindings::virtqueue>; 8],
     count: Atomic<usize>,
@@ -170,7 +170,7 @@ impl Entered {
         }
     }
 
-    /// Notes what remoteproc has for the vring of this notify id now. Any context.
+    /// Notes the virtqueue that remoteproc has for the vring of a notify id now. Any context.
     pub(crate) fn note(&self, fake: &Fake, id: i32) {
         let count = self.count.fetch_add(1, Relaxed);
         if let (Some(seen), Some(now)) = (self.seen.get(count), Preempted::new(fake, id)) {
@@ -194,7 +194,7 @@ impl Entered {
         Ok(first.count())
     }
 
-    /// Interrupts that found them. `ERANGE` if there were too many.
+    /// Returns preempted interrupts of all of them. `ERANGE` if there were too many.
     pub(crate) fn preempted(&self) -> Result<KVec<Preempted>> {
         let mut all = KVec::new();
         let count = self.count.load(Relaxed);
@@ -240,14 +240,14 @@ pub(crate) fn flush_crashes(fake: &Fake) {
     unsafe { bindings::flush_work(work) };
 }
 
-/// Waits for what a machine that falls asleep waits for: work on the queue that freezes. Sleeps.
+/// Waits for work on the freezable queue, as a machine that goes to sleep does. Sleeps.
 pub(crate) fn flush_freezable() {
     // SAFETY: The function may be called in process context.
     unsafe { bindings::caif_kunit_flush_freezable() };
 }
 
 /// Leaves a processor as remoteproc does when a boot fails before there is a resource table:
-/// offline, with what was prepared, and without a user.
+/// offline, prepared, and without a user.
 pub(crate) fn fail_boot(fake: &Fake) -> Result {
     // SAFETY: A `Fake` has a registered remote processor.
     to_result(unsafe { bindings::caif_kunit_fail_boot(fake.rproc().as_raw()) })
@@ -259,14 +259,14 @@ pub(crate) fn has_carveouts(rproc: &Rproc) -> bool {
     unsafe { bindings::caif_kunit_has_carveouts(rproc.as_raw()) }
 }
 
-/// Gives a processor a user, as if somebody had booted it.
+/// Gives a processor a user, as if it had been booted.
 pub(crate) fn add_user(rproc: &Rproc) {
     // SAFETY: The remote processor is valid.
     unsafe { bindings::caif_kunit_add_user(rproc.as_raw()) }
 }
 
-/// Shuts a processor down, as one can who has its character device open, after the end of its
-/// registration, too.
+/// Shuts a processor down, as a program can by an open character device, even after the end of its
+/// registration.
 pub(crate) fn shut_down(rproc: &Rproc) -> Result {
     // SAFETY: The remote processor is valid.
     to_result(unsafe { bindings::rproc_shutdown(rproc.as_raw()) })
@@ -278,7 +278,7 @@ pub(crate) fn detach_from(rproc: &Rproc) -> Result {
     to_result(unsafe { bindings::rproc_detach(rproc.as_raw()) })
 }
 
-/// Keeps a virtio device, as a process does that binds or unbinds its driver, and its pool; until
+/// Holds a virtio device and its pool, as a process that binds or unbinds its driver does, until
 /// this is dropped.
 pub(crate) struct HeldPool(NonNull<bindings::device>);
 
@@ -286,7 +286,7 @@ pub(crate) struct HeldPool(NonNull<bindings::device>);
 unsafe impl Sync for HeldPool {}
 
 impl HeldPool {
-    /// Keeps the one that a modem has now. Of it nothing can be allocated.
+    /// Holds the present device of a modem. Nothing can be allocated from its pool.
     pub(crate) fn new(fake: &Fake) -> Result<Self> {
         // SAFETY: The device is valid.
         let dev = unsafe { bindings::caif_kunit_hold_pool(device(fake)) };

@@ -2,8 +2,8 @@
 
 //! The fake: a remote processor in the kernel's own memory, to which Linux attaches.
 //!
-//! Its device addresses differ from all others of the memory. What Linux sends lies in ordinary
-//! DMA memory, since there is no `vdev0buffer`.
+//! Its device addresses differ from all others of the memory. Frames from Linux are in ordinary DMA
+//! memory, since there is no `vdev0buffer`.
 
 use crate::{
     abstractions::{
@@ -62,7 +62,7 @@ const RING_ALIGN: usize = 4096;
 /// Bytes of the memory for frames.
 const HEAP: usize = 1 << 20;
 
-/// What kind of modem to make.
+/// Options of a modem.
 pub(crate) struct FakeOptions {
     /// Descriptors of both vrings.
     pub(crate) num: [u32; 2],
@@ -76,15 +76,15 @@ pub(crate) struct FakeOptions {
     pub(crate) virtio_id: u32,
     /// Whether a crash is recovered from by attaching again.
     pub(crate) recovers: bool,
-    /// Whether a kick may sleep, as it does on a platform of such a name.
+    /// Whether kicks sleep, by the name of a platform on which they may.
     pub(crate) sleepy_kicks: bool,
     /// Whether its memory is to be accessed as I/O memory.
     pub(crate) io_memory: bool,
-    /// Whether all of its memory is for virtio, so that no frame can be anywhere.
+    /// Whether all of its memory is for virtio, so that there is none for received frames.
     pub(crate) no_heap: bool,
     /// Whether two of its carveouts overlap.
     pub(crate) overlap: bool,
-    /// For how long such a kick sleeps, in milliseconds.
+    /// Milliseconds that a kick sleeps.
     pub(crate) kick_ms: u32,
     /// Whether it cannot be stopped.
     pub(crate) never_stops: bool,
@@ -109,7 +109,7 @@ impl Default for FakeOptions {
     }
 }
 
-/// The features of each way to ask for interrupts and kicks: by flags, and by indices.
+/// The features of both kinds of notification: by flags, and by indices.
 pub(crate) const NOTIFICATIONS: [u32; 2] = [0, 1 << F_EVENT_IDX];
 /// A CAIF link, of `include/uapi/linux/virtio_ids.h`.
 pub(crate) const VIRTIO_ID_CAIF: u32 = 12;
@@ -117,7 +117,7 @@ pub(crate) const VIRTIO_ID_CAIF: u32 = 12;
 /// Number of the next modem, for a name of its own.
 static NUMBER: Atomic<u32> = Atomic::new(0);
 
-/// What the operations of the remote processor record.
+/// The record of the remote processor's operations.
 #[pin_data]
 pub(crate) struct Record {
     /// Kicks of each vring.
@@ -128,15 +128,15 @@ pub(crate) struct Record {
     beside: Atomic<u32>,
     /// Kicks of vrings that there are not.
     stray_kicks: Atomic<u32>,
-    /// How often Linux attached.
+    /// Number of attaches.
     attaches: Atomic<u32>,
     /// Kicks of the reversed vring before it attached last.
     kicks_before: Atomic<u32>,
-    /// How often it was to be stopped or detached from.
+    /// Number of stops and detaches that were requested.
     stops: Atomic<u32>,
-    /// Where each vring is kicked.
+    /// The point at which each vring is kicked.
     points: [Point; 2],
-    /// Where it is stopped or detached from.
+    /// The point at which it is stopped or detached from.
     stopping: Point,
     sleepy_kicks: bool,
     kick_ms: u32,
@@ -147,17 +147,17 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    /// Kicks of a vring so far.
+    /// Returns the number of kicks of a vring so far.
     pub(crate) fn kicks(&self, vring: usize) -> u32 {
         self.kicks.get(vring).map_or(0, |kicks| kicks.load(Relaxed))
     }
 
-    /// Kicks so far that began, and perhaps ended.
+    /// Returns the number of kicks that have begun so far.
     pub(crate) fn begun(&self) -> u32 {
         self.begun.load(Relaxed)
     }
 
-    /// Kicks so far that began while another was under way.
+    /// Returns the number of kicks that began while another was under way.
     pub(crate) fn beside(&self) -> u32 {
         self.beside.load(Relaxed)
     }
@@ -184,7 +184,7 @@ impl Record {
         }
     }
 
-    /// Kicks of vrings that do not exist.
+    /// Returns the number of kicks of vrings that do not exist.
     pub(crate) fn stray_kicks(&self) -> u32 {
         self.stray_kicks.load(Relaxed)
     }
@@ -200,7 +200,7 @@ impl Record {
         self.attaches() >= times && self.kicks(0) != self.kicks_before.load(Relaxed)
     }
 
-    /// Waits until the condition holds, which is looked at whenever something is recorded.
+    /// Waits until the condition holds, which is checked after each recorded event.
     pub(crate) fn wait(&self, condition: impl Fn(&Self) -> bool) -> bool {
         loop {
             self.event.reset();
@@ -237,7 +237,7 @@ impl Operations for Ops {
     }
 
     fn attach(&self, rproc: &Rproc) -> Result {
-        // Far too early: there are no virtqueues yet.
+        // An interrupt far too early: there are no virtqueues yet.
         rproc.vq_interrupt(0);
         rproc.vq_interrupt(1);
         self.record
@@ -277,7 +277,7 @@ impl Operations for Ops {
     }
 }
 
-/// Where the parts of the memory are, in bytes from its start.
+/// Offsets of the parts of the memory.
 #[derive(Clone, Copy)]
 struct Parts {
     vrings: [usize; 2],
@@ -299,16 +299,16 @@ pub(crate) struct Fake {
 
 /// The platform's device.
 enum Parent {
-    /// One that kicks without sleeping.
+    /// A platform that kicks without sleeping.
     Faux(faux::Registration),
-    /// One that does not.
+    /// A platform whose kicks sleep.
     Sleepy(SleepyPlatform),
 }
 
 impl Fake {
     /// Makes a modem that Linux is not attached to.
     pub(crate) fn new(options: &FakeOptions) -> Result<Self> {
-        // As `vring_size()` has it, for whatever geometry, with room to spare.
+        // At least `vring_size()`, for any geometry.
         let room = |num: u32| (num as usize * 32 + 2 * RING_ALIGN).next_multiple_of(PAGE);
         let [rx, tx] = options.num;
         let table = room(rx) + room(tx);
@@ -402,7 +402,7 @@ impl Fake {
         })
     }
 
-    /// Makes a modem and lets Linux attach to it, whether the driver likes it or not.
+    /// Makes a modem and attaches to it, whether the driver's probe succeeds or not.
     pub(crate) fn attached(options: &FakeOptions) -> Result<Self> {
         let this = Self::new(options)?;
         this.attach()?;
@@ -417,12 +417,12 @@ impl Fake {
         })
     }
 
-    /// Lets Linux attach. The driver's probe is over afterwards.
+    /// Attaches to the modem. The driver's probe is over afterwards.
     pub(crate) fn attach(&self) -> Result {
         control::boot(self)
     }
 
-    /// Lets Linux detach.
+    /// Detaches from the modem.
     pub(crate) fn detach(&self) -> Result {
         control::detach(self)
     }
@@ -450,7 +450,7 @@ impl Fake {
         netdev.ok_or(ENODEV)
     }
 
-    /// Interrupts for a vring. Returns whether there was a virtqueue that wanted it.
+    /// Interrupts for a vring. Returns whether a virtqueue handled the interrupt.
     pub(crate) fn interrupt(&self, vring: u32) -> bool {
         self.rproc().vq_interrupt(vring)
     }

@@ -18,7 +18,7 @@
 #define BACK 2
 
 struct modem {
-	/* The device takes one more packet, and then none. */
+	/* The device takes one more packet, then none. */
 	bool full;
 	atomic_t counts[CAIF_KUNIT_COUNTS];
 	atomic_t last_id;

@@ -16,19 +16,19 @@ enum {
 	CAIF_KUNIT_COUNTS,
 };
 
-/* A device that is up, with so many packets that may wait for it, 0 for no queue; or NULL. */
+/* Makes a device that is up, with a queue of @tx_queue_len packets. Returns NULL on failure. */
 struct net_device *caif_kunit_link_new(unsigned int tx_queue_len);
 void caif_kunit_link_free(struct net_device *dev);
-/* Gives it another type, as bonding and tun do. */
+/* Sets its hardware type, as bonding and tun do. */
 void caif_kunit_link_type(struct net_device *dev, unsigned short type);
-/* Lets the modem keep its answers to itself, but for the last one, which it gives at the end. */
+/* Makes the modem hold its answers back; it sends the last one when this is switched off. */
 void caif_kunit_link_silent(struct net_device *dev, bool silent);
-/* Lets it take one more packet, and then none. */
+/* Makes the device take one more packet, and then none. */
 void caif_kunit_link_stop(struct net_device *dev, bool stop);
-/* Waits until it has got so many of something, for so many milliseconds at most. */
+/* Waits until it has received that many messages of a kind, at most for @ms milliseconds. */
 bool caif_kunit_link_wait(struct net_device *dev, unsigned int what, int count, unsigned int ms);
 int caif_kunit_link_count(const struct net_device *dev, unsigned int what);
-/* Lets the modem send frames on all channels all the time. */
+/* Makes the modem send frames on all channels without end. */
 int caif_kunit_link_storm(struct net_device *dev, bool on);
 int caif_kunit_link_index(const struct net_device *dev);
 

@@ -15,7 +15,7 @@ use kernel::{
 /// Sockets of the stack.
 const AF_CAIF: c_int = 37;
 
-/// What a link has got.
+/// Messages that a link counts.
 #[derive(Clone, Copy)]
 pub(crate) enum What {
     Destroys = bindings::CAIF_KUNIT_DESTROYS as isize,
@@ -27,7 +27,7 @@ pub(crate) enum What {
 pub(crate) struct Link(NonNull<bindings::net_device>);
 
 impl Link {
-    /// Makes one, for which so many packets may wait; one without a queue for 0.
+    /// Makes a link with a queue of `tx_queue_len` packets; without a queue for 0.
     pub(crate) fn new(tx_queue_len: u32) -> Result<Self> {
         // SAFETY: Process context.
         let dev = unsafe { bindings::caif_kunit_link_new(tx_queue_len) };
@@ -38,37 +38,38 @@ impl Link {
         self.0.as_ptr()
     }
 
-    /// Gives it another hardware type.
+    /// Sets the hardware type of the device.
     pub(crate) fn set_type(&self, hw_type: u16) {
         // SAFETY: The device is registered.
         unsafe { bindings::caif_kunit_link_type(self.as_raw(), hw_type) }
     }
 
-    /// Lets the modem keep its answers to itself, but for the last one, which it gives at the end.
+    /// Makes the modem hold its answers back; it sends the last one when this is switched off.
     pub(crate) fn set_silent(&self, silent: bool) {
         // SAFETY: The device is registered.
         unsafe { bindings::caif_kunit_link_silent(self.as_raw(), silent) }
     }
 
-    /// Lets the device take one more packet, and then none.
+    /// Makes the device take one more packet, and then none.
     pub(crate) fn set_stopped(&self, stop: bool) {
         // SAFETY: The device is registered.
         unsafe { bindings::caif_kunit_link_stop(self.as_raw(), stop) }
     }
 
-    /// Lets the modem send on all channels all the time.
+    /// Makes the modem send on all channels without end.
     pub(crate) fn set_storm(&self, on: bool) -> Result {
         // SAFETY: The device is registered.
         to_result(unsafe { bindings::caif_kunit_link_storm(self.as_raw(), on) })
     }
 
-    /// Returns how many of something the modem got.
+    /// Returns the number of messages of a kind that the modem received.
     pub(crate) fn count(&self, what: What) -> i32 {
         // SAFETY: The device is registered.
         unsafe { bindings::caif_kunit_link_count(self.as_raw(), what as c_uint) }
     }
 
-    /// Waits until the modem got so many of something, and returns whether it got no more.
+    /// Waits until the modem received that many messages of a kind. Returns whether it received no
+    /// more.
     pub(crate) fn gets(&self, what: What, count: i32, ms: u32) -> bool {
         // SAFETY: The device is registered.
         unsafe { bindings::caif_kunit_link_wait(self.as_raw(), what as c_uint, count, ms) }

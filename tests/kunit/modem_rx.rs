@@ -19,7 +19,7 @@ use crate::{
 };
 use kernel::prelude::*;
 
-/// Byte around frames that must not be seen in any of them.
+/// The byte around frames, which no received frame may have.
 const POISON: u8 = 0xee;
 
 /// The modem's side of vring 0, with a heap for buffers.
@@ -32,7 +32,7 @@ pub(crate) struct ModemRx<'a> {
 }
 
 impl<'a> ModemRx<'a> {
-    /// Takes over the vring, which nobody has used since Linux set it up.
+    /// Takes the vring, which must be unused since Linux set it up.
     pub(crate) fn new(fake: &'a Fake, config: Direction) -> Result<Self> {
         let layout = fake.layout(0)?;
         let places = KVec::from_elem(Place::default(), layout.num().into(), GFP_KERNEL)?;
@@ -54,7 +54,7 @@ impl<'a> ModemRx<'a> {
         unsafe_memory::fill(memory, at, head, POISON)?;
         unsafe_memory::write(memory, at + head, frame)?;
         unsafe_memory::fill(memory, at + head + frame.len(), tail, POISON)?;
-        // The next one begins at an address that is not aligned.
+        // The next buffer begins at an unaligned address.
         self.brk = at + len + 1;
         Ok(Desc {
             addr: self.fake.da(at),
@@ -68,12 +68,12 @@ impl<'a> ModemRx<'a> {
         self.brk = self.fake.heap();
     }
 
-    /// Makes a chain of buffers available, without telling so. Returns its first descriptor.
+    /// Posts a chain of buffers without publishing it. Returns its first descriptor.
     pub(crate) fn post(&mut self, buffers: &[Desc]) -> Result<u16> {
         self.ring.post(buffers).ok_or(ENOSPC)
     }
 
-    /// Makes what was posted visible, and interrupts if Linux wants that.
+    /// Publishes the posted chains, and interrupts if Linux wants that.
     pub(crate) fn flush(&mut self) -> Result {
         if self.ring.publish() {
             check!(self.fake.interrupt(0), "an interrupt was swallowed");
@@ -81,7 +81,7 @@ impl<'a> ModemRx<'a> {
         Ok(())
     }
 
-    /// Waits until as many chains are back, by the kicks that tell so.
+    /// Waits for kicks until that many chains are back.
     pub(crate) fn wait_used(&self, chains: u16) -> Result {
         self.ring.notify_after(chains);
         let back = self.fake.record().wait(|_| self.ring.returned() >= chains);
@@ -93,8 +93,8 @@ impl<'a> ModemRx<'a> {
         Ok(())
     }
 
-    /// Takes the oldest chain back that Linux is done with, to which nothing may be written, and
-    /// returns its first descriptor.
+    /// Takes the oldest returned chain, to which nothing may have been written, and returns its
+    /// first descriptor.
     pub(crate) fn take_used(&mut self) -> Result<Option<u32>> {
         let used = self.ring.reclaim().map_err(violated)?;
         if let Some(used) = used {

@@ -31,7 +31,7 @@ pub(crate) struct ModemTx<'a> {
 }
 
 impl<'a> ModemTx<'a> {
-    /// Takes over the vring, which nobody has used since Linux set it up.
+    /// Takes the vring, which must be unused since Linux set it up.
     pub(crate) fn new(fake: &'a Fake, config: Direction) -> Result<Self> {
         Ok(Self {
             fake,
@@ -40,7 +40,7 @@ impl<'a> ModemTx<'a> {
         })
     }
 
-    /// Waits until Linux made so many buffers available, by its kicks.
+    /// Waits for kicks until Linux has made that many buffers available.
     pub(crate) fn wait(&self, buffers: u16) -> Result {
         self.ring.notify_after(buffers);
         let there = self.fake.record().wait(|_| self.ring.waiting() >= buffers);
@@ -78,7 +78,7 @@ impl<'a> ModemTx<'a> {
         Ok(Sent { head, bytes })
     }
 
-    /// Gives the oldest buffers back, without telling so. Any context.
+    /// Returns the oldest buffers without publishing that. Any context.
     pub(crate) fn put_back(&mut self, buffers: u16) -> Result {
         for _ in 0..buffers {
             let (head, _) = self.take()?;
@@ -87,8 +87,7 @@ impl<'a> ModemTx<'a> {
         Ok(())
     }
 
-    /// Makes visible what was given back, and interrupts if Linux wants that. Returns whether it
-    /// did.
+    /// Publishes the returned buffers, and interrupts if Linux wants that. Returns whether it did.
     pub(crate) fn flush(&mut self) -> bool {
         let wanted = self.ring.publish();
         if wanted {
@@ -97,7 +96,7 @@ impl<'a> ModemTx<'a> {
         wanted
     }
 
-    /// Gives one buffer back and flushes.
+    /// Returns one buffer and publishes it.
     pub(crate) fn complete(&mut self, head: u16) -> bool {
         self.ring.put_used(head.into(), 0);
         self.flush()

@@ -21,8 +21,8 @@ use kernel::{
     prelude::*, //
 };
 
-/// Where a frame that was sent by [`Netdev::send_watched`] is freed, which is once its copy is in
-/// the vring and before the modem is told of it.
+/// The point at which a frame of [`Netdev::send_watched`] is freed: its copy is in the vring and
+/// not published.
 pub(crate) static FREED: Point = Point::unused();
 
 /// Runs [`FREED`] when a watched frame is freed.
@@ -30,8 +30,7 @@ extern "C" fn freed(_skb: *mut bindings::sk_buff) {
     FREED.run();
 }
 
-/// A network device. The test knows that it stays while it is used: it is the test that makes it
-/// go away.
+/// A network device. It stays while it is used, as only the test removes it.
 ///
 /// # Invariants
 ///
@@ -48,7 +47,7 @@ unsafe impl Send for Netdev<'_> {}
 // SAFETY: As for `Send`.
 unsafe impl Sync for Netdev<'_> {}
 
-/// What a network device says of itself.
+/// Properties of a network device.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Properties {
     /// `ARPHRD_*`.
@@ -66,7 +65,7 @@ pub(crate) struct Stats {
     pub(crate) rx_packets: u64,
     /// Bytes received.
     pub(crate) rx_bytes: u64,
-    /// Everything that was wrong with reception.
+    /// All errors of reception.
     pub(crate) rx_errors: u64,
     /// Buffers of a wrong length.
     pub(crate) rx_length_errors: u64,
@@ -181,20 +180,20 @@ impl<'a> Netdev<'a> {
         unsafe { bindings::caif_kunit_is_stopped(self.as_raw()) }
     }
 
-    /// Lets the byte queue limits forget what was sent.
+    /// Resets the byte queue limits.
     pub(crate) fn reset_byte_limits(&self) {
         // SAFETY: The device is registered.
         unsafe { bindings::caif_kunit_reset_bql(self.as_raw()) }
     }
 
-    /// Keeps the byte queue limits, which begin at a single packet, from stopping the queue. Has an
-    /// effect from the next completion on.
+    /// Prevents the byte queue limits, which begin at a single packet, from stopping the queue.
+    /// Takes effect at the next completion.
     pub(crate) fn lift_byte_limits(&self) {
         // SAFETY: The device is registered.
         unsafe { bindings::caif_kunit_no_bql(self.as_raw()) }
     }
 
-    /// Sends a frame. What the network stack says is returned: 0, or a code of its own.
+    /// Sends a frame. Returns 0 or a code of the network stack.
     pub(crate) fn send(&self, frame: &[u8]) -> c_int {
         let data = frame.as_ptr().cast();
         // SAFETY: The device is registered, and the function copies the frame.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the platform does: kicks by a function that sleeps, suspend and resume; and the driver's
-//! own counters, which tell how often it polled.
+//! The platform: kicks that sleep, suspend and resume; and the driver's own counters, such as that
+//! of its polls.
 
 use crate::{
     bindings,
@@ -54,16 +54,16 @@ impl Drop for SleepyPlatform {
     }
 }
 
-/// Warns, as a function does that may sleep, unless it may do so here.
+/// Warns if sleeping is not allowed here, like a function that may sleep.
 pub(crate) fn sleeps() {
     // SAFETY: The function only checks.
     unsafe { bindings::caif_kunit_might_sleep() }
 }
 
-/// What the device core tells the driver of a device.
+/// Power events of a device's driver.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Sleep {
-    /// The machine falls asleep.
+    /// The machine goes to sleep.
     Suspend,
     /// It wakes up.
     Resume,
@@ -71,7 +71,7 @@ pub(crate) enum Sleep {
     Restore,
 }
 
-/// Tells the driver of the virtio device of a modem.
+/// Calls the driver of the virtio device of a modem.
 pub(crate) fn sleep(fake: &Fake, sleep: Sleep) -> Result {
     let device: &device::Device = (**fake.rproc()).as_ref();
     let which = match sleep {
@@ -83,7 +83,7 @@ pub(crate) fn sleep(fake: &Fake, sleep: Sleep) -> Result {
     to_result(unsafe { bindings::caif_kunit_sleep(from_ref(device).cast_mut().cast(), which) })
 }
 
-/// Lets the bus shut the virtio device of a modem down, as it does when the machine goes.
+/// Shuts the virtio device of a modem down by its bus, as at a shutdown of the machine.
 pub(crate) fn shutdown(fake: &Fake) -> Result {
     let device: &device::Device = (**fake.rproc()).as_ref();
     // SAFETY: The device is valid.

@@ -3,7 +3,7 @@
 //! Points at which code of a test can run: in a kick, when a packet arrives, when one that was sent
 //! is freed.
 //!
-//! The code may use what the test has on its stack, as it is set for no longer than a call.
+//! The code may use the test's stack, as it is set only for the time of a call.
 
 use crate::{
     abstractions::event::Event,
@@ -37,7 +37,7 @@ use kernel::{
     }, //
 };
 
-/// What runs at a point; its real lifetime is that of the call that put it there.
+/// The function of a point; its real lifetime is that of the call that set it.
 type Call = &'static (dyn Fn() + Sync);
 
 /// A point where code of a test can run.
@@ -71,7 +71,7 @@ impl Point {
     }
 
     /// Runs `f` each time that the point is reached while `body` runs. `f` must not sleep; it runs
-    /// in whatever context the point is in, perhaps several times at once. May sleep.
+    /// in the context of the point, perhaps several times at once. May sleep.
     pub(crate) fn during<R>(&self, f: &(dyn Fn() + Sync), body: impl FnOnce() -> R) -> R {
         // INVARIANT: `f` and the reference to it live until the grace period below is over; code
         // of the kernel does not unwind.
@@ -103,7 +103,7 @@ impl Point {
             Ok(())
         });
         let result = once.result.lock().take();
-        // What went wrong at the point explains what went wrong after it.
+        // An error at the point explains those after it.
         let result = result.unwrap_or(Err(ETIMEDOUT));
         match body {
             Err(error) => result.and(Err(error)),
@@ -112,8 +112,7 @@ impl Point {
     }
 }
 
-/// Runs `f` in another task, which has begun when `body` does and has ended when this returns. May
-/// sleep.
+/// Runs `f` in another task, which begins before `body` and ends before this returns. May sleep.
 pub(crate) fn beside<R>(f: &(dyn Fn() + Sync), body: impl FnOnce() -> R) -> Result<R> {
     // Not in the initializer, which is a closure that has a copy of `f`.
     let call: *const Call = from_ref(&f).cast();
@@ -168,7 +167,7 @@ impl WorkItem for Task {
     }
 }
 
-/// What is to run once.
+/// A function that runs once.
 #[pin_data]
 struct Once<F, T> {
     #[pin]

@@ -24,7 +24,7 @@ use kernel::{
     types::Opaque, //
 };
 
-/// Packets that arrived from a modem, by whatever network device it has at that time.
+/// Packets that arrived from a modem, by any of its network devices.
 #[pin_data(PinnedDrop)]
 pub(crate) struct Sink<'a> {
     #[pin]
@@ -39,7 +39,7 @@ pub(crate) struct Sink<'a> {
 }
 
 impl<'a> Sink<'a> {
-    /// Keeps what arrives from the modem from now on.
+    /// Starts to keep packets of the modem.
     pub(crate) fn new(fake: &'a Fake) -> Result<Pin<KBox<Self>>> {
         let rproc: &device::Device = (**fake.rproc()).as_ref();
         let this = KBox::pin_init(

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the KUnit module needs to call sockets from inside of the kernel.
+ * Calls of sockets inside the kernel, for the KUnit module.
  */
 #ifndef CAIF_KUNIT_SOCKETS_H
 #define CAIF_KUNIT_SOCKETS_H
@@ -25,7 +25,7 @@ int caif_kunit_socket_memory(const struct socket *sock);
 int caif_kunit_socket_drops(const struct socket *sock);
 int caif_kunit_socket_set(struct socket *sock, int level, int name, void *value, unsigned int len);
 
-/* A packet whose bytes count from first on; all but head of them are in pages. */
+/* A packet whose bytes count up from @first; all but @head of them are in pages. */
 struct sk_buff *caif_kunit_packet(unsigned int len, unsigned int head, u8 first);
 
 #endif

@@ -67,7 +67,7 @@ impl WorkItem for Task {
 }
 
 impl Storm {
-    /// Begins to interrupt for these vrings. The task runs when this returns.
+    /// Starts to interrupt for these vrings. The task runs when this returns.
     pub(crate) fn begin(fake: &Fake, vrings: &'static [u32]) -> Result<Self> {
         let task = Arc::pin_init(
             pin_init!(Task {

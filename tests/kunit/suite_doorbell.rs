@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Suite: interrupts that were preempted when they had found the virtqueue of a vring, and go on
-//! when the driver is gone, or is there for another modem.
+//! Suite: interrupts that were preempted after they had found the virtqueue of a vring, and
+//! continue after the driver is gone, or is bound to another modem.
 
 use crate::{
     control::{
@@ -32,7 +32,7 @@ fn preempted(fake: &Fake) -> Result<[Preempted; 2]> {
     Ok([rx, tx])
 }
 
-/// Makes a chain available that causes a poll of a link that gets an interrupt.
+/// Makes a chain available, so that an interrupt of the link causes a poll.
 fn post(link: &mut Link<'_>) -> Result {
     link.post(&[frame(1, 60)?])?;
     link.rx.ring.publish();
@@ -116,7 +116,7 @@ mod tests {
         let late = preempted(&gone)?;
         control::unbind(&gone)?;
 
-        // It has the doorbell of the one that went: that is a poll too many, and no more.
+        // It has the doorbell of the removed link: that causes a spurious poll, and nothing else.
         let other = Fake::attached(&FakeOptions::default())?;
         let mut link = Link::new(&other)?;
         link.pass(1)?;
@@ -140,7 +140,7 @@ mod tests {
         check_eq!(counter(link.netdev, c"polls")?, polls, "polls without news");
         drop(link);
 
-        // The first comes back while the other has that doorbell, and the other goes.
+        // The first returns while the other has its doorbell; then the other is removed.
         control::bind(&gone)?;
         let mut link = Link::new(&gone)?;
         link.pass(1)?;

@@ -22,7 +22,7 @@ use kernel::prelude::*;
 mod tests {
     use super::*;
 
-    /// Whatever is entered for a vring, at whatever moment, can be interrupted for good.
+    /// Every virtqueue that is ever entered for a vring can be interrupted at any later time.
     #[test]
     fn interrupt_that_was_preempted_in_probe_or_removal() -> Result {
         let fake = Fake::attached(&FakeOptions::default())?;

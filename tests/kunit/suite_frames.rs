@@ -36,7 +36,7 @@ fn send(link: &Link<'_>, numbers: core::ops::Range<u32>) -> Result {
     Ok(())
 }
 
-/// Takes the frames of these numbers, in order, and returns them in the opposite order without
+/// Takes the frames of these numbers, in order, and returns them in reverse order without
 /// publishing that.
 fn take(link: &mut Link<'_>, numbers: core::ops::Range<u32>) -> Result {
     link.tx.wait(u16::try_from(numbers.len())?)?;
@@ -51,7 +51,7 @@ fn take(link: &mut Link<'_>, numbers: core::ops::Range<u32>) -> Result {
     Ok(())
 }
 
-/// Checks that so many frames were sent and none was dropped.
+/// Checks the number of frames that were sent, and that none was dropped.
 fn check_sent(link: &Link<'_>, frames: u32) -> Result {
     let stats = link.netdev.stats();
     check_eq!(stats.tx_packets, u64::from(frames), "tx_packets");
@@ -94,7 +94,7 @@ mod tests {
             ..FakeOptions::default()
         })?;
         let mut link = Link::new(&fake)?;
-        // The first one says that the driver is there.
+        // The first kick announces DRIVER_OK.
         let first = fake.record().kicks(0);
         check_eq!(first, 1, "kicks after the probe");
         // A chain of more frames than one poll may receive is kicked for once, too.
@@ -109,7 +109,7 @@ mod tests {
             let head = link.rx.post(&buffers)?;
             link.rx.flush()?;
             link.arrive(&frames, &[head])?;
-            // The kick comes after the chain is back.
+            // The kick comes after the chain was returned.
             link.netdev.settle();
             check_eq!(fake.record().kicks(0), first + 1 + i as u32, "kicks");
         }
@@ -160,7 +160,7 @@ mod tests {
     }
 
     /// Frames that need more slots than there are, which the modem returns in bursts: the queue
-    /// stops and wakes, and no frame is lost or changes its place.
+    /// stops and wakes, and no frame is lost or reordered.
     #[test]
     fn until_full_and_woken() -> Result {
         for features in NOTIFICATIONS {
@@ -174,7 +174,7 @@ mod tests {
             for _ in 0..3 {
                 let [full, end] = [number + SLOTS, number + SLOTS + 40];
                 send(&link, number..full)?;
-                // Not by the next frame, for which there is no slot.
+                // The next frame, for which there is no slot, does not wake it.
                 check!(
                     link.netdev.is_stopped(),
                     "all slots are used, the queue runs"
@@ -207,7 +207,7 @@ mod tests {
         let fake = Fake::attached(&FakeOptions::default())?;
         let mut link = Link::new(&fake)?;
         link.lift_byte_limits()?;
-        // What has no slot is sent at once when there are some.
+        // A frame that waited for a slot is sent as soon as there are some.
         let [full, end] = [1 + SLOTS, 4 + SLOTS];
         send(&link, 1..end)?;
         let long = frame(0, LARGEST + 1)?;
@@ -259,7 +259,7 @@ mod tests {
             link.tx.wait(1)?;
             let head = link.tx.expect(&frame)?.head;
             link.tx.complete(head);
-            // One that has it stays as it is.
+            // A frame that has it is unchanged.
             let head = link.send(&frame)?;
             link.tx.complete(head);
         }

@@ -21,7 +21,7 @@ const HUP: u32 = bindings::HELPER_EPOLLHUP;
 const CAIF: u16 = 822;
 const ETHER: u16 = 1;
 
-/// Sends until that would have to wait. Returns how many packets were sent.
+/// Sends until a call would wait. Returns the number of packets.
 fn fill(socket: &Kernel, most: i32) -> Result<i32> {
     for count in 0..most {
         match socket.send_flags(b"x", bindings::MSG_DONTWAIT) {
@@ -33,7 +33,7 @@ fn fill(socket: &Kernel, most: i32) -> Result<i32> {
     Err(EOVERFLOW)
 }
 
-/// Fills a link that takes that many packets at most, and lets it go on.
+/// Fills a link that takes at most `most` packets, and restarts it.
 fn fills(link: &Link, most: i32) -> Result {
     let socket = link.connected()?;
     let idle = link.connected()?;
@@ -85,7 +85,7 @@ mod tests {
                 result => check!(false, "link {number}: {:?}", result.err()),
             }
         }
-        // One that goes makes room for another one, and the others do not notice.
+        // A link that is removed makes room for another one, and does not affect the others.
         drop(links.remove(3));
         let late = Link::new(8)?;
         late.connected()?;
@@ -128,7 +128,7 @@ mod tests {
         check_eq!(result.err(), Some(ECONNRESET), "the one that was connected");
         let result = pending.receive(&mut room, 0);
         check_eq!(result.err(), Some(ECONNREFUSED), "the one that was not");
-        // They still are what they were when they are closed.
+        // They are unchanged until they are closed.
         drop(connected);
         drop(pending);
         Ok(())

@@ -121,7 +121,7 @@ mod tests {
         Ok(())
     }
 
-    /// Each has the number of the one before, which it can only have when that is released.
+    /// Each has the number of the one before, so that must have been released.
     #[test]
     fn processors_that_are_released() -> Result {
         let name = || -> Result<CString> {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Suite: a modem that does the wrong thing at the worst moment.
+//! Suite: a modem that violates the rules at critical moments.
 
 use crate::{
     abstractions::remoteproc::Crash,
@@ -93,7 +93,7 @@ mod tests {
         let frames = [frame(3, 500)?];
         let heads = link.post(&frames)?;
         link.rx.ring.publish();
-        // The kick that returns the chain is when the modem may use its buffer again.
+        // At the kick that returns the chain the modem may use its buffer again.
         fake.record().kick_of(0).once(
             || unsafe_memory::fill(fake.memory(), fake.heap(), fake.heap_len(), 0x99),
             || {
@@ -161,7 +161,7 @@ mod tests {
         let netdev = link.netdev;
         FREED.once(
             || {
-                // The first two slots to be used, as anyone can guess, but there is only one frame.
+                // The first two slots that are used, though there is only one frame.
                 link.tx.ring.put_used(0, 0);
                 link.tx.ring.put_used(1, 0);
                 link.tx.ring.expose();

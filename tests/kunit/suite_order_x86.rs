@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Suite: a modem that acts right behind what the driver has just written, which tells whether the
-//! driver writes and looks in the right order.
+//! Suite: a modem that acts right after an access of the driver, to test the order of the driver's
+//! accesses.
 //!
 //! The CPU stops right after an access; only x86 does so in a way that a module can use.
 
@@ -68,8 +68,8 @@ mod tests {
                     vring.used_flags() & USED_F_NO_NOTIFY == 0
                 }
             };
-            // Published after the store that asks and before the look for news behind it; the
-            // modem looks before, and so does not interrupt.
+            // Published after the store that asks for an interrupt and before the driver's next
+            // look; the modem looks before the store, and so does not interrupt.
             let publish = || {
                 if asked() {
                     vring.write_avail_idx(2);
@@ -80,7 +80,7 @@ mod tests {
                 check!(link.sink.wait(2), "{} of 2 frames arrived", link.sink.len());
                 Ok(())
             })?;
-            // So that the model, too, knows of both.
+            // So that the model has both, too.
             link.rx.ring.expose();
             link.arrive(&frames, &heads)?;
         }
@@ -115,7 +115,7 @@ mod tests {
                     vring.write_used_idx(all);
                 }
             };
-            // The last slot is sent from, which stops the queue.
+            // Sending from the last slot stops the queue.
             touching(&fake, asks, u32::MAX, &publish, || {
                 check_eq!(link.netdev.send(&frame(99, 60)?), 0, "result of sending");
                 Ok(())

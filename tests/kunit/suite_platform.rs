@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn frames_in_io_memory() -> Result {
-        /// Each alignment to 16 bytes with each length modulo 16: what is longer is copied alike.
+        /// Each alignment to 16 bytes with each length modulo 16: longer frames are copied alike.
         const LENGTHS: core::ops::Range<usize> = 1..17 * 17;
 
         let fake = Fake::attached(&FakeOptions {
@@ -129,7 +129,7 @@ mod tests {
         check_eq!(link.tx.ring.waiting(), 0, "frames sent while asleep");
 
         sleep(&fake, Sleep::Resume)?;
-        // What came meanwhile needs no further interrupt.
+        // Frames that came meanwhile need no further interrupt.
         link.arrive(&asleep, &heads)?;
         link.pass(2)
     }
@@ -139,7 +139,7 @@ mod tests {
         let fake = Fake::attached(&FakeOptions::default())?;
         sleep(&fake, Sleep::Suspend)?;
         sleep(&fake, Sleep::Resume)?;
-        // Nothing runs that the interface would have to end when it goes down.
+        // Nothing runs that bringing the interface down would have to stop.
         control::unbind(&fake)?;
         control::bind(&fake)?;
         passes(&fake)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Suite: what the driver makes of a device, and which ones it refuses.
+//! Suite: probe of valid devices, and refusal of others.
 
 use crate::{
     control::{
@@ -172,7 +172,7 @@ mod tests {
         largest_pass(options, Direction::DEFAULT, Direction::DEFAULT)
     }
 
-    /// What boards do not let pass, or remoteproc does not.
+    /// Devices that the test board or remoteproc refuse before the driver sees them.
     #[test]
     fn refuses_devices_that_no_board_has() -> Result {
         refused(&FakeOptions {
@@ -211,10 +211,10 @@ mod tests {
         Ok(())
     }
 
-    /// The probe fails when it has made the queues, which must end like those of a link.
+    /// The probe fails after it has made the queues, which must be released.
     #[test]
     fn refuses_modem_without_memory_for_frames() -> Result {
-        /// More than there are links in any test, which the doorbells are made for.
+        /// More than there are links in any test.
         const PROBES: usize = 8;
 
         let fake = Fake::attached(&FakeOptions {
@@ -249,7 +249,7 @@ mod tests {
                 );
             }
         }
-        // They are used again and again.
+        // The doorbells are reused.
         check!(
             entered.different()? < PROBES,
             "each probe made a virtqueue of its own"
@@ -312,7 +312,7 @@ mod tests {
                     );
                 }
             }
-            // Of the reversed one, Linux writes to the used ring only.
+            // Linux writes only to the used ring of the reversed vring.
             let layout = fake.layout(0)?;
             let mem = fake.vring_mem(0)?;
             for word in 0..layout.used_flags() / 2 {

@@ -42,7 +42,7 @@ fn event() -> Result<Arc<Event>> {
     Arc::pin_init(Event::new(), GFP_KERNEL)
 }
 
-/// Waits until the modem was recovered, and all of its crashes were handled: there is one.
+/// Waits until the modem was recovered, and checks that there was one crash.
 fn comes_back_once(fake: &Fake) -> Result {
     check!(
         fake.record().wait(|record| record.is_up(2)),
@@ -64,7 +64,7 @@ mod tests {
         let rproc = fake.rproc().clone();
         let ended = event()?;
         let endless = AtomicFlag::new(false);
-        // A user to go, for a shutdown that waits for one.
+        // A user, so that a shutdown can drop it.
         let rescue = || {
             if !ended.wait(TIMEOUT_MS / 4) {
                 endless.store(true, Relaxed);
@@ -109,7 +109,7 @@ mod tests {
                 fake.rproc().report_crash(Crash::Fatal);
                 let crashed = || fake.rproc().state() == State::Crashed;
                 check!(control::spin_until(crashed), "the crash is not handled");
-                // The poll goes on, and meets a chain that cannot be.
+                // The poll continues, and finds an invalid chain.
                 let num = rx.ring.fields().num();
                 rx.ring.put(num);
                 rx.ring.publish();
@@ -124,8 +124,8 @@ mod tests {
         comes_back_once(&fake)
     }
 
-    /// A machine that falls asleep waits for the work that is on the queue which freezes, and
-    /// starts none.
+    /// A machine that goes to sleep waits for work on the freezable queue, and no other work
+    /// starts.
     #[test]
     fn failed_recovery_ends_before_the_machine_sleeps() -> Result {
         let fake = Fake::attached(&FakeOptions::default())?;
@@ -139,7 +139,7 @@ mod tests {
             || {
                 fake.rproc().report_crash(Crash::Fatal);
                 check!(stops.wait(TIMEOUT_MS), "it is not stopped");
-                // What ends the recovery waits for the lock that is held there.
+                // The end of the recovery waits for the lock that is held there.
                 control::flush_freezable();
                 flushed.store(true, Relaxed);
                 Ok(())
@@ -155,7 +155,7 @@ mod tests {
         Ok(())
     }
 
-    /// What remoteproc sets up after that could not have the pool.
+    /// The next virtio device could not get the pool.
     #[test]
     fn pool_that_is_held_when_the_modem_crashes() -> Result {
         for recovers in [true, false] {
@@ -185,8 +185,8 @@ mod tests {
         Ok(())
     }
 
-    /// Who has its character device open can still ask for a shutdown, when the module with the
-    /// operations may be gone.
+    /// An open character device can still request a shutdown when the module with the operations
+    /// may be gone.
     #[test]
     fn processor_that_cannot_be_stopped() -> Result {
         let fake = Fake::attached(&FakeOptions {

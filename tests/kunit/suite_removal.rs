@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Suite: a driver or a modem that comes, goes or crashes at the worst moment.
+//! Suite: probe, removal and crashes at critical moments.
 
 use crate::{
     abstractions::{
@@ -41,7 +41,7 @@ use kernel::{
     }, //
 };
 
-/// How often to go and come in a storm of interrupts.
+/// Number of cycles in a storm of interrupts.
 const CYCLES: u32 = 20;
 
 /// A claim that sets its flag when it ends.
@@ -69,8 +69,8 @@ fn event() -> Result<Arc<Event>> {
     Arc::pin_init(Event::new(), GFP_KERNEL)
 }
 
-/// Posts a long chain and does something as soon as the first of its frames arrive. The poll that
-/// delivers them, in another task, goes on when `begun` holds. Returns the head of the chain.
+/// Posts a long chain and calls `go` once the first of its frames arrive. The poll that delivers
+/// them, in another task, continues when `begun` holds. Returns the head of the chain.
 fn in_a_poll(
     fake: &Fake,
     begun: impl Fn() -> bool + Send + Unpin,
@@ -99,8 +99,8 @@ fn in_a_poll(
     Ok(head)
 }
 
-/// Lets something go and come while another task interrupts for both vrings without end. In each
-/// cycle frames pass each way, and some of each kind are left under way.
+/// Runs cycles of removal and probe while another task interrupts for both vrings without end. In
+/// each cycle frames pass each way, and some of each kind are left in flight.
 fn in_a_storm(cycle: impl Fn(&Fake) -> Result) -> Result {
     let fake = modem()?;
     let storm = Storm::begin(&fake, &[0, 1])?;
@@ -148,7 +148,7 @@ mod tests {
         let buffer = rx.buffer(&early[0])?;
         let head = fake.record().kick_of(0).once(
             || {
-                // The driver says that it is there, and its probe has not returned.
+                // The driver has kicked for DRIVER_OK, and its probe has not returned.
                 let head = rx.post(&[buffer])?;
                 rx.ring.publish();
                 for vring in [0, 1, 2, 1, 0] {
@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn driver_that_goes_while_a_kick_is_under_way() -> Result {
         for _ in 0..5 {
-            // Kicks that may sleep are the business of another task.
+            // Another task makes kicks that may sleep.
             let fake = Fake::attached(&FakeOptions {
                 sleepy_kicks: true,
                 ..FakeOptions::default()
@@ -261,7 +261,7 @@ mod tests {
             record.wait(|record| record.begun() > begun),
             "the modem is not kicked"
         );
-        // The kick for this one waits for that to end.
+        // The kick for this frame waits for the first kick.
         let frames = [frame(2, 60)?];
         link.post(&frames)?;
         link.rx.ring.publish();
@@ -343,7 +343,8 @@ mod tests {
                 netdev.close();
                 Ok(())
             })?;
-            // The rest of the chain, if there is one, and the chain come when it is up again.
+            // The rest of the chain, if any, and the chain itself come after the interface is up
+            // again.
             let sink = Sink::new(&fake)?;
             netdev.open()?;
             netdev.settle();

@@ -33,8 +33,7 @@ fn break_ring(fake: &Fake, link: &mut Link<'_>, vring: u32) -> Result {
     Ok(())
 }
 
-/// Checks that a broken vring ends the link of a modem, and binds the driver anew, which is what it
-/// takes to use it again.
+/// Checks that a broken vring ends the link of a modem, and binds the driver anew to use it again.
 fn stays_down(fake: &Fake, vring: u32) -> Result {
     let mut link = Link::new(fake)?;
     link.pass(1)?;
@@ -59,7 +58,7 @@ fn stays_down(fake: &Fake, vring: u32) -> Result {
     check!(!fake.interrupt(0), "an interrupt for vring 0 was heard");
     check!(!fake.interrupt(1), "an interrupt for vring 1 was heard");
 
-    // Nothing that the modem does from now on is looked at.
+    // The driver ignores all that the modem does from now on.
     let kicks = [fake.record().kicks(0), fake.record().kicks(1)];
     let waiting = link.tx.ring.waiting();
     link.post(&[frame(1, 50)?])?;
@@ -102,8 +101,8 @@ mod tests {
 
     #[test]
     fn modem_that_cannot_be_recovered() -> Result {
-        // It cannot be attached to again nor booted, as there is no firmware: a report would take
-        // it down for good.
+        // It can be neither attached to again nor booted, as there is no firmware: a crash report
+        // would stop it permanently.
         let fake = Fake::attached(&FakeOptions::default())?;
         stays_down(&fake, 0)?;
         stays_down(&fake, 1)?;
@@ -121,7 +120,7 @@ mod tests {
             link.rx.ring.publish();
             fake.interrupt(0);
             drop(link);
-            // There may be no virtio device at this moment; whoever binds it, it comes up.
+            // There may be no virtio device at this moment; it comes up in either case.
             let _ = control::unbind(&fake);
             let _ = control::bind(&fake);
             check!(
@@ -138,7 +137,7 @@ mod tests {
         let fake = Fake::recovering()?;
         let mut link = Link::new(&fake)?;
         link.pass(1)?;
-        // The index is too small for a moment, and no interrupt follows when it is right.
+        // The index is too small for a moment, and no interrupt follows when it is valid.
         let frames = [frame(9, 60)?];
         let heads = link.post(&frames)?;
         link.rx.ring.fields().write_avail_idx(1);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Suite: a machine that falls asleep, wakes up or shuts down at the worst moment.
+//! Suite: suspend, resume and shutdown at critical moments.
 
 use crate::{
     abstractions::event::Event,
@@ -36,7 +36,7 @@ use kernel::{
 
 /// Slots, as many as descriptors.
 const SLOTS: u16 = 16;
-/// How long a kick sleeps, in milliseconds.
+/// Milliseconds that a kick sleeps.
 const KICK_MS: u32 = 200;
 
 /// Runs a test with a modem whose kicks do not sleep, and with one whose kicks sleep for long.
@@ -56,7 +56,7 @@ fn each_kind(test: impl Fn(&Fake) -> Result) -> Result {
     Ok(())
 }
 
-/// Kicks of both vrings so far.
+/// Returns the number of kicks of both vrings so far.
 fn kicks(fake: &Fake) -> [u32; 2] {
     [fake.record().kicks(0), fake.record().kicks(1)]
 }
@@ -176,7 +176,7 @@ mod tests {
             sleep(fake, Sleep::Suspend)?;
             is_quiet(fake)?;
 
-            // The modem may have missed what it was told, too.
+            // The modem may have missed a kick, too.
             let before = kicks(fake);
             sleep(fake, Sleep::Resume)?;
             let kicked = fake
@@ -213,7 +213,7 @@ mod tests {
             is_quiet(fake)?;
 
             drop(link);
-            // It was told already, and there may be no platform any more to kick it by.
+            // The modem was told of the shutdown, and the platform may be gone.
             let before = kicks(fake);
             control::unbind(fake)?;
             check_eq!(kicks(fake), before, "kicks when the driver goes");
@@ -227,7 +227,7 @@ mod tests {
         each_kind(|fake| {
             let link = Link::new(fake)?;
             let begun = fake.record().begun();
-            // A kick that sleeps gets here at its end, when the machine shuts down already.
+            // A kick that sleeps ends here, during the shutdown.
             let status = fake.record().kick_of(1).once(
                 || fake.status(),
                 || {

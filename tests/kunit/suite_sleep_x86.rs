@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Suite: a machine that falls asleep while frames are sent without a queueing discipline.
+//! Suite: suspend while frames are sent without a queueing discipline.
 //!
 //! The CPU stops right after an access; only x86 does so in a way that a module can use.
 
@@ -33,8 +33,8 @@ use kernel::{
 mod tests {
     use super::*;
 
-    /// Such a frame is sent when the device is gone for the stack already and its queue is not
-    /// stopped yet. It finds slots that came back, by which a queue is woken that is stopped.
+    /// The frame is sent after the device was marked as absent and before its queue is stopped. It
+    /// reclaims slots, which wakes a stopped queue.
     #[test]
     fn frame_that_is_sent_while_the_device_is_detached() -> Result {
         let fake = Fake::attached(&FakeOptions::default())?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Suite: what the abstraction of sockets promises to any family, with one that is made here.
+//! Suite: the abstraction of sockets, with a family made here.
 
 use crate::{
     abstractions::{
@@ -66,7 +66,7 @@ mod tests {
                 "delivery"
             );
             check_eq!(socket.events() & IN, IN, "events");
-            // A look at the beginning, over the limit between the two kinds of memory.
+            // MSG_PEEK, across the limit between linear memory and pages.
             let (got, said) = socket.receive(
                 room.get_mut(..200).ok_or(EINVAL)?,
                 bindings::MSG_PEEK | bindings::MSG_DONTWAIT,
@@ -100,7 +100,7 @@ mod tests {
             check_eq!(got, len, "length");
             check!(counts(room.get(..got).ok_or(EINVAL)?, first), "bytes");
         }
-        // What was consumed of a packet does not count for those of another association.
+        // The consumed part of a packet does not affect packets of another association.
         check!(
             peer.deliver(packet(100, 30, 0)?) == Delivery::Queued,
             "delivery"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Suite: a modem that changes what the driver has just read.
+//! Suite: a modem that changes memory right after the driver read it.
 //!
 //! The CPU stops right after an access; only x86 does so in a way that a module can use.
 
@@ -30,9 +30,9 @@ use kernel::prelude::*;
 /// Slots, as many as descriptors.
 const SLOTS: u16 = 16;
 
-/// Receives frames. Right after the driver touched the bytes that `bytes` names, by their offset
-/// and number, `spoil` writes to the vring; both know the place in the available ring and the head
-/// of the frame's chain. The frames must arrive as they were before.
+/// Receives frames. Right after the driver accessed the bytes that `bytes` returns, by offset and
+/// number, `spoil` writes to the vring; both get the place in the available ring and the head of
+/// the frame's chain. The frames must arrive unchanged.
 fn unharmed(
     bytes: impl Fn(&Layout, u16, u16) -> (usize, u32),
     spoil: impl Fn(&Fields<VringMem<'_>>, u16, u16) + Sync,
@@ -134,7 +134,7 @@ mod tests {
         let entry = vring.layout().used_ring(link.tx.ring.next_used());
         let entry = vring.mem().location(entry, 4);
         link.fill_and_return(SLOTS)?;
-        // The driver is the first who reads the entry from here on.
+        // From here on the driver is the first to read the entry.
         touching(&fake, entry, 1, &|| vring.write_used_idx(0), || {
             link.tx.flush();
             drop(link);

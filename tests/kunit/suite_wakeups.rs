@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Suite: chains and slots that come while neither side has asked for a notification, and which
-//! notifications are sent.
+//! Suite: chains and slots that come while notifications are disabled, and the notifications that
+//! are sent.
 
 use crate::{
     fake::{
@@ -20,7 +20,7 @@ use kernel::prelude::*;
 /// Slots, as many as descriptors.
 const SLOTS: u16 = 16;
 
-/// Runs a test with each way to ask for interrupts and kicks.
+/// Runs a test with both kinds of notification.
 fn each_way(test: impl Fn(&Fake, &mut Link<'_>) -> Result) -> Result {
     for features in NOTIFICATIONS {
         let fake = Fake::attached(&FakeOptions {
@@ -33,8 +33,8 @@ fn each_way(test: impl Fn(&Fake, &mut Link<'_>) -> Result) -> Result {
     Ok(())
 }
 
-/// Posts a chain when the point is reached in the poll for another one. The poll has asked for no
-/// interrupts, and so it must find the chain by itself.
+/// Posts a chain when the point is reached in the poll for another one. Interrupts are disabled
+/// then, so that the poll must find the chain without one.
 fn found_without_interrupt(
     fake: &Fake,
     link: &mut Link<'_>,
@@ -96,7 +96,7 @@ mod tests {
     fn slots_that_return_while_the_last_one_is_filled() -> Result {
         each_way(|_, link| {
             link.lift_byte_limits()?;
-            // So that slots are taken back without an interrupt.
+            // Slots are taken back without an interrupt.
             returned_at_once(link, SLOTS)?;
             let mut sent = 0;
             while link.tx.ring.waiting() < SLOTS - 1 {
@@ -186,7 +186,7 @@ mod tests {
                 let head = link.send(&frame(round, 60)?)?;
                 link.netdev.reset_byte_limits();
                 link.tx.complete(head);
-                // Either way, this is polled for.
+                // In either case this causes a poll.
                 link.receive(frame(round, 40)?)?;
                 link.pass(round)?;
             }

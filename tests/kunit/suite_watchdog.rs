@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Suite: a modem that does not return what it was sent, and frames that are sent before the
-//! interface is up.
+//! Suite: a modem that does not return frames, and frames that are sent before the interface is up.
 //!
-//! What must not happen is waited for longer than it would take.
+//! For what must not happen the tests wait longer than it would take.
 
 use crate::{
     abstractions::event::Event,
@@ -40,11 +39,11 @@ use kernel::{
     }, //
 };
 
-/// In this time a modem that keeps what it was sent is given up: three periods of the watchdog,
-/// and what a timer may be late.
+/// The time in which a modem that keeps frames is given up: three periods of the watchdog, and a
+/// margin for late timers.
 const FOUND_MS: u32 = 9000;
 
-/// Sends a frame, which the modem takes. Returns its descriptor.
+/// Sends a frame, which the modem fetches. Returns its descriptor.
 fn take(link: &mut Link<'_>) -> Result<u16> {
     link.send(&frame(1, 60)?)
 }
@@ -111,7 +110,7 @@ mod tests {
         }
         sleep(asleep, Sleep::Suspend)?;
         down.netdev()?.close();
-        // It returned the frame without an interrupt, which nobody asked for.
+        // It returned the frame without an interrupt, as none was requested.
         links[2].tx.ring.put_used(heads[2].into(), 0);
         links[2].tx.ring.expose();
 
@@ -132,7 +131,7 @@ mod tests {
         comes_back(down, 1)
     }
 
-    /// Nothing starts the timer then that is set up when the interface comes up.
+    /// Nothing starts the timer before the interface is up, which sets it up.
     #[test]
     fn frame_that_is_sent_before_the_interface_is_up() -> Result {
         let fake = Fake::attached(&FakeOptions::default())?;

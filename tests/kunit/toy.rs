@@ -36,13 +36,13 @@ use kernel::{
     }, //
 };
 
-/// A family that the kernel has a number for, and nothing else.
+/// The number of a family without code in the kernel.
 pub(crate) const FAMILY: c_int = bindings::AF_ASH as c_int;
 
-/// How many sockets there are whose private part was not dropped.
+/// Number of sockets whose private part was not dropped.
 static LIVE: Atomic<i32> = Atomic::new(0);
 
-/// Returns how many sockets there are in memory.
+/// Returns the number of sockets in memory.
 pub(crate) fn live() -> i32 {
     LIVE.load(Relaxed)
 }
@@ -56,7 +56,7 @@ impl Drop for Toy {
     }
 }
 
-/// What a socket does to be connected, by a byte of the address.
+/// The behaviour of connect(), by a byte of the address.
 pub(crate) const AT_ONCE: u8 = 0;
 pub(crate) const LATER: u8 = 1;
 
@@ -120,7 +120,7 @@ impl SocketOps for Toy {
         Ok(message.len())
     }
 
-    /// With `MSG_WAITALL` as if it were a stream, otherwise one packet.
+    /// Receives a stream with `MSG_WAITALL`, otherwise one packet.
     fn receive(call: &mut Call<'_, Self>, message: &mut ReceiveMessage<'_>) -> Result<usize> {
         let flags = message.flags();
         let mut timeout = call.receive_timeout(flags & bindings::MSG_DONTWAIT != 0);

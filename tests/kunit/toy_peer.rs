@@ -39,7 +39,7 @@ unsafe fn init_lock() {
     unsafe { LAST.init() }
 }
 
-/// The part of the module that the sockets need.
+/// The part of the module for the sockets.
 pub(crate) struct Ready(());
 
 impl Ready {
@@ -64,9 +64,9 @@ pub(crate) fn last() -> Result<Arc<Association<Toy>>> {
     LAST.lock().take().ok_or(ENOENT)
 }
 
-/// Waits until all that RCU frees is freed.
+/// Waits until RCU has freed all objects.
 pub(crate) fn settle() {
-    // Freeing one may let go of the last reference to another one.
+    // Freeing one may drop the last reference to another one.
     for _ in 0..3 {
         rcu::rcu_barrier();
     }
@@ -155,13 +155,13 @@ impl Kernel {
         unsafe { bindings::caif_kunit_socket_timeouts(self.as_raw(), ms) }
     }
 
-    /// Sets how much may wait to be received.
+    /// Sets the size of the receive buffer.
     pub(crate) fn set_room(&self, bytes: i32) {
         // SAFETY: The socket is open.
         unsafe { bindings::caif_kunit_socket_room(self.as_raw(), bytes) }
     }
 
-    /// Returns the memory of what waits to be received.
+    /// Returns the memory of packets that wait to be received.
     pub(crate) fn memory(&self) -> i32 {
         // SAFETY: The socket is open.
         unsafe { bindings::caif_kunit_socket_memory(self.as_raw()) }

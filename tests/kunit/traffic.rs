@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What many suites do with a modem: pass frames, wait for recovery.
+//! Common actions of the suites: pass frames, wait for recovery.
 
 use crate::{
     control,
@@ -26,7 +26,7 @@ pub(crate) struct Link<'a> {
 }
 
 impl<'a> Link<'a> {
-    /// Sets the network device of a modem up, whose vrings nobody has used since Linux set them up.
+    /// Sets the network device of a modem up, whose vrings must be unused since Linux set them up.
     pub(crate) fn new(fake: &'a Fake) -> Result<Self> {
         Self::with_config(fake, Direction::DEFAULT, Direction::DEFAULT)
     }
@@ -129,12 +129,13 @@ impl<'a> Link<'a> {
     }
 }
 
-/// Passes frames each way, by vrings that nobody has used yet.
+/// Passes frames each way, by unused vrings.
 pub(crate) fn passes(fake: &Fake) -> Result {
     Link::new(fake)?.pass(7)
 }
 
-/// Waits until the modem was recovered for the `times`th time, and from no other crash.
+/// Waits until the modem was recovered for the `times`th time, and checks that there were no other
+/// crashes.
 pub(crate) fn is_recovered(fake: &Fake, times: u32) -> Result {
     check!(
         fake.record().wait(|record| record.is_up(times + 1)),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Code of a test that runs when a CPU has just read or written a place of shared memory: the
-//! modem's answer comes between two instructions of the driver.
+//! Runs code of a test right after a CPU has read or written a place of shared memory: the modem's
+//! answer comes between two instructions of the driver.
 //!
 //! C header: [`include/linux/hw_breakpoint.h`](srctree/include/linux/hw_breakpoint.h)
 
@@ -21,7 +21,7 @@ use kernel::{
     }, //
 };
 
-/// Where the one location is touched that is being watched.
+/// The point at which the watched location is accessed.
 static TOUCHED: Point = Point::unused();
 
 /// Handles an access of the location. Called as if by an NMI.
@@ -48,7 +48,7 @@ pub(crate) fn touching<R>(
     watching(address, len, times, f, body)
 }
 
-/// Does the same with the place where remoteproc has the virtqueue of a vring, every time.
+/// Does the same, every time, with the place where remoteproc stores the virtqueue of a vring.
 pub(crate) fn touching_virtqueue<R>(
     fake: &Fake,
     id: i32,
@@ -61,7 +61,7 @@ pub(crate) fn touching_virtqueue<R>(
     watching(place.cast(), size_of::<usize>() as u32, u32::MAX, f, body)
 }
 
-/// Does the same with the state of a network device, every time.
+/// Does the same, every time, with the state of a network device.
 pub(crate) fn touching_state<R>(
     netdev: Netdev<'_>,
     f: &(dyn Fn() + Sync),

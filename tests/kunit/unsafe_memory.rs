@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Memory that modem and driver share, and copies of many bytes to and from it.
+//! Memory shared by modem and driver, and copies to and from it.
 
 use crate::{
     abstractions::memory::{
