@@ -266,11 +266,7 @@ impl virtio::netdev::Driver for CaifDriver {
     }
 
     fn lost(netdev: &CaifVirtio<'_>, dev: &net::Device) {
-        netdev.give_up(
-            dev,
-            Counter::Lost,
-            fmt!("hibernation lost its rings"),
-        );
+        netdev.give_up(dev, Counter::Lost, fmt!("hibernation lost its rings"));
     }
 
     fn exit() {
