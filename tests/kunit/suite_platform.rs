@@ -129,6 +129,10 @@ mod tests {
         check_eq!(link.tx.ring.waiting(), 0, "frames sent while asleep");
 
         sleep(&fake, Sleep::Resume)?;
+        check!(
+            link.netdev.is_present(),
+            "the interface is detached after waking up"
+        );
         // Frames that came meanwhile need no further interrupt.
         link.arrive(&asleep, &heads)?;
         link.pass(2)
