@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The command line of the VM tests, and what all programs that boot machines are told.
+//! The command line of the VM tests, and the arguments of all programs that boot machines.
 
 use std::path::PathBuf;
 
@@ -21,14 +21,14 @@ pub struct Config {
     /// Let transfers have as many bytes as in a release's tests, not a fifth of them
     #[arg(long)]
     pub long: bool,
-    /// Keep what the stack in C does in the case calls_in_c_as_they_were, in tests/vm/calls
+    /// Keep the results of the stack in C in the case calls_in_c_as_they_were, in tests/vm/calls
     #[arg(long)]
     pub keep: bool,
     #[command(flatten)]
     pub place: Place,
 }
 
-/// Where everything is that a machine with modems is made of.
+/// Paths of the parts of a machine with modems.
 #[derive(Args, Clone)]
 pub struct Place {
     /// The script that starts QEMU

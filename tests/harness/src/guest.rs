@@ -88,7 +88,7 @@ impl Guest {
                     let _ = sender.send(answer);
                 }
             }
-            // Dropping the senders tells everybody who waits that the machine is gone.
+            // Dropping the senders tells all waiting threads that the machine is gone.
             shared
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -101,7 +101,7 @@ impl Guest {
         })
     }
 
-    /// Starts a command that may take so many seconds.
+    /// Starts a command with a limit in seconds.
     pub fn start_for(&mut self, cmd: &str, seconds: u64) -> Result<Running> {
         self.next += 1;
         let (sender, receiver) = mpsc::channel();
@@ -129,12 +129,12 @@ impl Guest {
         self.start(cmd)?.wait()
     }
 
-    /// Runs a command that must succeed; gives its output.
+    /// Runs a command that must succeed. Returns its output.
     pub fn ok(&mut self, cmd: &str) -> Result<String> {
         self.start(cmd)?.ok()
     }
 
-    /// Runs a command that must fail; gives its output.
+    /// Runs a command that must fail. Returns its output.
     pub fn fails(&mut self, cmd: &str) -> Result<String> {
         let answer = self.run(cmd)?;
         ensure!(
@@ -148,7 +148,7 @@ impl Guest {
 }
 
 impl Running {
-    /// Waits for the end, for so long at most. Returns the answer if there is one.
+    /// Waits for the end, up to a limit. Returns the answer if there is one.
     pub fn ended_within(&self, limit: Duration) -> Result<Option<Answer>> {
         match self.receiver.recv_timeout(limit) {
             Ok(answer) => Ok(Some(answer)),

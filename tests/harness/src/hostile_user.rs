@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Runs of the guest's hostile user, and what must be so after each.
+//! Runs of the guest's hostile user, and the checks after each.
 
 use std::time::Duration;
 
@@ -11,21 +11,21 @@ use crate::{guest::Answer, link::STACK, vm::Vm};
 
 /// Seconds in which the guest's tool ends, with or without success.
 const LIMIT: u64 = 1200;
-/// How long a modem is silent at a time.
+/// The time for which a modem is silent.
 const SILENCE: Duration = Duration::from_millis(600);
 
-/// What the user makes calls against.
+/// The peer or condition of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Against {
     /// A modem that answers.
     Modem,
-    /// One that sends nonsense as well.
+    /// A modem that sends invalid frames as well.
     Noise,
-    /// One that is silent, most of the time.
+    /// A modem that is silent most of the time.
     Silence,
-    /// Memory that fails, in calls of the user.
+    /// Failing allocations, in calls of the user.
     Faults,
-    /// The same, and in the stack whoever calls it.
+    /// Failing allocations, in calls of the user and in the stack for all callers.
     StackFaults,
     /// The link, the driver and the stack, which go and come back.
     Links,
@@ -35,7 +35,8 @@ pub enum Against {
 
 type Floors = &'static [(&'static str, u64)];
 
-/// How many calls must succeed, or they show nothing. Until then the user goes on.
+/// Calls that must succeed often enough to be a test, with their numbers. Until then the run
+/// continues.
 const ANSWERED: Floors = &[
     ("socket", 100),
     ("connect, as it should be", 30),
@@ -98,8 +99,8 @@ impl Against {
         }
     }
 
-    /// Lets the user make calls for so many seconds, and returns what became of them. Afterwards
-    /// channels must work without help, and other than that nothing is left.
+    /// Lets the user make calls for a number of seconds, and returns their results. Afterwards
+    /// channels must work without help, and nothing else is left.
     pub fn run(self, vm: &mut Vm, seed: u64, seconds: u64) -> Result<String> {
         match self {
             Self::Noise => restart(vm, true)?,
@@ -130,7 +131,7 @@ impl Against {
             if self != Self::Silence {
                 break running.wait()?;
             }
-            // Not so long that the board would miss the modem's heartbeat.
+            // Shorter than the board's limit for the modem's heartbeat.
             vm.modems[0].process.signal(Signal::SIGSTOP)?;
             let ended = running.ended_within(SILENCE);
             vm.modems[0].process.signal(Signal::SIGCONT)?;
@@ -161,13 +162,13 @@ fn restart(vm: &mut Vm, noise: bool) -> Result<()> {
 /// Checks that old and new sockets and interfaces work, and that nothing of the user is left.
 fn works(vm: &mut Vm, after: Against) -> Result<()> {
     if after == Against::Silence {
-        // On a slow machine the modem's heartbeat is missed all the same, and the link is a new one.
+        // On a slow machine the modem's heartbeat may be missed, and the link is a new one.
         vm.guest.ok("for i in $(seq 600); do \
             [ ! -e /sys/class/net/cfvrt0 ] || ip link set cfvrt0 up; \
             [ \"$(cat /sys/class/net/caif0/carrier)\" != 1 ] || exit 0; usleep 100000; done; exit 1")?;
     }
     if after == Against::Links {
-        // It went with the stack.
+        // The interface went with the stack.
         vm.guest
             .ok("[ ! -e /sys/class/net/caif0 ] || ip link del caif0")?;
         vm.ip_up(0)?;
@@ -183,7 +184,7 @@ fn works(vm: &mut Vm, after: Against) -> Result<()> {
     if after == Against::Tun {
         vm.guest.ok("rmmod tun")?;
     }
-    // What a message with a wrong byte made has any name.
+    // An interface that was made by a corrupted message may have any name.
     vm.guest.ok("for i in /sys/class/net/*; do i=${i##*/}; \
              case $i in lo | cfvrt0 | caif0) ;; *) ip link del $i || exit ;; esac; done")?;
     Ok(())

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What in a kernel log means that something is wrong.
+//! Finds complaints in a kernel's log.
 
 use anyhow::{Result, ensure};
 
-/// Lines with any of these fail the run. Each is how some checker of the kernel begins.
+/// Lines with any of these fail the run. Each is the start of a report of a kernel checker.
 const BAD: &[&str] = &[
     "WARNING:",
     "BUG:",
@@ -41,7 +41,7 @@ const BAD: &[&str] = &[
     "not ok ",
 ];
 
-/// Lines with any of these are bad as well while nothing but KUnit cases run.
+/// Lines with any of these are complaints, too, while only KUnit cases run.
 const BAD_IN_TEST: &[&str] = &[
     "WARNING",
     "BUG",
@@ -58,7 +58,7 @@ const BAD_IN_TEST: &[&str] = &[
     "kmemleak",
 ];
 
-/// What the checkers say when all is well.
+/// Lines of the checkers that are no complaints.
 const HARMLESS: &[&str] = &[
     "DMA-API: preallocated",
     "DMA-API: debugging enabled",

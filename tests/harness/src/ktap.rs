@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Compares what KUnit says in a kernel's log with the cases that the sources have.
+//! Compares KUnit's results in a kernel's log with the cases of the sources.
 
 use std::{
     collections::BTreeMap,
@@ -9,7 +9,7 @@ use std::{
 
 use crate::klog;
 
-/// What the machine's init says at its beginning and end, and of what went wrong.
+/// The lines of the machine's init at its beginning and end, and at an error.
 const BEGIN: &str = "caif-kunit: begin";
 const END: &str = "caif-kunit: end";
 const ERROR: &str = "caif-kunit: error: ";
@@ -44,14 +44,14 @@ fn word(text: &str) -> &str {
     end.map_or(text, |end| text.split_at(end).0)
 }
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// The cases that passed, and the log if that is clean.
     pub passed: Vec<String>,
-    /// What failed.
+    /// The failures.
     pub failed: Vec<String>,
-    /// What explains it.
+    /// Lines that explain the failures.
     pub notes: Vec<String>,
 }
 
@@ -82,7 +82,7 @@ struct Suite {
     seen: usize,
 }
 
-/// Reads a log, from which all of the cases must have come.
+/// Reads a log, which must have the results of all cases.
 #[derive(Default)]
 struct Reader {
     report: Report,
@@ -95,7 +95,7 @@ struct Reader {
     dirty: Vec<String>,
 }
 
-/// Reads the console's lines, and says what came of the cases.
+/// Reads the console's lines. Returns the results of the cases.
 pub fn read<'a>(cases: &[String], console: impl IntoIterator<Item = &'a str>) -> Report {
     let mut reader = Reader::default();
     for line in console {
@@ -152,7 +152,7 @@ impl Reader {
         self.errors
             .extend(line.strip_prefix(ERROR).map(str::to_owned));
         if !self.running {
-            // The kernel's own boot says more that only looks bad.
+            // The kernel's boot has lines that only look like complaints.
             if klog::is_bad(line) {
                 self.dirty.push(line.to_owned());
             }
@@ -198,7 +198,7 @@ impl Reader {
             let failed = &mut self.report.failed;
             failed.push(format!("{full}: number {number}, should be {}", suite.seen));
         }
-        // What failed once is not made good by another of the name.
+        // A case that failed once has failed, even if another result of its name is good.
         let result = self.results.entry(full).or_insert(true);
         *result &= good;
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Memory that nothing points to any more, found by the kernel's kmemleak.
+//! Leaked memory, found by the kernel's kmemleak.
 
 use anyhow::{Result, ensure};
 
@@ -8,14 +8,14 @@ use crate::guest::Guest;
 
 const KMEMLEAK: &str = "/sys/kernel/debug/kmemleak";
 
-/// Looks for memory that leaked, where the kernel can.
+/// Checks for leaked memory, if the kernel supports it.
 pub fn scan(guest: &mut Guest) -> Result<()> {
     if guest.run(&format!("[ -e {KMEMLEAK} ]"))?.status != 0 {
         return Ok(());
     }
-    // Memory counts as leaked when a scan finds no pointer to what an earlier one did not find
-    // either, and when it is older than five seconds; the kernel crate's own needs five scans.
-    // Writing fails where the kernel has given up looking for leaks.
+    // Memory counts as leaked when two scans find no pointer to it and it is older than five
+    // seconds; that of the kernel crate needs five scans. Writing fails where kmemleak has switched
+    // itself off.
     let found = guest
         .start_for(
             &format!(

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What tests in virtual machines are made of, and the end-to-end cases.
+//! Parts of tests in virtual machines, and the end-to-end cases.
 
 #![allow(missing_docs, reason = "a library of our own harnesses only")]
 

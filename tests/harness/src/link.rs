@@ -22,7 +22,7 @@ pub const STACK: &str = "caif";
 /// not known to `modprobe`: both stacks have a module of the same name.
 const C_STACK: [&str; 3] = ["caif", "caif_socket", "chnl_net"];
 
-/// Tells who dropped a packet.
+/// Prints the counters of dropped packets.
 pub const COUNTERS: &str = "guest-tool counters $(cd /sys/class/net && echo cfvrt* caif*); \
     grep Icmp: /proc/net/snmp; cat /proc/net/softnet_stat";
 
@@ -33,7 +33,7 @@ impl Vm {
         self.load_links()
     }
 
-    /// Loads what makes links, and waits for them.
+    /// Loads driver and board, and waits for the links.
     pub fn load_links(&mut self) -> Result<()> {
         for module in [DRIVER, BOARD] {
             self.modprobe(module)?;
@@ -66,7 +66,7 @@ impl Vm {
         self.reopen_on_c_stack()
     }
 
-    /// Opens a new channel for the interface over the stack in C, which does not by itself.
+    /// Opens a new channel for the interface over the stack in C, which does not do so by itself.
     pub fn reopen_on_c_stack(&mut self) -> Result<()> {
         self.guest
             .ok("ip link set caif0 down; ip link set caif0 up && \
@@ -74,7 +74,7 @@ impl Vm {
             .map(|_| ())
     }
 
-    /// Removes every module, in the order that their use of each other demands.
+    /// Removes every module, in the order of their dependencies.
     pub fn unload(&mut self) -> Result<()> {
         self.unload_links()?;
         for module in C_STACK.iter().rev() {
@@ -83,8 +83,8 @@ impl Vm {
         Ok(())
     }
 
-    /// Removes a module of a stack once nobody uses it: a socket keeps its own until it is freed,
-    /// a moment after it was closed.
+    /// Removes a module of a stack once it is unused: a socket holds it until it is freed, a moment
+    /// after it was closed.
     pub fn unload_unused(&mut self, module: &str) -> Result<()> {
         self.guest.ok(&format!(
             "for i in $(seq 200); do \
@@ -151,8 +151,8 @@ impl Vm {
             .map(|_| ())
     }
 
-    /// Brings up modem `index`'s link, and makes the IP interface `caif{index}`, if it is not there.
-    /// One that is there needs no help: it has its address, and a channel once its link is up.
+    /// Brings up modem `index`'s link, and makes the IP interface `caif{index}` if it does not
+    /// exist. An existing one has its address, and gets a channel once its link is up.
     ///
     /// Where there are several modems, the interface is made for its link.
     pub fn ip_up(&mut self, index: usize) -> Result<()> {
@@ -208,7 +208,7 @@ impl Vm {
         let ping = match ping {
             Ok(out) => out,
             Err(error) => {
-                // Where it was lost is known only now.
+                // The counters of losses are complete only now.
                 let counters = self.guest.run(COUNTERS)?.out;
                 return Err(error.context(format!("no traffic over caif{index}\n{counters}")));
             }

@@ -20,13 +20,13 @@ const START: Duration = Duration::from_secs(20);
 
 pub struct Modem {
     pub socket: PathBuf,
-    /// Before the server, so that it is ended before it.
+    /// Dropped before the server.
     pub process: Process,
     server: Process,
     program: PathBuf,
-    /// Whether the modem sends nonsense as well, from its next start on.
+    /// Whether the modem sends invalid frames as well, from its next start on.
     pub noise: bool,
-    /// What else it is told, from its next start on.
+    /// Further arguments, from its next start on.
     pub arguments: Vec<String>,
     dir: PathBuf,
     name: String,
@@ -59,7 +59,7 @@ impl Modem {
         })
     }
 
-    /// Kills the modem as a crash would, without a chance to say anything.
+    /// Kills the modem, as a crash would.
     pub fn kill(&mut self) -> Result<()> {
         self.process.kill()
     }
@@ -129,7 +129,8 @@ fn start_modem(
 ) -> Result<Process> {
     let mut command = Command::new(program);
     command.arg("--socket").arg(socket);
-    // Two modems give the same linkids, which are a link's own. Only the stack in C wants others.
+    // Two modems assign the same linkids, which belong to a link. Only the stack in C needs
+    // different ones.
     command.arg("--json");
     command.args(arguments);
     let process = Process::start(name, command, dir)?;

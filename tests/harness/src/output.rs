@@ -19,12 +19,12 @@ struct State {
     ended: bool,
 }
 
-/// All that came out of a process so far. Clones share it.
+/// The output of a process so far. Clones share it.
 #[derive(Clone, Default)]
 pub struct Output(Arc<(Mutex<State>, Condvar)>);
 
 impl Output {
-    /// Collects what the source gives, in a thread that ends with it.
+    /// Collects the source's output, in a thread that ends with it.
     pub fn collect(source: impl Read + Send + 'static, copy: &Path) -> Result<Self> {
         let output = Self::default();
         let mut copy = File::create(copy)?;
@@ -33,7 +33,7 @@ impl Output {
             let mut source = BufReader::new(source);
             let mut line = Vec::new();
             while source.read_until(b'\n', &mut line).is_ok_and(|len| len > 0) {
-                // The copy is for people; without it the run is as good.
+                // The copy is for people only: an error is ignored.
                 let _ = copy.write_all(&line);
                 let text = String::from_utf8_lossy(&line).trim_end().to_owned();
                 shared.lock().lines.push(text);
@@ -60,7 +60,7 @@ impl Output {
         self.lock().lines.get(mark..).unwrap_or_default().to_vec()
     }
 
-    /// Waits for the end of the process's output, and gives all of it.
+    /// Waits for the end of the process's output. Returns all of it.
     pub fn all(&self) -> Vec<String> {
         let mut state = self.lock();
         while !state.ended {
@@ -70,7 +70,7 @@ impl Output {
         state.lines.clone()
     }
 
-    /// Waits for line number `at`, which is none if the output ends before.
+    /// Waits for line number `at`. Returns `None` if the output ends before.
     pub fn line(&self, at: usize) -> Option<String> {
         let mut state = self.lock();
         loop {
@@ -97,7 +97,7 @@ impl Output {
         })
     }
 
-    /// Waits for a line from the mark on that the condition likes; `what` is its description.
+    /// Waits for a line from the mark on that meets the condition; `what` describes it.
     pub fn wait_until(
         &self,
         mark: usize,

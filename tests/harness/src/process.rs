@@ -29,7 +29,7 @@ use crate::output::Output;
 pub struct Process {
     name: String,
     pid: Pid,
-    /// What it printed.
+    /// Its output.
     pub output: Output,
     ended: mpsc::Receiver<ExitStatus>,
     status: Option<ExitStatus>,
@@ -76,12 +76,12 @@ impl Process {
         })
     }
 
-    /// Its process id.
+    /// Returns its process id.
     pub fn pid(&self) -> Pid {
         self.pid
     }
 
-    /// Opens the anonymous memory (memfd) that the process has.
+    /// Opens the anonymous memory (memfd) of the process.
     pub fn open_memory(&self) -> Result<File> {
         for entry in std::fs::read_dir(format!("/proc/{}/fd", self.pid))? {
             let path = entry?.path();
@@ -105,7 +105,7 @@ impl Process {
         Ok(())
     }
 
-    /// Its exit status, if it ends within the time.
+    /// Waits for its end. Returns the exit status, or `None` after the time.
     pub fn exited(&mut self, limit: Duration) -> Option<ExitStatus> {
         if self.status.is_none() {
             self.status = self.ended.recv_timeout(limit).ok();
@@ -113,7 +113,7 @@ impl Process {
         self.status
     }
 
-    /// Waits for its end, which must be the clean one.
+    /// Waits for its end, which must be clean.
     pub fn must_end_well(&mut self, limit: Duration) -> Result<()> {
         let status = self
             .exited(limit)
@@ -128,7 +128,7 @@ impl Process {
         Ok(())
     }
 
-    /// Ends it as `kill -9` does, and waits until it is gone.
+    /// Kills it, and waits until it is gone.
     pub fn kill(&mut self) -> Result<()> {
         self.signal(Signal::SIGKILL)?;
         self.exited(Duration::from_secs(10))
@@ -159,7 +159,7 @@ fn reap(mut child: Child) -> mpsc::Receiver<ExitStatus> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         if let Ok(status) = child.wait() {
-            // Nobody listens any more when the process was dropped.
+            // The receiver is gone if the process was dropped.
             let _ = sender.send(status);
         }
     });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Runs the cases, several on one machine where the one before left it sound.
+//! Runs the cases, several on one machine as long as they leave it sound.
 
 use std::time::Instant;
 
@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 
 use crate::{cases::Case, config::Config, klog, vm::Vm};
 
-/// Runs all cases; returns how many passed and how many failed.
+/// Runs all cases. Returns the numbers of passed and failed ones.
 pub fn run(config: &Config, cases: &[Case]) -> (usize, usize) {
     let (mut passed, mut failed) = (0, 0);
     let mut machine: Option<Machine> = None;
@@ -41,9 +41,9 @@ pub fn run(config: &Config, cases: &[Case]) -> (usize, usize) {
 struct Machine {
     vm: Vm,
     boards: usize,
-    /// Up to where the kernel's log was looked at.
+    /// Position up to which the kernel's log was checked.
     mark: usize,
-    /// Where the kernel's log was when the running case began.
+    /// Position in the kernel's log at the start of the case.
     case_mark: usize,
 }
 
@@ -72,7 +72,7 @@ fn run_case(config: &Config, case: &Case, machine: &mut Option<Machine>) -> Resu
 
 impl Machine {
     fn check_log(&mut self) -> Result<()> {
-        // Console output is asynchronous: a line of our own shows that all before it is here.
+        // Console output is asynchronous: once our own line has arrived, so have all before it.
         let sync = format!("vm-tests: mark {}", self.mark);
         if self
             .vm
@@ -91,7 +91,7 @@ impl Machine {
         Ok(())
     }
 
-    /// Prints what a person needs to understand a failure.
+    /// Prints lines that explain a failure.
     fn explain(&self) {
         println!("--- kernel log of the case");
         let lines = self.vm.kernel.since(self.case_mark);
@@ -116,7 +116,7 @@ impl Machine {
     }
 }
 
-/// Ends the machine, if there is one; returns 1 when that went wrong.
+/// Ends the machine, if there is one. Returns 1 if that fails.
 fn end(machine: &mut Option<Machine>) -> usize {
     let Some(mut machine) = machine.take() else {
         return 0;

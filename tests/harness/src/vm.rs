@@ -20,12 +20,12 @@ use crate::{
     process::Process,
 };
 
-/// Emulated, on a shared machine, under sanitizers.
+/// Limit for a boot: emulated, on a shared machine, with sanitizers.
 const BOOT: Duration = Duration::from_secs(600);
-/// For the kernel to report something that takes it a moment.
+/// Time for the kernel to report something.
 pub const SOON: Duration = Duration::from_secs(60);
 
-/// Seconds after which a storm counts as one that nobody ends.
+/// Seconds after which a storm ends by itself.
 const STORM: u64 = 300;
 /// The guest's file that ends a storm.
 const ENOUGH: &str = "/tmp/enough";
@@ -39,7 +39,7 @@ pub struct Vm {
     pub logs: PathBuf,
     /// Whether transfers have as many bytes as in a release's tests.
     pub long: bool,
-    /// Whether what the stack in C does is to be kept.
+    /// Whether to keep the results of the stack in C.
     pub keep: bool,
     // Last, so that the sockets outlive the processes that use them.
     _dir: TempDir,
@@ -102,7 +102,8 @@ impl Vm {
         Ok(running)
     }
 
-    /// Starts pings that go on until [`end_storm`](Self::end_storm), and waits for the first answer.
+    /// Starts pings that continue until [`end_storm`](Self::end_storm), and waits for the first
+    /// answer.
     pub fn start_storm(&mut self, pings: &str) -> Result<Running> {
         self.start_flowing(&format!("ping {pings} --until {ENOUGH}"), STORM)
     }
@@ -113,13 +114,13 @@ impl Vm {
         self.start_flowing(&format!("churn --until {ENOUGH}"), STORM)
     }
 
-    /// Ends such traffic, and gives what it said.
+    /// Ends such traffic. Returns its output.
     pub fn end_storm(&mut self, storm: Running) -> Result<String> {
         self.guest.ok(&format!("touch {ENOUGH}"))?;
         storm.ok()
     }
 
-    /// Waits until the kernel says the text, at or after the mark.
+    /// Waits until the kernel's log has the text, at or after the mark.
     pub fn kernel_says(&self, mark: usize, text: &str) -> Result<String> {
         self.kernel.wait_for(mark, text, SOON).context("kernel log")
     }
@@ -136,7 +137,7 @@ impl Vm {
 
     /// Shuts the machine down in an orderly way and checks that it, and then the modems, end.
     pub fn shut_down(mut self) -> Result<()> {
-        // The agent's end is init's cue, and this command will not be answered any more.
+        // init shuts down at the agent's end, so that this command is not answered.
         drop(self.guest.start("kill $PPID")?);
         ensure!(
             self.qemu

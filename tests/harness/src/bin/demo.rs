@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Boots Linux in QEMU beside a modem process, and shows what the guest's script does.
+//! Boots Linux in QEMU beside a modem process, and shows the output of the guest's script.
 
 use std::{
     path::{Path, PathBuf},
@@ -13,13 +13,13 @@ use clap::Parser;
 use harness::{klog, process::Process};
 use nix::sys::signal::Signal;
 
-/// For a process to start or to end, on a busy machine.
+/// Time for a process to start or to end, on a busy machine.
 const SOON: Duration = Duration::from_secs(30);
-/// How the guest's init tells what its script ended with.
+/// The guest's line with the exit status of its script.
 const STATUS: &str = "init: status ";
-/// How the guest's script asks for something that is done outside of the machine.
+/// The start of a line by which the guest's script asks the host for something.
 const REQUEST: &str = "host: ";
-/// The last that it puts into the kernel's log.
+/// The last line that init writes to the kernel's log.
 const END: &str = "init: the end";
 
 /// Boots Linux in QEMU beside a modem process, and shows traffic and a crash of the modem.
@@ -67,7 +67,7 @@ fn run(args: &Args) -> Result<()> {
     );
     let mut command = Command::new(&args.run_vm);
     command.arg("--ivshmem").arg(&socket);
-    // Apart from what the script prints, and with all that the kernel says.
+    // The kernel's log, apart from the script's output.
     let log = dir.join("kernel.log");
     command.arg("--log").arg(&log);
     command.args(["--run", "/demo.sh"]).arg(&args.initramfs);
@@ -76,7 +76,7 @@ fn run(args: &Args) -> Result<()> {
     println!("\n\x1b[1mThe modem's counters, since its crash\x1b[0m");
     modem.process.signal(Signal::SIGTERM)?;
     modem.process.must_end_well(SOON)?;
-    // Its first line was that it waits.
+    // Its first line says that it waits.
     for line in modem.process.output.all().iter().skip(1) {
         println!("{line}");
     }
@@ -89,7 +89,7 @@ fn run(args: &Args) -> Result<()> {
     }
 }
 
-/// The modem, which crashes if asked to.
+/// The modem, which can be made to crash.
 struct Modem<'a> {
     process: Process,
     args: &'a Args,
@@ -107,7 +107,7 @@ impl<'a> Modem<'a> {
         })
     }
 
-    /// Does what the guest's script asks for.
+    /// Handles a request of the guest's script.
     fn request(&mut self, what: &str) -> Result<()> {
         match what {
             "kill the modem" => {
@@ -149,7 +149,7 @@ fn start(name: &str, command: Command, dir: &Path, ready: &str) -> Result<Proces
     Ok(process)
 }
 
-/// Prints what the machine does until its end. Gives the status that its init tells.
+/// Prints the machine's output until its end. Returns the status that its init prints.
 fn show(mut machine: Process, modem: &mut Modem<'_>) -> Result<Option<String>> {
     let mut status = None;
     let mut at = 0;

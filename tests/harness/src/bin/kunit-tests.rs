@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Boots a machine that runs the KUnit suites, and says what came of each case.
+//! Boots a machine that runs the KUnit suites, and prints the result of each case.
 
 use std::{
     path::PathBuf,
@@ -64,7 +64,7 @@ fn run(args: &Args) -> Result<bool> {
             all.join(" ")
         );
     }
-    // Not those that the kernel itself has.
+    // The kernel's own suites are left out.
     let glob = args.only.as_deref().unwrap_or("caif_*");
     command.args(["--append", &format!("kunit.filter_glob={glob}")]);
     command.arg(&args.initramfs);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Runs the tests, all of them or the named parts, and adds up what they say.
+//! Runs the tests, all of them or the named parts, and sums up their counts.
 
 use std::{
     collections::BTreeMap, io::Read, os::unix::net::UnixStream, path::PathBuf, process::ExitCode,
@@ -16,10 +16,10 @@ use harness::suite::{
     saved::{Contents, Saved},
 };
 
-/// Runs the tests, all of them or the named parts, two at a time, and adds up what they say.
+/// Runs the tests, all of them or the named parts, two at a time, and sums up their counts.
 ///
-/// Each part's output goes to a log of its own. A table of what each part took comes at the end, and
-/// the last line is "N passed, N failed"; the exit status is 0 if none failed.
+/// Each part's output goes to a log of its own. A table with the time of each part comes at the
+/// end, and the last line is "N passed, N failed"; the exit status is 0 if none failed.
 #[derive(Parser)]
 #[command(name = "tests/run")]
 struct Args {
@@ -28,8 +28,8 @@ struct Args {
     /// Everything, for a release, instead of each case once
     #[arg(long)]
     all: bool,
-    /// Do not run again what passed in an earlier run that did not come to its end or had failures,
-    /// where what it depends on is the same
+    /// Do not repeat parts that passed in an earlier run which was interrupted or had failures, if
+    /// the files that they depend on are the same
     #[arg(long)]
     resume: bool,
     /// Print the parts and end
@@ -44,7 +44,7 @@ struct Args {
     /// The checkout
     #[arg(long, env = "CAIF_TOP", hide = true)]
     top: PathBuf,
-    /// Where everything is kept that was built
+    /// The cache
     #[arg(long, env = "CAIF_CACHE", hide = true)]
     cache: PathBuf,
     /// The architecture of the machine
@@ -137,7 +137,7 @@ fn state(args: &Args, set: Set, parts: &[Part], suffix: &str) -> Result<Saved> {
     Ok(Saved::resume(&path, contents))
 }
 
-/// Tells the run of SIGINT, SIGTERM and SIGHUP.
+/// Passes SIGINT, SIGTERM and SIGHUP on to the run.
 fn catch_signals(sender: mpsc::Sender<Event>) -> Result<()> {
     use signal_hook::{consts, low_level::pipe};
     let (mut reader, writer) = UnixStream::pair()?;

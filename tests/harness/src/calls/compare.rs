@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Compares what both stacks did.
+//! Compares results and frames of both stacks.
 
 use super::{Call, Done, Script, script::CHECKS};
 
-/// Compares what the calls returned. Returns what should not be.
+/// Compares the results of the calls. Returns the unexpected ones.
 pub fn results(script: &Script, c: &Done, ours: &Done) -> Vec<String> {
     let mut wrong = Vec::new();
     let both = c.results.iter().zip(&ours.results);
@@ -30,7 +30,7 @@ pub fn results(script: &Script, c: &Done, ours: &Done) -> Vec<String> {
     wrong
 }
 
-/// Compares what the calls put on the link. Returns what should not be.
+/// Compares the frames of the calls. Returns the unexpected ones.
 pub fn frames(script: &Script, c: &Done, ours: &Done) -> Vec<String> {
     let mut wrong = Vec::new();
     let both = c.frames.iter().zip(&ours.frames);
@@ -61,7 +61,7 @@ pub fn frames(script: &Script, c: &Done, ours: &Done) -> Vec<String> {
             ));
         }
     }
-    // The stack in C leaves whatever is there.
+    // The stack in C leaves these bytes uninitialized.
     if c.checked == 0 || ours.checked > 0 {
         wrong.push(format!(
             "{} frames of the stack in C and {} of this one have check sequences other than 0, which is the difference {CHECKS}",
@@ -75,7 +75,7 @@ fn name(call: &Call) -> String {
     format!("{}: {}", call.section, call.line)
 }
 
-/// Returns the frames of a call: their order counts in each channel.
+/// Returns the frames of a call by channel: only the order within a channel counts.
 fn by_channel(frames: &[String]) -> Vec<&str> {
     let mut frames: Vec<_> = frames.iter().map(String::as_str).collect();
     frames.sort_by_key(|frame| frame.split(": ").next());
@@ -118,7 +118,7 @@ mod tests {
         let script = script("a send \"x\"\na recv 1\n  ~late = EAGAIN | 0");
         let c = done(&["1", "EAGAIN"], &[]);
         assert!(results(&script, &c, &done(&["1", "0"], &[])).is_empty());
-        // What is no difference any more is wrong, too.
+        // A listed difference that does not occur is an error, too.
         for bad in [["1", "EAGAIN"], ["1", "EPIPE"], ["2", "0"]] {
             assert_eq!(results(&script, &c, &done(&bad, &[])).len(), 1);
         }

@@ -2,9 +2,9 @@
 
 //! The frames that Linux sends, as text and by the calls that caused them.
 //!
-//! What the modem or the kernel chooses is not in the text: the ids of channels, for which there is
-//! the name of the call's subject and a number, and the number of the link. Nor is the check
-//! sequence, which nobody looks at on such a link.
+//! The text leaves out the values that the modem or the kernel chooses: ids of channels, which are
+//! replaced by the name of the call's subject and a number, and the number of the link; and the
+//! check sequence, which is unused on such a link.
 
 use std::{collections::HashMap, fmt::Write, fs::File, path::Path};
 
@@ -15,7 +15,7 @@ use super::Script;
 
 /// A frame of a capture.
 pub struct Frame {
-    /// Linux sent it.
+    /// Whether Linux sent it.
     pub is_uplink: bool,
     pub bytes: Vec<u8>,
 }
@@ -31,7 +31,7 @@ impl Frame {
     }
 }
 
-/// The channel by which the guest's tool says which call comes next.
+/// The channel on which the guest's tool marks the next call.
 const MARKS: u8 = 255;
 /// The control channel, and the first bytes of its messages.
 const CONTROL: u8 = 0;
@@ -63,7 +63,7 @@ pub fn read_capture(path: &Path) -> Result<Vec<Frame>> {
     Ok(frames)
 }
 
-/// Returns what each call put on the link, and how many frames had a check sequence other than zero.
+/// Returns the frames of each call, and the number of frames whose check sequence is not zero.
 pub(super) fn of_calls(
     captures: &[Vec<Frame>],
     script: &Script,
@@ -73,7 +73,7 @@ pub(super) fn of_calls(
     let mut current = 0;
     let mut channels = Channels::default();
     for capture in captures {
-        // A modem that was started again has no channels.
+        // A restarted modem has no channels.
         channels.ids.clear();
         for frame in capture {
             let frame_of = || format!("frame {:02x?} after call {current}", frame.bytes);
@@ -107,7 +107,7 @@ pub(super) fn of_calls(
     Ok((calls, checked))
 }
 
-/// Returns channel, body and check sequence of a frame that is whole.
+/// Returns channel, body and check sequence of a complete frame.
 fn parts(frame: &[u8]) -> Option<(u8, &[u8], [u8; 2])> {
     let (header, rest) = frame.split_first_chunk::<3>()?;
     let [low, high, channel] = *header;
@@ -116,20 +116,20 @@ fn parts(frame: &[u8]) -> Option<(u8, &[u8], [u8; 2])> {
     Some((channel, body, *check))
 }
 
-/// The channels that were asked for.
+/// The channels that were requested.
 #[derive(Default)]
 struct Channels {
-    /// How many each subject had.
+    /// The number of channels of each subject.
     counts: HashMap<String, usize>,
-    /// Those that the modem has not answered yet, with their parameters.
+    /// Requests that the modem has not answered yet, with their parameters.
     asked: Vec<(Vec<u8>, String)>,
     ids: HashMap<u8, String>,
-    /// What the last ENUM said.
+    /// The number of the link in the last ENUM.
     link: Option<u8>,
 }
 
 impl Channels {
-    /// Takes note of an answer of the modem.
+    /// Handles an answer of the modem.
     fn learn(&mut self, body: &[u8]) {
         let Some((command, answer)) = body.split_first() else {
             return;

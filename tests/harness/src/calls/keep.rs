@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Makes a capture small: what is needed to tell what Linux sends, and of what.
+//! Makes a capture small: keeps what is needed to tell the frames of Linux and their calls.
 
 use std::{
     borrow::Cow,
@@ -24,11 +24,11 @@ use pcap_file::{
 
 use super::frames::{Frame, read_capture};
 
-/// How much is kept of data that the modem sent.
+/// Bytes that are kept of data that the modem sent.
 const KEPT: usize = 16;
 
-/// Writes a capture without the marks before which nothing was sent, and with numbers as times, so
-/// that what is made anew differs only where the frames do.
+/// Writes a capture without marks of calls that sent nothing, and with numbers as times, so that
+/// two captures differ only where the frames do.
 pub(super) fn capture(from: &Path, to: &Path) -> Result<()> {
     let mut writer = PcapNgWriter::new(BufWriter::new(File::create(to)?))?;
     for name in ["uplink", "downlink"] {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The same calls on the stack and on that in C: what they return and what they put on the link
-//! must be the same, but for the differences that the script has.
+//! Makes the same calls on the stack and on that in C: results and frames must be the same, but for
+//! the listed differences.
 //!
-//! What the stack in C did is kept beside the script in `tests/vm/calls`, so that it need not be
-//! built for this.
+//! The results of the stack in C are kept beside the script in `tests/vm/calls`, so that it need
+//! not be built for this.
 
 mod compare;
 mod frames;
@@ -27,14 +27,14 @@ pub use self::{
     script::{Call, Script},
 };
 
-/// What calls did, one element for each.
+/// The results and frames of calls, one element for each.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Done {
-    /// What each returned.
+    /// The results of the calls.
     pub results: Vec<String>,
-    /// What each put on the link: frames as text.
+    /// The frames of the calls, as text.
     pub frames: Vec<Vec<String>>,
-    /// How many frames had a check sequence other than zero.
+    /// The number of frames whose check sequence is not zero.
     pub checked: usize,
 }
 
@@ -43,12 +43,12 @@ pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../vm/calls")
 }
 
-/// The captures that are kept: the modem is another process after its crash.
+/// The kept captures: there are two, as the modem is another process after its crash.
 const CAPTURES: [&str; 2] = ["c-1.pcapng", "c-2.pcapng"];
 const RESULTS: &str = "c.results";
 
 impl Done {
-    /// Takes the lines that the guest's tool printed, and the captures of the modem.
+    /// Makes it of the lines that the guest's tool printed and the captures of the modem.
     pub fn new(script: &Script, printed: &str, captures: &[PathBuf]) -> Result<Self> {
         let results: Vec<String> = printed
             .lines()
@@ -64,7 +64,7 @@ impl Done {
         Self::with_captures(script, results, captures)
     }
 
-    /// Reads what is kept of the stack in C.
+    /// Reads the kept results of the stack in C.
     pub fn kept(script: &Script) -> Result<Self> {
         let results = fs::read_to_string(folder().join(RESULTS))?;
         let captures = CAPTURES.map(|name| folder().join(name));
@@ -82,7 +82,7 @@ impl Done {
         Self::with_captures(script, results, &captures)
     }
 
-    /// Adds to the results of calls the frames that captures have of them.
+    /// Adds the frames of captures to the results of calls.
     fn with_captures(script: &Script, results: Vec<String>, captures: &[PathBuf]) -> Result<Self> {
         let captures: Vec<_> = captures
             .iter()
@@ -96,7 +96,7 @@ impl Done {
         })
     }
 
-    /// Keeps what the stack in C did.
+    /// Writes the results of the stack in C to the folder.
     pub fn keep(&self, script: &Script, captures: &[PathBuf]) -> Result<()> {
         ensure!(captures.len() == CAPTURES.len(), "{captures:?}");
         for (path, name) in captures.iter().zip(CAPTURES) {
@@ -112,7 +112,7 @@ impl Done {
         Ok(write("frames", self.show_frames(script))?)
     }
 
-    /// Writes the calls and what each returned.
+    /// Writes the calls and their results.
     fn show_results(&self, script: &Script) -> String {
         show(
             script,
@@ -124,7 +124,7 @@ impl Done {
         )
     }
 
-    /// Writes the calls that put anything on the link, and what.
+    /// Writes the calls that sent frames, and the frames.
     fn show_frames(&self, script: &Script) -> String {
         show(
             script,

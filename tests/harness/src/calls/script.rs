@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The calls, and where the stacks differ.
+//! The calls, and the differences between the stacks.
 
 use std::{collections::BTreeMap, fs};
 
@@ -9,25 +9,25 @@ use serde::Deserialize;
 
 use super::folder;
 
-/// The difference that is in no call: each frame has a check sequence.
+/// The difference of all calls: each frame has a check sequence.
 pub(super) const CHECKS: &str = "check-sequence";
 
 /// A call.
 #[derive(Debug, Default)]
 pub struct Call {
-    /// As it is in the script.
+    /// Its line in the script.
     pub line: String,
-    /// Who it is for: channels are called after that.
+    /// Its subject, after which channels are named.
     pub subject: String,
     pub section: String,
-    /// What it puts on the link counts as that of the call before.
+    /// Its frames count as those of the call before.
     pub is_one_with_last: bool,
-    /// Where the stacks differ.
+    /// The differences between the stacks.
     pub result: Option<Results>,
     pub frames: Vec<FrameOfOne>,
 }
 
-/// What a call returns where the stacks differ.
+/// The two results of a call.
 #[derive(Debug)]
 pub struct Results {
     pub name: String,
@@ -43,17 +43,17 @@ pub struct FrameOfOne {
     pub frame: String,
 }
 
-/// Why the stacks differ.
+/// A difference between the stacks, and its reason.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Difference {
-    /// What it is about, for the documentation.
+    /// Its subject, for the documentation.
     pub what: String,
-    /// What this stack does.
+    /// The behaviour of this stack.
     pub here: String,
-    /// What that in C does.
+    /// The behaviour of the stack in C.
     pub c: String,
-    /// Why it is right.
+    /// The reason.
     pub why: String,
 }
 

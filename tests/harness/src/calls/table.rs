@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The differences as the documentation has them.
+//! The table of differences in the documentation.
 
 use std::fmt::Write;
 
@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use super::{Call, Script};
 
-/// Returns the table: what differs, how, why, and how many calls show it.
+/// Returns the table: subject, both behaviours, reason, and number of calls.
 pub(super) fn of(script: &Script) -> Result<String> {
     let mut text = String::from("| | here | in C | why | calls |\n|---|---|---|---|---|\n");
     for (name, difference) in &script.differences {

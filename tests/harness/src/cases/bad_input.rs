@@ -21,11 +21,11 @@ pub const CASES: &[Case] = &[
 
 const FIRMWARE: &str = "/lib/firmware/caif-modem.elf";
 
-/// Makes the command's result the firmware, and loads what makes links. Gives the place in the kernel's
-/// log where that began.
+/// Makes the command's result the firmware, and loads driver and board. Returns the position in the
+/// kernel's log before that.
 fn load_with(vm: &mut Vm, command: &str) -> Result<usize> {
     vm.unload()?;
-    // The one that is good stays where the end of the case finds it.
+    // The good file is kept for the end of the case.
     vm.guest.ok(&format!(
         "[ -e /tmp/good.elf ] || cp {FIRMWARE} /tmp/good.elf"
     ))?;
@@ -41,15 +41,15 @@ fn install(name: &str) -> String {
     format!("cp /lib/firmware/{name}.elf {FIRMWARE}")
 }
 
-/// Puts the good firmware back, with which all must work as if nothing had been.
+/// Puts the good firmware back, with which all must work.
 fn restore(vm: &mut Vm) -> Result<()> {
     load_with(vm, &format!("cp /tmp/good.elf {FIRMWARE}"))?;
     vm.up()?;
     vm.traffic().context("with the good firmware again")
 }
 
-/// Insists that there is no interface, and that exactly one line says the text, also when the
-/// board has gone again.
+/// Checks that there is no interface, and that exactly one line has the text, also after the board
+/// is unbound.
 fn refused(vm: &mut Vm, mark: usize, text: &str) -> Result<()> {
     vm.kernel_says(mark, text)?;
     let netdevs = vm.netdevs()?;

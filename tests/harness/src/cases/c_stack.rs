@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The driver below the stack of Linux 6.12, in C: a peer that was not made with it, once for each
-//! kind of traffic. All other cases use the stack of this project.
+//! The driver below the C stack of Linux 6.12, an independent peer: one case for each kind of
+//! traffic.
 
 use anyhow::{Result, ensure};
 
@@ -41,7 +41,7 @@ fn socket(vm: &mut Vm) -> Result<()> {
     vm.unload()
 }
 
-/// The modem crashes under traffic. This stack sets no channel up again by itself.
+/// The modem crashes under traffic. The stack in C does not set channels up again.
 fn crash(vm: &mut Vm) -> Result<()> {
     vm.up_on_c_stack()?;
     let storm = vm.start_storm(&format!(

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The tool for users, over both stacks.
+//! caifctl, over both stacks.
 
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
@@ -38,7 +38,7 @@ fn has(answer: &Value, wanted: &[(&str, Value)]) -> Result<()> {
     Ok(())
 }
 
-/// Runs `caifctl`, which must fail with that status and say that, in one line.
+/// Runs `caifctl`, which must fail with a status and one line that has a text.
 fn fails(vm: &mut Vm, args: &str, status: i32, says: &str) -> Result<()> {
     let answer = vm.guest.run(&format!("{args} </dev/null"))?;
     let out = answer.out;
@@ -119,7 +119,7 @@ fn shows(vm: &mut Vm) -> Result<()> {
         ],
     )?;
 
-    // It is shown below its link, and lost carriers are seen.
+    // It is shown below its link, and a lost carrier is shown.
     vm.guest
         .ok("caifctl link add caifb --connection-id 7 --link cfvrt0 && ip link set caifb up")?;
     let text = vm.guest.ok("caifctl status")?;
@@ -137,7 +137,7 @@ fn shows(vm: &mut Vm) -> Result<()> {
     vm.guest.ok("ip link del caifb").map(|_| ())
 }
 
-/// Interfaces are made with what is asked for, work, and are deleted; nothing else is.
+/// Interfaces are made with their attributes, work, and are deleted; other devices are not deleted.
 fn interfaces(vm: &mut Vm) -> Result<()> {
     vm.up()?;
     vm.guest.ok(
@@ -244,7 +244,7 @@ fn loops(vm: &mut Vm) -> Result<()> {
     )?;
     let returned = outcome.pointer("/returned").and_then(Value::as_u64);
     ensure!(returned > Some(10), "{outcome}");
-    // The first signal ends it, with what there was up to then.
+    // The first signal ends it, with the results up to then.
     let out = vm.guest.ok("caifctl ping-channel >/tmp/pings & pid=$!; \
              until grep -q 'number 0' /tmp/pings; do usleep 20000; done; \
              kill -INT $pid; wait $pid && cat /tmp/pings")?;
@@ -263,7 +263,7 @@ fn wrong(vm: &mut Vm) -> Result<()> {
     for command in ["caifctl at --exec AT", add, "caifctl link del caif0"] {
         fails(vm, &nobody(command), 1, "run this as root")?;
     }
-    // To look is allowed.
+    // Showing the state needs no privilege.
     let out = vm.guest.ok(&nobody("caifctl status"))?;
     ensure!(out.contains("cfvrt0"), "{out}");
 
@@ -296,7 +296,7 @@ fn wrong(vm: &mut Vm) -> Result<()> {
         .run("caifctl at --link cfvrt0 --timeout 1 --exec AT");
     vm.modems[0].process.signal(Signal::SIGCONT)?;
     let silent = silent?;
-    // Where the machine is so slow that the modem's heartbeat was missed, the link is gone.
+    // On a slow machine the modem's heartbeat may be missed, and the link be gone.
     let says = [
         "did not answer within 1s",
         "no interface cfvrt0",
@@ -307,7 +307,7 @@ fn wrong(vm: &mut Vm) -> Result<()> {
         "{}",
         silent.out
     );
-    // On a slow machine the modem's heartbeat is missed meanwhile, and the link is a new one.
+    // On a slow machine the modem's heartbeat may be missed meanwhile, and the link is a new one.
     vm.guest.ok(
         "until ip link set cfvrt0 up && guest-tool wait-carrier cfvrt0; do usleep 100000; done",
     )?;

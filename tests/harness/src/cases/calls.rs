@@ -21,13 +21,13 @@ pub const CASES: &[Case] = &[
     one("calls_as_in_c", as_in_c),
 ];
 
-/// The guest's FIFOs: what the calls want done, and that it was.
+/// The guest's FIFOs: requests to the harness, and their completion.
 const WISH: &str = "/tmp/wish";
 const DONE: &str = "/tmp/done";
 /// Seconds that the calls may take.
 const LIMIT: u64 = 400;
-/// What the modem is told: the connection ids that it does not answer, answers late, and refuses: 0x511e,
-/// 0x1a7e and 0x1a7d, 0xdead and 0x1a7d.
+/// Arguments of the modem: the connection ids that it does not answer, answers late, and refuses:
+/// 0x511e, 0x1a7e and 0x1a7d, 0xdead and 0x1a7d.
 const ARGUMENTS: &str = "--silent 20766 --late 6782 --late 6781 --refuse 57005 --refuse 6781";
 
 /// This stack returns and sends what was kept of the stack in C, but for the listed differences.
@@ -77,8 +77,7 @@ fn as_they_were(vm: &mut Vm) -> Result<()> {
     Ok(())
 }
 
-/// Makes the calls on a stack. Returns what they did, and the
-/// captures.
+/// Makes the calls on a stack. Returns their results, and the captures.
 fn make(
     vm: &mut Vm,
     script: &Script,
@@ -91,7 +90,7 @@ fn make(
         .collect();
     restart(vm, captures.first())?;
     let printed = calls(vm, load, captures.last());
-    // The next case has a modem as any other.
+    // The next case has an ordinary modem.
     let printed = match printed {
         Ok(printed) => printed,
         Err(error) => {
@@ -106,14 +105,14 @@ fn make(
     Ok((done, captures))
 }
 
-/// Starts another modem, with no stack and no link to see the end of the one before.
+/// Starts another modem, while no stack or link can see the end of the one before.
 fn restart(vm: &mut Vm, capture: Option<&PathBuf>) -> Result<()> {
     vm.modems[0].stop()?;
     arm(vm, capture);
     vm.modems[0].restart()
 }
 
-/// Tells the next modem to capture, and to be silent where it is wanted.
+/// Lets the next modem capture, and be silent for some connection ids.
 fn arm(vm: &mut Vm, capture: Option<&PathBuf>) {
     vm.modems[0].arguments = match capture {
         Some(path) => {
@@ -129,14 +128,14 @@ fn arm(vm: &mut Vm, capture: Option<&PathBuf>) {
     };
 }
 
-/// Loads a stack and the driver, makes the calls, and does what they want. Returns what the guest's
-/// tool printed.
+/// Loads a stack and the driver, makes the calls, and handles their requests. Returns the output of
+/// the guest's tool.
 fn calls(vm: &mut Vm, load: fn(&mut Vm) -> Result<()>, second: Option<&PathBuf>) -> Result<String> {
     load(vm)?;
     vm.load_links()?;
     vm.guest
         .ok(&format!("rm -f {WISH} {DONE} && mkfifo {WISH} {DONE}"))?;
-    // A tool that ends closes its end of the FIFO, which the harness then reads to its end.
+    // At its end the tool closes the FIFO, so that the harness reads to its end.
     let running = vm.guest.start_for(
         &format!(
             "guest-tool calls --wish {WISH} --done {DONE} || {{ echo failed >{WISH}; exit 1; }}"
@@ -155,7 +154,7 @@ fn calls(vm: &mut Vm, load: fn(&mut Vm) -> Result<()>, second: Option<&PathBuf>)
     Ok(answer.out)
 }
 
-/// Does what the calls want, until they end.
+/// Handles the requests of the calls until they end.
 fn wishes(vm: &mut Vm, second: Option<&PathBuf>) -> Result<()> {
     loop {
         let wish = vm.guest.start_for(&format!("cat {WISH}"), LIMIT)?.ok()?;

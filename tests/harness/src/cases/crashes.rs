@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What becomes of a link after a crash that is not simply recovered: the firmware file was
-//! replaced, the link lived elsewhere, recovery was disabled, or the driver is unbound meanwhile.
+//! Crashes that are not simply recovered: the firmware file was replaced, the link was in another
+//! namespace, recovery was disabled, or the driver is unbound meanwhile.
 
 use anyhow::{Context, Result, ensure};
 
@@ -49,7 +49,7 @@ fn comes_back(vm: &mut Vm) -> Result<()> {
 fn other_firmware(vm: &mut Vm) -> Result<()> {
     vm.up()?;
     vm.guest.ok(&format!("cp {FIRMWARE} {GOOD}"))?;
-    // Up to the cut this is a file of 64 KiB with its section headers at the end.
+    // This is a file of 64 KiB with its section headers at the end, which are cut off.
     let copy = "head -c 4096 /dev/zero | cat /tmp/patched - | head -c 4096";
     for (command, text) in [
         (
@@ -187,8 +187,8 @@ fn without_recovery(vm: &mut Vm) -> Result<()> {
 /// the virtio device, and with it the pool, until it gets some.
 fn unbind_at_crash(vm: &mut Vm) -> Result<()> {
     vm.up()?;
-    // Two processes that want the only CPU. The one that unbinds has a lower priority, so that the
-    // recovery, which waits for it, takes the CPU from it before it is done.
+    // Two processes compete for the only CPU. The one that unbinds has a lower priority, so that
+    // the recovery, which waits for it, preempts it before it is done.
     vm.guest.ok(&format!(
         "echo 0 >{CPU1}; rm -f /tmp/busy; \
          for i in 1 2; do (while :; do :; done) & echo $! >>/tmp/busy; done"
@@ -201,7 +201,7 @@ fn unbind_at_crash(vm: &mut Vm) -> Result<()> {
              echo 1 >$(echo {CRASH}); wait $pid; true"
         ))?;
         vm.kernel_says(mark, "is now up")?;
-        // Unless it was the device of before the crash.
+        // Binds the driver again, unless the unbind hit the device from before the crash.
         vm.guest.ok(&format!(
             "[ -e {DRIVER}/virtio0 ] || echo virtio0 >{DRIVER}/bind"
         ))?;

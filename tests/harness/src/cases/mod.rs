@@ -22,9 +22,9 @@ mod two_modems;
 
 pub struct Case {
     pub name: &'static str,
-    /// How many boards, each with a modem, the machine has.
+    /// Number of boards of the machine, each with a modem.
     pub boards: usize,
-    /// Only in a long run, or if it is asked for by its name.
+    /// Runs only in a long run, or if it is named.
     pub is_of_long: bool,
     /// Leaves the machine in a state that [`Vm::up`] can start from.
     pub run: fn(&mut Vm) -> Result<()>,

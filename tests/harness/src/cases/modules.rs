@@ -111,7 +111,7 @@ fn unload(vm: &mut Vm) -> Result<()> {
         let left = vm.guest.ok(cmd).with_context(|| what.to_owned())?;
         ensure!(left.is_empty(), "{what} left behind: {left}");
     }
-    // And all of it can come back.
+    // Everything can be loaded again.
     vm.up()?;
     vm.traffic()
 }

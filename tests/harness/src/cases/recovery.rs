@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Links, modems and drivers that go away under traffic, and come back.
+//! Links, modems and drivers that are removed under traffic, and come back.
 
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
@@ -24,7 +24,7 @@ pub const CASES: &[Case] = &[
     one("remoteproc_stop_and_start", stop_start),
 ];
 
-/// Pings as fast as they come back, for as long as the case pulls things away.
+/// Pings without a pause while the case removes things.
 fn storm(vm: &mut Vm) -> Result<Running> {
     vm.start_storm(&format!(
         "{MODEM} --sizes 0,700,1472 --count 50 --window 16 --timeout 500"
@@ -66,7 +66,7 @@ fn modem_restart(vm: &mut Vm) -> Result<()> {
     Ok(())
 }
 
-/// The modem ends in an orderly way; for Linux it is gone all the same.
+/// The modem ends in an orderly way, which is a crash for Linux.
 fn modem_clean_restart(vm: &mut Vm) -> Result<()> {
     vm.up()?;
     let mark = vm.kernel.mark();

@@ -18,7 +18,7 @@ pub const CASES: &[Case] = &[
     one("sockets_hold_the_module", module),
 ];
 
-/// Written by a check of the guest's tool that wants something to happen.
+/// The file by which a check of the guest's tool requests an action.
 const READY: &str = "/tmp/ready";
 
 /// Each call has its results and errors, and traffic beside it is not disturbed.
@@ -56,7 +56,7 @@ fn channels(vm: &mut Vm) -> Result<()> {
     Ok(())
 }
 
-/// Starts a check of the guest's tool, does something once that wants it, and waits for its end.
+/// Starts a check of the guest's tool, acts on its request, and waits for its end.
 fn with_check(vm: &mut Vm, check: &str, then: impl FnOnce(&mut Vm) -> Result<()>) -> Result<()> {
     vm.guest.ok(&format!("rm -f {READY}"))?;
     let running = vm

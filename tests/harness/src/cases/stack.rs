@@ -50,7 +50,7 @@ fn ping(vm: &mut Vm) -> Result<()> {
         let value = attribute(vm, name)?;
         ensure!(value == want, "{name} is {value}, not {want}");
     }
-    // The kernel takes its time to say so.
+    // The kernel reports it with a delay.
     vm.guest
         .ok("until [ $(cat /sys/class/net/caif0/operstate) = up ]; do usleep 10000; done")?;
     all_sizes(vm)?;
@@ -88,7 +88,7 @@ fn refused(vm: &mut Vm) -> Result<()> {
         "guest-tool connect-fails --service datagram --connid {REFUSED} --errno econnrefused"
     ))?;
     vm.traffic()?;
-    // Without a link there is nobody to ask.
+    // Without a link there is no modem to ask.
     vm.guest.ok("ip link set cfvrt0 down")?;
     vm.guest.ok("guest-tool link-add caifx --connid 7")?;
     let out = vm.guest.fails("ip link set caifx up")?;
@@ -178,8 +178,8 @@ fn silent(vm: &mut Vm) -> Result<()> {
     vm.up()?;
     vm.guest.ok("ip link set caif0 down")?;
     vm.modems[0].process.signal(Signal::SIGSTOP)?;
-    // A signal ends the wait earlier, with no other result. This is first, since the modem's
-    // heartbeat is missed soon.
+    // A signal ends the wait earlier, with the same result. This comes first, since the modem's
+    // heartbeat will be missed soon.
     let interrupted = vm
         .guest
         .ok("guest-tool up-interrupted caif0 && ip link set caif0 down");
@@ -224,7 +224,7 @@ fn bound(vm: &mut Vm) -> Result<()> {
 /// A link under traffic gets another name and a smaller MTU, which interfaces and sockets on it
 /// follow.
 fn changes(vm: &mut Vm) -> Result<()> {
-    // With counters of its own: what earlier cases sent while there was no channel was dropped.
+    // With a new interface's counters: packets of earlier cases without a channel were dropped.
     vm.delete_interfaces()?;
     vm.up()?;
     vm.guest.ok("ip link set cfvrt0 name modem0")?;
@@ -276,7 +276,7 @@ fn moves(vm: &mut Vm) -> Result<()> {
     const INSIDE: &str = "nsenter -t $(cat /tmp/ns) -n";
     const BEGIN: &str = "unshare -n sleep 1000 </dev/null >/dev/null 2>&1 & echo $! > /tmp/ns; \
         until [ \"$(readlink /proc/$!/ns/net)\" != \"$(readlink /proc/self/ns/net)\" ]; do usleep 10000; done";
-    // What sysfs shows is of the first namespace.
+    // sysfs shows the first namespace.
     let carrier = |name: &str| {
         format!("until {INSIDE} ip link show {name} | grep -q LOWER_UP; do usleep 10000; done")
     };
@@ -294,7 +294,7 @@ fn moves(vm: &mut Vm) -> Result<()> {
         carrier("cfvrt0"),
         carrier("caifn"),
     ))?;
-    // The namespace ends with an interface that is up and a socket that is closed by that.
+    // The namespace ends with an interface that is up and an open socket.
     let looping = vm.guest.start_for(
         &format!(
             "{INSIDE} guest-tool loop --service util --count 100000 --timeout 60 & \

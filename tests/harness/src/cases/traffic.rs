@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Everything that flows while nothing goes wrong.
+//! Traffic without faults.
 
 use anyhow::{Result, bail, ensure};
 
@@ -22,7 +22,7 @@ pub const CASES: &[Case] = &[
     one("mtu_limits", mtu),
 ];
 
-/// Pings of sizes around those where something changes, none lost.
+/// No ping is lost, of sizes around all limits.
 pub fn all_sizes(vm: &mut Vm) -> Result<()> {
     let sizes = "0,1,2,3,7,8,15,16,31,32,56,63,64,65,127,128,255,256,511,512,1000,1023,1024,1400,1470,1471,1472";
     let out = vm.guest.ok(&format!(
@@ -43,7 +43,7 @@ fn io_memory(vm: &mut Vm) -> Result<()> {
     all_sizes(vm)?;
     vm.guest
         .ok(&format!("guest-tool tcp both {MODEM} --bytes 1000000"))?;
-    // For the next case it is ordinary memory again.
+    // The next case has ordinary memory again.
     vm.unload_links()
 }
 
@@ -168,7 +168,7 @@ fn counters(vm: &mut Vm) -> Result<()> {
     Ok(())
 }
 
-/// The config's uplink MTU of 4096 less its headroom and tailroom is the most that a frame has.
+/// The longest frame is the config's uplink MTU of 4096 less headroom and tailroom.
 fn mtu(vm: &mut Vm) -> Result<()> {
     vm.up()?;
     let link = vm.link(0)?;

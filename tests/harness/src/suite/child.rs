@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Waits for the process of a part, and measures what it used.
+//! Waits for the process of a part, and measures its CPU time.
 
 use std::{
     os::unix::process::ExitStatusExt,
@@ -18,14 +18,14 @@ use nix::{
 
 use super::{run::Event, verdict::End};
 
-/// Waits for a part's process, and sends what came of it.
+/// Waits for a part's process, and sends its result.
 pub(super) fn wait(mut child: Child, at: usize, sender: &mpsc::Sender<Event>) {
     let pid = Pid::from_raw(child.id().cast_signed());
-    // It stays there until `Child::wait`, and so does what it used.
+    // The process stays a zombie, with its CPU time, until `Child::wait`.
     let _ = waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT);
     let cpu = cpu_seconds(pid).unwrap_or(0.0);
     if let Ok(status) = child.wait() {
-        // Nobody listens any more when the run is over.
+        // The receiver is gone when the run is over.
         let _ = sender.send(Event::Ended(at, status, cpu));
     }
 }

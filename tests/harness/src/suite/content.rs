@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A name for what the sources are: the same for the same content, whatever was committed of it.
+//! A fingerprint of the sources: the same for the same content, committed or not.
 
 use std::{path::Path, process::Command};
 
@@ -17,7 +17,7 @@ pub fn of(top: &Path, pathspecs: &[&str]) -> Result<String> {
     let git = |args: &[&str]| {
         let mut command = Command::new("git");
         command.current_dir(top).args(args);
-        // Neither the index nor the objects of the checkout are touched.
+        // Neither the index nor the objects of the checkout are changed.
         command.env("GIT_INDEX_FILE", dir.path().join("index"));
         command.env("GIT_OBJECT_DIRECTORY", dir.path());
         command.env("GIT_ALTERNATE_OBJECT_DIRECTORIES", top.join(&objects));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Runs the parts of the tests, two at a time, and adds up what they say.
+//! Runs the parts of the tests, two at a time, and sums up their counts.
 
 mod child;
 pub mod content;

@@ -7,22 +7,22 @@ use anyhow::{Result, bail};
 /// A script of the checkout and its arguments.
 pub type Line = &'static [&'static str];
 
-/// A part of the tests, or what prepares for several of them.
+/// A part of the tests, or a preparation for several of them.
 #[derive(Clone, Copy, Debug)]
 pub struct Part {
     pub name: &'static str,
     pub what: &'static str,
-    /// What `make test` runs of it.
+    /// Its command in `make test`.
     pub short: Option<Line>,
-    /// What `make test-all` runs of it.
+    /// Its command in `make test-all`.
     pub full: Option<Line>,
-    /// The architecture of its machine, where that is not the one of the environment.
+    /// The architecture of its machine, if it is not that of the environment.
     pub arch: Option<&'static str>,
     /// Preparations.
     pub needs: &'static [&'static str],
-    /// Whether nothing else may run meanwhile in `make test-all`.
+    /// Whether it must run alone in `make test-all`.
     pub alone: bool,
-    /// Whether it has cases. Others only prepare.
+    /// Whether it has cases, or only prepares.
     pub cases: bool,
     /// Whether it runs on a machine of any architecture.
     pub any_arch: bool,
@@ -30,9 +30,9 @@ pub struct Part {
     pub reads: &'static [&'static str],
 }
 
-/// All but what no test of code reads.
+/// All files but those that no test of code reads.
 const CODE: &[&str] = &[":!*.md", ":!LICENSES", ":!tests/mutants", ":!tests/scripts"];
-/// As above, without what is for the kernel alone, or for other tests.
+/// The same without files for the kernel alone, or for other tests.
 const PURE: &[&str] = &[
     ":!*.md",
     ":!*.c",
@@ -308,7 +308,7 @@ pub fn select(set: Set, arch: &str, names: &[String]) -> Result<Vec<Part>> {
         .iter()
         .map(|part| names.is_empty() && part.cases || names.iter().any(|name| name == part.name))
         .collect();
-    // Needs stand before what needs them.
+    // Preparations come before their parts.
     for at in (0..all.len()).rev() {
         if !wanted[at] {
             continue;
@@ -344,7 +344,7 @@ mod tests {
             for need in part.needs {
                 let found = before.iter().find(|other| other.name == *need).unwrap();
                 assert!(!found.cases, "{part:?}");
-                // What a part needs is there wherever the part is.
+                // Each set with a part has its preparations.
                 assert!(part.short.is_none() || found.short.is_some(), "{part:?}");
                 assert!(!part.any_arch || found.any_arch, "{part:?}");
             }

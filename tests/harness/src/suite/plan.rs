@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is started when: as many parts at a time as there are lanes.
+//! Schedules the parts: as many at a time as there are lanes.
 
-/// A part, as far as its turn depends on it.
+/// The properties of a part that its schedule depends on.
 #[derive(Clone, Debug, Default)]
 pub struct Job {
-    /// Places of those that must have succeeded before.
+    /// Indices of the parts that must have succeeded before.
     pub needs: Vec<usize>,
-    /// Whether nothing else may run meanwhile, as it measures time.
+    /// Whether it must run alone, as it measures time.
     pub alone: bool,
 }
 
@@ -22,14 +22,14 @@ pub enum State {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Next {
     Start(usize),
-    /// It cannot be run, as something that it needs has failed.
+    /// Skip it, as a preparation has failed.
     Skip(usize),
-    /// Until one that runs has ended.
+    /// Wait until a running part has ended.
     Wait,
     Over,
 }
 
-/// Returns what to do next. Jobs are started in their order, but for those that wait for others.
+/// Returns the next action. Jobs are started in their order, those aside that wait for others.
 pub fn next(jobs: &[Job], states: &[State], lanes: usize) -> Next {
     let running = || {
         let pairs = jobs.iter().zip(states);
@@ -81,7 +81,7 @@ mod tests {
                     events.push(format!("x{at}"));
                 }
                 Next::Wait => {
-                    // The one that was started first ends first.
+                    // The job that was started first ends first.
                     let at = running.remove(0);
                     states[at] = if bad.contains(&at) {
                         State::Bad

@@ -10,20 +10,20 @@ use std::{
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-/// What came of a part.
+/// The result of a part.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Row {
     pub part: String,
     pub passed: u64,
     pub failed: u64,
-    /// Why it failed, where no failed case says so.
+    /// Why it failed, if no failed case does.
     pub why: Option<String>,
     /// Seconds from its start to its end.
     pub seconds: f64,
-    /// Seconds that CPUs worked for it, QEMU's included.
+    /// Seconds of CPU time, QEMU's included.
     pub cpu_seconds: f64,
     pub log: PathBuf,
-    /// Whether it passed in an earlier run of the same sources, and was not run again.
+    /// Whether it passed in an earlier run of the same sources, and was not repeated.
     #[serde(skip)]
     pub earlier: bool,
 }
@@ -31,18 +31,18 @@ pub struct Row {
 /// All parts of a run.
 pub struct Report {
     pub rows: Vec<Row>,
-    /// Seconds that all of it took.
+    /// Seconds of the whole run.
     pub seconds: f64,
 }
 
 impl Report {
-    /// Returns how many cases passed and how many failed.
+    /// Returns the numbers of passed and failed cases.
     pub fn sum(&self) -> (u64, u64) {
         let sum = |count: fn(&Row) -> u64| self.rows.iter().map(count).sum();
         (sum(|row| row.passed), sum(|row| row.failed))
     }
 
-    /// Writes all of it to a file.
+    /// Writes the report to a file.
     pub fn write_json(&self, path: &Path) -> Result<()> {
         let (passed, failed) = self.sum();
         let text = serde_json::to_string_pretty(&serde_json::json!({
@@ -99,7 +99,7 @@ impl Display for Report {
                 writeln!(f, "{}: {why}", row.part)?;
             }
         }
-        // The line that everybody looks for is the last one.
+        // The sum is the last line.
         writeln!(f, "{passed} passed, {failed} failed")
     }
 }
@@ -143,7 +143,7 @@ mod tests {
         let text = report.to_string();
         assert_eq!(text.lines().last(), Some("18 passed, 3 failed"));
         assert!(text.contains("\nhostile: was ended by SIGKILL\n"));
-        // The work of an earlier run is not this one's.
+        // CPU time of an earlier run does not count.
         assert!(text.contains("       4 s        6 s\n"), "{text}");
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Starts the parts, tells how far they are, and ends them when it is told to.
+//! Starts the parts, prints their progress, and ends them at an interruption.
 
 use std::{
     fs::File,
@@ -29,7 +29,7 @@ use super::{
 };
 use crate::process::end_with_us;
 
-/// How often a part that runs is told of.
+/// Interval at which the progress of a running part is printed.
 const TELL: Duration = Duration::from_secs(30);
 
 /// Where and how parts are run.
@@ -39,22 +39,22 @@ pub struct Runner {
     /// Folder for the parts' logs.
     pub logs: PathBuf,
     pub set: Set,
-    /// How many parts run at a time.
+    /// Number of parts that run at a time.
     pub lanes: usize,
     /// Appended to the names of the logs.
     pub suffix: String,
-    /// For a part to end after SIGTERM.
+    /// Time for a part to end after SIGTERM.
     pub grace: Duration,
 }
 
 pub enum Event {
-    /// The part at this place has ended, for which CPUs worked so many seconds.
+    /// A part has ended; with its index and its CPU time in seconds.
     Ended(usize, ExitStatus, f64),
     /// The run is to end.
     Interrupted,
 }
 
-/// A part that runs.
+/// A running part.
 struct Running {
     group: Pid,
     start: Instant,
@@ -62,8 +62,8 @@ struct Running {
 }
 
 impl Runner {
-    /// Runs the parts; gives what came of them, and whether all have come to their end. The
-    /// receiver is told of interruptions.
+    /// Runs the parts. Returns their results, and whether all have ended by themselves. The
+    /// receiver gets interruptions.
     pub fn run(
         &self,
         parts: &[Part],
@@ -120,7 +120,7 @@ impl Runner {
                     let Some(ran) = running[at].take() else {
                         continue;
                     };
-                    // Nothing of it may go on: it would take the others' time.
+                    // No process of it may continue: it would take the others' time.
                     let _ = killpg(ran.group, Signal::SIGKILL);
                     let row = self.row(
                         &parts[at],
@@ -154,7 +154,7 @@ impl Runner {
                         let (sender, grace) = (events.0.clone(), self.grace);
                         thread::spawn(move || {
                             thread::sleep(grace);
-                            // Nobody listens any more when all have ended.
+                            // The receiver is gone when all have ended.
                             let _ = sender.send(Event::Interrupted);
                         });
                     }
@@ -281,7 +281,7 @@ fn say(text: &str) {
 
 fn signal_all(running: &[Option<Running>], signal: Signal) {
     for ran in running.iter().flatten() {
-        // One that has ended just now is as good.
+        // A part that has just ended counts as well.
         let _ = killpg(ran.group, signal);
     }
 }
@@ -307,8 +307,7 @@ mod tests {
         }
     }
 
-    /// Runs parts that are scripts of a folder, and interrupts them when all of some files are
-    /// there.
+    /// Runs parts that are scripts of a folder, and interrupts them once all of some files exist.
     fn run_until(
         top: &Path,
         parts: &[Part],
@@ -449,7 +448,7 @@ mod tests {
         assert!(over);
         assert_eq!(report.sum(), (7, 0));
         assert!(report.rows[0].earlier && !report.rows[1].earlier);
-        // Part quick once, and part later.
+        // One line of part quick and one of part later.
         assert_eq!(
             std::fs::read_to_string(top.join("quick-runs")).unwrap(),
             "x\nx\n"
@@ -460,7 +459,7 @@ mod tests {
     fn an_interrupted_part_leaves_no_process() {
         let dir = tempfile::tempdir().unwrap();
         let top = dir.path();
-        // The child hears of it, and the script itself does not want to end.
+        // The child gets the signal, and the script itself ignores it.
         script(
             top,
             "stubborn",
@@ -476,7 +475,7 @@ mod tests {
         assert_eq!(report.sum(), (0, 1));
         let pid = std::fs::read_to_string(top.join("pid")).unwrap();
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
-        // If nobody has waited for it yet, it is a zombie.
+        // It is a zombie until it is waited for.
         assert!(stat.map_or(true, |stat| stat.contains(") Z ")));
     }
 }

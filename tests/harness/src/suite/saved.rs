@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What an earlier run of the same sources has passed, so that another one goes on from there.
+//! Parts that passed in an earlier run of the same sources, so that another run can resume.
 
 use std::{
     collections::BTreeMap,
@@ -19,7 +19,7 @@ pub struct Saved {
     file: File,
 }
 
-/// What the sources of each part are, see [`content`](super::content).
+/// The fingerprint of the sources of each part, see [`content`](super::content).
 pub type Contents = BTreeMap<&'static str, String>;
 
 #[derive(Default, Deserialize, Serialize)]
@@ -29,15 +29,15 @@ struct File {
 
 #[derive(Deserialize, Serialize)]
 struct Passed {
-    /// What the sources of the part were.
+    /// The fingerprint of the part's sources.
     content: String,
     row: Row,
 }
 
 impl Saved {
-    /// Goes on from an earlier run, if there was one.
+    /// Resumes an earlier run, if there was one.
     pub fn resume(path: &Path, contents: Contents) -> Self {
-        // A file that cannot be read, or that another version wrote, is as good as none.
+        // A file that cannot be read, or that another version wrote, is ignored.
         let earlier = std::fs::read(path)
             .ok()
             .and_then(|bytes| serde_json::from_slice(&bytes).ok());
@@ -74,9 +74,9 @@ impl Saved {
         std::fs::rename(&new, &self.path).with_context(|| self.path.display().to_string())
     }
 
-    /// Removes the file: all parts have passed, and the next run is one of its own.
+    /// Removes the file: all parts have passed, and the next run starts anew.
     pub fn clear(&self) {
-        // There is none if no part has passed.
+        // There is no file if no part has passed.
         let _ = std::fs::remove_file(&self.path);
     }
 }
@@ -119,7 +119,7 @@ mod tests {
         let mut saved = resume(&path, "other", "two");
         assert!(saved.get("host").is_none());
         assert!(saved.get("vm").is_some());
-        // What is saved then is of the new content only.
+        // Results saved then are of the new content only.
         saved.add(&Row::example("host", 13, 0)).unwrap();
         assert!(resume(&path, "one", "two").get("host").is_none());
         assert_eq!(resume(&path, "other", "").get("host").unwrap().passed, 13);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What came of a part: from its last line and from how it ended.
+//! The result of a part, by its last line and its exit status.
 
-/// How a part's process ended.
+/// The end of a part's process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// With an exit status.
@@ -18,7 +18,7 @@ pub enum End {
 pub struct Verdict {
     pub passed: u64,
     pub failed: u64,
-    /// Why the part failed, where no failed case says so.
+    /// Why the part failed, if no failed case does.
     pub why: Option<String>,
 }
 
@@ -26,7 +26,7 @@ impl Verdict {
     /// Judges a part that counts cases, by the last line that it printed.
     ///
     /// A part that failed without a failed case counts as one, and so does a part that ran no case,
-    /// was killed, or does not say what it ran.
+    /// was killed, or printed no counts.
     pub fn new(last: &str, end: End) -> Self {
         let counted = count(last);
         let (passed, failed) = counted.unwrap_or((0, 0));
@@ -49,7 +49,7 @@ impl Verdict {
         }
     }
 
-    /// Judges what only prepares for parts, and counts if it fails.
+    /// Judges a preparation, which counts only if it fails.
     pub fn of_preparation(end: End) -> Self {
         let why = match end {
             End::Exited(0) => None,
@@ -106,7 +106,7 @@ mod tests {
     fn cases_are_counted_as_the_part_does() {
         assert_eq!(judge("7 passed, 0 failed", End::Exited(0)), (7, 0, false));
         assert_eq!(judge("7 passed, 2 failed", End::Exited(1)), (7, 2, false));
-        // A part may fail cases and forget its exit status.
+        // A part may have failed cases and the exit status 0.
         assert_eq!(judge("7 passed, 2 failed", End::Exited(0)), (7, 2, false));
     }
 

@@ -18,7 +18,7 @@ use crate::machine::Machine;
 /// The text of remoteproc's line about a reported crash.
 const CRASH: &str = "crash detected in";
 
-/// What the lines of the guest about reports have.
+/// The text of the guest's lines about reports.
 const MARK: &str = "guest-tool: mark";
 
 /// The result of a case.
@@ -26,7 +26,7 @@ pub struct Outcome {
     pub verdict: Verdict,
     /// The counters that moved, or the line of the log.
     pub seen: String,
-    /// The reasons for which it failed.
+    /// The reasons of its failure.
     pub faults: Vec<String>,
 }
 
@@ -36,7 +36,7 @@ struct Run<'a> {
     case: &'a Case,
     /// The length of the kernel's log when the case began.
     mark: usize,
-    /// The last known boot and number of links, after which steps wait for new ones.
+    /// The last known boot and number of links: steps wait for new ones after these.
     seen: (Option<u32>, u32),
 }
 
@@ -114,7 +114,7 @@ impl Run<'_> {
 
     /// Executes the steps, and checks that frames pass afterwards.
     fn faulty(&mut self) -> Result<Outcome> {
-        // Of cases about the stack there are many, and they leave nothing behind.
+        // There are many cases about the stack, and they leave nothing behind.
         let before = match self.machine.last_report.take() {
             Some(last) if self.case.stack => last,
             _ => self.machine.report().context("before the case")?,
@@ -134,7 +134,7 @@ impl Run<'_> {
             Err(error) => {
                 faults.push(format!("{error:#}"));
                 if self.case.stack {
-                    // What else is wrong follows from the first fault.
+                    // Further errors follow from the first fault.
                     let _ = self
                         .machine
                         .modem
@@ -244,7 +244,7 @@ impl Run<'_> {
         self.machine.report()
     }
 
-    /// Looks at the memory that the case has used, and closes all its sockets.
+    /// Checks the memory that the case has used, and closes all its sockets.
     fn close_all(&mut self, before: &Counters, faults: &mut Vec<String>) -> Result<()> {
         let held = self.machine.report()?;
         self.check_memory("with its sockets", before, &held, faults);

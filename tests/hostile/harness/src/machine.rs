@@ -33,7 +33,7 @@ pub struct Machine {
     /// Whether the CAIF stack is loaded and used.
     stack: bool,
     mark: u32,
-    /// The guest's counters at the end of the last case, if all is as it was then.
+    /// The guest's counters at the end of the last case, if nothing has changed since.
     pub last_report: Option<Counters>,
     /// The number of lines of the kernel's log that were checked for complaints.
     checked: usize,
@@ -45,7 +45,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Boots the machine, with firmware of that name. The output of its processes goes to files in
+    /// Boots the machine, with firmware of a name. The output of its processes goes to files in
     /// `logs`.
     pub fn boot(place: &Place, firmware: &str, logs: &Path) -> Result<Self> {
         std::fs::create_dir_all(logs)?;
@@ -152,7 +152,7 @@ impl Machine {
         Ok(())
     }
 
-    /// Boots firmware of that name, if it is not the one that is booted.
+    /// Boots firmware of a name, unless it runs already.
     pub fn use_firmware(&mut self, name: &str) -> Result<()> {
         if self.firmware == name {
             return Ok(());

@@ -95,8 +95,8 @@ fn run_all(config: &Config, cases: &[Case]) -> Vec<Row> {
         for fault in &row.faults {
             eprintln!("     {fault}");
         }
-        // What is left of a machine after a failed case proves nothing about the next one. A case that
-        // had to fail leaves it as it was, if frames still pass.
+        // A machine after a failed case proves nothing about the next one. A case that had to fail
+        // leaves it usable, if frames still pass.
         let sound = match row.verdict {
             Verdict::Wedged => false,
             Verdict::Failed => {
@@ -180,7 +180,7 @@ mod tests {
                 other => panic!("{}: {other:?}", case.name),
             })
             .collect();
-        // Of those that have a choice.
+        // Cases with more than one flavour.
         let both: Vec<_> = cases
             .iter()
             .zip(&one)

@@ -83,7 +83,7 @@ impl Modem {
         }
     }
 
-    /// Makes a request that has no other answer than that it was executed.
+    /// Makes a request without a result.
     pub fn demand(&mut self, request: &Request) -> Result<()> {
         match self.request(request)? {
             Response::Done => Ok(()),

@@ -13,8 +13,8 @@ use harness::{link::MODEM, vm::Vm};
 use crate::{Soak, report::Outcome};
 
 /// Limit of the time from the modem's line "waiting" to the first answer to a ping in the guest;
-/// the start of the guest's tool is part of it. One in so many cycles may take longer, since the
-/// host does other work as well.
+/// the start of the guest's tool is part of it. One cycle in `SLOW_ONE_IN` may take longer, since
+/// the host does other work as well.
 const LIMIT: Duration = Duration::from_secs(2);
 const SLOW_ONE_IN: usize = 100;
 
@@ -48,7 +48,7 @@ pub fn run(soak: &mut Soak, cycles: u32) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// Kills the modem while several threads open and close sockets, and use them.
+/// Kills the modem while several threads open, use and close sockets.
 pub fn sockets(soak: &mut Soak, cycles: u32) -> Result<Outcome> {
     let mut outcome = Outcome::default();
     let mut connected = 0;

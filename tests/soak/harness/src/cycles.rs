@@ -52,7 +52,7 @@ pub fn rebind(soak: &mut Soak, cycles: u32) -> Result<Outcome> {
     under_traffic(soak, "rebind", cycles, &cycle)
 }
 
-/// Makes an interface, waits for its channel, or does not, and deletes it.
+/// Makes an interface, waits for its channel or not, and deletes it.
 pub fn interfaces(soak: &mut Soak, cycles: u32) -> Result<Outcome> {
     let cycle = "ip link add caifs type caif && ip link set caifs up && \
         { [ $((i % 2)) = 0 ] || guest-tool wait-carrier caifs; } && ip link del caifs";

@@ -101,11 +101,11 @@ pub fn socket(soak: &mut Soak, _cycles: u32) -> Result<Outcome> {
     sweep(soak, "socket")
 }
 
-/// How many frames are to be dropped for want of memory.
+/// Number of frames that are to be dropped for lack of memory.
 const DROPS: u64 = 100;
 
-/// Lets every other allocation of the module fail until frames enough were dropped. The poll
-/// function runs in no task that `fail-nth` could be set for.
+/// Lets every other allocation of the module fail until enough frames were dropped. The poll
+/// function runs in no task for which `fail-nth` could be set.
 pub fn poll(soak: &mut Soak, _cycles: u32) -> Result<Outcome> {
     let vm = &mut soak.vm;
     inject(vm)?;
@@ -140,12 +140,12 @@ pub fn poll(soak: &mut Soak, _cycles: u32) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// What makes the virtio device when a processor was started.
+/// The function that makes the virtio device when a processor was started.
 const MAKES_DEVICE: &str = "rproc_vdev_do_start";
 const CRASH: &str = "/sys/kernel/debug/remoteproc/remoteproc*/crash";
 
-/// Lets a recovery fail when the firmware was loaded and the modem started. The board shuts the
-/// processor down and boots it again, by itself and once, which brings the link back.
+/// Lets a recovery fail after the firmware was loaded and the modem started. The board shuts the
+/// processor down and boots it again, once, which brings the link back.
 pub fn recovery(soak: &mut Soak, cycles: u32) -> Result<Outcome> {
     inject(&mut soak.vm)?;
     let out = soak.vm.guest.ok(&format!(

@@ -44,7 +44,7 @@ struct Phase {
     name: &'static str,
     what: &'static str,
     cycles: u32,
-    /// 0: not at all, unless it is asked for.
+    /// 0: only if it is named.
     short: u32,
     run: fn(&mut Soak, u32) -> Result<Outcome>,
 }
@@ -214,7 +214,7 @@ const PHASES: &[Phase] = &[
     },
 ];
 
-/// The machine, and how much of its log was checked.
+/// The machine, and the position up to which its log was checked.
 pub struct Soak {
     /// The machine.
     pub vm: Vm,
@@ -269,7 +269,7 @@ fn run(args: &Args) -> Result<bool> {
     soak.vm
         .guest
         .ok("echo 0 >/proc/sys/net/core/message_cost")?;
-    // A thread that looks for leaks now and then would only take time.
+    // Periodic scans for leaks would only take time.
     soak.vm
         .guest
         .ok("[ ! -e /sys/kernel/debug/kmemleak ] || echo scan=off >/sys/kernel/debug/kmemleak")?;
@@ -320,7 +320,7 @@ fn run_phase(args: &Args, soak: &mut Soak, phase: &Phase) -> Row {
     let mut row = Row::new(phase.name, phase.what);
     let start = Instant::now();
     let result = (|| {
-        // The first cycles allocate what is kept, so memory is measured after them.
+        // The first cycles make lasting allocations, so memory is measured after them.
         let warm = (cycles / 10).max(1);
         let outcome = (phase.run)(soak, warm)?;
         let watch = Watch::new(&mut soak.vm)?;

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A hostile user, for an hour in all: random calls, in each cycle with other random numbers.
+//! A hostile user, for an hour in all: random calls, with another seed in each cycle.
 
 use anyhow::Result;
 use harness::hostile_user::Against;
 
 use crate::{Soak, report::Outcome};
 
-/// How long a cycle goes on.
+/// The time of a cycle.
 const SECONDS: u64 = 10;
 
 fn run(soak: &mut Soak, cycles: u32, against: Against) -> Result<Outcome> {
     for cycle in 0..cycles {
-        // What failed says it, so that it can be run again.
+        // A failure prints the seed, so that it can be repeated.
         let seed = fastrand::u64(..1_000_000);
         let table = against.run(&mut soak.vm, seed, SECONDS)?;
         soak.check_log()?;
