@@ -18,7 +18,7 @@ pub struct Ipv4Net {
 /// Configuration of a modem.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Linkids to allocate from. The modems of one host need ranges that do not overlap, because
+    /// Linkids to allocate from. Modems of a host with the stack in C need ranges that do not overlap:
     /// a linkid is unique per host. 0 is never allocated.
     pub linkids: RangeInclusive<u8>,
     /// Connection ids whose set-up is refused.
