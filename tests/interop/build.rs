@@ -21,7 +21,7 @@ fn main() {
         .include(source.join("tools/include"))
         .flag("-include")
         .flag(source.join("include/linux/kconfig.h"))
-        // As the kernel's own Makefile for these headers has it.
+        // As in the kernel's own Makefile for these headers.
         .flags([
             "-fno-strict-overflow",
             "-fno-strict-aliasing",
@@ -30,7 +30,7 @@ fn main() {
         ])
         .flag("-U_FORTIFY_SOURCE")
         .opt_level(2)
-        // The kernel's code is not ours to make warnings of.
+        // No warnings of the kernel's code.
         .warnings(false)
         .file(ring)
         .file(source.join("drivers/vhost/vringh.c"))

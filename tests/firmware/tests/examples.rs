@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The examples in `Documentation/firmware`, compiled against headers that declare what they use of
-//! each library. The resource table in the object is read by the board's reader, which decides in
-//! the kernel whether firmware is accepted, and field by field.
+//! The examples in `Documentation/firmware`, compiled against headers that declare the functions
+//! that they use of each library. The resource table in the object is checked by the board's
+//! reader, which accepts or refuses firmware in the kernel, and field by field.
 
 use kernel_pure::{
     ivshmem::table,
@@ -61,7 +61,7 @@ fn check(example: &str, features: u32) {
     for bytes in tables(example) {
         assert_eq!(table::check(&bytes), Ok(()));
         let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
-        // Behind the header and the entry's type: id, notify id, features offered and taken.
+        // After the header and the entry's type: id, notify id, features offered and accepted.
         assert_eq!([20, 24, 28, 32, 36].map(word), [3, 12, 31, features, 0]);
         assert_eq!(word(40) as usize, CONFIG_SIZE);
         assert_eq!(bytes[44..48], [0, 2, 0, 0], "status, vrings, padding");

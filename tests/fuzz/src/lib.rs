@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Fuzz targets: functions that eat any bytes and panic when what they test is wrong.
+//! Fuzz targets: functions that take any bytes and panic if the tested code is wrong.
 //!
-//! Each target has an oracle of its own, so that more is found than panics: a reference that
-//! interprets the same accesses to the ring ([`reversed`], [`driver`]), formulas of the
-//! specification ([`layout`]), the way back ([`wire`]), the same question to another reader
-//! ([`table`]), a model of what may happen ([`stack`]).
+//! Each target has an oracle of its own, to find more than panics: a reference that interprets the
+//! same accesses to the ring ([`reversed`], [`driver`]), formulas of the specification
+//! ([`layout`]), the inverse function ([`wire`]), another reader of the same input ([`table`]), a
+//! model ([`stack`]).
 //!
 //! How to run:
 //!
@@ -24,7 +24,7 @@ pub mod wire;
 /// A fuzz target.
 pub type Target = fn(&[u8]);
 
-/// All of them, by name: those of the folders in `corpus` and of the programs.
+/// All targets by name, which is that of the folder in `corpus` and of the program.
 pub const TARGETS: [(&str, Target); 7] = [
     ("caif_wire", wire::fuzz),
     ("resource_table", table::fuzz),

@@ -2,9 +2,9 @@
 
 //! Both readers of the resource table, and the board's reader of the firmware file around it.
 //!
-//! The board looks at a file before remoteproc uses it, the modem at what remoteproc made of the
-//! table in memory. Each must accept only what is sound, and the modem must find its device in
-//! whatever the board lets pass.
+//! The board checks a file before remoteproc uses it, the modem checks the table in memory that
+//! remoteproc has filled in. Each must accept only valid tables, and the modem must find its device
+//! in every table that the board accepts.
 
 use firmware::{MARK, MARK_DA};
 use ivshmem::control;
@@ -16,9 +16,9 @@ use object::{LittleEndian, Object, ObjectSection};
 
 use crate::input::Input;
 
-/// Where the table is put in the modem's memory.
+/// Place of the table in the modem's memory.
 const TABLE_DA: u32 = firmware::table::TABLE_DA;
-/// Longest table, which leaves the memory's other parts alone.
+/// Longest table, which does not reach into the memory's other parts.
 const TABLE_MAX: usize = 4096;
 
 std::thread_local! {
@@ -28,21 +28,22 @@ std::thread_local! {
     };
 }
 
-/// Eats a table, or a firmware file.
+/// Checks a table, or a firmware file.
 pub fn fuzz(input: &[u8]) {
     let mut input = Input::new(input);
     match input.u8() % 4 {
         0 => image(input.rest()),
         1 => {
             let (da, len, mark) = (input.u32(), input.u32(), input.u8());
-            // Whatever it finds is checked there.
+            // The result is checked there.
             let _ = with_table(input.rest(), mark, |memory| find(memory, da, len));
         }
         _ => table(input.rest()),
     }
 }
 
-/// Runs `f` with the modem's memory, in which is a table behind a mark that is right for `mark` 0.
+/// Runs `f` with the modem's memory, which has a table behind a mark; the mark is valid for `mark`
+/// 0.
 fn with_table<T>(bytes: &[u8], mark: u8, f: impl FnOnce(&SharedMemory) -> T) -> T {
     MEMORY.with(|memory| {
         let bytes = &bytes[..bytes.len().min(TABLE_MAX)];
@@ -119,9 +120,9 @@ fn image(bytes: &[u8]) {
     match board::firmware::check(bytes) {
         Err(unfit) => assert!(!unfit.to_string().is_empty()),
         Ok(found) => {
-            // The library may find fault with more than is looked at here, such as the size of
-            // the table of names, which the kernel leaves alone too. And it leaves out the first
-            // section, which must be none.
+            // The library may refuse more than the board, such as the size of the table of names,
+            // which the kernel does not check either. And it skips the first section, which must be
+            // the null section.
             let Ok(elf) = ElfFile32::<LittleEndian>::parse(bytes) else {
                 return;
             };

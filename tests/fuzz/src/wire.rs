@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The CAIF codec: all bytes can be read, and what was read is written as it was.
+//! The CAIF codec: all bytes can be parsed, and parsed values are encoded as the same bytes.
 
 use caif_wire::{Data, Fcs, Frame, FrameError, Message, Service};
 use crc::{Crc, CRC_16_MCRF4XX};
@@ -18,14 +18,14 @@ const SERVICES: [Service; 6] = [
 /// The checksum of a frame, by a library.
 const CHECKSUM: Crc<u16> = Crc::<u16>::new(&CRC_16_MCRF4XX);
 
-/// Eats a frame, which is also a control message and a packet of each service.
+/// Parses bytes as a frame, as a control message, and as a packet of each service.
 pub fn fuzz(input: &[u8]) {
     frame(input);
     message(input);
     SERVICES.iter().for_each(|&service| data(service, input));
 }
 
-/// Builds into buffers of all lengths near the right one, and returns what was built.
+/// Builds into buffers of all lengths near the right one. Returns the result.
 fn build<E: std::fmt::Debug>(
     most: usize,
     mut build: impl FnMut(&mut [u8]) -> Result<usize, E>,
@@ -82,7 +82,7 @@ fn message(body: &[u8]) {
             assert_eq!(Some(&message.first()), body.first());
             assert_eq!(message.command(), message.first() & 15);
             let built = build(body.len() + 9, |out| message.build(out));
-            // What is behind a message is cut.
+            // Bytes behind a message are cut.
             assert_eq!(built, body[..built.len()]);
             assert_eq!(Message::parse(&built), Ok(message));
         }

@@ -3,8 +3,8 @@
 //! The ring under test against the device side of the crate `virtio-queue`, on the same ring.
 //!
 //! Both read the descriptors and the available ring that one driver fills at random; each has a
-//! used ring of its own. They must agree on every chain and segment, on what they write to the
-//! used ring and when a notification is due.
+//! used ring of its own. They must agree on every chain and segment, on the used ring, and on the
+//! notifications.
 
 use std::fmt;
 use std::sync::atomic::Ordering;
@@ -24,7 +24,7 @@ use crate::vring_reversed::{Chain, DeviceRing};
 /// the indices of every ring wrap.
 const CHAINS_PER_RING: u64 = 100_000;
 
-/// Where the two differ.
+/// A difference between the two.
 #[derive(Debug)]
 pub struct Disagreement(String);
 
@@ -34,10 +34,10 @@ impl fmt::Display for Disagreement {
     }
 }
 
-/// What was compared.
+/// The amount of the comparison.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Totals {
-    /// Chains that both read and gave back.
+    /// Chains that both read and returned.
     pub chains: u64,
     /// Their segments.
     pub segments: u64,
@@ -208,7 +208,7 @@ impl<'a> Pair<'a> {
                     } else {
                         0
                     },
-                    // Has no meaning in the last one.
+                    // Ignored in the last one.
                     next: self.rng.u16(..),
                 });
             }
@@ -317,7 +317,7 @@ impl<'a> Pair<'a> {
 
         let ours = self.ours.publish();
         let theirs = self.theirs.needs_notification(self.map).map_err(broken)?;
-        // `virtio-queue` does not know the flag of the available ring and always says yes.
+        // `virtio-queue` ignores the flag of the available ring and always notifies.
         let theirs = if self.event_idx {
             theirs
         } else {

@@ -3,19 +3,19 @@
 //! Tests of the `vring_*.rs` files, and of the protocol stack's logic, outside any kernel.
 //!
 //! The files are built here exactly as the driver builds them, over plain memory
-//! ([`memory::Memory`]). Three things say what must come out: references that interpret the same
-//! accesses ([`reference`]), the device side of the crate `virtio-queue` ([`differential`]), and
-//! examples by hand, in which the model of the modem (`modem/ring`) is the other side.
+//! ([`memory::Memory`]). There are three oracles: references that interpret the same accesses
+//! ([`reference`]), the device side of the crate `virtio-queue` ([`differential`]), and
+//! hand-written examples, in which the model of the modem (`modem/ring`) is the other side.
 //!
 //! How to run:
 //!
 //! - `tests/host/run` runs everything and counts the cases.
 //! - `cargo test --release -p vring-host-tests` runs the tests of this crate. Without `--release`
-//!   they do the same, much slower. `VRING_CHAINS` says how many chains are compared with
-//!   `virtio-queue`, `VRING_SEED` where their random numbers begin. A disagreement is printed with
-//!   the seed that brings it back.
+//!   they do the same, much slower. `VRING_CHAINS` is the number of chains that are compared with
+//!   `virtio-queue`, `VRING_SEED` their seed. A disagreement is printed with the seed that repeats
+//!   it.
 //!
-//! A chain can be given back only once. The compiler sees to it:
+//! A chain can be given back only once, which the compiler enforces:
 //!
 //! ```compile_fail,E0382
 //! use vring_host_tests::vring_mem::RingMem;
@@ -65,7 +65,7 @@ pub mod memory;
 pub mod reference;
 pub mod stack;
 
-/// Returns a number that the environment may give.
+/// Returns a number of the environment, or a default.
 pub fn from_env(name: &str, default: u64) -> u64 {
     match std::env::var(name) {
         Ok(text) => text

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! Memory that two sides share, as the ring under test and as `virtio-queue` see it.
+//! Memory shared by two sides: the ring under test and `virtio-queue`.
 //!
 //! Every access goes through `vm-memory`, which checks bounds and alignment: a ring file that
 //! reaches outside its ring ends the test.
@@ -13,7 +13,7 @@ use vm_memory::{Address, Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryMma
 use crate::vring_layout::Layout;
 use crate::vring_mem::RingMem;
 
-/// Where the memory begins for `virtio-queue`.
+/// Address of the memory for `virtio-queue`.
 pub const BASE: GuestAddress = GuestAddress(0x10_0000);
 
 /// Zeroed memory.

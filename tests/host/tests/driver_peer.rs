@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
 //! The driver side of a ring against the device side of the crate `virtio-queue`: every buffer
-//! arrives as it was sent, comes back once, and neither side waits for the other for ever.
+//! arrives unchanged, comes back once, and no side waits without end.
 
 mod common;
 
@@ -24,7 +24,7 @@ struct Device {
     held: VecDeque<u16>,
 }
 
-/// What happened, to see that all of it did.
+/// Counts of events, to check that all occurred.
 #[derive(Debug, Default)]
 struct Totals {
     buffers: u64,
@@ -48,7 +48,7 @@ fn run_ring(features: Features, num: u16, rng: &mut Rng, totals: &mut Totals) {
         held: VecDeque::new(),
     };
 
-    // What was sent by each slot, in the order of sending.
+    // The content of each slot, in the order of sending.
     let mut sent = vec![None; usize::from(slots)];
     let mut order = VecDeque::new();
     let mut waiting = false;
@@ -124,7 +124,7 @@ fn run_ring(features: Features, num: u16, rng: &mut Rng, totals: &mut Totals) {
                 totals.interrupts += 1;
                 waiting = false;
             }
-            // Only a device that found nothing more asks to be kicked, and looks once more then.
+            // A device that finds nothing more asks to be kicked, and then checks once more.
             let more = !dry || device.queue.enable_notification(map).expect("in memory");
             device.awake = more || !device.held.is_empty();
         }
@@ -136,7 +136,7 @@ fn run_ring(features: Features, num: u16, rng: &mut Rng, totals: &mut Totals) {
         if waiting {
             continue;
         }
-        // Frees what came back meanwhile, as a poll does.
+        // Reclaims the returned slots, as a poll does.
         while let Some(slot) = ring.reclaim().expect("a sound peer") {
             assert!(sent[usize::from(slot)].take().is_some());
             totals.buffers += 1;
@@ -147,7 +147,7 @@ fn run_ring(features: Features, num: u16, rng: &mut Rng, totals: &mut Totals) {
 fn run(features: Features) {
     let mut rng = Rng::with_seed(11);
     let mut totals = Totals::default();
-    // Fewer would not bring all of it about.
+    // With fewer, not all events would occur.
     let buffers = from_env("VRING_CHAINS", 0).max(3_000_000);
     while totals.buffers < buffers {
         let num = 1 << rng.u32(0..=12);

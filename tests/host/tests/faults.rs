@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! What each fault does to a ring, and what its error says: which number was wrong, and which are
-//! allowed.
+//! The effect of each fault on a ring, and its error: the wrong number, and the allowed ones.
 
 mod common;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! The test board's check of firmware files: whatever passes it, remoteproc's ELF loader reads
+//! The test board's check of firmware files: for a file that passes, remoteproc's ELF loader reads
 //! nothing beyond the file and writes nothing beyond the memory for firmware.
 
 use firmware::{table::ResourceTable, Firmware, MACHINE};
@@ -29,7 +29,7 @@ fn put(bytes: &mut [u8], at: usize, value: u32) {
     bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
 }
 
-/// Reads what the loader reads, and panics where it would leave the file or the memory.
+/// Reads as the loader does, and panics where that would leave the file or the memory.
 fn load(file: &[u8]) {
     let read = |at: u64, len: u64| {
         let end = at + len;
@@ -68,7 +68,7 @@ fn load(file: &[u8]) {
     panic!("no table");
 }
 
-/// Checks a file, and what follows from the result. Returns whether it passed.
+/// Checks a file and the result. Returns whether it passed.
 fn passes(file: &[u8]) -> bool {
     match check(file) {
         Ok(_) => {
@@ -119,7 +119,7 @@ fn random_fields_and_bytes() {
     for _ in 0..200_000 {
         let mut file = good.clone();
         for _ in 0..random.usize(1..4) {
-            // Words that are near to a bound are the ones that matter.
+            // Words near to a bound.
             let near = [0, 52, good.len() as u32, u32::MAX, map::DA_BASE + 0x10_0000];
             let value = match random.u8(0..3) {
                 0 => random.u32(..),
@@ -178,8 +178,8 @@ fn bounds_are_exact() {
     let mut file = good.clone();
     file[50..52].copy_from_slice(&sections.to_le_bytes());
     assert_eq!(check(&file), Err(Unfit::NoNames(sections, sections)));
-    // A name that ends with the file, and one that only begins there. The loader reads on as long
-    // as a name looks like that of the table.
+    // A name that ends with the file, and one that only begins there. The loader compares names
+    // byte by byte.
     for (tail, right) in [
         (&b".resource_table\0"[..], true),
         (b".resource_tabl", false),
@@ -246,7 +246,7 @@ fn each_fault_is_named() {
 fn a_recovery_needs_the_table_in_use() {
     let table = ResourceTable::default().to_bytes();
     assert_eq!(check_same(&table, &table), Ok(()));
-    // What Linux writes: features, status, place and notify id of both vrings.
+    // Fields that Linux writes: features, status, place and notify id of both vrings.
     let mut in_use = table.clone();
     let by_linux = [36..40, 44..45, 48..52, 60..64, 68..72, 80..84];
     for at in by_linux.iter().cloned().flatten() {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! A modem whose compiler makes two stores of the one to an index, low byte first, and that is
-//! looked at in between.
+//! A modem whose compiler stores an index in two halves, low byte first, and an index that is read
+//! in between.
 
 mod common;
 
@@ -10,7 +10,7 @@ use vring_host_tests::vring_chain::{DeviceRingError, Segment};
 use vring_host_tests::vring_driver::DriverRingError;
 use vring_host_tests::vring_half_stored::LOOKS;
 
-/// Where the high byte of an index changes, and where the index comes round.
+/// Indices at which the high byte changes, and at which the index wraps.
 const BORDERS: [u16; 3] = [0x0100, 0x1200, 0x0000];
 
 /// Returns the value of an index between the stores of its bytes.
@@ -38,13 +38,13 @@ fn no_chain_is_missed_and_no_sound_ring_breaks() {
             }
             let old = border.wrapping_sub(1);
             let new = old.wrapping_add(3);
-            // Our poll is over, we ask for an interrupt, and the modem has stored half.
+            // The poll ends and enables interrupts, and the modem has stored half.
             bench.fields().write_avail_idx(between(old, new));
             ring.disable_notify();
             assert_eq!(ring.fetch(&mut segments), Ok(None));
             assert!(!ring.enable_notify(), "a poll now would spin");
             assert!(ring.is_half_stored());
-            // It stores the other half, and sees that an interrupt is asked for.
+            // It stores the other half, and interrupts as requested.
             bench.fields().write_avail_idx(old);
             assert!(modem.publish(), "no interrupt, and nobody looks again");
             for number in 0..3 {
@@ -108,14 +108,14 @@ fn an_index_that_stays_wrong_breaks_the_ring() {
         let mut segments = [Segment::default(); 8];
         bench.fields().write_avail_idx(0xffff);
         for _ in 1..LOOKS {
-            // However often it is read, it counts once.
+            // Repeated reads count once.
             for _ in 0..100 {
                 assert_eq!(ring.fetch(&mut segments), Ok(None));
                 assert!(ring.is_half_stored() && !ring.has_more());
             }
             ring.count_look();
         }
-        // One that only came back has counted, until all looks are over.
+        // An index that only came back still counts, until all looks are used.
         bench.fields().write_avail_idx(0);
         assert_eq!(ring.fetch(&mut segments), Ok(None));
         assert!(ring.is_half_stored());

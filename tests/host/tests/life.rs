@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! What a sound modem and each ring make of each other, by example.
+//! A valid modem and each ring, by example.
 
 mod common;
 
@@ -30,7 +30,7 @@ fn chains_come_out_as_they_were_posted_and_go_back_in_any_order() {
             assert_eq!(segment.flags(), sent.flags | next);
             assert_eq!((segment.is_write(), segment.len() == 0), (i == 1, i == 2));
         }
-        // A chain that was looked at is the next one again, or goes back at once.
+        // A chain that was peeked at is the next one again, or is given back at once.
         for _ in 0..2 {
             let next = ring.peek().unwrap().unwrap();
             assert_eq!(next.single().map(Segment::addr), Some(buffer(4).addr));
@@ -58,7 +58,7 @@ fn frames_are_sent_by_slots_that_come_back_in_any_order() {
     for features in BOTH {
         let bench = Bench::new(4, features);
         let (mut modem, mut ring) = (bench.modem_device(), bench.driver(3));
-        // Whatever was in the descriptors has no meaning.
+        // The old content of the descriptors is ignored.
         for index in 0..4 {
             bench.fields().write_desc(index, buffer(99));
         }
@@ -100,7 +100,7 @@ fn a_slot_may_be_kept_while_any_number_of_others_go_by() {
         let (mut modem, mut ring) = (bench.modem_device(), bench.driver(2));
         let kept = ring.take().unwrap();
         ring.add(kept, 0, 1).unwrap();
-        // The index of the kept one comes round, and is that of one that is not published.
+        // The number of the kept slot modulo 2^16 equals that of one that is not published.
         for _ in 1..0x1_0000 {
             let slot = ring.take().unwrap();
             ring.add(slot, 0, 1).unwrap();

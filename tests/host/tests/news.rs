@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! Which interrupts ask for a poll, when nothing happens at the same time.
+//! Interrupts that ask for a poll, without concurrency.
 
 use std::cell::Cell;
 
 use vring_host_tests::vring_news::{Seen, Word};
 
-/// A word that nobody shares.
+/// An unshared word.
 #[derive(Default)]
 struct Plain(Cell<u32>);
 
@@ -38,7 +38,7 @@ fn news_of_each_ring_ask_for_one_poll() {
     let seen: Seen<Plain> = Seen::new(Default::default());
     for (avail, used) in [(1, 0), (1, 1), (0, 1), (65535, 65535)] {
         assert!(seen.interrupt(avail, || used));
-        // Until that poll begins, it is enough.
+        // One poll is enough until it begins.
         assert!(!seen.interrupt(avail, || used));
         assert!(!seen.interrupt(avail.wrapping_add(1), || used));
         seen.begin_poll();

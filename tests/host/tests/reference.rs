@@ -12,10 +12,10 @@ use vring_host_tests::reference::{driver, layout, reversed};
 /// Inputs of each ring.
 const CASES: u64 = 40_000;
 
-/// A step of an input: how often it comes, its number, and the bytes of its arguments.
+/// A step of an input: its frequency, its number, and the bytes of its arguments.
 type Step = (u32, u8, usize);
 
-/// Of the reversed ring, mostly those that keep it sound.
+/// Steps of the reversed ring, mostly valid ones.
 const REVERSED: [Step; 13] = [
     (300, 15, 1),
     (20, 14, 0),
@@ -31,7 +31,7 @@ const REVERSED: [Step; 13] = [
     (8, 12, 4),
     (4, 13, 5),
 ];
-/// Of the ring to send by.
+/// Steps of the TX ring.
 const DRIVER: [Step; 13] = [
     (300, 0, 0),
     (30, 1, 1),
@@ -57,7 +57,7 @@ fn input(rng: &mut Rng, steps: &[Step]) -> Vec<u8> {
         for (weight, number, args) in steps {
             if pick < *weight {
                 input.push(number | rng.u8(..) & 0xf0);
-                // Most chains are short, and most of what is written is a number of a descriptor.
+                // Most chains are short, and most written values are numbers of descriptors.
                 let small = if *args == 1 { rng.u32(..8) } else { 0 };
                 input.extend((0..*args).map(|_| rng.u8(..) >> small));
                 if let (12 | 13, Some(value)) = (number, input.last_chunk_mut()) {
@@ -71,7 +71,7 @@ fn input(rng: &mut Rng, steps: &[Step]) -> Vec<u8> {
     input
 }
 
-/// Feeds a target. Returns how often each error ended a ring.
+/// Runs a target on random inputs. Returns the number of rings that each error ended.
 fn feed<E: Debug>(
     steps: &[Step],
     target: fn(&[u8]) -> (u16, Option<E>),
@@ -91,7 +91,7 @@ fn feed<E: Debug>(
     (done, errors)
 }
 
-/// Steps that never break a ring, or always do at once, would prove little.
+/// The steps must break rings, but not at once.
 fn assert_seen((done, errors): (u64, BTreeMap<String, u32>), kinds: &[&str]) {
     assert!(done > 10 * CASES, "only {done} buffers went round");
     for kind in kinds {
@@ -134,7 +134,7 @@ fn each_layout_is_as_the_specification_has_it() {
     let near = |bit: u32| [0u32, 1, 2].map(|add| (1u32 << bit).wrapping_add(add).wrapping_sub(1));
     for num in (0..32).flat_map(near) {
         for align in (0..32).flat_map(near) {
-            // Events and indices that are close to each other, for all of them.
+            // Events and indices that are close to each other, for all cases.
             let base = rng.u16(..);
             let mut input = [num.to_le_bytes(), align.to_le_bytes()].concat();
             for _ in 0..5 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! When the watchdog takes a modem to be stuck, and when it does not.
+//! The watchdog: modems that are stuck, and modems that are not.
 
 mod common;
 
@@ -8,7 +8,7 @@ use common::{Bench, BOTH};
 use vring_host_tests::vring_driver::{DriverRing, SlotState};
 use vring_host_tests::vring_watch::{Finding, Watch, PERIODS};
 
-/// A ring as the watchdog sees it: numbers of the buffers in flight, and how many were published.
+/// A ring for the watchdog: the numbers of the buffers in flight, and the count of published ones.
 #[derive(Default)]
 struct Ring {
     published: u64,
@@ -59,7 +59,7 @@ fn every_buffer_is_kept() {
         }
     }
     assert_eq!(ring.look(&mut watch), Finding::Working);
-    // More can be published meanwhile: that is no sign of life.
+    // Publishing more is no sign of life.
     ring.publish(3);
     assert_eq!(ring.look(&mut watch), Finding::Silent);
     ring.publish(3);
@@ -82,7 +82,7 @@ fn one_slow_buffer_while_others_return() {
     assert_eq!(kept, 1, "it is told once");
     ring.give_back(0);
     assert_eq!(ring.look(&mut watch), Finding::Idle);
-    // The next one is told again, and not before its time.
+    // The next kept buffer is reported again, and not before its time.
     ring.publish(1);
     for look in 0..10 {
         ring.publish(1);
@@ -104,7 +104,7 @@ fn a_buffer_is_returned_in_each_period() {
         ring.give_back(0);
         assert_ne!(ring.look(&mut watch), Finding::Silent);
     }
-    // One of two looks finds nothing new.
+    // Every second look finds nothing new.
     for _ in 0..40 {
         assert_eq!(ring.look(&mut watch), Finding::Silent);
         ring.give_back(0);
@@ -129,7 +129,7 @@ fn as_many_are_returned_as_an_index_has_values() {
     ring.publish(1);
     assert_eq!(ring.look(&mut watch), Finding::Working);
     for _ in 0..10 {
-        // All indices of the ring are what they were.
+        // All indices of the ring have wrapped to their old values.
         ring.published += 1 << 16;
         assert_ne!(ring.look(&mut watch), Finding::Silent);
     }

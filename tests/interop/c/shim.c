@@ -13,7 +13,7 @@
 #include <linux/vringh.h>
 #include "shim.h"
 
-/* The user-space kmalloc() wants them. */
+/* For the user-space kmalloc(). */
 void *__kmalloc_fake, *__kfree_ignore_start, *__kfree_ignore_end;
 
 struct interop_driver {
@@ -26,11 +26,11 @@ struct interop_device {
 	struct vringh vrh;
 	unsigned int num;
 	struct kvec *vec;
-	/* Of the chains that are to be given back. */
+	/* The chains that are to be returned. */
 	unsigned short *heads;
 };
 
-/* Who needs a notification is asked before, so that none is ever sent. */
+/* Never called: the need for a notification is checked before. */
 static bool never_notify(struct virtqueue *vq)
 {
 	abort();
@@ -150,7 +150,7 @@ int interop_device_get(struct interop_device *d, unsigned short *head,
 	int err;
 
 	vringh_kiov_init(&iov, &vec, 1);
-	/* Without a list for buffers to write to, one of those is an error. */
+	/* Without a list for writable buffers such a buffer is an error. */
 	err = vringh_getdesc_kern(&d->vrh, &iov, NULL, head, GFP_ATOMIC);
 	if (err != 1)
 		return err;
@@ -185,7 +185,7 @@ int interop_device_round(struct interop_device *d, bool notify_each)
 		err = vringh_getdesc_kern(&d->vrh, &iov, NULL, &head, GFP_ATOMIC);
 		if (err != 1)
 			break;
-		/* Whoever receives looks at each buffer. */
+		/* A receiver reads each buffer. */
 		for (unsigned int i = 0; i < iov.used; i++)
 			asm volatile("" : : "r"(iov.iov[i].iov_base), "r"(iov.iov[i].iov_len));
 		if (notify_each) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What src/kernel.rs calls. */
+/* Functions for src/kernel.rs. */
 #ifndef INTEROP_SHIM_H
 #define INTEROP_SHIM_H
 
@@ -35,8 +35,8 @@ int interop_device_get(struct interop_device *d, unsigned short *head,
 int interop_device_complete(struct interop_device *d, unsigned short head);
 int interop_device_need_notify(struct interop_device *d);
 /*
- * Takes all chains and gives them back, of up to so many buffers each. Returns
- * how many chains that were, or an error.
+ * Takes all chains, of at most as many buffers as descriptors, and returns
+ * them. Returns the number of chains, or an error.
  */
 int interop_device_round(struct interop_device *d, bool notify_each);
 bool interop_device_enable(struct interop_device *d);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Memory with a ring and with buffers behind it, as both sides see it.
+//! Memory with a ring and with buffers behind it, shared by both sides.
 
 use vm_memory::GuestMemoryBackend;
 use vring_host_tests::memory::{Memory, View, BASE};
@@ -65,7 +65,7 @@ impl Arena {
         host.expect("the memory is mapped")
     }
 
-    /// Address of buffer `index` in the process.
+    /// Returns the address of buffer `index` in the process.
     pub fn address(&self, index: u16) -> u64 {
         assert!(index < self.num());
         self.ring() as u64 + self.offset(index)

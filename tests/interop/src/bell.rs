@@ -11,7 +11,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Notifies the other side. Notifications that come together are one.
 pub struct Bell(SyncSender<()>);
 
-/// Where the other side sleeps.
+/// The other side of a [`Bell`], which sleeps.
 pub struct Sleeper(Receiver<()>);
 
 /// Returns the two ends of a notification.
@@ -23,13 +23,13 @@ pub fn bell() -> (Bell, Sleeper) {
 impl Bell {
     /// Notifies the other end.
     pub fn ring(&self) {
-        // One that is still to be heard is enough, and a side that ended hears nothing.
+        // A pending notification is enough, and a side that ended needs none.
         let _ = self.0.try_send(());
     }
 }
 
 impl Sleeper {
-    /// Sleeps until notified. Ends the test if that never comes.
+    /// Sleeps until notified. Fails the test if that does not happen.
     pub fn sleep(&self, who: &str, done: u64) {
         if self.0.recv_timeout(PATIENCE).is_err() {
             panic!("{who} was not notified after {done} chains");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Both sides of a ring as the kernel has them, behind `c/shim.c`.
+//! The kernel's code for both sides of a ring, behind `c/shim.c`.
 
 #![expect(unsafe_code, reason = "calls C code")]
 
@@ -114,7 +114,7 @@ impl<'a> Driver<'a> {
         err == 0
     }
 
-    /// Shows what was posted. Returns whether the other side must be notified.
+    /// Publishes the posted chains. Returns whether the other side must be notified.
     pub fn publish(&mut self) -> bool {
         // SAFETY: By the invariant.
         unsafe { interop_driver_publish(self.ptr.as_ptr()) }
@@ -128,7 +128,7 @@ impl<'a> Driver<'a> {
         there.then_some((token, len))
     }
 
-    /// Asks to be notified. Returns whether nothing came back so far.
+    /// Enables notifications. Returns whether no chain has come back so far.
     pub fn enable(&mut self) -> bool {
         // SAFETY: By the invariant.
         unsafe { interop_driver_enable(self.ptr.as_ptr()) }
@@ -140,7 +140,7 @@ impl<'a> Driver<'a> {
         unsafe { interop_driver_disable(self.ptr.as_ptr()) }
     }
 
-    /// Returns whether the kernel found the other side to break the rules.
+    /// Returns whether the kernel has marked the ring as broken.
     pub fn is_broken(&self) -> bool {
         // SAFETY: By the invariant.
         unsafe { interop_driver_broken(self.ptr.as_ptr()) }
@@ -194,7 +194,7 @@ impl<'a> Device<'a> {
         (got == 1).then_some((head, buf))
     }
 
-    /// Gives a buffer back, which the other side sees at once.
+    /// Returns a buffer, and publishes that at once.
     pub fn complete(&mut self, head: u16) {
         // SAFETY: By the invariant.
         let err = unsafe { interop_device_complete(self.ptr.as_ptr(), head) };
@@ -209,15 +209,15 @@ impl<'a> Device<'a> {
         need != 0
     }
 
-    /// Takes all chains and gives them back; asks whether the other side must be notified after each
-    /// one, or after the last one. Returns how many chains that were.
+    /// Takes all chains and returns them; checks whether the other side must be notified after each
+    /// one, or after the last one. Returns the number of chains.
     pub fn round(&mut self, notify_each: bool) -> u32 {
         // SAFETY: By the invariant.
         let count = unsafe { interop_device_round(self.ptr.as_ptr(), notify_each) };
         u32::try_from(count).unwrap_or_else(|_| panic!("vringh: {count}"))
     }
 
-    /// Asks to be notified. Returns whether nothing was made available so far.
+    /// Enables notifications. Returns whether nothing was made available so far.
     pub fn enable(&mut self) -> bool {
         // SAFETY: By the invariant.
         unsafe { interop_device_enable(self.ptr.as_ptr()) }

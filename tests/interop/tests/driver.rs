@@ -13,7 +13,7 @@ use vring_interop::arena::{Arena, BUFFER};
 use vring_interop::bell::{bell, Bell, Sleeper};
 use vring_interop::kernel::Device;
 
-/// Buffers that go round in each run.
+/// Buffers that are sent in each run.
 const BUFFERS: u64 = 1_000_000;
 
 /// Our side.
@@ -83,7 +83,7 @@ impl<'a> Kernel<'a> {
         }
     }
 
-    /// Takes the next frame, which must be as it was sent.
+    /// Takes the next frame, which must be unchanged.
     fn get(&mut self) -> Option<u16> {
         let (head, buf) = self.device.get()?;
         assert_eq!(self.arena.index(buf.addr()), head);
@@ -155,7 +155,7 @@ fn kernel_thread(arena: &Arena, event_idx: bool, interrupt: &Bell, sleeper: &Sle
         kernel.device.disable();
         while let Some(head) = kernel.get() {
             kernel.device.complete(head);
-            // One by one, so that the other side often just fell asleep.
+            // One by one, so that the other side has often just gone to sleep.
             if kernel.device.need_notify() {
                 interrupt.ring();
             }

@@ -13,7 +13,7 @@ use vring_interop::arena::{Arena, BUFFER};
 use vring_interop::bell::{bell, Bell, Sleeper};
 use vring_interop::kernel::{Buffer, Driver};
 
-/// Buffers that go round, at least, in each run.
+/// Least number of buffers that are posted in each run.
 const BUFFERS: u64 = 1_000_000;
 
 /// Returns the content of buffer `place` of a chain.
@@ -72,7 +72,7 @@ impl<'a> Kernel<'a> {
         true
     }
 
-    /// Takes back the next chain, of which the other side says how many buffers it had.
+    /// Takes back the next chain. The other side reports its number of buffers.
     fn reclaim(&mut self) -> bool {
         let Some((token, written)) = self.driver.get() else {
             assert!(!self.driver.is_broken(), "the kernel gave the ring up");
@@ -81,7 +81,7 @@ impl<'a> Kernel<'a> {
         let mut indices = std::mem::take(&mut self.out[token]);
         assert!(!indices.is_empty(), "chain {token} was not out");
         assert_eq!(written as usize, indices.len());
-        // What the buffers carry next is written at once.
+        // The next content of the buffers is written at once.
         for index in &indices {
             self.arena.write(*index, u64::MAX);
         }
@@ -205,7 +205,7 @@ fn kernel_thread(arena: &Arena, event_idx: bool, kick: &Bell, sleeper: &Sleeper)
                 break;
             }
             posted_all = kernel.buffers >= BUFFERS;
-            // One by one, so that the other side often just fell asleep.
+            // One by one, so that the other side has often just gone to sleep.
             if kernel.driver.publish() {
                 kick.ring();
             }

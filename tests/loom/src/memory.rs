@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! The memory that both sides share, and the view of it that the ring under test has.
+//! The memory that both sides share, and its view for the ring under test.
 
 #![expect(unsafe_code, reason = "loom gives out raw pointers")]
 
@@ -17,7 +17,7 @@ use loom::sync::Arc;
 use crate::vring_layout::{Layout, DESC_SIZE, USED_ELEM_SIZE};
 use crate::vring_mem::RingMem;
 
-/// A buffer: loom ends the model if both sides touch it and nothing orders them.
+/// A buffer: loom fails the model if both sides access it without ordering.
 #[derive(Debug, Default)]
 pub struct Buffer(UnsafeCell<()>);
 
@@ -132,18 +132,18 @@ pub enum Kind {
 /// A place in a ring file that has a barrier: the method that was called, and the kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Barrier {
-    /// The ring's method, as [`Probe::during`] was told.
+    /// The ring's method, as given to [`Probe::during`].
     pub method: &'static str,
-    /// What it asked for.
+    /// The kind of barrier.
     pub kind: Kind,
 }
 
-/// Which barrier is left out of a run, and which ones it came by.
+/// The barrier that is left out of a run, and those that the run has reached.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
-    /// The one that does nothing.
+    /// The barrier that is left out.
     pub omit: Option<Barrier>,
-    /// All that were asked for. Not loom's: it is no part of what is modelled.
+    /// All barriers that were reached. Not loom's type: it is no part of the model.
     pub met: StdArc<StdMutex<BTreeSet<Barrier>>>,
 }
 

@@ -2,8 +2,8 @@
 
 //! Both sides of a ring against each other.
 //!
-//! Each side does what it can and then, when a second look after asking for a notification finds
-//! nothing, sleeps for good. What is left then must have been notified.
+//! Each side works until a second look after enabling notifications finds nothing, and then sleeps.
+//! For anything that is left then there must have been a notification.
 
 pub mod driver;
 pub mod flow;
@@ -19,14 +19,13 @@ use crate::vring_mem::Features;
 /// Buffers that one side offers the other in each model.
 const BUFFERS: u16 = 2;
 
-/// What runs in all orders, and panics inside of loom when something goes wrong.
+/// The body of a model, which loom runs in all orders and which panics on an error.
 pub type Model = fn(&Plan, Features);
 
-/// How often the threads of a model are interrupted in one order, at most, where all orders would
-/// take minutes.
+/// Most preemptions in one order, for models of which all orders would take minutes.
 const PREEMPTIONS: Option<usize> = Some(4);
 
-/// All of them, by name, with how far they are searched.
+/// All models, by name, with the bound of their search.
 pub const ALL: [(&str, Model, Option<usize>); 6] = [
     ("reversed: fetch", reversed::fetch, None),
     ("reversed: publish", reversed::publish, None),
@@ -36,8 +35,8 @@ pub const ALL: [(&str, Model, Option<usize>); 6] = [
     ("driver: round trip", driver::round_trip, PREEMPTIONS),
 ];
 
-/// Searches a model in all orders, or those with so many preemptions. Returns what went wrong in
-/// one of them.
+/// Searches a model in all orders, or up to a number of preemptions. Returns the error of a failed
+/// order.
 pub fn search(
     model: Model,
     preemptions: Option<usize>,
@@ -49,37 +48,37 @@ pub fn search(
     search_with(preemptions, move || model(&plan, features))
 }
 
-/// What a variable that the protocol stack shares, or its user, can lack.
+/// The property that a shared variable of the protocol stack, or its user, lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lacks {
     /// Nothing.
     Nothing,
-    /// The order of what precedes and follows a change.
+    /// The full barrier of a change.
     Order,
-    /// The order of what follows a look-up.
+    /// The acquire ordering of a look-up.
     Acquire,
-    /// That nothing comes between comparing and changing.
+    /// The atomicity of comparison and change.
     Atomicity,
     /// The comparison.
     Identity,
-    /// The lock around a change and what is told of it.
+    /// The lock around a change and its notification.
     Lock,
 }
 
-/// Searches a model of the protocol stack in all orders. Returns what went wrong in one of them.
+/// Searches a model of the protocol stack in all orders. Returns the error of a failed order.
 pub fn search_stack(model: fn(Lacks), lacks: Lacks) -> Result<(), String> {
     search_with(None, move || model(lacks))
 }
 
-/// Searches what `model` does in all orders, or in those with so many preemptions. Returns what went
-/// wrong in one of them.
+/// Runs `model` in all orders, or up to a number of preemptions. Returns the error of a failed
+/// order.
 fn search_with(
     preemptions: Option<usize>,
     model: impl Fn() + Send + Sync + 'static,
 ) -> Result<(), String> {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = preemptions;
-    // A thread of its own: what loom keeps of a model that failed ends with it.
+    // In a thread of its own, since loom's state of a failed model ends with the thread.
     let search = std::thread::spawn(move || {
         catch_unwind(AssertUnwindSafe(|| builder.check(model))).map_err(|what| {
             what.downcast_ref::<String>()
@@ -93,7 +92,7 @@ fn search_with(
         .unwrap_or_else(|_| Err("a panic while ending".to_owned()))
 }
 
-/// Ends the model if one side sleeps with `seen` of `offered` things done and was not woken for the
+/// Fails the model if a side sleeps after `seen` of `offered` buffers and was not notified of the
 /// next one.
 fn woken(by: &str, seen: u16, offered: &[bool]) {
     if let Some(notified) = offered.get(usize::from(seen)) {

@@ -9,7 +9,7 @@ use modem_ring::{Desc, Place};
 use crate::memory::{Memory, Shared};
 use crate::vring_mem::Features;
 
-/// Returns the buffer that is posted as the `count`-th, so that no two are alike.
+/// Returns the `count`-th buffer, which differs from all others.
 pub fn buffer(count: u16) -> Desc {
     Desc {
         addr: 0x8000_0000 + 0x1000 * u64::from(count),

@@ -8,10 +8,10 @@ use vring_loom::memory::Kind::{self, Mb, Rmb, Wmb};
 use vring_loom::memory::{Barrier, Plan};
 use vring_loom::models::{self, driver, reversed, search, Model};
 
-/// A barrier to leave out, of a method and a kind, the model that must notice, and what it must say.
+/// A barrier to leave out, by method and kind, the model that must fail, and its error.
 type Mutant = (&'static str, Kind, Model, &'static str);
 
-/// What loom says of a buffer that both sides touch at once.
+/// loom's error for a buffer that both sides access at once.
 const RACE: &str = "Causality violation";
 
 const REVERSED: [Mutant; 4] = [

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! No interrupt's news is lost, and it takes the barriers of the swap for that.
+//! No interrupt is lost, which depends on the barriers of the swap.
 
 use vring_loom::models::news::search;
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! The flow word and the slots of channels pass all models, and fail one when any of what they rest
-//! on is missing.
+//! The flow word and the slots of channels pass all models, and fail one if any property that they
+//! rest on is missing.
 
 use vring_loom::models::{flow, search_stack, slot, Lacks};
 
-/// What loom says of a channel whose fields are read before they are written.
+/// loom's error for a channel whose fields are read before they are written.
 const RACE: &str = "Causality violation";
 
-/// What runs in all orders.
+/// The body of a model.
 type Model = fn(Lacks);
 
 /// All models, by name.
@@ -23,7 +23,7 @@ const MODELS: [(&str, Model); 8] = [
     ("slot: twice", slot::twice),
 ];
 
-/// A model, what to leave out of it, and what it must say then.
+/// A model, the property to leave out, and the expected error.
 type Mutant = (Model, Lacks, &'static str);
 
 const MUTANTS: [Mutant; 10] = [

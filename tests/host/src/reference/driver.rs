@@ -2,9 +2,9 @@
 
 //! `vring_driver.rs` against a reference that interprets the same accesses.
 //!
-//! An input is a ring's size and features, and then calls of the ring's methods, mixed with what a
-//! modem does to the memory: sound returns, so that much is reached, and any 16 bits anywhere,
-//! now or right before one of the next loads.
+//! An input is a ring's size and features, and then calls of the ring's methods, mixed with a
+//! modem's writes: valid returns, so that most code is reached, and any 16 bits anywhere, now or
+//! right before one of the next loads.
 
 use std::collections::BTreeSet;
 
@@ -18,14 +18,14 @@ use crate::vring_mem::Features;
 /// Alignment of the used ring.
 const ALIGN: u32 = 64;
 
-/// What the ring should do, told from what it loads.
+/// The expected behaviour of the ring, computed from its loads.
 struct Reference {
     places: Places,
     slots: u16,
     event_idx: bool,
     free: BTreeSet<u16>,
     taken: BTreeSet<u16>,
-    /// Those that the modem was not told of.
+    /// Buffers that are not published.
     added: BTreeSet<u16>,
     in_flight: BTreeSet<u16>,
     next_avail: u16,
@@ -126,7 +126,7 @@ impl Reference {
     }
 
     fn disable_notify(&mut self, trace: &mut Trace) {
-        // What the modem knows is not said again.
+        // Nothing new: no store.
         if self.broken.is_none() && !self.event_idx && !self.quiet {
             trace.store(self.places.avail_flags(), 2, 1);
         }
@@ -158,14 +158,14 @@ impl Reference {
     }
 }
 
-/// The ring under test, the reference, and what was taken.
+/// The ring under test, the reference, and the taken slots.
 struct Bench<'a> {
     memory: &'a Memory,
     ring: DriverRing<View<'a>, Vec<SlotState>>,
     layout: Layout,
     reference: Reference,
     held: Vec<Slot>,
-    /// Where the modem reads the available ring next.
+    /// The modem's next place in the available ring.
     served: u16,
 }
 
@@ -325,7 +325,7 @@ impl Bench<'_> {
     }
 }
 
-/// Eats a ring and calls. Returns how many buffers came back, and the error that broke the ring.
+/// Runs an input. Returns the number of buffers that came back, and the error that broke the ring.
 pub fn fuzz(input: &[u8]) -> (u16, Option<DriverRingError>) {
     let mut input = Input::new(input);
     let head = input.u8();

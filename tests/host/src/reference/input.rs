@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! An input as a stream of small numbers. Behind its end, all are zero.
+//! An input as a stream of small numbers, with zeroes behind its end.
 
-/// What is left of an input.
+/// The rest of an input.
 pub struct Input<'a>(&'a [u8]);
 
 impl<'a> Input<'a> {

@@ -6,7 +6,7 @@ use super::input::Input;
 use super::trace::{passes, Places};
 use crate::vring_layout::{need_event, Layout, LayoutError};
 
-/// Eats a geometry and indices.
+/// Checks a geometry and indices.
 pub fn fuzz(input: &[u8]) {
     let mut input = Input::new(input);
     let (num, align) = (input.u32(), input.u32());

@@ -6,12 +6,12 @@ use std::cell::{Cell, RefCell};
 
 use crate::vring_mem::RingMem;
 
-/// What a ring did to its memory.
+/// An access of a ring to its memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Loaded so many bytes at an offset, and got a value.
+    /// A load: offset, bytes, value.
     Load(usize, usize, u64),
-    /// Stored so many bytes at an offset.
+    /// A store: offset, bytes, value.
     Store(usize, usize, u64),
     /// [`RingMem::rmb`].
     Rmb,

@@ -2,12 +2,12 @@
 
 //! The rings and their layout against references that interpret the same accesses.
 //!
-//! Each `fuzz` function eats any bytes: calls of a ring's methods, and what a modem does to the
-//! memory in between, sound or not. The reference knows the formulas of the specification and
-//! shares no code with the ring. It reads the log of all accesses of a call and says for each one
-//! whether it must be there, and what the call must return. After an error there may be none.
+//! Each `fuzz` function takes any bytes: calls of a ring's methods, and a modem's writes in
+//! between, valid or not. The reference has the formulas of the specification and shares no code
+//! with the ring. It reads the log of all accesses of a call, decides for each one whether it is
+//! correct, and computes the call's result. After an error there may be no access.
 //!
-//! `tests/reference.rs` feeds them random calls, `tests/fuzz` what libFuzzer finds.
+//! `tests/reference.rs` runs them with random calls, `tests/fuzz` with libFuzzer's inputs.
 
 pub mod driver;
 pub mod input;

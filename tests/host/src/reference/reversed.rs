@@ -2,9 +2,9 @@
 
 //! `vring_reversed.rs` against a reference that interprets the same accesses.
 //!
-//! An input is a ring's size and features, and then calls of the ring's methods, mixed with what a
-//! modem does to the memory: whole sound chains, so that much is reached, and any 16 bits
-//! anywhere, now or right before one of the next loads.
+//! An input is a ring's size and features, and then calls of the ring's methods, mixed with a
+//! modem's writes: whole valid chains, so that most code is reached, and any 16 bits anywhere, now
+//! or right before one of the next loads.
 
 use super::input::Input;
 use super::memory::{Access, Memory, View};
@@ -17,10 +17,10 @@ use crate::vring_reversed::{Chain, DeviceRing};
 /// Alignment of the used ring.
 const ALIGN: u32 = 64;
 
-/// What a chain that was fetched must be: its head, and address, length, flags of each segment.
+/// An expected chain: its head, and address, length, flags of each segment.
 type Fetched = (u16, Vec<(u64, u32, u16)>);
 
-/// What the ring should do, told from what it loads.
+/// The expected behaviour of the ring, computed from its loads.
 struct Reference {
     places: Places,
     num: u16,
@@ -182,7 +182,7 @@ struct Modem {
 }
 
 impl Modem {
-    /// Posts a chain of `len` descriptors behind the index that is there, whatever is free.
+    /// Posts a chain of `len` descriptors behind the present index, free or not.
     fn post(&mut self, memory: &Memory, len: u16, flags: u16) {
         let num = self.places.num as u16;
         let head = self.next_desc % num;
@@ -203,7 +203,7 @@ impl Modem {
     }
 }
 
-/// The ring under test, the reference, and what was fetched.
+/// The ring under test, the reference, and the fetched chains.
 struct Bench<'a> {
     memory: &'a Memory,
     ring: DeviceRing<View<'a>, Vec<bool>>,
@@ -243,8 +243,8 @@ impl Bench<'_> {
         }
     }
 
-    /// Receives a chain as the driver does: one of several segments is taken, and given back then.
-    /// Returns how many it has.
+    /// Receives a chain as the driver does: one of several segments is taken, and then given back.
+    /// Returns the number of its segments.
     fn receive_next(&mut self, written: u32) -> Result<Option<usize>, DeviceRingError> {
         let Some(next) = self.ring.peek()? else {
             return Ok(None);
@@ -319,7 +319,7 @@ impl Bench<'_> {
                 }
             }
             6 => {
-                // Forgotten: it stays in flight for good.
+                // Forgotten: it stays in flight.
                 let _ = self.held.pop();
             }
             7 => {
@@ -382,7 +382,7 @@ impl Bench<'_> {
     }
 }
 
-/// Eats a ring and calls. Returns how many chains came out, and the error that broke the ring.
+/// Runs an input. Returns the number of received chains, and the error that broke the ring.
 pub fn fuzz(input: &[u8]) -> (u16, Option<DeviceRingError>) {
     let mut input = Input::new(input);
     let head = input.u8();

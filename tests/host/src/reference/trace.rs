@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! What a call did to the ring's memory, to be read by a reference that says what it should do.
+//! The accesses of a call to the ring's memory, to be compared with those of a reference.
 
 use super::memory::Access;
 
-/// The layout of a ring by the formulas of Virtio 1.2, section 2.7, on its own.
+/// The layout of a ring by the formulas of Virtio 1.2, section 2.7, independent of `vring_layout`.
 #[derive(Clone, Copy)]
 pub struct Places {
     /// Number of descriptors.
@@ -14,7 +14,7 @@ pub struct Places {
 }
 
 impl Places {
-    /// Returns the places in a ring whose used ring is aligned to so many bytes.
+    /// Returns the places in a ring whose used ring is aligned to `align` bytes.
     pub fn new(num: usize, align: usize) -> Self {
         let used = (16 * num + 2 * (3 + num)).next_multiple_of(align);
         Self { num, used }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! The control channel of a link against a list of requests, with anything that a modem and the
-//! users may do, in any order.
+//! The control channel of a link against a list of requests, with all events of modem and users in
+//! any order.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::reference::input::Input;
 /// The number of the link.
 const PHYID: u8 = 2;
 
-/// What a request ended with, and what else came of messages: how often.
+/// Counts of the outcomes of requests and of the effects of messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
     /// Channels set up.
@@ -23,13 +23,13 @@ pub struct Seen {
     pub refused: u64,
     /// Requests refused for their link id.
     pub bad_id: u64,
-    /// Requests that nobody answered.
+    /// Requests without an answer.
     pub timed_out: u64,
     /// Requests that ended with the link.
     pub link_down: u64,
     /// Requests that were cancelled.
     pub cancelled: u64,
-    /// Channels that nobody wanted.
+    /// Channels that no client wanted.
     pub destroyed: u64,
     /// Channels that were closed.
     pub closed: u64,
@@ -46,22 +46,22 @@ struct Asked {
     wanted: bool,
 }
 
-/// The model: lists, and the bytes of the protocol by hand.
+/// The model: lists, and the bytes of the protocol without the codec.
 struct Model {
     room: usize,
     up: bool,
     /// The oldest first.
     asked: Vec<Asked>,
-    /// Requests that ended with the link, of which nobody was told.
+    /// Requests that ended with the link and were not reported yet.
     lost: Vec<RequestId>,
     /// By link id.
     owners: BTreeMap<u8, LinkId>,
-    /// LINK_DESTROY messages that may follow at once, and since when.
+    /// LINK_DESTROY messages that are allowed at once, and the time of that.
     budget: u64,
     since: u64,
 }
 
-/// What the model wants to come of a message. Link ids of new channels are the subject's to make.
+/// The expected effect of a message. The subject assigns the link ids of new channels.
 #[derive(Debug, PartialEq, Eq)]
 enum Want<'a> {
     Connected(RequestId, u8, &'a [u8]),
@@ -302,7 +302,7 @@ struct Bench {
     control: Control<Vec<Pending>>,
     model: Model,
     now: u64,
-    /// All requests and channels there ever were, so that old ones come up again.
+    /// All requests and channels so far, so that old ones are used again.
     requests: Vec<RequestId>,
     channels: Vec<LinkId>,
     seen: Seen,
@@ -322,7 +322,7 @@ impl Bench {
         } else if sound {
             None
         } else if taken == self.model.room && found == Err(RequestError::Full) {
-            // Either of them will do.
+            // Either of them is valid.
             Some(RequestError::Full)
         } else {
             Some(RequestError::Invalid)
@@ -493,7 +493,7 @@ impl Bench {
                 self.now += u64::from(input.u8());
                 self.expire();
             }
-            // A flood of successes for nobody.
+            // A flood of successes for no request.
             13 => {
                 let linkid = input.u8();
                 for _ in 0..=op {
@@ -512,7 +512,7 @@ impl Bench {
     }
 }
 
-/// Eats a link and what happens to it. Returns what was seen.
+/// Runs an input on a link. Returns the counts.
 pub fn fuzz(input: &[u8]) -> Seen {
     let mut input = Input::new(input);
     let room = usize::from(input.u8() & 7);
@@ -539,7 +539,7 @@ pub fn fuzz(input: &[u8]) -> Seen {
     while !input.is_empty() {
         bench.step(&mut input);
     }
-    // Whatever happened, no request is left without an outcome.
+    // No request is left without an outcome.
     bench.down();
     bench.expire();
     let seen = bench.seen;

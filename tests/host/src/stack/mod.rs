@@ -2,8 +2,8 @@
 
 //! The protocol stack's logic (`caif/*.rs`) against models that share no code with it.
 //!
-//! Each `fuzz` function eats any bytes, which say what happens in which order. `tests/stack` feeds
-//! them random ones, `tests/fuzz` what libFuzzer finds.
+//! Each `fuzz` function takes any bytes, which encode a sequence of events. `tests/stack` runs them
+//! with random ones, `tests/fuzz` with libFuzzer's inputs.
 
 pub mod control;
 pub mod rfm;

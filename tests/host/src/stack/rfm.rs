@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! RFM packets: what is split comes together again, and nothing else does.
+//! RFM packets: split packets are reassembled, and nothing else is.
 
 use crate::caif::rfm::{
     split, Pieces, Reassembly, SegmentError, SplitError, Step, HEADER, MAX_PACKET,
 };
 use crate::reference::input::Input;
 
-/// Returns a packet with this header and as many bytes as it should have.
+/// Returns a packet with a header and the right number of bytes.
 pub fn packet(tag: u8, payload: usize) -> Vec<u8> {
     let size = u16::try_from(payload).expect("as many as it can count");
     let [low, high] = size.to_le_bytes();
@@ -31,7 +31,7 @@ pub fn bodies(packet: &[u8], mtu: usize) -> Result<Vec<Vec<u8>>, SplitError> {
         })
         .collect();
     let (last, others) = bodies.split_last().expect("there is a piece");
-    // All but the last are as long as can be, of what ends at a multiple of 16.
+    // All but the last are as long as possible, with an end at a multiple of 16.
     let fragment = (mtu - 13) / 16 * 16;
     assert!(others
         .iter()
@@ -40,7 +40,7 @@ pub fn bodies(packet: &[u8], mtu: usize) -> Result<Vec<Vec<u8>>, SplitError> {
     Ok(bodies)
 }
 
-/// One that receives, with its buffer.
+/// A receiver with its buffer.
 #[derive(Default)]
 pub struct Receiver {
     reassembly: Reassembly,
@@ -48,7 +48,7 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// Takes a body. Returns the packet that is complete with it.
+    /// Takes a body. Returns the packet that it completes.
     pub fn take(&mut self, body: &[u8]) -> Result<Option<Vec<u8>>, SegmentError> {
         let (more, bytes) = (body[0] & 1 != 0, &body[1..]);
         let head = &bytes[..bytes.len().min(HEADER)];
@@ -85,7 +85,7 @@ impl Receiver {
     }
 }
 
-/// The model: keeps the bodies of a packet, and looks at them as a whole once there is another.
+/// The model: keeps the bodies of a packet, and checks them all at each new one.
 #[derive(Default)]
 struct Model(Vec<Vec<u8>>);
 
@@ -128,7 +128,7 @@ impl Model {
     }
 }
 
-/// How often what happened.
+/// Counts of results.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
     /// Packets that were complete.
@@ -137,7 +137,7 @@ pub struct Seen {
     pub errors: [u64; 4],
 }
 
-/// Eats segments of packets, whole, cut, twice, out of order and made up.
+/// Runs segments of packets: complete, truncated, repeated, out of order and random.
 pub fn fuzz(input: &[u8]) -> Seen {
     let mut input = Input::new(input);
     let (mut receiver, mut model) = (Receiver::default(), Model::default());

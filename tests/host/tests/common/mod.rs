@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! What the tests of a ring share.
+//! Common parts of the tests of a ring.
 #![allow(dead_code, reason = "no test needs all of it")]
 
 use modem_ring::{Desc, Device, Driver, Fields, Place};
@@ -10,7 +10,7 @@ use vring_host_tests::vring_layout::Layout;
 use vring_host_tests::vring_mem::Features;
 use vring_host_tests::vring_reversed::DeviceRing;
 
-/// Both features, for tests that hold for each.
+/// Both kinds of notification, for tests of each.
 pub const BOTH: [Features; 2] = [Features { event_idx: false }, Features { event_idx: true }];
 
 /// Memory with one ring in it.
@@ -35,7 +35,7 @@ impl Bench {
         self.memory.view(self.layout.size())
     }
 
-    /// Returns the fields of the ring, for a modem without rules.
+    /// Returns the fields of the ring, for accesses without rules.
     pub fn fields(&self) -> Fields<View<'_>> {
         Fields::new(self.view(), self.layout)
     }
@@ -57,7 +57,7 @@ impl Bench {
         DeviceRing::new(self.view(), self.layout, self.features, places).expect("enough places")
     }
 
-    /// Returns the ring to send by under test, with so many slots.
+    /// Returns the TX ring under test, with a number of slots.
     pub fn driver(&self, slots: u16) -> DriverRing<View<'_>, Vec<SlotState>> {
         let slots = vec![SlotState::Taken; slots.into()];
         DriverRing::new(self.view(), self.layout, self.features, slots)
@@ -65,7 +65,7 @@ impl Bench {
     }
 }
 
-/// Returns a buffer that can be told from others.
+/// Returns a buffer that differs from others.
 pub fn buffer(number: u32) -> Desc {
     Desc {
         addr: u64::from(number) << 32,

@@ -155,7 +155,7 @@ fn an_id_in_use_refuses_and_the_new_channel_is_destroyed() -> Result<(), Request
         }
     );
     assert_eq!(event.destroy(), Some(id(5)));
-    // The first one still has it, and after it anybody may.
+    // The first one still has it; afterwards it is free.
     assert!(control.close(held));
     let third = control.request(&datagram(3), DEADLINE)?;
     connected(control.on_frame(&success(datagram(3), 5), 0), third);
@@ -170,7 +170,7 @@ fn a_channel_is_closed_once() -> Result<(), RequestError> {
     let old = connected(control.on_frame(&answer, 0), first);
     assert!(control.close(old));
     assert!(!control.close(old));
-    // Who closes too late does not close the next one that has the id.
+    // A late close does not close the next channel with the id.
     let second = control.request(&datagram(1), DEADLINE)?;
     let new = connected(control.on_frame(&answer, 0), second);
     assert!(!control.close(old));
@@ -182,7 +182,7 @@ fn a_channel_is_closed_once() -> Result<(), RequestError> {
 fn a_success_for_nobody_is_destroyed() -> Result<(), RequestError> {
     let mut control = control(1);
     let request = control.request(&datagram(1), DEADLINE)?;
-    // Not even a byte of the parameters may differ.
+    // Every byte of the parameters must match.
     let answer = success(datagram(2), 5);
     let event = control.on_frame(&answer, 0);
     assert_eq!(event, Event::Destroy(id(5)));
@@ -214,7 +214,7 @@ fn a_flood_of_successes_is_not_answered_by_a_flood() {
         control.ignored()[Ignored::TooMany as usize],
         4096 - answered
     );
-    // After a pause all ids there are can be destroyed at once.
+    // After a pause all ids can be destroyed at once.
     for linkid in 1..=255 {
         assert_eq!(
             control.on_frame(&success(datagram(1), linkid), 1 << 40),
@@ -239,7 +239,7 @@ fn a_cancelled_request_stays_for_its_answer() -> Result<(), RequestError> {
         assert_eq!(control.on_frame(answer, 0), *event);
         assert_eq!(control.next_deadline(), None);
     }
-    // Without an answer it goes at its deadline, and nobody is told.
+    // Without an answer it is removed at its deadline, without a report.
     let request = control.request(&datagram(1), DEADLINE)?;
     assert!(control.cancel(request));
     assert_eq!(control.expire(DEADLINE), None);
@@ -267,7 +267,7 @@ fn of_equal_requests_a_success_is_for_the_oldest_that_is_wanted() -> Result<(), 
 fn of_equal_requests_an_error_is_for_the_oldest() -> Result<(), RequestError> {
     let mut control = control(2);
     let first = control.request(&datagram(1), DEADLINE)?;
-    // A place that is freed is taken again by a younger one.
+    // A freed place is used by a younger request.
     let other = control.request(&datagram(2), DEADLINE)?;
     let why = Refusal::ByModem;
     assert_eq!(
@@ -325,10 +325,10 @@ fn with_the_link_all_requests_end() -> Result<(), RequestError> {
         Event::Ignored(Ignored::Down)
     );
     assert!(control.cancel(unwanted));
-    // It comes up again before they are told.
+    // The link comes up again before they are reported.
     control.up();
     assert_eq!(control.next_deadline(), Some(0));
-    // Of another life of the link.
+    // From before the link went down.
     assert_eq!(
         control.on_frame(&success(datagram(1), 5), 0),
         Event::Destroy(id(5))
@@ -350,7 +350,7 @@ fn there_is_room_for_so_many() -> Result<(), RequestError> {
     control.request(&datagram(1), DEADLINE)?;
     let full = Err(RequestError::Full);
     assert_eq!(control.request(&datagram(1), DEADLINE), full);
-    // What was cancelled is in the way until its deadline.
+    // A cancelled request takes its place until its deadline.
     assert!(control.cancel(first));
     assert_eq!(control.request(&datagram(1), DEADLINE), full);
     Ok(())

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
 //! The flow word (`caif/flow.rs`) and the slot of an object (`abstractions/slot.rs`), one step at a
-//! time. What happens at the same time is in `tests/loom`.
+//! time. `tests/loom` tests them with concurrency.
 
 use std::cell::Cell;
 
@@ -11,7 +11,7 @@ use vring_host_tests::slot::{Pointer, Slot};
 #[derive(Default)]
 struct Plain {
     value: Cell<u32>,
-    /// Another CPU comes first, so many times.
+    /// The number of times that another CPU is first.
     busy: Cell<u32>,
 }
 

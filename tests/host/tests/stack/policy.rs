@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! What the stack decides (`caif/policy.rs`), case by case.
+//! Decisions of the stack (`caif/policy.rs`), case by case.
 
 use vring_host_tests::caif::control::{Failure, Refusal, RequestError};
 use vring_host_tests::caif::flow::Stopped;
@@ -32,10 +32,10 @@ fn a_link_is_chosen() {
     assert_eq!(chosen(Choice::Prefer(LowLatency)), Ok(2));
     assert_eq!(chosen(Choice::Prefer(HighBandwidth)), Ok(1));
     assert_eq!(chosen(Choice::Bound(6)), Ok(3));
-    // A link that is down is none, even if nothing else will do.
+    // A link that is down is not used, even if it is the only one.
     assert_eq!(chosen(Choice::Bound(3)), Err(Errno::NoDevice));
     assert_eq!(chosen(Choice::Bound(7)), Err(Errno::NoDevice));
-    // Any link is better than none.
+    // A link of the other kind is used if there is no better one.
     let high = [links[0], links[1]].into_iter();
     assert_eq!(choose(high, Choice::Prefer(LowLatency)), Ok(1));
     let down = [links[0]].into_iter();
@@ -113,7 +113,7 @@ fn payloads_leave_room_for_headers() {
 
 #[test]
 fn a_link_is_congested_from_a_quarter_to_an_eighth() {
-    // A device that takes packets is not, whatever waits.
+    // A device that takes packets is not congested, however many wait.
     assert!(!is_congested(false, None, 100));
     assert!(!is_congested(true, None, 100));
     for (backlog, begins, goes_on) in [
@@ -127,7 +127,7 @@ fn a_link_is_congested_from_a_quarter_to_an_eighth() {
         assert_eq!(is_congested(false, Some(backlog), 100), begins, "{backlog}");
         assert_eq!(is_congested(true, Some(backlog), 100), goes_on, "{backlog}");
     }
-    // One that lets nothing wait is while it takes nothing.
+    // A device without a queue is congested while it takes nothing.
     for limit in 0..4 {
         assert!(is_congested(false, Some(0), limit));
         assert!(is_congested(true, Some(0), limit));

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use vring_host_tests::stack::{control, rfm};
 
-/// Runs a target on so many inputs of up to 400 bytes. `add` gets what each has seen.
+/// Runs a target on a number of inputs of up to 400 bytes. `add` gets the counts of each.
 fn run<T>(cases: u32, fuzz: fn(&[u8]) -> T, add: impl Fn(T)) {
     let config = ProptestConfig {
         failure_persistence: None,
@@ -40,7 +40,7 @@ fn control_does_what_the_model_does() {
             *all += seen;
         }
     });
-    // Each of them came, and often: else the comparison is of little worth.
+    // Each result must be frequent, or the comparison is of little value.
     let seen = all.into_inner();
     let least = [
         seen.connected,
@@ -97,7 +97,8 @@ proptest! {
         let mut errors = 0;
         for body in bodies {
             match receiver.take(&body) {
-                // What follows an error has no beginning, and the last of it stands alone.
+                // Segments after an error have no beginning, so that the last one is a packet by
+                // itself.
                 Ok(Some(found)) => prop_assert!(errors > 0 && found.len() < packet.len()),
                 Ok(None) => {}
                 Err(_) => errors += 1,

@@ -104,7 +104,7 @@ fn after_an_error_the_next_packet_is_whole() {
 
 #[test]
 fn a_packet_in_one_frame_is_as_it_is() {
-    // Nobody looks into it.
+    // Its content is not checked.
     let mut receiver = Receiver::default();
     assert_eq!(receiver.take(&[0, 7]), Ok(Some(vec![7])));
     assert_eq!(receiver.take(&[0]), Ok(Some(vec![])));

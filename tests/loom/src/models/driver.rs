@@ -11,7 +11,7 @@ use crate::modem::{buffer, Device};
 use crate::vring_driver::{DriverRing, SlotState};
 use crate::vring_mem::Features;
 
-/// The ring under test, and what it needs.
+/// The ring under test, with its memory.
 struct Side {
     shared: Arc<Shared>,
     probe: Probe,
@@ -68,7 +68,7 @@ impl Side {
     }
 }
 
-/// We send while the modem reads: no lost kick, nothing stale, no buffer read too early.
+/// Sends while the modem reads: no lost kick, nothing stale, no buffer read too early.
 pub fn publish(plan: &Plan, features: Features) {
     let shared = Shared::new(BUFFERS);
     let mut modem = Device::new(&shared, features);
@@ -92,8 +92,8 @@ pub fn publish(plan: &Plan, features: Features) {
     woken("kick", fetched, &side.kicks);
 }
 
-/// The modem gives back while we reclaim and write anew: no lost interrupt, no stale used element,
-/// no buffer that is still being read.
+/// Reclaims and reuses buffers while the modem returns them: no lost interrupt, no stale used
+/// element, no buffer that is still being read.
 pub fn reclaim(plan: &Plan, features: Features) {
     let shared = Shared::new(BUFFERS);
     let mut modem = Device::new(&shared, features);
@@ -119,7 +119,7 @@ pub fn reclaim(plan: &Plan, features: Features) {
     woken("interrupt", side.reclaimed, &interrupts);
 }
 
-/// One buffer that goes round twice.
+/// Sends one buffer twice.
 pub fn round_trip(plan: &Plan, features: Features) {
     let shared = Shared::new(1);
     let mut modem = Device::new(&shared, features);

@@ -50,11 +50,11 @@ struct Channel {
     flow: Flow<LoomWord>,
     /// The flow lock.
     lock: Mutex<()>,
-    /// What the client was told last.
+    /// The last state that the client was told.
     told_on: AtomicBool,
     /// A sender waits.
     waits: AtomicBool,
-    /// How often it was woken.
+    /// The number of its wake-ups.
     woken: AtomicU32,
     lacks: Lacks,
 }
@@ -112,7 +112,7 @@ pub fn both(lacks: Lacks) {
     channel.waits.store(true, Ordering::Relaxed);
     let modem = {
         let channel = channel.clone();
-        // Without the lock: the word alone keeps what both say.
+        // Without the lock: the word alone keeps both sides' states.
         thread::spawn(move || u32::from(channel.flow.set(Side::Modem, true) == Tell::On))
     };
     let mine = u32::from(channel.flow.set(Side::Link, true) == Tell::On);

@@ -37,12 +37,12 @@ impl Word for LoomWord {
     }
 }
 
-/// A link: the index of the reversed ring, what the driver saw of it, and NAPI's state.
+/// A link: the index of the reversed ring, the driver's last value of it, and NAPI's state.
 struct Link {
     avail: AtomicU32,
     seen: Seen<LoomWord>,
     scheduled: AtomicU32,
-    /// What the last poll saw.
+    /// The index of the last poll.
     polled: AtomicU32,
 }
 
@@ -61,7 +61,7 @@ impl Link {
         }
     }
 
-    /// One run of the poll function, if it is scheduled.
+    /// Runs the poll function once, if it is scheduled.
     fn poll(&self) {
         if self.scheduled.swap(0, Ordering::AcqRel) == 0 {
             return;
@@ -73,8 +73,8 @@ impl Link {
     }
 }
 
-/// Interrupts on one CPU, the poll function on another: when all polls that were asked for are over,
-/// the last chain was seen.
+/// Runs interrupts on one CPU and the poll function on another: after all requested polls the last
+/// chain was seen.
 fn interrupts(ordered: bool) {
     let word = || LoomWord {
         value: AtomicU32::new(0),
@@ -98,7 +98,7 @@ fn interrupts(ordered: bool) {
     assert_eq!(polled, CHAINS, "asleep with news");
 }
 
-/// Searches all orders, with the barriers of the swaps or without. Returns what went wrong.
+/// Searches all orders, with the barriers of the swaps or without. Returns the error.
 pub fn search(ordered: bool) -> Result<(), String> {
     super::search_with(None, move || interrupts(ordered))
 }

@@ -12,7 +12,7 @@ use crate::vring_chain::Segment;
 use crate::vring_mem::Features;
 use crate::vring_reversed::{Chain, DeviceRing};
 
-/// The ring under test, and what it needs.
+/// The ring under test, with its memory.
 struct Side {
     shared: Arc<Shared>,
     probe: Probe,
@@ -37,7 +37,7 @@ impl Side {
         }
     }
 
-    /// Takes the next buffer, which must be as the modem filled it, and reads it.
+    /// Takes the next buffer, which must have the modem's content, and reads it.
     fn fetch(&mut self) -> Option<Chain> {
         let Self {
             probe,
@@ -76,7 +76,7 @@ impl Side {
     }
 }
 
-/// The modem posts while we fetch: no lost interrupt, nothing stale, no buffer read too early.
+/// Fetches while the modem posts: no lost interrupt, nothing stale, no buffer read too early.
 pub fn fetch(plan: &Plan, features: Features) {
     let shared = Shared::new(BUFFERS);
     let mut modem = Driver::new(&shared, features);
@@ -95,8 +95,8 @@ pub fn fetch(plan: &Plan, features: Features) {
     woken("interrupt", side.fetched, &interrupts);
 }
 
-/// We give back while the modem reclaims and writes anew: no lost kick, no stale used element, no
-/// buffer that is still being read.
+/// Returns buffers while the modem reclaims and reuses them: no lost kick, no stale used element,
+/// no buffer that is still being read.
 pub fn publish(plan: &Plan, features: Features) {
     let shared = Shared::new(BUFFERS);
     let mut modem = Driver::new(&shared, features);
@@ -124,7 +124,7 @@ pub fn publish(plan: &Plan, features: Features) {
     woken("kick", reclaimed, &side.kicks);
 }
 
-/// One buffer that goes round twice.
+/// Receives one buffer twice.
 pub fn round_trip(plan: &Plan, features: Features) {
     let shared = Shared::new(1);
     let mut modem = Driver::new(&shared, features);

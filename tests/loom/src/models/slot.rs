@@ -78,7 +78,7 @@ impl Link {
         &self.channels[number - 1]
     }
 
-    /// Writes all fields of a channel and makes it known.
+    /// Writes all fields of a channel and publishes it.
     fn publish(&self, number: usize) -> bool {
         self.channel(number).write();
         self.slot.publish(number)
@@ -99,7 +99,7 @@ pub fn find(lacks: Lacks) {
     assert_eq!(link.slot.look_up(), Some(1));
 }
 
-/// The link goes down while a channel is published: who takes it out ends it.
+/// The link goes down while a channel is published: the side that takes it out ends it.
 pub fn take(lacks: Lacks) {
     let link = Link::new(lacks);
     let setup = {
@@ -112,8 +112,8 @@ pub fn take(lacks: Lacks) {
     setup.join().expect("the set-up does not panic");
 }
 
-/// A channel is closed by its user and by the modem, and the modem assigns its id again at once: one
-/// of them ends the channel, and neither touches the next one.
+/// A channel is closed by its user and by the modem, and the modem assigns its id again at once:
+/// one of them ends the channel, and neither affects the next one.
 pub fn close(lacks: Lacks) {
     let link = Link::new(lacks);
     assert!(link.publish(1), "the id is in use");
@@ -125,7 +125,7 @@ pub fn close(lacks: Lacks) {
     let next = mine && link.publish(2);
     let taken = usize::from(mine) + user.join().expect("the user does not panic");
     assert_eq!(taken, 1, "ended {taken} times");
-    // What orders the publishing ahead of this is the end of the threads.
+    // The end of the threads orders the publishing before this.
     fence(Ordering::SeqCst);
     let wanted = next.then_some(2);
     assert_eq!(link.slot.look_up(), wanted, "the next one was ended");

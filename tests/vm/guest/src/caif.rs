@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! AF_CAIF sockets: the address formats of `linux/caif/caif_socket.h`, which no C library has.
+//! AF_CAIF sockets: the address formats of `linux/caif/caif_socket.h`, which C libraries lack.
 
 #![expect(unsafe_code, reason = "socket addresses that no crate has")]
 
@@ -95,7 +95,7 @@ impl Channel {
         Ok(socket)
     }
 
-    /// Opens the channel: the modem must agree within the time.
+    /// Opens the channel: the modem must grant it within the time.
     pub fn connect(&self, limit: Duration) -> io::Result<Socket> {
         let socket = self.socket()?;
         // The send timeout is what limits connect(); there is none by default.
@@ -237,7 +237,7 @@ pub fn ioctl(socket: &Socket, request: libc::Ioctl) -> io::Result<()> {
     checked(result)
 }
 
-/// Waits for events, `POLL*`, that many milliseconds at most. Returns those that there are.
+/// Waits for events, `POLL*`, at most for a number of milliseconds. Returns the present ones.
 pub fn poll(socket: &Socket, events: i16, ms: i32) -> io::Result<i16> {
     let mut polled = libc::pollfd {
         fd: socket.as_raw_fd(),
@@ -249,7 +249,7 @@ pub fn poll(socket: &Socket, events: i16, ms: i32) -> io::Result<i16> {
     Ok(polled.revents)
 }
 
-/// Makes the calling thread, and no other one, one of a user without any capability, for good.
+/// Drops all capabilities of the calling thread, permanently and of no other thread.
 pub fn become_nobody() -> io::Result<()> {
     const NOBODY: libc::c_long = 65534;
     // SAFETY: The arguments are plain integers. The library's own function would change all threads.

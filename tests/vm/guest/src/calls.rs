@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Makes the calls of `tests/vm/calls/script`, one after the other, and prints what each returned.
+//! Makes the calls of `tests/vm/calls/script`, one after the other, and prints their results.
 //!
-//! A line is a call: who it is for, the name of the call and its arguments. `+` in front of it
-//! says that what it puts on the link is counted as that of the call before, and `&` that it is
-//! made by a thread of its own, whose result `wait` gives. Whatever comes before a call on the link
-//! is told from what comes after by a frame on a channel that there is not.
+//! A line is a call: its subject, its name and its arguments. `+` in front of it means that its
+//! frames count as those of the call before, and `&` that a thread of its own makes it, whose
+//! result `wait` returns. A frame on an unused channel marks each call on the link.
 
 mod bytes;
 mod interface;
@@ -24,17 +23,17 @@ use anyhow::{Context, Result, bail, ensure};
 use nix::errno::Errno;
 use socket2::Socket;
 
-/// The calls, with what else is in the file.
+/// The calls, and the other lines of the file.
 const SCRIPT: &str = include_str!("../../calls/script");
-/// The link that all channels are on.
+/// The link of all channels.
 const LINK: &str = "cfvrt0";
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// A FIFO for what somebody else has to do
+    /// A FIFO for requests to the harness
     #[arg(long)]
     wish: PathBuf,
-    /// A FIFO that is written when it was done
+    /// A FIFO that is written when a request was handled
     #[arg(long)]
     done: PathBuf,
 }
@@ -120,7 +119,7 @@ pub fn run(args: &Args) -> Result<()> {
             None => (false, line),
         };
         if !same {
-            // It is not there while the link is down, which is the same for every stack.
+            // The link is down, which is the same for every stack.
             let _ = interface::mark(LINK, number);
         }
         let result = calls
@@ -133,7 +132,7 @@ pub fn run(args: &Args) -> Result<()> {
     wish(args, "end")
 }
 
-/// Lets somebody else do something.
+/// Makes a request to the harness.
 fn wish(args: &Args, what: &str) -> Result<()> {
     fs::write(&args.wish, format!("{what}\n"))?;
     let answer = fs::read_to_string(&args.done)?;

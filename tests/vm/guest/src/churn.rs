@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Opens sockets of all services, uses them and closes them, in several threads, while links and
-//! modems come and go: errors are of no interest, only that the kernel survives it.
+//! modems come and go. Errors are ignored: the kernel must survive it.
 
 use std::{
     io::Read,
@@ -21,7 +21,7 @@ use crate::{
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Go on until there is this file
+    /// Continue until this file exists
     #[arg(long, value_name = "FILE")]
     until: PathBuf,
     /// Threads, each with one socket at a time
@@ -31,7 +31,7 @@ pub struct Args {
     flowing: Flowing,
 }
 
-/// How long the modem may take to answer, and how long payloads of it are waited for.
+/// Timeout of the modem's answer and of its payloads.
 const CONNECT: Duration = Duration::from_millis(500);
 const ANSWER: Duration = Duration::from_millis(20);
 
@@ -87,13 +87,13 @@ fn one(round: u64) -> bool {
         stream: (round / kinds).is_multiple_of(2),
         device: None,
     };
-    // Sometimes it is closed while the modem was asked.
+    // Sometimes it is closed while the request is pending.
     if round.is_multiple_of(7) {
         if let Ok(socket) = channel.socket()
             && socket.set_nonblocking(true).is_ok()
             && let Ok(address) = channel.address()
         {
-            // It is under way, or refused.
+            // The request is pending, or refused.
             let _ = socket.connect(&address);
         }
         return false;

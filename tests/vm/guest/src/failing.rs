@@ -89,8 +89,8 @@ struct Sweep {
 }
 
 impl Sweep {
-    /// Runs a function over and over, each time with the next allocation failing. `prepare`
-    /// restores the state before each run.
+    /// Runs a function repeatedly, each time with the next allocation failing. `prepare` restores
+    /// the state before each run.
     fn run(
         &mut self,
         mut prepare: impl FnMut() -> Result<()>,

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A user who makes random calls of all that there is of CAIF: sockets, rtnetlink, packets, links,
+//! A user that makes random calls of all interfaces of CAIF: sockets, rtnetlink, packets, links,
 //! namespaces and the module.
 //!
-//! Each task is a process. What it calls follows from the seed and its number, so that a run can be
-//! repeated but for what the tasks do to each other. The program fails if it sees what must not be: a
-//! call that succeeds and cannot, an error that is none for users, data that changed on their way, a
-//! task that does not end. What else there is to see, the log and the memory, is for who runs it.
+//! Each task is a process. Its calls follow from the seed and its number, so that a run can be
+//! repeated, except for effects between the tasks. The program fails at a fault: a call that
+//! succeeds and must not, an error that is not for users, corrupted data, a task that does not end.
+//! The caller checks the log and the memory.
 
 mod counts;
 mod faults;
@@ -39,10 +39,10 @@ use nix::{
 use counts::Shared;
 use task::Task;
 
-/// How long a task may take to end once its time is over: one that waits for a modem is interrupted
-/// by a signal, but the machine may be slow.
+/// Time for a task to end once its run is over: one that waits for a modem is interrupted by a
+/// signal, but the machine may be slow.
 const GRACE: Duration = Duration::from_secs(60);
-/// How long to go on for calls that must succeed.
+/// Time for calls that must succeed.
 const LIMIT: Duration = Duration::from_secs(600);
 
 fn parse_want(text: &str) -> Result<(String, u32), String> {
@@ -56,20 +56,20 @@ fn parse_want(text: &str) -> Result<(String, u32), String> {
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// What the random numbers begin with
+    /// Seed of the random numbers
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How long to go on
+    /// Seconds of the run
     #[arg(long, default_value_t = 60)]
     seconds: u64,
-    /// A call that must have succeeded so often, as NAME=NUMBER; until then it goes on, for ten
-    /// minutes at most. May be given more than once
+    /// A call that must succeed a number of times, as NAME=NUMBER; the run continues until then,
+    /// for ten minutes at most. May be repeated
     #[arg(long, value_parser = parse_want)]
     want: Vec<(String, u32)>,
     /// Tasks that use sockets
     #[arg(long, default_value_t = 3)]
     tasks: u64,
-    /// What to do; everything if it is not given
+    /// Actions; all if not given
     #[arg(long, value_enum, value_delimiter = ',')]
     parts: Vec<Part>,
     /// The link
@@ -95,7 +95,7 @@ enum Part {
     Tun,
 }
 
-/// What tasks know.
+/// The parameters of tasks.
 #[derive(Clone)]
 pub struct World {
     link: String,

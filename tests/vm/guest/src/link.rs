@@ -19,13 +19,13 @@ use nix::net::if_::if_nametoindex;
 pub struct Args {
     /// Name of the new interface
     name: String,
-    /// Connection id that the modem is asked for
+    /// Connection id of the request to the modem
     #[arg(long)]
     connid: Option<u32>,
     /// Ask the modem for a loopback channel
     #[arg(long)]
     loopback: bool,
-    /// The link to use, and with which the interface is to go
+    /// The link to use, with which the interface is removed
     #[arg(long)]
     link: Option<String>,
 }
@@ -93,7 +93,7 @@ impl Request {
         )
     }
 
-    /// Brings one up.
+    /// Brings an interface up.
     pub fn up(name: &str) -> Result<Self> {
         let mut link = LinkMessage::default();
         link.header.index = if_nametoindex(name)?;
@@ -102,7 +102,7 @@ impl Request {
         Self::new(RouteNetlinkMessage::SetLink(link), 0)
     }
 
-    /// Deletes one.
+    /// Deletes an interface.
     pub fn delete(name: &str) -> Result<Self> {
         let mut link = LinkMessage::default();
         link.header.index = if_nametoindex(name)?;

@@ -3,8 +3,8 @@
 //! The tests' tool inside the virtual machine.
 //!
 //! One static binary with the agent that runs the harness's commands, the generators of traffic,
-//! and what busybox lacks. The exit status is 0 only if everything that was asked for was done and
-//! every payload was as expected.
+//! and tools that busybox lacks. The exit status is 0 only if all actions succeeded and every
+//! payload was as expected.
 
 mod agent;
 mod caif;
@@ -45,7 +45,7 @@ enum Command {
     Agent(agent::Args),
     /// Create an IP interface over CAIF (rtnetlink kind "caif")
     LinkAdd(link::Args),
-    /// Check what rtnetlink's kind "caif" promises
+    /// Check the contract of rtnetlink's kind "caif"
     Rtnl(rtnl::Args),
     /// Wait for a network interface to appear or to disappear
     WaitNetdev(netdev::NetdevArgs),
@@ -59,13 +59,13 @@ enum Command {
     Loop(channels::LoopArgs),
     /// Try to open a channel, which must fail with a certain error
     ConnectFails(channels::FailArgs),
-    /// Open and close sockets in several threads, whatever comes of it
+    /// Open and close sockets in several threads, ignoring errors
     Churn(churn::Args),
     /// Bring a link up again, and wait for the IP interface over it and for an answer
     ComeBack(comeback::Args),
     /// Let each allocation of a system call fail, one in each run
     FailNth(failing::Args),
-    /// Make random calls of all that there is of CAIF, and count what came of them
+    /// Make random calls of all interfaces of CAIF, and count their results
     HostileUser(hostile_user::Args),
     /// Set an interface up, which a signal interrupts
     UpInterrupted(hostile_user::InterruptedArgs),
@@ -77,9 +77,9 @@ enum Command {
     Ping(ping::Args),
     /// Answer the hostile modem, and check every byte that it delivers, until killed
     Reflect(reflect::Args),
-    /// Check what sockets promise, call by call
+    /// Check the contract of sockets, call by call
     Sockets(sockets::Args),
-    /// Look at frames that are sent and segments that are merged, while streams pass
+    /// Check sent frames and merged segments while streams pass
     Tap(tap::Args),
     /// Send datagrams to an echo service, comparing every payload byte
     UdpEcho(udp::Args),

@@ -22,7 +22,7 @@ const TIMEOUT: u64 = 30;
 pub struct NetdevArgs {
     /// Name of the interface; a trailing * stands for anything
     pattern: String,
-    /// How many must match (0: wait until none is left)
+    /// Number that must match (0: wait until none is left)
     #[arg(long, default_value_t = 1)]
     count: usize,
     /// Seconds to wait
@@ -131,7 +131,7 @@ pub fn wait_for_carrier(name: &str, on: bool) -> Result<()> {
     })
 }
 
-/// Waits for the carrier of an interface to be like that.
+/// Waits for a state of an interface's carrier.
 pub fn carrier_is(name: &str, up: bool, timeout: u64) -> Result<()> {
     wait_carrier(&CarrierArgs {
         name: name.to_owned(),
@@ -140,7 +140,7 @@ pub fn carrier_is(name: &str, up: bool, timeout: u64) -> Result<()> {
     })
 }
 
-/// Calls `check` now and whenever a link changed, until it succeeds or the time is over.
+/// Calls `check` now and after each change of a link, until it succeeds or the time is over.
 fn wait(seconds: u64, mut check: impl FnMut() -> io::Result<Result<(), String>>) -> Result<()> {
     // Subscribed before the first check, so that no change is missed.
     let mut socket = Socket::new(NETLINK_ROUTE)?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Ping with exact sizes, any number of them under way at once, every payload byte compared.
+//! Ping with exact sizes, any number of them in flight, every payload byte compared.
 
 #![expect(unsafe_code, reason = "a buffer that the kernel fills")]
 
@@ -31,14 +31,14 @@ pub struct Args {
     /// How often to ping with each size
     #[arg(long, default_value_t = 10)]
     count: u16,
-    /// How many may be unanswered at once
+    /// Number that may be unanswered at once
     #[arg(long, default_value_t = 1)]
     window: usize,
     /// Milliseconds after which a ping counts as lost
     #[arg(long, default_value_t = 5000)]
     timeout: u64,
-    /// Ping until there is this file. The link may go down meanwhile: lost pings and failed sends
-    /// are only counted
+    /// Ping until this file exists. The link may go down meanwhile: lost pings and failed sends are
+    /// only counted
     #[arg(long, value_name = "FILE")]
     until: Option<PathBuf>,
     #[command(flatten)]
@@ -146,7 +146,7 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Pings one after the other, and returns how long each took. Each must be answered.
+/// Pings one after the other. Returns the time of each. Each must be answered.
 pub fn times(address: Ipv4Addr, size: usize, count: u16) -> Result<Vec<Duration>> {
     let args = Args {
         count,

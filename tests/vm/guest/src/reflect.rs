@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Answers the hostile modem: sends back the frames that ask for it, and checks every byte that a
-//! link delivers.
+//! Answers the hostile modem: returns the frames that request it, and checks every byte that a link
+//! delivers.
 //!
 //! It brings up each link that appears, since every recovery makes a new one, and counts frames
-//! over all of them. Of a frame with bytes that no modem has written it reports to the kernel's
-//! log.
+//! over all of them. A frame with bytes that no modem has written is reported to the kernel's log.
 //!
-//! If the modem says so, it uses the CAIF stack instead, see [`stack`].
+//! On a command of the modem it uses the CAIF stack instead, see [`stack`].
 
 #![expect(unsafe_code, reason = "a descriptor that its crate does not lend")]
 
@@ -53,7 +52,7 @@ const HARDWARE: u16 = 822;
 const OUTGOING: u8 = 4;
 /// Limit of the lines about frames with foreign bytes.
 const LINES_MAX: u64 = 5;
-/// How soon the good channel is asked for again.
+/// Delay before the good channel is requested again.
 const RETRY_MS: u16 = 50;
 
 struct Reflector {
@@ -170,7 +169,7 @@ impl Reflector {
         Ok(())
     }
 
-    /// Does what the modem says on the good channel.
+    /// Handles the modem's frames on the good channel.
     fn use_stack(&mut self) -> Result<()> {
         let Some(stack) = &mut self.stack else {
             return Ok(());

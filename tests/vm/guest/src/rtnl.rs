@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What rtnetlink's kind "caif" promises: attributes as programs send them, what is said of an
-//! interface, and what is refused. Messages are made by hand, also those that no library makes.
+//! The contract of rtnetlink's kind "caif": attributes of programs, reports of an interface, and
+//! refusals. Messages are made by hand, also those that no library makes.
 
 use std::{
     collections::HashMap,
@@ -88,7 +88,7 @@ fn parse(mut bytes: &[u8]) -> HashMap<u16, Vec<u8>> {
     all
 }
 
-/// What is said of an interface.
+/// The report of an interface.
 struct Said {
     hw_type: u16,
     flags: u32,
@@ -148,7 +148,7 @@ fn kind_of(message: &[u8]) -> u16 {
     u16::from_ne_bytes([message[4], message[5]])
 }
 
-/// Asks rtnetlink for something. Returns what it says before it confirms that.
+/// Makes a request to rtnetlink. Returns the messages before its confirmation.
 fn ask(
     kind: u16,
     flags: u16,
@@ -229,7 +229,7 @@ pub fn run(args: &Args) -> Result<()> {
         socket.set_non_blocking(true)?;
         socket
     };
-    // As oFono does it.
+    // As oFono does.
     let asked = [u32_attribute(V4, 7), attribute(LOOP, &int(1))];
     create(NAME, &[], &asked)?;
     let mut told = 0;
@@ -265,7 +265,7 @@ pub fn run(args: &Args) -> Result<()> {
     ensure!(driver == "caif", "ethtool says {driver}");
     fails(create(NAME, &[], &asked), libc::EEXIST, "once more")?;
 
-    // What is changed counts from the next time on that it is set up. Both ids are one.
+    // Changes take effect when it is set up the next time. Both ids are one.
     change(&[u32_attribute(V4, 5), u32_attribute(V6, REFUSED)])?;
     has(REFUSED, 1)?;
     fails(set_up(true), libc::ECONNREFUSED, "a refused id")?;
@@ -282,7 +282,7 @@ pub fn run(args: &Args) -> Result<()> {
     set_up(false)?;
     fails(set_up(true), libc::ECONNREFUSED, "a refused id")?;
 
-    // What is too short changes nothing, what is too long or unknown is as if it were not.
+    // Attributes that are too short change nothing; too long and unknown ones are ignored.
     for wrong in [
         attribute(V4, &[1, 0]),
         attribute(V6, &[]),
@@ -307,12 +307,12 @@ pub fn run(args: &Args) -> Result<()> {
     ask(DELLINK, 0, index, (0, 0), &[])?;
     ensure!(index_of(NAME).is_err(), "it is still there");
 
-    // Its own number and loopback, if nothing is said.
+    // Its own number and loopback by default.
     create(NAME, &[], &[])?;
     has(index_of(NAME)?, 1)?;
     ask(DELLINK, 0, 0, (0, 0), &[name(NAME)])?;
 
-    // Only a link can be below.
+    // Only a link can be the lower device.
     let link = index_of(&args.link)?;
     let below = |index| create(NAME, &[u32_attribute(LINK, index)], &asked);
     fails(below(index_of("lo")?), libc::EINVAL, "above lo")?;

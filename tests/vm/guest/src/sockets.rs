@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Checks of what AF_CAIF sockets promise: each call with its results and errors, against a modem
-//! that answers.
+//! Checks of the contract of AF_CAIF sockets: each call with its results and errors, against a
+//! modem that answers.
 
 mod calls;
 mod connecting;
@@ -23,21 +23,21 @@ use socket2::Socket;
 
 use crate::caif::{Channel, Service, poll};
 
-/// How long anything may take that must come.
+/// Limit for expected events.
 const SOON: Duration = Duration::from_secs(20);
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// The checks to do, by name; all that need nobody else if there is none
+    /// The checks by name; by default all that need no action of the harness
     checks: Vec<String>,
-    /// A file to make once a check wants something to happen
+    /// A file to make once a check needs an action of the harness
     #[arg(long)]
     ready: Option<PathBuf>,
 }
 
 type Check = fn(&Args) -> Result<()>;
 
-/// Those that need nothing but a modem.
+/// Checks that need only a modem.
 const CHECKS: &[(&str, Check)] = &[
     ("creation", calls::creation),
     ("unsupported", calls::unsupported),
@@ -71,7 +71,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("file_lies", files::lies),
 ];
 
-/// Those for which somebody has to do something once they are ready.
+/// Checks that need an action of the harness once they are ready.
 const WITH_OTHERS: &[(&str, Check)] = &[
     ("late_answer", connecting::late_answer),
     ("link_lost", connecting::link_lost),
@@ -147,7 +147,7 @@ fn receive(socket: &Socket, room: usize, flags: libc::c_int) -> io::Result<Vec<u
     let mut buffer = vec![MaybeUninit::zeroed(); room];
     let len = socket.recv_with_flags(&mut buffer, flags)?;
     let mut bytes = vec![0; len.min(room)];
-    // With MSG_TRUNC the length may be larger than what is there.
+    // With MSG_TRUNC the length may be larger than the buffer.
     let mut again = buffer.iter();
     for byte in &mut bytes {
         if let Some(value) = again.next() {
@@ -169,7 +169,7 @@ const IN: i16 = libc::POLLIN | libc::POLLRDNORM;
 const HUP: i16 = libc::POLLHUP | libc::POLLRDHUP;
 const ERR: i16 = libc::POLLERR;
 
-/// Waits for one of the events, and returns all that there are then.
+/// Waits for one of the events. Returns all present ones then.
 fn events(socket: &Socket, wanted: i16) -> Result<i16> {
     poll(socket, wanted, SOON.as_millis() as i32)?;
     now(socket)
@@ -180,7 +180,7 @@ fn now(socket: &Socket) -> Result<i16> {
     Ok(poll(socket, IN | OUT | HUP, 0)?)
 }
 
-/// Reads what the modem answers to a command.
+/// Reads the modem's answer to a command.
 fn command(at: &mut Socket, command: &str) -> Result<String> {
     at.write_all(format!("{command}\r").as_bytes())?;
     let mut text = String::new();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Looks at the packets of streams through packet sockets, as tcpdump does.
+//! Checks the packets of streams by packet sockets, as tcpdump does.
 
 use std::{
     net::IpAddr,
@@ -26,7 +26,7 @@ pub struct Args {
     interface: String,
     /// The modem
     address: IpAddr,
-    /// How many bytes, each way
+    /// Number of bytes, each way
     #[arg(long, default_value_t = 1_000_000)]
     bytes: u64,
 }
@@ -58,7 +58,7 @@ impl Tap {
         })
     }
 
-    /// Calls a function for each packet that came by, and whether it was sent.
+    /// Calls a function for each packet, with whether it was sent.
     fn packets(&self, mut f: impl FnMut(&[u8], bool) -> Result<()>) -> Result<()> {
         let mut bytes = vec![0; 1 << 17];
         loop {
@@ -78,7 +78,7 @@ impl Tap {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    // Frames that are sent are complete, with two zeroes behind what their length counts before.
+    // Sent frames are complete, with the check sequence of two zeroes.
     let tap = Tap::new(&args.link)?;
     tcp::run(&tcp::Args::once(Mode::Sink, args.address, args.bytes))?;
     let mut frames = 0;

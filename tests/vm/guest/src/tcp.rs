@@ -23,7 +23,7 @@ pub enum Mode {
     Sink,
     /// Receive from the source
     Source,
-    /// Send to the echo service and compare what comes back
+    /// Send to the echo service and compare the answer
     Echo,
     /// Sink and source at once
     Both,
@@ -34,7 +34,7 @@ pub struct Args {
     #[arg(value_enum)]
     mode: Mode,
     address: IpAddr,
-    /// How many bytes, each way
+    /// Number of bytes, each way
     #[arg(long, default_value_t = 1_000_000)]
     bytes: u64,
     /// Seed of the bytes
@@ -65,7 +65,7 @@ pub fn run(args: &Args) -> Result<()> {
     time(args).map(drop)
 }
 
-/// Runs the transfers, and prints how long they took.
+/// Runs the transfers, and prints their times.
 pub fn time(args: &Args) -> Result<Duration> {
     match args.mode {
         Mode::Sink => sink(args),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Calls that no crate has a safe form of.
+//! Calls without a safe form in any crate.
 
 #![expect(unsafe_code, reason = "see there")]
 
@@ -38,7 +38,7 @@ fn handle(signal: libc::c_int, handler: extern "C" fn(libc::c_int), flags: i32) 
     checked(result)
 }
 
-/// Handles the signal of [`Thread::interrupt`], after which calls are begun again or not.
+/// Sets the handler for [`Thread::interrupt`], after which calls are restarted or not.
 pub fn handle_interrupts(restart: bool) -> io::Result<()> {
     let flags = if restart { libc::SA_RESTART } else { 0 };
     handle(INTERRUPT, nothing, flags)
@@ -70,7 +70,7 @@ impl<T: Send + 'static> Thread<T> {
     }
 }
 
-/// Runs a function. Returns how often the process got `SIGPIPE` meanwhile.
+/// Runs a function. Returns the number of `SIGPIPE` that the process got meanwhile.
 pub fn broken_pipes<T>(f: impl FnOnce() -> T) -> io::Result<(T, u32)> {
     static ONE: Mutex<()> = Mutex::new(());
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -103,24 +103,24 @@ pub fn attach_filter(socket: &Socket, filter: &mut [libc::sock_filter]) -> io::R
     checked(result)
 }
 
-/// An address that nothing is at.
+/// An invalid address.
 const NOWHERE: usize = 1;
 
-/// Sends bytes that cannot be read.
+/// Sends from an invalid address.
 pub fn send_from_nowhere(socket: &Socket) -> io::Result<()> {
     // SAFETY: The kernel finds out.
     let sent = unsafe { libc::send(socket.as_raw_fd(), NOWHERE as *const _, 10, 0) };
     checked(sent as libc::c_int)
 }
 
-/// Receives to where nothing can be written.
+/// Receives to an invalid address.
 pub fn receive_to_nowhere(socket: &Socket) -> io::Result<()> {
     // SAFETY: The kernel finds out.
     let got = unsafe { libc::recv(socket.as_raw_fd(), NOWHERE as *mut _, 10, 0) };
     checked(got as libc::c_int)
 }
 
-/// Sets an option to a value that cannot be read.
+/// Sets an option from an invalid address.
 pub fn set_option_from_nowhere(
     socket: &Socket,
     level: libc::c_int,
@@ -130,7 +130,7 @@ pub fn set_option_from_nowhere(
     checked(unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, NOWHERE as *const _, 10) })
 }
 
-/// Gets an option to where nothing can be written.
+/// Gets an option to an invalid address.
 pub fn get_option_to_nowhere(
     socket: &Socket,
     level: libc::c_int,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Bytes as the script has them, and as they are printed.
+//! Bytes in the script, and in the output.
 
 use anyhow::{Context, Result, bail};
 

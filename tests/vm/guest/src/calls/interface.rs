@@ -21,14 +21,14 @@ use crate::{caif::raw_address, netdev};
 
 const ETH_P_IP: u16 = 0x0800;
 const ETH_P_CAIF: u16 = 0x00f7;
-/// A channel that the modem does not give to anybody.
+/// A channel that the modem does not assign.
 const NOBODY: u8 = 255;
 
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_INFO_KIND: u16 = 1;
 const IFLA_INFO_DATA: u16 = 2;
 
-/// The flags that are shown: what is not here follows some time after the rest.
+/// The flags that are shown: others change with a delay.
 const SHOWN: &[(&str, LinkFlags)] = &[
     ("up", LinkFlags::Up),
     ("noarp", LinkFlags::Noarp),
@@ -53,19 +53,19 @@ fn packet_socket(interface: &str, kind: Type, protocol: u16) -> io::Result<Socke
     Ok(socket)
 }
 
-/// Makes a socket that sends IP packets by an interface, and receives what that does.
+/// Makes a socket that sends and receives IP packets by an interface.
 pub(super) fn tap(interface: &str) -> io::Result<Socket> {
     packet_socket(interface, Type::DGRAM, ETH_P_IP)
 }
 
-/// Sends the frame that is before those of a call.
+/// Sends the frame that marks a call.
 pub(super) fn mark(link: &str, call: usize) -> io::Result<()> {
     let body = format!("call {call}");
     let mut frame = (body.len() as u16 + 3).to_le_bytes().to_vec();
     frame.push(NOBODY);
     frame.extend_from_slice(body.as_bytes());
     frame.extend_from_slice(&[0; 2]);
-    // Nothing is to be received by this socket.
+    // This socket receives nothing.
     let socket = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(0)))?;
     let mut address = vec![0; 20];
     address[..2].copy_from_slice(&(libc::AF_PACKET as u16).to_ne_bytes());
@@ -120,7 +120,7 @@ fn there(name: &str) -> LinkMessage {
     link
 }
 
-/// Makes an interface. Returns how often listeners were told of it, too.
+/// Makes an interface. Returns the number of its notifications, too.
 fn create(name: &str, words: &mut Words) -> Result<String> {
     let mut listener = Netlink::new(NETLINK_ROUTE)?;
     listener.bind(&SocketAddr::new(0, 1))?; // RTMGRP_LINK
@@ -201,7 +201,7 @@ fn messages(bytes: &[u8]) -> Vec<NetlinkMessage<RouteNetlinkMessage>> {
     all
 }
 
-/// Sends a message. Returns its answers, or the error that is one.
+/// Sends a message. Returns its answers, or an error among them.
 fn ask(message: RouteNetlinkMessage, flags: u16) -> io::Result<Option<RouteNetlinkMessage>> {
     let mut message = NetlinkMessage::from(message);
     message.header.flags = NLM_F_REQUEST | flags;
@@ -223,7 +223,7 @@ fn request(message: RouteNetlinkMessage, flags: u16) -> io::Result<()> {
     ask(message, NLM_F_ACK | flags).map(drop)
 }
 
-/// Returns what rtnetlink says of an interface.
+/// Returns an interface as reported by rtnetlink.
 fn show(name: &str) -> io::Result<String> {
     let answer = ask(RouteNetlinkMessage::GetLink(there(name)), 0)?;
     let Some(RouteNetlinkMessage::NewLink(link)) = answer else {

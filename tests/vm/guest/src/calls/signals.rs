@@ -15,12 +15,12 @@ fn pipe() -> SigSet {
     set
 }
 
-/// Lets the signal wait, in this thread and those that it starts.
+/// Blocks the signal, in this thread and those that it starts.
 pub(super) fn hold_back() -> Result<()> {
     Ok(pipe().thread_block()?)
 }
 
-/// Takes the signal if it waits.
+/// Takes the signal if it is pending.
 pub(super) fn was_raised() -> bool {
     let at_once = libc::timespec {
         tv_sec: 0,

@@ -16,7 +16,7 @@ use crate::caif::{
     AF_CAIF, LINK_SELECT, REQ_PARAM, SOL_CAIF, get_option, ioctl, poll, raw_address, set_option,
 };
 
-/// How long anything may take that must come: the timeouts that a socket begins with.
+/// Limit for expected events: the initial timeouts of a socket.
 const SOON: Duration = Duration::from_secs(30);
 const SOON_MS: i32 = 30_000;
 
@@ -65,7 +65,7 @@ fn kind(words: &mut Words) -> Result<(Type, Protocol)> {
     Ok((kind, Protocol::from(protocol)))
 }
 
-/// Makes a socket. Its calls wait for long, but not for ever.
+/// Makes a socket, with long timeouts.
 pub(super) fn make(words: &mut Words) -> Result<io::Result<Socket>> {
     let (kind, protocol) = kind(words)?;
     let family = Domain::from(i32::from(AF_CAIF));
@@ -84,7 +84,7 @@ pub(super) fn pair(words: &mut Words) -> Result<io::Result<()>> {
     Ok(Socket::pair(family, kind, Some(protocol)).map(drop))
 }
 
-/// Reads an address: what a channel is for, or any bytes.
+/// Reads an address: a service, or any bytes.
 fn address(words: &mut Words) -> Result<SockAddr> {
     let mut all = vec![0; 24];
     all[..2].copy_from_slice(&AF_CAIF.to_ne_bytes());
@@ -145,7 +145,7 @@ pub(super) fn call(socket: &Socket, verb: &str, words: &mut Words) -> Result<Str
                 Ok::<_, anyhow::Error>(all | named(EVENTS, &word)?)
             })?;
             let begin = Instant::now();
-            // A socket that was shut down has events that nobody asked for.
+            // A socket that was shut down has events that were not requested.
             while poll(socket, wanted, SOON_MS)? & wanted == 0 {
                 ensure!(begin.elapsed() < SOON, "only {} came", events(socket)?);
             }
@@ -173,7 +173,7 @@ fn receive(socket: &Socket, room: usize, flags: libc::c_int) -> String {
         socket
             .recv_vectored_with_flags(slices, flags)
             .map(|(len, flags)| {
-                // With MSG_TRUNC the length may be larger than what is there.
+                // With MSG_TRUNC the length may be larger than the buffer.
                 let bytes: Vec<u8> = buffer.iter().take(len).map(written).collect();
                 let cut = if flags.is_truncated() { ", cut" } else { "" };
                 if len > room {
@@ -229,7 +229,7 @@ fn fill(socket: &Socket, words: &mut Words) -> Result<String> {
     Ok(count.to_string())
 }
 
-/// Returns the events that there are.
+/// Returns the present events.
 fn events(socket: &Socket) -> Result<String> {
     let all = EVENTS.iter().fold(0, |all, (_, event)| all | event);
     let there = poll(socket, all, 0)?;

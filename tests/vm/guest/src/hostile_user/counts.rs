@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What came of the calls, in memory that all tasks share: a task that is killed has counted.
+//! Results of the calls, in memory that all tasks share, so that those of a killed task count.
 
 #![expect(unsafe_code, reason = "memory that processes share")]
 
@@ -79,7 +79,7 @@ const CALLS: usize = NAMES.len();
 /// Errors of system calls that a user may see; the last place is for others.
 const ERRNOS: usize = 134;
 
-/// What tasks share. It starts as zeroes.
+/// The shared memory of the tasks. It starts as zeroes.
 #[repr(C)]
 pub struct Shared {
     /// By call and error, 0 for none.
@@ -88,14 +88,14 @@ pub struct Shared {
     faults: AtomicU32,
     /// The time is over.
     pub over: AtomicBool,
-    /// Sockets are to be closed, and none to be made.
+    /// Close all sockets, and make none.
     pub quiet: AtomicBool,
     /// Tasks that have closed theirs.
     pub silent: AtomicU32,
 }
 
 impl Shared {
-    /// Makes the memory, which is there as long as any of the processes.
+    /// Makes the memory, which exists as long as any of the processes.
     pub fn new() -> Result<&'static Self> {
         // SAFETY: The kernel chooses the place.
         let memory = unsafe {
@@ -125,19 +125,19 @@ impl Shared {
         }
     }
 
-    /// Reports what must not be.
+    /// Reports a fault.
     pub fn fault(&self, what: &str) {
         if self.faults.fetch_add(1, Relaxed) < 20 {
             println!("FAULT: {what}");
         }
     }
 
-    /// Returns how many faults were seen.
+    /// Returns the number of faults.
     pub fn faults(&self) -> u32 {
         self.faults.load(Relaxed)
     }
 
-    /// Returns how often each call was made, and how often it succeeded.
+    /// Returns the number of times that each call was made, and that it succeeded.
     pub fn totals(&self) -> BTreeMap<&'static str, (u32, u32)> {
         NAMES
             .iter()
@@ -149,7 +149,7 @@ impl Shared {
             .collect()
     }
 
-    /// Returns a table of all calls that were made, with the errors that they had most.
+    /// Returns a table of all calls, with their most frequent errors.
     pub fn table(&self) -> String {
         let mut table = String::new();
         for (name, by_errno) in NAMES.iter().zip(&self.counts) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Memory that fails: for a call of a task, one allocation; and in some runs one in fifty of all that
-//! are made with the stack's code on the way to them, those of softirqs included.
+//! Failing allocations: one in a call of a task; and in some runs one in fifty of those with the
+//! stack's code in their call chain, those of softirqs included.
 
 use std::fs;
 
@@ -16,8 +16,8 @@ const FOLDERS: [&str; 2] = [
 pub struct Faults(());
 
 impl Faults {
-    /// Lets allocations of all kinds fail, without a line of the log for each; those of the stack
-    /// only, and without being asked for, if that is wanted.
+    /// Lets allocations of all kinds fail, without a line of the log for each; optionally those of
+    /// the stack, in all tasks.
     pub fn begin(of_stack: bool) -> Result<Self> {
         let this = Self(());
         for (name, value) in [
@@ -63,7 +63,7 @@ fn set(name: &str, value: &str) -> Result<()> {
     Ok(())
 }
 
-/// Returns where the functions of the stack's module are, with a page for the last one.
+/// Returns the address range of the stack's module, with a page for the last function.
 fn code() -> Result<(u64, u64)> {
     let mut addresses = Vec::new();
     for line in fs::read_to_string("/proc/kallsyms")?.lines() {

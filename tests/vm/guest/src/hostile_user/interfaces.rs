@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Interfaces of kind `caif`, made, changed, moved and deleted by rtnetlink, as it should be and as
-//! it should not.
+//! Interfaces of kind `caif`, made, changed, moved and deleted by valid and invalid messages of
+//! rtnetlink.
 
 use std::{fs, net::UdpSocket, time::Duration};
 
@@ -26,7 +26,7 @@ const IFLA_MASTER: u16 = 10;
 pub struct Interfaces<'a> {
     task: &'a mut Task,
     rtnl: Rtnl,
-    /// Of this task, for names and connection ids.
+    /// The number of the task, for names and connection ids.
     number: u32,
 }
 
@@ -46,7 +46,7 @@ const STEPS: &[(u32, Step)] = &[
     (5, |this, which| this.delete(which)),
 ];
 
-/// Makes calls until the time is over. What is left then is deleted.
+/// Makes calls until the time is over. Then deletes the remaining interfaces.
 pub fn run(task: &mut Task, number: u32) -> Result<()> {
     let rtnl = Rtnl::new(task).map_err(|errno| anyhow!("no rtnetlink: {errno}"))?;
     let mut this = Interfaces { task, rtnl, number };
@@ -128,7 +128,7 @@ impl Interfaces<'_> {
                 _ => {
                     let kind = task.rng.u16(..60);
                     let len = task.rng.usize(..12);
-                    // Not a namespace, from which nobody would bring it back.
+                    // No namespace, from which the link would not come back.
                     if !matches!(kind, 19 | 28) {
                         message.add(kind, &vec![task.rng.u8(..); len]);
                     }
@@ -138,7 +138,7 @@ impl Interfaces<'_> {
         let _ = self.rtnl.ask(self.task, Call::NewlinkWild, &message);
     }
 
-    /// Makes an interface of a message that is cut at some length, or where some bytes are others.
+    /// Makes an interface by a message that is truncated, or has some changed bytes.
     fn cut(&mut self, which: u32) {
         let mut message = Message::caif(&self.name(which), &self.data(which, true), CREATE);
         message.add(LINK, &index(&self.task.world.link).to_ne_bytes());
@@ -146,7 +146,7 @@ impl Interfaces<'_> {
         if self.task.rng.bool() {
             message.bytes.truncate(self.task.rng.usize(16..all));
         } else {
-            // Behind the flags, among which is the one that asks for an answer.
+            // After the flags, which request an answer.
             for _ in 0..self.task.rng.u32(1..4) {
                 let at = self.task.rng.usize(32..all);
                 message.bytes[at] = self.task.rng.u8(..);
@@ -216,7 +216,7 @@ impl Interfaces<'_> {
         let _ = self.rtnl.ask(self.task, Call::Changelink, &message);
     }
 
-    /// Changes what every interface has.
+    /// Changes properties that every interface has.
     fn set(&mut self, which: u32) {
         let name = self.name(which);
         let task = &mut *self.task;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What root does to a link while others use it: down and up, other names and sizes, other
-//! namespaces, and the driver and the stack taken away.
+//! Actions of root on a link that is in use: down and up, other names and sizes, other namespaces,
+//! and removal of the driver and the stack.
 
 use std::{fs, os::fd::AsRawFd, path::Path, sync::atomic::Ordering::Relaxed};
 
@@ -15,7 +15,7 @@ use super::{
 };
 
 const DRIVER: &str = "/sys/bus/virtio/drivers/caif_virtio";
-/// How long a link may take to be there again, in steps of ten milliseconds.
+/// Limit for a link to come back, in steps of ten milliseconds.
 const PATIENCE: u32 = 6000;
 
 /// Makes calls until the time is over. Then the link is as it was before.
@@ -27,7 +27,7 @@ pub fn run(task: &mut Task) -> Result<()> {
     while !task.is_over() {
         let ms = task.rng.u64(50..600);
         task.pause(ms);
-        // Each of them once before one comes again.
+        // Each action once before any is repeated.
         if left.is_empty() {
             left.extend(0..6);
             task.rng.shuffle(&mut left);
@@ -55,7 +55,7 @@ fn read(name: &str, what: &str) -> Result<u32> {
     text.trim().parse().with_context(|| path)
 }
 
-/// Waits until something is so.
+/// Waits until a condition holds.
 fn until(task: &Task, what: &str, is_so: impl Fn() -> bool) -> Result<()> {
     for _ in 0..PATIENCE {
         if is_so() {
@@ -66,11 +66,11 @@ fn until(task: &Task, what: &str, is_so: impl Fn() -> bool) -> Result<()> {
     Err(anyhow!("{what}: not within a minute"))
 }
 
-/// Sets a link up that must be there, or appear soon.
+/// Sets a link up that exists, or appears soon.
 fn bring_up(task: &mut Task, rtnl: &Rtnl, name: &str) -> Result<()> {
     until(task, "the link", || index(name) != 0)?;
     for _ in 0..100 {
-        // Where memory fails it may take some attempts.
+        // With failing allocations it may take some attempts.
         if rtnl.set_up(task, Call::Up, name, true).is_ok() {
             return until(task, "its carrier", || {
                 read(name, "carrier").is_ok_and(|on| on == 1)
@@ -88,7 +88,7 @@ fn down_and_up(task: &mut Task, rtnl: &Rtnl, name: &str) -> Result<()> {
     done.or(Ok(()))
 }
 
-/// Changes size and flags, and puts back the size.
+/// Changes MTU and flags, and restores the MTU.
 fn change(task: &mut Task, rtnl: &Rtnl, name: &str, mtu: u32) -> Result<()> {
     let sizes = [
         0,
@@ -142,8 +142,8 @@ fn rename(task: &mut Task, rtnl: &Rtnl, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Moves the link to a namespace, in which a socket and an interface use it, and lets that end with
-/// all of them. The link comes back by itself.
+/// Moves the link to a namespace, in which a socket and an interface use it, and ends the namespace
+/// with all of them. The link comes back by itself.
 fn move_away(task: &mut Task, rtnl: &Rtnl, name: &str) -> Result<()> {
     task.raw(libc::SYS_pipe2, &[task.arena.at(0), 0])
         .map_err(|errno| anyhow!("no pipe: {errno}"))?;
@@ -170,7 +170,7 @@ fn move_away(task: &mut Task, rtnl: &Rtnl, name: &str) -> Result<()> {
     bring_up(task, rtnl, name).context("after another namespace")
 }
 
-/// What the process does that the link is moved to. It ends with all that it has.
+/// The process in the namespace to which the link is moved. It ends with all its objects.
 fn live_elsewhere(task: &mut Task) -> Option<()> {
     let name = task.world.link.clone();
     for _ in 0..200 {
@@ -260,7 +260,7 @@ fn replace_stack(task: &mut Task) -> Result<()> {
     loaded
 }
 
-/// Loads the stack, unless somebody else did.
+/// Loads the stack, unless another process did.
 fn load(task: &mut Task, module: &str) -> Result<()> {
     let file = fs::File::open(module).with_context(|| module.to_owned())?;
     for _ in 0..100 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Sending and receiving, in all shapes.
+//! Sending and receiving, by all calls.
 
 use super::{
     counts::Call,
@@ -8,7 +8,7 @@ use super::{
     task::{ROOM, Task},
 };
 
-/// Where in the arena the data are.
+/// Offset of the data in the arena.
 const DATA: usize = 1 << 16;
 const LENGTHS: &[usize] = &[
     0, 1, 2, 7, 64, 512, 1490, 1497, 1500, 1501, 4000, 8192, 70_000,
@@ -95,7 +95,7 @@ fn place(task: &mut Task) -> (usize, usize) {
     (task.arena.at(at), len)
 }
 
-/// Mostly flags that mean something, so that calls come as far as they can.
+/// Returns flags, mostly valid ones, so that calls get as far as possible.
 fn flags(task: &mut Task) -> usize {
     let usual = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
     match task.rng.u32(..10) {
@@ -179,7 +179,7 @@ pub fn receive(this: &mut Sockets<'_>, slot: Slot) {
             let iov = [slot.fd, task.arena.at(1024), task.rng.usize(..5), 0, 0, 0];
             (libc::SYS_readv, iov)
         }
-        // With a limit of time, which is looked at between messages.
+        // With a timeout, which is checked between messages.
         _ => {
             let headers = headers(task);
             let limit = task.arena.put(512, &[0; 16]);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Messages of rtnetlink, as bytes, so that they can be wrong.
+//! Messages of rtnetlink, as bytes, so that they can be invalid.
 
 use super::{counts::Call, task::Task};
 
@@ -26,7 +26,7 @@ pub const CREATE: u16 = 0x600;
 pub const DUMP: u16 = 0x300;
 
 const IFF_UP: u32 = 1;
-/// Where in the arena messages and answers are.
+/// Offset of messages and answers in the arena.
 const MESSAGE: usize = 1 << 14;
 const ANSWER: usize = 1 << 15;
 
@@ -37,7 +37,7 @@ pub struct Message {
 }
 
 impl Message {
-    /// Begins a message for the link that has an index, or for one that has none.
+    /// Begins a message for a link, by its index or by none.
     pub fn new(kind: u16, flags: u16, index: i32) -> Self {
         Self::with_flags(kind, flags, index, 0, 0)
     }
@@ -114,8 +114,8 @@ impl Rtnl {
         task.raw(libc::SYS_socket, &args).map(Self)
     }
 
-    /// Sends a message, and counts the kernel's answer to it. A message that is too short is not
-    /// answered: then it is `EAGAIN`.
+    /// Sends a message, and counts the kernel's answer to it. A message that is too short has no
+    /// answer, which counts as `EAGAIN`.
     pub fn ask(&self, task: &mut Task, call: Call, message: &Message) -> Result<(), i32> {
         let result = self.exchange(task, message);
         task.shared.count(call, result.err().unwrap_or(0));
@@ -199,7 +199,7 @@ fn outcome(mut bytes: &[u8]) -> Option<i32> {
     None
 }
 
-/// Returns the index of an interface; 0, which none has, if there is no such one.
+/// Returns the index of an interface; 0 if it does not exist.
 pub fn index(name: &str) -> i32 {
     let index = nix::net::if_::if_nametoindex(name).unwrap_or(0);
     i32::try_from(index).unwrap_or(0)

@@ -87,7 +87,7 @@ pub fn set(this: &mut Sockets<'_>, slot: Slot) {
         }
         _ => (task.rng.usize(1..90), at, len),
     };
-    // Not what prints, nor what makes a socket stay without its link for good.
+    // No options that print to the log, or that keep a socket without its link.
     if name == libc::SO_DEBUG as usize || name == libc::SO_LOCK_FILTER as usize {
         return;
     }
@@ -118,7 +118,7 @@ pub fn get(this: &mut Sockets<'_>, slot: Slot) {
     let _ = task.sys(call, libc::SYS_getsockopt, &[slot.fd, level, name, at, len]);
 }
 
-/// Attaches a filter that takes all, a part, or nothing, or one that is none.
+/// Attaches a filter that accepts all, a part, or nothing, or an invalid one.
 pub fn filter(this: &mut Sockets<'_>, slot: Slot) {
     let task = &mut *this.task;
     let level = libc::SOL_SOCKET as usize;
@@ -130,7 +130,7 @@ pub fn filter(this: &mut Sockets<'_>, slot: Slot) {
     let count = task.rng.usize(1..4);
     let mut program = Vec::new();
     for _ in 1..count {
-        // Loads, jumps and what there is not.
+        // Loads, jumps and invalid instructions.
         let code = task.pick(&[(3, 0x28_u16), (3, 0x30), (2, 0x15), (1, task_code())]);
         program.extend_from_slice(&code.to_ne_bytes());
         program.extend_from_slice(&[0, 0]);

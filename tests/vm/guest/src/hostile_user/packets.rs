@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Packets by packet sockets: what taps get, and frames that nobody else would send.
+//! Packet sockets: taps, and frames that no other sender makes.
 
 use std::fs;
 
@@ -93,14 +93,14 @@ fn send(task: &mut Task, fd: usize, name: &str) {
 /// Returns a frame with a valid length that ends no channel of another program.
 pub fn frame(task: &mut Task) -> Vec<u8> {
     let body: Vec<u8> = match task.rng.u32(..4) {
-        // A channel that nobody asked for: LINK_SETUP of a loop. Its answer is for nobody.
+        // An unsolicited channel: LINK_SETUP of a loop. Its answer is for no request.
         0 => {
             let connection = task.rng.u32(1..8).to_le_bytes();
             let mut body = vec![0, 0x34, 0xfa, 0];
             body.extend_from_slice(&connection);
             body
         }
-        // ENUM, and what is none.
+        // ENUM, and an invalid message.
         1 => vec![3, 1],
         2 => (0..task.rng.usize(..40))
             .map(|_| task.rng.u8(4..))
@@ -109,7 +109,7 @@ pub fn frame(task: &mut Task) -> Vec<u8> {
             .map(|_| task.rng.u8(..))
             .collect(),
     };
-    // Channels that nobody has, but for the one of control.
+    // Unused channels, and the control channel.
     let channel = match body.first() {
         Some(0 | 3) => 0,
         _ => task.rng.u8(200..),
@@ -149,7 +149,7 @@ fn receive(task: &mut Task, fd: usize) {
 
 /// Sets an option: PACKET_AUXDATA, PACKET_QDISC_BYPASS, PACKET_VNET_HDR and the like, or a filter.
 fn option(task: &mut Task, fd: usize) {
-    // Not what asks for memory of any size.
+    // No options that request memory of any size.
     let name = task.pick(&[(1, 8_usize), (1, 9), (2, 15), (3, 20), (1, 18), (1, 23)]);
     let at = task.arena.put(0, &task.rng.u32(..2).to_ne_bytes());
     let _ = task.sys(

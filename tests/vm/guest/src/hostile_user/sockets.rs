@@ -14,7 +14,7 @@ use super::{
 
 pub const AF_CAIF: u16 = 37;
 const SLOTS: usize = 8;
-/// How long what the modem answers at once may take.
+/// Limit for an immediate answer of the modem.
 const SOON_MS: u64 = 400;
 
 /// A socket.
@@ -33,7 +33,7 @@ pub struct Sockets<'a> {
 
 type Step = fn(&mut Sockets<'_>, Slot);
 
-/// What is done with a socket, and how often.
+/// The actions on a socket, and their frequencies.
 const STEPS: &[(u32, Step)] = &[
     (10, |this, slot| this.connect(slot)),
     (14, messages::send),
@@ -86,7 +86,7 @@ impl Sockets<'_> {
         }
     }
 
-    /// Closes all while somebody wants that.
+    /// Closes all sockets as long as another task requests that.
     fn be_quiet(&mut self) {
         if !self.task.shared.quiet.load(Relaxed) {
             return;
@@ -107,7 +107,7 @@ impl Sockets<'_> {
         }
     }
 
-    /// Makes a socket, mostly one that there is, and mostly connects it.
+    /// Makes a socket, mostly of a valid kind, and mostly connects it.
     fn open(&mut self) -> Option<Slot> {
         let task = &mut *self.task;
         let (kind, protocol) = if task.chance(90) {
@@ -198,9 +198,9 @@ impl Sockets<'_> {
             task.shared
                 .fault(&format!("system call {number} succeeded, {value}"));
         }
-        // Some of those that there are for every socket succeed.
+        // Some that exist for every socket succeed.
         let request = request[task.rng.usize(2..request.len())];
-        // Not FIOSETOWN and SIOCSPGRP: any process could be the one.
+        // Not FIOSETOWN and SIOCSPGRP, which could name any process.
         if matches!(request, 0x8901 | 0x8902) {
             return;
         }
@@ -294,7 +294,7 @@ impl Sockets<'_> {
             for _ in 0..steps {
                 let index = this.task.rng.usize(..SLOTS);
                 match this.slots[index] {
-                    // Not a child of its own as well.
+                    // No child of the child.
                     Some(slot) => this.task.pick(&STEPS[..11])(&mut this, slot),
                     None => this.slots[index] = this.open(),
                 }
@@ -314,7 +314,7 @@ impl Sockets<'_> {
         reap(child);
     }
 
-    /// Sends a socket to nobody.
+    /// Sends a socket over a UNIX socket that is not read.
     fn pass(&mut self, slot: Slot) {
         let task = &mut *self.task;
         let at = task.arena.at(0);
@@ -339,7 +339,7 @@ impl Sockets<'_> {
         }
     }
 
-    /// Makes a socket as a user without capabilities, who may not.
+    /// Makes a socket as a user without capabilities, which must fail.
     fn nobody(&mut self) {
         let child = self.task.spawn(|task| {
             let nobody = [65534, 65534, 65534];
@@ -355,7 +355,7 @@ impl Sockets<'_> {
         }
     }
 
-    /// Opens a channel that nobody else knows of, and checks that what comes back is what was sent.
+    /// Opens a channel of its own, and checks that payloads come back unchanged.
     fn dialogue(&mut self) {
         let task = &mut *self.task;
         let kind = if task.rng.bool() { 1 } else { 5 };
@@ -395,7 +395,7 @@ impl Task {
         )
     }
 
-    /// Sends something through a loop, and compares.
+    /// Sends payloads through a loop, and compares them.
     fn echo(&mut self, slot: Slot) -> Result<(), i32> {
         let len = self.rng.usize(1..1400);
         // Not the command that ends a channel.
@@ -429,7 +429,7 @@ impl Task {
     }
 }
 
-/// Writes a limit of time, and returns its address.
+/// Writes a timeout, and returns its address.
 fn limit(task: &Task, ms: u64) -> usize {
     let value: Vec<u8> = [ms / 1000, ms % 1000 * 1_000_000]
         .iter()

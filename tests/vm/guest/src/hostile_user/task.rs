@@ -3,7 +3,7 @@
 //! A task: a process with random numbers of its own, memory for the arguments of its calls, and
 //! signals that interrupt it.
 //!
-//! The random numbers decide what is called, and not what comes of it.
+//! The calls depend on the random numbers only, not on results.
 
 #![expect(unsafe_code, reason = "system calls with any arguments")]
 
@@ -31,7 +31,7 @@ const PAGE: usize = 4096;
 pub const ROOM: usize = 1 << 18;
 
 /// Memory for the arguments of calls. Nothing in Rust refers to it, so that the kernel may write
-/// there whatever is asked for.
+/// anything there.
 pub struct Arena(usize);
 
 impl Arena {
@@ -103,7 +103,7 @@ pub struct Task {
     pub arena: Arena,
     pub shared: &'static Shared,
     pub world: World,
-    /// One call in so many has an allocation that fails; 0 for none.
+    /// One in this number of calls has a failing allocation; 0 for none.
     fail_one_in: u32,
 }
 
@@ -169,7 +169,7 @@ impl Task {
         self.fail_one_in = 0;
     }
 
-    /// Returns an address that cannot be used, or only its first bytes.
+    /// Returns an address that is invalid, or valid for some bytes only.
     pub fn bad_address(&mut self) -> usize {
         let places = [
             0,
@@ -183,7 +183,7 @@ impl Task {
         places[self.rng.usize(..places.len())]
     }
 
-    /// Chooses one of those, as likely as its number says.
+    /// Chooses an element, with the probability of its weight.
     pub fn pick<T: Copy>(&mut self, table: &[(u32, T)]) -> T {
         let all: u32 = table.iter().map(|(weight, _)| weight).sum();
         let mut left = self.rng.u32(..all);
@@ -196,22 +196,22 @@ impl Task {
         unreachable!("the weights have a sum")
     }
 
-    /// Returns whether something happens that does so many times of a hundred.
+    /// Returns true with a probability in percent.
     pub fn chance(&mut self, percent: u32) -> bool {
         self.rng.u32(..100) < percent
     }
 
-    /// Sets the times after which calls are interrupted, over and over: by a signal that ends
-    /// them, and by one that lets them go on.
+    /// Sets the periods at which calls are interrupted: by a signal that ends them, and by one
+    /// after which they are restarted.
     pub fn set_alarms(&mut self) {
         let micros = self.rng.u64(20_000..150_000);
         self.alarm_every(micros);
-        // Of the CPU time that the process used.
+        // By the CPU time of the process.
         let micros = self.rng.u64(3_000..30_000);
         self.set_timer(libc::ITIMER_PROF, micros);
     }
 
-    /// Interrupts calls after this time, over and over.
+    /// Interrupts calls periodically.
     pub fn alarm_every(&self, micros: u64) {
         self.set_timer(libc::ITIMER_REAL, micros);
     }
@@ -225,12 +225,12 @@ impl Task {
         let _ = self.raw(libc::SYS_setitimer, &[which as usize, at]);
     }
 
-    /// Waits for so long, whatever signals come.
+    /// Waits for a time, in spite of signals.
     pub fn pause(&self, ms: u64) {
         std::thread::sleep(Duration::from_millis(ms));
     }
 
-    /// Runs a function in a process of its own, and returns that. It ends when the function does.
+    /// Runs a function in a process of its own, which ends with it. Returns the process.
     pub fn spawn(&mut self, f: impl FnOnce(&mut Self)) -> Result<nix::unistd::Pid> {
         let seed = self.rng.u64(..);
         // SAFETY: The process has one thread.
@@ -246,7 +246,7 @@ impl Task {
     }
 }
 
-/// Waits for a child, whatever signals come.
+/// Waits for a child, in spite of signals.
 pub fn reap(child: nix::unistd::Pid) {
     while waitpid(child, None) == Err(nix::errno::Errno::EINTR) {}
 }
@@ -263,7 +263,7 @@ fn fail_nth(n: u32) -> Option<std::fs::File> {
 
 extern "C" fn nothing(_signal: libc::c_int) {}
 
-/// Lets signals do nothing but interrupt calls, and some of them not even that.
+/// Sets empty handlers: signals only interrupt calls, and after some of them calls are restarted.
 fn catch_signals() -> Result<()> {
     let ends = SaFlags::empty();
     for (signal, flags) in [

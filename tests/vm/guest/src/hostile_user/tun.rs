@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A user with a network namespace, and with a tun as the link to a modem of the user's own, which is
-//! as hostile. Where the kernel has user namespaces the user is root in one of these only, half of the
-//! times: then there are interfaces, but no sockets.
+//! A user with a network namespace, and a tun as the link to a hostile modem of its own. If the
+//! kernel has user namespaces, the user is root only in one of these in half of the runs: then it
+//! can have interfaces, but no sockets.
 
 use std::time::{Duration, Instant};
 
@@ -20,11 +20,11 @@ use super::{
 const TUNSETIFF: usize = 0x4004_54ca;
 const TUNSETLINK: usize = 0x4004_54cd;
 const ARPHRD_CAIF: usize = 822;
-/// More than there can be links of a namespace.
+/// More than the links that a namespace can have.
 const TUNS: usize = 9;
-/// What is in front of a frame: no flags, and `ETH_P_CAIF`.
+/// The bytes in front of a frame: no flags, and `ETH_P_CAIF`.
 const IN_FRONT: [u8; 4] = [0, 0, 0, 0xf7];
-/// Where in the arena frames are.
+/// Offset of frames in the arena.
 const FRAME: usize = 1 << 17;
 
 /// Makes calls until the time is over.
@@ -64,7 +64,7 @@ fn live(task: &mut Task) -> Result<(), i32> {
         .spawn(|task| use_it(task, tun, is_root, end))
         .map_err(|_| libc::EAGAIN)?;
     be_modem(task, tun, end);
-    // Half of the times the links go before those who use them.
+    // In half of the runs the links are removed before their users.
     if task.rng.bool() {
         for tun in tuns {
             let _ = task.raw(libc::SYS_close, &[tun]);
@@ -74,7 +74,7 @@ fn live(task: &mut Task) -> Result<(), i32> {
     Ok(())
 }
 
-/// Makes a tun that is a link, and sets it up.
+/// Makes a tun of the type of links, and sets it up.
 fn make(task: &mut Task, name: &str) -> Result<usize, i32> {
     let path = task.arena.put(0, b"/dev/net/tun\0");
     let flags = (libc::O_RDWR | libc::O_NONBLOCK) as usize;
@@ -92,7 +92,7 @@ fn make(task: &mut Task, name: &str) -> Result<usize, i32> {
     Ok(tun)
 }
 
-/// Answers as a modem does, or worse.
+/// Answers like a modem, or a hostile one.
 fn be_modem(task: &mut Task, tun: usize, end: Instant) {
     let mut next = 0_u8;
     while Instant::now() < end && !task.is_over() {
@@ -125,7 +125,7 @@ fn frame(channel: u8, body: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// Returns what comes of a frame that the stack sent.
+/// Returns the answer to a frame of the stack.
 fn answers(task: &mut Task, bytes: &[u8], next: &mut u8) -> Vec<Vec<u8>> {
     let Some(([_, _, _, _, _, _, channel], rest)) = bytes.split_first_chunk::<7>() else {
         return Vec::new();
@@ -253,7 +253,7 @@ fn interface(task: &mut Task, rtnl: &Rtnl) {
     }
 }
 
-/// Opens a channel, which only root of the whole machine may.
+/// Opens a channel, which only root of the initial user namespace may.
 fn socket(task: &mut Task, is_root: bool) {
     let kind = if task.rng.bool() { 1 } else { 5 };
     let protocol = task.pick(&[(1, 0_usize), (1, 1), (1, 2), (1, 3), (1, 5)]);

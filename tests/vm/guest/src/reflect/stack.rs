@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Does with the CAIF stack what the hostile modem says, and tells what came of it.
+//! Executes commands of the hostile modem with the CAIF stack, and returns their results.
 //!
-//! What it says comes on the good channel, a DATAGRAM channel that no case touches and that is asked for
-//! again when its link is lost.
+//! The commands come on the good channel, a DATAGRAM channel that no case uses and that is
+//! requested again when its link is lost.
 //!
-//! The states of a socket are `pending`, `connected`, `refused`, `timed out` and `reset`; `connected
-//! stopped` is one on which the modem wants no payloads. Those of an interface are `pending`,
-//! `refused`, `connected` and `waiting`, without a carrier.
+//! The states of a socket are `pending`, `connected`, `refused`, `timed out` and `reset`;
+//! `connected stopped` is one after flow-off. Those of an interface are `pending`, `refused`,
+//! `connected` and `waiting`, without a carrier.
 
 use std::{
     collections::BTreeMap,
@@ -32,9 +32,9 @@ use crate::{
     netdev,
 };
 
-/// Time limit for a state: what leads to it has happened before it is asked for.
+/// Time limit for a state: its cause precedes the command.
 const LIMIT: Duration = Duration::from_secs(10);
-/// Bytes of a payload that are told.
+/// Bytes of a payload that are reported.
 const SHOWN: usize = 100;
 
 /// A socket of a case.
@@ -63,7 +63,7 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// Returns the good channel, if it was asked for.
+    /// Returns the good channel, if it was requested.
     pub fn good(&self) -> Option<BorrowedFd<'_>> {
         self.good.as_ref().map(|good| good.as_fd())
     }
@@ -73,8 +73,8 @@ impl Stack {
         self.link.0
     }
 
-    /// Asks for the good channel on the first link whose name begins like that and that is up. It may
-    /// have gone meanwhile: the next call asks again.
+    /// Requests the good channel on the first link that is up and whose name has the prefix. The
+    /// link may be gone meanwhile: the next call asks again.
     pub fn ask(&mut self, prefix: &str) {
         let entries = fs::read_dir("/sys/class/net").into_iter().flatten();
         let names = entries.flatten().map(|entry| entry.file_name());
@@ -119,14 +119,14 @@ impl Stack {
         }
     }
 
-    /// Sends an answer. Errors are ignored, since the modem notices that there is none.
+    /// Sends an answer. Errors are ignored, since the modem notices a missing answer.
     pub fn answer(&self, frame: &[u8]) {
         if let Some(good) = &self.good {
             let _ = good.send(frame);
         }
     }
 
-    /// Returns counters of its own: the memory that is used, in KiB, and the commands so far.
+    /// Returns the program's own counters: used memory in KiB, and the commands so far.
     pub fn counters(&self) -> Result<BTreeMap<String, u64>> {
         let text = fs::read_to_string("/proc/meminfo")?;
         let value = |name: &str| {
@@ -142,12 +142,12 @@ impl Stack {
             .collect())
     }
 
-    /// Returns whether a command is to end all this.
+    /// Returns whether a command ends the use of the stack.
     pub fn is_end(&self, text: &[u8]) -> bool {
         matches!(serde_json::from_slice(text), Ok(Command::End))
     }
 
-    /// Does what a command says.
+    /// Executes a command.
     pub fn command(&mut self, text: &[u8]) -> Answer {
         match serde_json::from_slice(text)
             .context("no command")
@@ -200,7 +200,7 @@ impl Stack {
         Ok(Answer::Done)
     }
 
-    /// Closes all that is not the good channel.
+    /// Closes all but the good channel.
     pub fn close_all(&mut self) -> Result<()> {
         self.sockets.clear();
         for name in std::mem::take(&mut self.interfaces).keys() {
@@ -279,7 +279,7 @@ impl Stack {
             let left = end.saturating_duration_since(Instant::now());
             let is_over = used.error.is_some() || left.is_zero();
             ensure!(!is_over, "{name} is {now}, not {is}");
-            // What is there already would end the wait at once.
+            // Events that are present already would end the wait at once.
             let more = (libc::POLLIN | libc::POLLOUT) & !events;
             caif::poll(&used.socket, more, left.as_millis() as i32)?;
         }
@@ -307,7 +307,7 @@ impl Stack {
 }
 
 impl Used {
-    /// Returns the state, and the events that there are.
+    /// Returns the state and the present events.
     fn state(&mut self) -> Result<(String, i16)> {
         let events = caif::poll(&self.socket, libc::POLLIN | libc::POLLOUT, 0)?;
         if events & (libc::POLLERR | libc::POLLHUP) != 0 && self.error.is_none() {
@@ -348,7 +348,7 @@ fn connect(socket: &Socket, channel: &Channel) -> io::Result<()> {
     }
 }
 
-/// Receives all that there is.
+/// Receives all waiting payloads.
 fn receive(socket: &Socket) -> Result<Received> {
     let mut received = Received {
         same: true,
@@ -357,7 +357,7 @@ fn receive(socket: &Socket) -> Result<Received> {
     let mut first: Option<Vec<u8>> = None;
     let mut bytes = vec![0; 1 << 17];
     loop {
-        // With its length told even if there is nothing in it.
+        // With the length, even if it is 0.
         match nix::sys::socket::recv(
             std::os::fd::AsRawFd::as_raw_fd(socket),
             &mut bytes,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Making a socket, calls that there are not, options and addresses.
+//! Making a socket, unsupported calls, options and addresses.
 
 use std::mem::MaybeUninit;
 
@@ -18,7 +18,7 @@ pub fn creation(_args: &Args) -> Result<()> {
     let make = move |kind, protocol| Socket::new(family, kind, Some(Protocol::from(protocol)));
     for kind in [Type::DGRAM, Type::RAW] {
         fails(make(kind, 0), libc::ESOCKTNOSUPPORT, "socket type")?;
-        // The type is looked at first.
+        // The type is checked first.
         fails(make(kind, 77), libc::ESOCKTNOSUPPORT, "socket type")?;
     }
     for protocol in [-1, 6, 77] {
@@ -47,7 +47,7 @@ pub fn creation(_args: &Args) -> Result<()> {
     let held = (make(Type::STREAM, 0)?, make(Type::SEQPACKET, 3)?);
     let count = counted()?;
     ensure!(count >= 2, "{count} sockets are counted of {held:?}");
-    // Without the capability nothing else is looked at.
+    // Without the capability nothing else is checked.
     let task = std::thread::spawn(move || -> Result<()> {
         become_nobody()?;
         fails(make(Type::STREAM, 0), libc::EPERM, "no capability")?;
@@ -56,7 +56,7 @@ pub fn creation(_args: &Args) -> Result<()> {
     task.join().expect("the task of nobody")
 }
 
-/// Returns how many sockets of the family the kernel counts in this namespace.
+/// Returns the kernel's count of sockets of the family in this namespace.
 fn counted() -> Result<i64> {
     let protocols = std::fs::read_to_string("/proc/net/protocols")?;
     let fields = protocols
@@ -115,7 +115,7 @@ pub fn options(_args: &Args) -> Result<()> {
     let set = |socket, level, name, value: &[u8]| set_option(socket, level, name, value);
     for socket in [&at, &util] {
         set(socket, SOL_CAIF, LINK_SELECT, &0_i32.to_ne_bytes())?;
-        // Any number is taken; connecting is what fails.
+        // Any number is accepted; connecting fails.
         set(socket, SOL_CAIF, LINK_SELECT, &(-5_i32).to_ne_bytes())?;
         set(socket, SOL_CAIF, LINK_SELECT, &[1, 0, 0, 0, 9, 9])?;
         fails(
@@ -216,7 +216,7 @@ pub fn bad_addresses(_args: &Args) -> Result<()> {
     set_option(&socket, SOL_CAIF, LINK_SELECT, &0_i32.to_ne_bytes())?;
     socket.bind_device(Some(b"lo"))?;
     fails(socket.connect(&at.address()?), libc::ENODEV, "no link")?;
-    // Nothing of all that is left.
+    // Nothing is left.
     ensure!(now(&socket)? == 0, "events of a fresh socket");
     socket.bind_device(None)?;
     socket.connect(&at.address()?)?;

@@ -54,7 +54,7 @@ pub fn connect_without_waiting(_args: &Args) -> Result<()> {
         socket.write_all(b"AT\r")?;
         socket.read_exact(&mut [0; 3])?;
     }
-    // One that is closed at once leaves nothing behind.
+    // A socket that is closed at once leaves nothing behind.
     for _ in 0..20 {
         let at = channel(Service::At, false);
         let socket = at.socket()?;
@@ -93,7 +93,7 @@ pub fn refusal(_args: &Args) -> Result<()> {
         ensure!(events == OUT | IN | HUP | ERR, "events {events:#x}");
         let error = socket.take_error()?.and_then(|error| error.raw_os_error());
         ensure!(error == Some(libc::ECONNREFUSED), "error {error:?}");
-        // A new attempt is as good as a first one.
+        // A new attempt works like a first one.
         let mut other = channel(Service::DatagramLoop, stream).socket()?;
         other.set_nonblocking(true)?;
         fails(
@@ -142,7 +142,7 @@ pub fn late_answer(args: &Args) -> Result<()> {
         libc::ENOPROTOOPT,
         "option while connecting",
     )?;
-    // One that is given up: its answer must not be that of another one.
+    // A cancelled request: its answer must not be taken for that of another one.
     drop(at.socket().and_then(|other| {
         other.set_nonblocking(true)?;
         let _ = other.connect(&at.address()?);
@@ -202,7 +202,7 @@ pub fn deadline(_args: &Args) -> Result<()> {
         ensure!(events == OUT | IN | HUP | ERR, "events {events:#x}");
         let error = socket.take_error()?.and_then(|error| error.raw_os_error());
         ensure!(error == Some(libc::ETIMEDOUT), "error {error:?}");
-        // It may try again.
+        // It can try again.
         fails(
             socket.connect(&util.address()?),
             libc::EINPROGRESS,

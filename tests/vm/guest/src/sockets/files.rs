@@ -49,7 +49,7 @@ pub fn packets(_args: &Args) -> Result<()> {
         "a volume that is refused",
     )?;
 
-    // Around the sizes at which there is one segment more, and the longest of all.
+    // Around the sizes at which a segment is added, and the longest of all.
     let socket = open(Service::Rfm, false)?;
     let edges = (1..4).flat_map(|n| (n * 4064..n * 4064 + 24).step_by(4));
     for len in [6, 7, 100, 2000]
@@ -62,7 +62,7 @@ pub fn packets(_args: &Args) -> Result<()> {
         let got = receive(&socket, MAX + 1, 0)?;
         compare(&got, &bytes).map_err(|what| anyhow::anyhow!("{len} bytes: {what}"))?;
     }
-    // Several that wait keep their order and their limits.
+    // Several that wait keep their order and boundaries.
     for len in [9000, 7, 5000, 10_000] {
         socket.send(&packet(len as u64, len))?;
     }
@@ -103,7 +103,7 @@ pub fn limits(_args: &Args) -> Result<()> {
             libc::EMSGSIZE,
             "more than a packet",
         )?;
-        // A send buffer takes a packet that is larger, once there is room for anything.
+        // A send buffer accepts a larger packet once it has any room.
         socket.set_send_buffer_size(1)?;
         for _ in 0..3 {
             socket.send(&packet(4, 20_000))?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A modem that takes nothing for a while: its link's ring and queue fill up. Nobody may lose anything
+//! A modem that takes nothing for a while: its link's ring and queue fill up. No packet may be lost
 //! by that.
 
 use std::{io, net::UdpSocket, os::fd::AsRawFd, time::Instant};
@@ -15,7 +15,7 @@ use crate::caif::{Service, set_option_of};
 const MANY: u32 = 3000;
 /// More than the queues of an interface and of a link hold.
 const DATAGRAMS: u32 = 800;
-/// More than all of that takes.
+/// More than all of that holds.
 const BUFFER: i32 = 1 << 26;
 
 fn huge_send_buffer(socket: &impl AsRawFd) -> io::Result<()> {
@@ -38,7 +38,7 @@ fn dropped() -> Result<u64> {
     Ok(sum)
 }
 
-/// Sends until that would have to wait. Returns how many packets were sent.
+/// Sends until a call would wait. Returns the number of packets.
 fn fill(socket: &Socket, payload: &[u8]) -> Result<u32> {
     for count in 0..MANY {
         match socket.send_with_flags(payload, libc::MSG_DONTWAIT) {
@@ -69,7 +69,7 @@ pub fn slow_link(_args: &Args) -> Result<()> {
     for (socket, payload) in [(&stream, &short[..]), (&files, &long[..])] {
         command(&mut at, "AT*STALL=5000")?;
         fill(socket, payload)?;
-        // All channels of the link feel it, whoever filled it.
+        // All channels of the link are stopped, whichever filled it.
         for other in [&packets, &stream, &files, &idle] {
             let events = now(other)?;
             ensure!(events & super::OUT == 0, "events {events:#x}");
@@ -92,7 +92,7 @@ pub fn slow_link(_args: &Args) -> Result<()> {
             "a channel on a full link",
         )?;
         let begin = Instant::now();
-        // Who waits goes on when the modem does.
+        // A waiting sender continues when the modem does.
         idle.send(&short)?;
         events(socket, libc::POLLOUT)?;
         let late = events(&late, libc::POLLOUT)?;

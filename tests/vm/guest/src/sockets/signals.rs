@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Signals: calls that they interrupt, and the one of who writes where nobody reads.
+//! Signals: interrupted calls, and SIGPIPE.
 
 use std::{io, thread, time::Duration};
 
@@ -45,14 +45,14 @@ pub fn signals(_args: &Args) -> Result<()> {
         let result = interrupted(move || receive(&receiver, 9, 0))?;
         fails(result, libc::EINTR, "receiving")?;
 
-        // A call with a limit of time is not begun again.
+        // A call with a timeout is not restarted.
         handle_interrupts(true)?;
         socket.set_read_timeout(Some(SOON))?;
         let receiver = socket.try_clone()?;
         let result = interrupted(move || receive(&receiver, 9, 0))?;
         fails(result, libc::EINTR, "receiving with SO_RCVTIMEO")?;
 
-        // One without is.
+        // A call without one is.
         socket.set_read_timeout(None)?;
         let receiver = socket.try_clone()?;
         let running = Thread::start(move || receive(&receiver, 9, 0));
@@ -71,7 +71,7 @@ pub fn signals(_args: &Args) -> Result<()> {
         let result = interrupted(move || sender.send(b"y"))?;
         fails(result, libc::EINTR, "sending")?;
 
-        // The request goes on without the call.
+        // The request continues without the call.
         command(&mut at, "AT*STALL=2000")?;
         let other = channel(Service::At, stream);
         let socket = other.socket()?;

@@ -76,7 +76,7 @@ pub fn packets(_args: &Args) -> Result<()> {
     let mut buffer = [MaybeUninit::zeroed(); 10];
     let (len, flags) = socket.recv_vectored(&mut [socket2::MaybeUninitSlice::new(&mut buffer)])?;
     ensure!(len == 10 && flags.is_truncated(), "a part of it");
-    // What there was no room for is gone.
+    // The bytes that did not fit are gone.
     fails(
         receive(&socket, 10, libc::MSG_DONTWAIT),
         libc::EAGAIN,
@@ -90,7 +90,7 @@ pub fn packets(_args: &Args) -> Result<()> {
         libc::EAGAIN,
         "the rest",
     )?;
-    // Many at once keep their order and limits.
+    // Many at once keep their order and boundaries.
     let sent: Vec<_> = (1..40)
         .map(|len| {
             let bytes = payload(len, len as usize * 7);
@@ -109,7 +109,7 @@ pub fn filter(_args: &Args) -> Result<()> {
     let give = |len| step(0x06, 0, 0, len);
     for stream in [false, true] {
         let socket = open(Service::Util, stream)?;
-        // Those that begin with a k.
+        // Payloads that begin with a k.
         let mut keep = [
             step(0x30, 0, 0, 0),
             step(0x15, 0, 1, b'k'.into()),
@@ -124,7 +124,7 @@ pub fn filter(_args: &Args) -> Result<()> {
         socket.send(b"0123456789")?;
         ensure!(receive(&socket, 99, 0)? == b"01234", "not cut");
     }
-    // Of a packet that came in segments, too.
+    // Also of a packet that came in segments.
     let socket = open(Service::Rfm, false)?;
     let mut packet = payload(1, 9000);
     packet[4..6].copy_from_slice(&8994_u16.to_le_bytes());
@@ -148,7 +148,7 @@ pub fn nowhere(_args: &Args) -> Result<()> {
         fails(receive_to_nowhere(&socket), libc::EFAULT, "receiving")?;
         socket.send(b"again.")?;
         let got = receive(&socket, 6, 0)?;
-        // A packet is lost by that, bytes are not.
+        // A packet is lost, bytes are not.
         let want = if stream { b"hello." } else { b"again." };
         ensure!(got == want, "{got:?}");
         fails(map(&socket), libc::ENODEV, "mmap")?;
@@ -191,7 +191,7 @@ pub fn stream(_args: &Args) -> Result<()> {
     sender.join().expect("the sender")?;
     compare(&got, &want).map_err(anyhow::Error::msg)?;
 
-    // Limits of payloads do not matter, and looking takes nothing.
+    // Boundaries of payloads do not matter, and MSG_PEEK takes nothing.
     socket.write_all(b"one")?;
     socket.write_all(b"two")?;
     let begin = Instant::now();
@@ -231,7 +231,7 @@ pub fn timeouts(_args: &Args) -> Result<()> {
         let begin = Instant::now();
         fails(receive(&socket, 9, 0), libc::EAGAIN, "SO_RCVTIMEO")?;
         let waited = begin.elapsed();
-        // How long it takes at most says nothing on a machine that is emulated.
+        // There is no upper limit, since the machine is emulated.
         ensure!(waited >= Duration::from_millis(290), "waited {waited:?}");
     }
     Ok(())
@@ -273,7 +273,7 @@ pub fn remote_shutdown(_args: &Args) -> Result<()> {
         let events = events(&socket, libc::POLLRDHUP)?;
         ensure!(events == IN | OUT | HUP | ERR, "events {events:#x}");
         if stream {
-            // What came before it is received first.
+            // Earlier payloads are received first.
             ensure!(receive(&socket, 99, 0)? == b"last words", "the last words");
             fails(receive(&socket, 99, 0), libc::ECONNRESET, "first")?;
             fails(receive(&socket, 99, 0), libc::ECONNRESET, "second")?;
@@ -334,8 +334,8 @@ pub fn modem_stops_us(_args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Fills the receive buffer, so that the modem is told to stop, and empties it again: everything
-/// comes, in its order.
+/// Fills the receive buffer, so that the modem gets flow-off, and empties it again: all payloads
+/// come, in order.
 pub fn we_stop_the_modem(_args: &Args) -> Result<()> {
     let mut at = open(Service::At, false)?;
     for service in [Service::Util, Service::DatagramLoop] {
@@ -354,7 +354,7 @@ pub fn we_stop_the_modem(_args: &Args) -> Result<()> {
                 ensure!(begin.elapsed() < SOON, "payload {count} does not come back");
             }
         }
-        // The modem has what it was told before it answers this.
+        // The modem has handled the flow message before it answers this.
         command(&mut at, "AT")?;
         for number in count..count + 40 {
             socket.send(&payload(number, 700))?;
@@ -391,7 +391,7 @@ pub fn many(_args: &Args) -> Result<()> {
         let got = receive(socket, 1500, 0)?;
         compare(&got, &payload(number as u64, 300)).map_err(anyhow::Error::msg)?;
     }
-    // Closed with what nobody received.
+    // Closed with unread payloads.
     for socket in &sockets {
         socket.send(&payload(1, 100))?;
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the modem is asked for, byte by byte, and what it says of that.
+//! Requests to the modem, byte by byte, and its answers.
 
 use anyhow::{Context, Result, ensure};
 use socket2::Socket;
@@ -106,7 +106,7 @@ pub fn parameters(_args: &Args) -> Result<()> {
             "first call",
         )?;
         events(&socket, libc::POLLOUT)?;
-        // Nobody called connect() again.
+        // connect() was not called again.
         let got = answer(&socket, 300)?;
         ensure!(got == value, "{got:?} of {len} bytes");
         let want = format!(
@@ -116,7 +116,7 @@ pub fn parameters(_args: &Args) -> Result<()> {
         );
         let got = last_setup(&mut at)?;
         ensure!(got == want, "{got}, not {want}");
-        // As much as there is room for.
+        // As much as fits.
         for room in [0, 1, len] {
             let got = answer(&socket, room)?;
             ensure!(got == value[..room.min(len)], "{got:?} in {room} bytes");
@@ -126,7 +126,7 @@ pub fn parameters(_args: &Args) -> Result<()> {
             libc::ENOPROTOOPT,
             "parameters of a connected socket",
         )?;
-        // It is still there when the service is not.
+        // It can still be read after the channel ended.
         socket.send(b"shutdown")?;
         events(&socket, libc::POLLRDHUP)?;
         ensure!(answer(&socket, 300)? == value, "the answer is gone");
