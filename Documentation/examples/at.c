@@ -18,7 +18,7 @@ static int open_at(const char *link)
 
 	if (at < 0)
 		return -1;
-	/* The limit for sending is that for connecting, too. */
+	/* The send timeout is that of connect(), too. */
 	if (!setsockopt(at, SOL_SOCKET, SO_BINDTODEVICE, link, strlen(link)) &&
 	    !setsockopt(at, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) &&
 	    !setsockopt(at, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) &&
@@ -49,12 +49,12 @@ int main(int argc, char *argv[])
 	}
 	int size = snprintf(line, sizeof(line), "%s\r", argv[2]);
 
-	/* A socket whose channel has gone is no reason for a signal. */
+	/* No SIGPIPE if the channel has ended. */
 	if (send(at, line, size, MSG_NOSIGNAL) != size) {
 		perror("send");
 		return 1;
 	}
-	/* An answer comes in as many pieces as the modem likes. */
+	/* An answer may come in any number of pieces. */
 	while (!strstr(answer, "\r\nOK\r\n") && !strstr(answer, "ERROR")) {
 		ssize_t more = recv(at, answer + length, sizeof(answer) - 1 - length, 0);
 

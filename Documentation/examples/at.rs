@@ -37,7 +37,7 @@ fn open_at(link: &str) -> std::io::Result<Socket> {
         Some(Protocol::from(CAIFPROTO_AT)),
     )?;
     at.bind_device(Some(link.as_bytes()))?;
-    // The limit for sending is that for connecting, too.
+    // The send timeout is that of `connect()`, too.
     at.set_write_timeout(Some(Duration::from_secs(5)))?;
     at.set_read_timeout(Some(Duration::from_secs(5)))?;
     let fill = |storage: *mut SockAddrStorage, length: *mut _| {
@@ -65,7 +65,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let mut at = open_at(link).map_err(|error| format!("{link}: {error}"))?;
     at.write_all(format!("{command}\r").as_bytes())?;
-    // An answer comes in as many pieces as the modem likes.
+    // An answer may come in any number of pieces.
     let (mut answer, mut buffer) = (String::new(), [0; 4096]);
     while !answer.contains("\r\nOK\r\n") && !answer.contains("ERROR") {
         match at.read(&mut buffer)? {

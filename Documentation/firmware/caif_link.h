@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * What both examples of firmware share: the resource table of a CAIF link, and the functions
+ * Shared by both examples of firmware: the resource table of a CAIF link, and the functions
  * between a link and the rest of the firmware. Documentation/modem-side.md explains the values.
  *
  * For one file of the firmware to include, which first defines CAIF_FEATURES.
@@ -84,7 +84,7 @@ static inline bool caif_ready(void)
 	    caif_table.vring[CAIF_TO_LINUX].da == CAIF_ANYWHERE ||
 	    caif_table.vring[CAIF_FROM_LINUX].da == CAIF_ANYWHERE)
 		return false;
-	/* What Linux wrote before the status is read after it. */
+	/* Orders the status before the loads of what Linux wrote before it. */
 	atomic_thread_fence(memory_order_acquire);
 	return true;
 }
@@ -95,22 +95,23 @@ static inline bool caif_ready(void)
 void *soc_map(uint32_t da);
 /* Interrupts Linux for the vring of this notify id. */
 void soc_interrupt(uint32_t notifyid);
-/* Takes a frame from Linux: it is copied, or done with, on return. */
+/* Takes a frame from Linux. The buffer is not used any more on return. */
 void soc_received(const uint8_t *frame, uint32_t len);
 /* Takes a buffer back that was given to caif_send() or that a reset of the device freed. */
 void soc_free(void *buffer);
 
-/* Provided by the example. All for the same thread, or with interrupts off. */
+/* Provided by the example. To be called by one thread, or with interrupts off. */
 
 /*
- * Does what there is to do. To be called after each kick, whatever its number, and at start. The
+ * Handles all events. To be called after each kick, whatever its number, and at start. The
  * handler of the mailbox's interrupt only wakes the thread: a kick may come before there are
  * virtqueues.
  */
 void caif_poll(void);
 /*
- * Sends a buffer of len bytes with a frame between headroom and tailroom. Returns false if that
- * cannot be now; the buffer is then the caller's. Otherwise soc_free() gives it back.
+ * Sends a buffer of len bytes with a frame between headroom and tailroom. Returns false if
+ * there is no room now; the buffer is the caller's then. Otherwise soc_free() releases it
+ * later.
  */
 bool caif_send(void *buffer, uint32_t len);
 

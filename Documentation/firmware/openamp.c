@@ -90,8 +90,8 @@ static void open_link(void)
 }
 
 /*
- * Returns whether Linux reset the device and was ready again before the modem looked: the indices
- * of the modem are then not what it wrote.
+ * Returns whether Linux reset the device and was ready again before the modem checked: then the
+ * modem's indices differ from those that it wrote.
  */
 static bool was_cleared(void)
 {
@@ -106,7 +106,7 @@ static bool is_up(void)
 	return to_linux && caif_ready() && !was_cleared();
 }
 
-/* Takes buffers back that Linux is done with. */
+/* Takes back the buffers that Linux has used. */
 static void reclaim(void)
 {
 	void **place;
@@ -120,8 +120,8 @@ static void reclaim(void)
 }
 
 /*
- * Returns whether Linux sent something. The library has no barrier between the index and what was
- * published by it.
+ * Returns whether Linux sent something. The library has no barrier between the index and the
+ * entries that it publishes.
  */
 static bool has_slot(void)
 {
@@ -133,7 +133,7 @@ static bool has_slot(void)
 	return true;
 }
 
-/* Handles what Linux sent. Returns slots one by one, in any order, each within 5 s. */
+/* Handles frames from Linux. Returns slots one by one, in any order, each within 5 s. */
 static void receive(void)
 {
 	uint16_t head;
@@ -175,7 +175,7 @@ bool caif_send(void *buffer, uint32_t len)
 	struct virtqueue_buf buf = { .buf = buffer, .len = (int)len };
 	void **place;
 
-	/* The library itself looks for a free descriptor only with VQUEUE_DEBUG. */
+	/* The library checks for a free descriptor only with VQUEUE_DEBUG. */
 	if (!is_up() || !to_linux->vq_free_cnt)
 		return false;
 	place = &lent[to_linux->vq_desc_head_idx];

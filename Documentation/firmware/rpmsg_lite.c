@@ -81,8 +81,8 @@ static void open_link(void)
 }
 
 /*
- * Returns whether Linux reset the device and was ready again before the modem looked: the indices
- * of the modem are then not what it wrote.
+ * Returns whether Linux reset the device and was ready again before the modem checked: then the
+ * modem's indices differ from those that it wrote.
  */
 static bool was_cleared(void)
 {
@@ -97,7 +97,7 @@ static bool is_up(void)
 	return to_linux && caif_ready() && !was_cleared();
 }
 
-/* Takes buffers back that Linux is done with. */
+/* Takes back the buffers that Linux has used. */
 static void reclaim(void)
 {
 	uint16_t desc;
@@ -113,8 +113,8 @@ static void reclaim(void)
 }
 
 /*
- * Returns whether Linux sent something. The library has no barrier between the index and what was
- * published by it.
+ * Returns whether Linux sent something. The library has no barrier between the index and the
+ * entries that it publishes.
  */
 static bool has_slot(void)
 {
@@ -126,7 +126,7 @@ static bool has_slot(void)
 	return true;
 }
 
-/* Handles what Linux sent. Returns slots one by one, in any order, each within 5 s. */
+/* Handles frames from Linux. Returns slots one by one, in any order, each within 5 s. */
 static void receive(void)
 {
 	const uint16_t before = returned;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The modem's side of the control channel: it grants each channel that it is asked for. */
+/* The modem's side of the control channel: it grants each request for a channel. */
 #include <linux/unaligned.h>
 
 #include "modem.h"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Measures what a driver of a CAIF virtio device costs, see Documentation/performance.md.
+ * Measures the cost of a driver of a CAIF virtio device, see
+ * Documentation/performance.md.
  *
  * Loaded first, it makes the modems, whose devices the driver that is loaded next binds to.
  * Reading a file in debugfs measures that driver and returns a JSON object per line.

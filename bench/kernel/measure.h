@@ -12,7 +12,7 @@ struct bench_result {
 	u64 median, min, max;
 	/* Per frame, in thousandths. */
 	u64 kicks, interrupts;
-	/* Packets that the IP layer gets for each that is sent to it, in thousandths. */
+	/* Packets that the IP layer gets for each one sent to it, in thousandths. */
 	u64 deliveries;
 };
 

@@ -41,7 +41,7 @@ struct bench_modem {
 	u16 desc;
 	/* Number of channels that frames are for in turn. */
 	u8 channels;
-	/* Answers requests for channels while that is wanted; the last link id it assigned. */
+	/* Whether it answers requests for channels, and the last link id that it assigned. */
 	struct work_struct answer;
 	bool answers;
 	u8 link_id;
@@ -70,8 +70,8 @@ bool bench_modem_wants_tx(struct bench_modem *modem, unsigned int returned);
 void bench_modem_interrupt_tx(struct bench_modem *modem);
 
 /*
- * Lets the modem answer requests for channels, each with the next link id from 1 on, or no more. It
- * returns all buffers to the driver then.
+ * Switches the answers to requests for channels on, each with the next link id from 1 on, or off.
+ * Then returns all buffers to the driver.
  */
 void bench_control_init(struct bench_modem *modem);
 void bench_control_answer(struct bench_modem *modem, bool answers);

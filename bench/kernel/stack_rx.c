@@ -13,10 +13,10 @@
 #define FRONT 7
 #define BACK 2
 
-/* IP's handler, which stands aside, and the one that counts and frees packets in its place. */
+/* IP's handler, which is removed meanwhile, and its replacement, which counts and frees packets. */
 struct ip {
 	struct packet_type type, *real;
-	/* Packets as they were sent, and as they came. */
+	/* Packets that were sent, and packets that arrived. */
 	unsigned int received, deliveries;
 };
 
@@ -31,7 +31,7 @@ static int receive(struct sk_buff *skb, struct net_device *dev, struct packet_ty
 	return NET_RX_SUCCESS;
 }
 
-/* Takes the place of IP's handler: with both of them, each packet would be cloned. */
+/* Replaces IP's handler: with both of them, each packet would be cloned. */
 static int ip_open(struct ip *ip)
 {
 	struct packet_type *pos;

@@ -116,7 +116,7 @@ static int row(struct seq_file *out, struct sender *sender, const char *name, u6
 		cond_resched();
 	}
 	if (late) {
-		/* They would be missing in what is measured. */
+		/* Their cost would be missing. */
 		pr_err("stack TX: %s of %u bytes: %u packets were late\n", name, sender->len, late);
 		return -EIO;
 	}

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * TX: measures what the driver does for a frame, from the call with it to the reclaim of its
- * buffer.
+ * TX: measures the driver's work for a frame, from the call to the reclaim of its buffer.
  *
  * A sample is as many bursts as fill the ring twice, so that it includes work that is not done per
  * frame. The modem's own work is not included.

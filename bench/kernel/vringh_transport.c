@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Rings of vringh over remoteproc, as it is.
+ * Rings of vringh over an unchanged remoteproc.
  *
  * The original driver expects them from its virtio device, but no transport ever had them.
  * Interrupts and kicks take the same path as with the other driver: interrupts by

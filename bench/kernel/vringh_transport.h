@@ -17,9 +17,8 @@ struct vringh_transport {
 };
 
 /*
- * Lets the driver that is bound to @vdev next ask for a ring of vringh, vring 0, and one virtqueue,
- * vring 1. For a driver that does not ask nothing changes. @transport stays in use as long as @vdev
- * is.
+ * Lets the next driver of @vdev request a ring of vringh, vring 0, and one virtqueue, vring 1.
+ * Nothing changes for a driver that does not. @transport is used as long as @vdev exists.
  */
 void vringh_transport_offer(struct vringh_transport *transport, struct virtio_device *vdev);
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{rows::Cost, targets::Target};
 
-/// A measurement with more of one thing.
+/// A measurement with more descriptors, modems, channels or memory.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Grown {
     /// `ring`, `modems`, `channels` or `memory`, of which `value` is the number.

@@ -71,7 +71,7 @@ pub struct Measured {
     pub stack: Stacks,
 }
 
-/// What the rows that follow a line belong to.
+/// The section that the rows after a line belong to.
 enum Current {
     Driver { rust: bool, event_idx: u8 },
     Stack(Column),

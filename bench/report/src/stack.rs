@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The stack: what a packet costs between the link and IP, with each driver and each stack.
+//! The stack: the cost of a packet between the link and IP, with each driver and each stack.
 
 use std::collections::BTreeMap;
 
@@ -106,7 +106,7 @@ impl Stacks {
                 .fold(f64::NEG_INFINITY, f64::max),
             most,
         };
-        // Of packets that are not merged: what that costs for TCP is less later on, in TCP itself.
+        // Of packets that are not merged: the cost of merging saves more later, in TCP itself.
         let rx = |bursts: &[u32], lens: &[u32]| {
             let mut found = Vec::new();
             for burst in bursts {

@@ -55,7 +55,7 @@ fn every_service_can_be_set_up_and_destroyed() {
     }
     assert_eq!(link.engine.stats().channels, 0);
     assert_eq!(link.engine.stats().destroys, 7);
-    // A linkid that is not in use is answered all the same.
+    // A LINK_DESTROY of an unused linkid is answered, too.
     assert_eq!(link.control(&[0x01, 99]), [0x21, 99]);
     assert_eq!(link.engine.stats().destroys, 7);
 }
@@ -165,7 +165,7 @@ fn utility_success_appends_its_bytes() {
     assert_eq!(answer[0], 0x20);
     assert_eq!(answer[1..request.len()], request[1..]);
     assert_eq!(answer[request.len()..], [1, 2, 7, 8]);
-    // This service appends what it was asked with.
+    // This service appends the parameters of the request.
     let request = [
         &[0x00, 0x06, 0xe2, 0, 4, 0, 8, 0][..],
         b"parameters\0\0\0\0\0\0",

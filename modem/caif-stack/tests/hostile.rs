@@ -15,7 +15,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use smoltcp::socket::udp;
 
-/// What a host can do to an engine.
+/// Inputs of a host.
 #[derive(Debug, Clone)]
 enum Step {
     /// Arbitrary bytes.

@@ -119,7 +119,7 @@ fn flow_off_from_the_host_holds_frames_back() {
     }
     assert_eq!(link.receive(), None);
     assert_eq!(link.engine.stats().waiting, 4);
-    // The other channels go on.
+    // The other channels work.
     assert_eq!(link.exchange(at, Service::Vei, b"AT\r"), b"AT\r\r\nOK\r\n");
     link.send_data(util, Service::Util, Data::FlowOn);
     let bodies: Vec<_> = link.receive_all().into_iter().map(|f| f.body).collect();
@@ -155,7 +155,7 @@ fn the_modem_holds_the_host_off_for_a_while() {
     assert_eq!(deadline, link.now + ms(50));
     assert_eq!(link.receive(), None);
 
-    // What comes nevertheless is served and counted; the debug channel has no flow.
+    // Frames that come nevertheless are served and counted; the debug channel has no flow control.
     assert_eq!(link.exchange(util, Service::Util, b"x"), b"x");
     assert_eq!(link.exchange(debug, Service::Debug, b"x"), b"x");
     let report = link.exchange(at, Service::Vei, b"AT*FLOW?\r");

@@ -22,7 +22,7 @@ pub struct Background {
     threads: Vec<JoinHandle<()>>,
 }
 
-/// Values to store at an address, over and over.
+/// Values to store at an address repeatedly.
 pub struct Race {
     /// Device address.
     pub at: u64,

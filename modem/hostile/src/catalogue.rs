@@ -125,12 +125,12 @@ pub struct Case {
     /// named must not move at all.
     #[serde(default)]
     pub counters: BTreeMap<String, Count>,
-    /// How many plain frames must arrive, "good" and "torn" ones; 0 by default.
+    /// Number of plain frames that must arrive, "good" and "torn" ones; 0 by default.
     #[serde(default)]
     pub frames: BTreeMap<String, Count>,
     /// A text of which there must be exactly one line in the kernel's log.
     pub log: Option<String>,
-    /// How often remoteproc must recover the modem; for [`Verdict::Recovered`] only.
+    /// Number of recoveries by remoteproc; for [`Verdict::Recovered`] only.
     #[serde(default = "one")]
     pub recoveries: Count,
     /// The kinds of notification suppression that the case is run with.
@@ -152,11 +152,11 @@ pub struct Case {
     /// Whether Linux uses the CAIF stack: as its file says.
     #[serde(default)]
     pub stack: bool,
-    /// How much more memory the guest may use, in KiB: before the sockets are closed and after that.
-    /// Of cases about the stack.
+    /// Growth of the guest's memory use in KiB that is allowed: before the sockets are closed and
+    /// after that. For cases about the stack.
     #[serde(default = "memory")]
     pub memory: u64,
-    /// How many lines the kernel's log may get. Of cases about the stack.
+    /// Number of lines that the kernel's log may get. For cases about the stack.
     #[serde(default)]
     pub lines: u64,
 }
@@ -165,8 +165,7 @@ fn memory() -> u64 {
     MEMORY
 }
 
-/// What a case about the stack may use, in KiB, unless it says otherwise. What KASAN keeps for later
-/// comes and goes by 9000.
+/// KiB that a case about the stack may use by default. KASAN's quarantine varies by 9000.
 const MEMORY: u64 = 12_288;
 
 fn one() -> Count {

@@ -16,7 +16,7 @@ use kernel_pure::vring_layout::DESC_F_NEXT;
 use modem_ring::Desc;
 use std::{collections::BTreeMap, time::Duration};
 
-/// Time limit for what Linux does at once. It is emulated, has sanitizers, and the host is busy.
+/// Time limit for immediate reactions of Linux, which is emulated, with sanitizers, on a busy host.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 /// Time limit for a recovery, which may wait for a watchdog of Linux.
 const RECOVERY: Duration = Duration::from_secs(40);

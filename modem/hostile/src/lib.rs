@@ -2,9 +2,9 @@
 
 //! A modem with single faults, to test Linux against.
 //!
-//! It comes up as any modem does and passes frames each way. In between it executes
-//! [steps](step::Step) of a harness, which write to the memory that it shares with Linux. The
-//! [catalogue](catalogue) has the faults, and the result that each must have, as data.
+//! It starts normally and passes frames each way. In between it executes [steps](step::Step) of a
+//! harness, which write to the memory that it shares with Linux. The [catalogue](catalogue) has the
+//! faults, and the result that each must have, as data.
 
 #![forbid(unsafe_code)]
 

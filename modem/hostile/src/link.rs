@@ -182,8 +182,8 @@ impl Link {
         Ok(head)
     }
 
-    /// Returns whether Linux has returned all that was made available. It will tell when it returns
-    /// more.
+    /// Returns whether Linux has returned all that was made available. Asks for a kick when it
+    /// returns more.
     pub fn all_returned(&self) -> bool {
         let ring = self.rx.fields();
         if self.event_idx() {
@@ -269,7 +269,7 @@ impl Tx {
             count <= ring.num(),
             "Linux moved avail.idx of vring 1 by {count}"
         );
-        // All of them are seen: the next one to tell of is the one behind.
+        // All of them were seen: asks for a kick at the next one.
         ring.write_avail_event(self.ring.next_avail().wrapping_add(count));
         Ok(count)
     }

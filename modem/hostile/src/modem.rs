@@ -225,7 +225,7 @@ impl Modem {
         Ok(self.board.set_state(ModemState::Running)?)
     }
 
-    /// Gives up a boot by the state "crashed", for which Linux starts another one.
+    /// Ends a boot by the state "crashed", so that Linux starts another one.
     pub fn crash(&mut self, boot_id: u32) -> anyhow::Result<()> {
         self.phase = Phase::Crashed { boot_id };
         Ok(self.board.set_state(ModemState::Crashed)?)

@@ -22,7 +22,7 @@ pub enum Good {
     Absent,
     /// Linux asks for it, with these parameters.
     Asked(Vec<u8>),
-    /// It is there.
+    /// It is set up.
     Up,
 }
 
@@ -35,7 +35,7 @@ pub struct Asked {
     pub params: Vec<u8>,
     /// The link id that the last answer had.
     pub offered: Option<u8>,
-    /// The link id of the channel, once it is there.
+    /// The link id of the channel, once it is set up.
     pub id: Option<u8>,
 }
 
@@ -46,11 +46,11 @@ pub struct Stack {
     pub good: Good,
     /// The guest's answers on the good channel.
     pub answers: VecDeque<payload::Frame>,
-    /// What else Linux sent: channels and bodies.
+    /// Other frames of Linux: channels and bodies.
     pub inbox: VecDeque<(u8, Vec<u8>)>,
     /// The channels that cases ask for, by the names of their sockets.
     pub channels: BTreeMap<String, Asked>,
-    /// How many frames were sent on the good channel.
+    /// Number of frames sent on the good channel.
     pub commands: u64,
     /// What was wrong with a frame of Linux.
     fault: Option<anyhow::Error>,
@@ -70,7 +70,7 @@ impl Default for Stack {
 }
 
 impl Stack {
-    /// Takes a frame of Linux, which must be a well-formed one. If it is not, [`Self::check`] says so.
+    /// Takes a frame of Linux. If it is malformed, [`Self::check`] reports that.
     pub fn take(&mut self, bytes: &[u8]) {
         if let Err(error) = self.try_take(bytes) {
             self.fault.get_or_insert(error);
@@ -92,7 +92,7 @@ impl Stack {
         match parsed.channel {
             GOOD if self.good == Good::Up => self.take_answer(parsed.body),
             CONTROL_CHANNEL if self.asks_for_good(parsed.body) => {
-                // The ENUM in front of it: frames of another request may stand between them.
+                // The ENUM before it: frames of another request may be between them.
                 let last = self.inbox.iter().rposition(|(channel, body)| {
                     *channel == CONTROL_CHANNEL
                         && matches!(Message::parse(body), Ok(Message::Enum { .. }))
@@ -156,7 +156,7 @@ impl Stack {
         (1..=255).find(is_free).context("no link id is free")
     }
 
-    /// Notes that a channel is there no more. Returns whether there was one with that id.
+    /// Removes a channel. Returns whether there was one with that id.
     pub fn destroyed(&mut self, id: u8) -> bool {
         let with_id = self
             .channels
@@ -206,7 +206,7 @@ impl Asked {
     }
 }
 
-/// Encodes a frame. The length can be another one than is right.
+/// Encodes a frame, possibly with a wrong length.
 pub fn encode(channel: u8, body: &[u8], length: Option<u16>) -> Vec<u8> {
     let right = u16::try_from(body.len() + 3).unwrap_or(u16::MAX);
     let mut bytes = length.unwrap_or(right).to_le_bytes().to_vec();

@@ -17,7 +17,7 @@ use hostile_frame::{
 
 /// Frames that are made available at once.
 const BURST: u64 = 200;
-/// Frames that fill what KASAN keeps before the first case, and the length of their bodies.
+/// Frames that fill KASAN's quarantine before the first case, and the length of their bodies.
 const WARM_UP: u64 = 4000;
 const WARM_LEN: usize = 3500;
 /// Frames of Linux that a failed case shows.
@@ -113,7 +113,7 @@ impl Executor {
             self.modem.link()?.stack = Some(Stack::default());
             self.send(Kind::Command, vec![], 0)?;
             self.ready()?;
-            // What KASAN keeps of memory that was freed grows up to a limit, and then no more.
+            // KASAN's quarantine of freed memory grows up to a limit.
             let warm = stack::encode(CONTROL_CHANNEL, &[0; WARM_LEN], None);
             self.transmit(&[warm], WARM_UP)
         } else {
@@ -225,7 +225,7 @@ impl Executor {
         Ok(())
     }
 
-    /// Makes frames available, all of them so often, and waits until Linux returned them.
+    /// Makes frames available, `times` times all of them, and waits until Linux returned them.
     fn transmit(&mut self, frames: &[Vec<u8>], times: u64) -> anyhow::Result<()> {
         self.returned()?;
         let link = self.modem.link()?;
@@ -436,7 +436,7 @@ impl Executor {
     }
 
     fn came_many(&mut self, want: (u8, Vec<u8>), least: u64, most: u64) -> anyhow::Result<()> {
-        // The guest's answer comes behind all that Linux sent because of earlier frames.
+        // The guest's answer comes after all frames that Linux sent because of earlier ones.
         self.done(&Command::Nothing)?;
         let inbox = &mut self.caif()?.inbox;
         let count = inbox.iter().take_while(|frame| **frame == want).count();
@@ -479,7 +479,7 @@ impl Executor {
         self.closed(socket)
     }
 
-    /// Waits for what the end of a socket sends. What it asked for can be answered later.
+    /// Waits for the frames that the end of a socket sends. Its request can be answered later.
     fn closed(&mut self, socket: &str) -> anyhow::Result<()> {
         match self.caif()?.channel(socket)?.id.take() {
             Some(id) => self.came(CONTROL_CHANNEL, &[1, id]),

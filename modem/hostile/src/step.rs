@@ -116,13 +116,13 @@ pub enum Step {
         #[serde(default = "one")]
         times: u32,
     },
-    /// Interrupts from another thread, over and over, until [`Calm`](Self::Calm).
+    /// Interrupts repeatedly from another thread, until [`Calm`](Self::Calm).
     Storm {
         /// The vectors.
         vectors: Vec<u16>,
     },
-    /// Stores one value after the other from another thread, over and over, until
-    /// [`Calm`](Self::Calm) or, unless `across` it, the next boot.
+    /// Stores one value after the other from another thread, repeatedly, until [`Calm`](Self::Calm)
+    /// or, unless `across` it, the next boot.
     Race {
         /// Device address.
         at: Expr,
@@ -164,7 +164,7 @@ pub enum Step {
     Start {},
     /// Stops the modem's process.
     Freeze {},
-    /// Lets the modem's process go on.
+    /// Continues the modem's process.
     Thaw {},
     /// Waits until a frame passes each way, across recoveries.
     Stable {},
@@ -210,11 +210,11 @@ pub enum Step {
         /// What to make.
         #[serde(flatten)]
         open: Open,
-        /// Whether to answer as it should be, and to wait until it is connected.
+        /// Whether to answer correctly, and to wait until it is connected.
         #[serde(default = "yes")]
         answer: bool,
     },
-    /// Lets the guest try that, which must fail at once.
+    /// Lets the guest try the same, which must fail at once.
     Fails {
         /// What to make.
         #[serde(flatten)]
@@ -258,10 +258,10 @@ pub enum Step {
         /// The beginning of all bodies, each a number.
         #[serde(default)]
         bytes: Vec<Expr>,
-        /// How the bodies go on, in hexadecimal.
+        /// The rest of the bodies, in hexadecimal.
         #[serde(default = "nothing")]
         hex: Vec<String>,
-        /// How many bytes of those that frames consist of come behind.
+        /// Number of fill bytes behind that.
         #[serde(default = "zero")]
         fill: Expr,
         /// The length in the frames; by default the right one.
@@ -291,7 +291,7 @@ pub enum Step {
         count: Count,
         /// How many there may be.
         most: Option<u64>,
-        /// Bytes that each must have, of those that frames consist of.
+        /// Number of fill bytes that each must have.
         len: Option<Expr>,
         /// What each must be, in hexadecimal.
         hex: Option<String>,
@@ -340,8 +340,8 @@ pub enum Step {
         #[serde(default = "once")]
         times: Expr,
     },
-    /// Waits for frames of Linux that are all the same, which must be the next ones, and of which
-    /// there must be at least and at most so many once the guest has answered.
+    /// Waits for identical frames of Linux, which must be the next ones, and checks their number
+    /// once the guest has answered.
     CameMany {
         /// The channel's link id, 0 for the control channel.
         on: Expr,
@@ -366,8 +366,8 @@ pub enum Step {
         /// How many frames come before, and how many behind.
         times: u64,
     },
-    /// Lets the guest close a socket or delete an interface. The modem must be told if there was
-    /// a channel.
+    /// Lets the guest close a socket or delete an interface. Linux must send LINK_DESTROY if there
+    /// was a channel.
     Close {
         /// The socket.
         socket: String,

@@ -93,7 +93,7 @@ fn there_are_cases_about_the_stack_and_each_can_fail() {
     let stack: Vec<_> = cases.iter().filter(|case| case.stack).collect();
     assert!(stack.len() >= 100, "{} cases", stack.len());
     for case in &stack {
-        // That nothing is sent without a reason, and that nothing is dropped, is looked at in each.
+        // Each case checks that nothing is sent without a reason, and that nothing is dropped.
         let counts =
             !case.counters.is_empty() || case.name.contains("nobody") || case.name.contains("late");
         assert!(counts || case.steps.iter().any(asserts), "{:?}", case.name);

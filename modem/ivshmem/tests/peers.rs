@@ -113,7 +113,7 @@ fn peers_see_others_come_and_go() {
         until(client, "a peer to go", |client| !client.has_peer(id));
         assert!(!client.ring(id, 1).unwrap());
     }
-    // The two are not disturbed.
+    // The other two are not disturbed.
     assert!(a.ring(b.id().into(), 3).unwrap());
     rung(&b, 3);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! Whatever a host writes, and whenever: the modem gets frames or an error, and lives on.
+//! A host that writes anything at any time: the modem gets frames or an error, and works again
+//! afterwards.
 
 mod common;
 
@@ -121,7 +122,7 @@ fn act(host: &Host, link: &mut Option<Link>, posted: &mut u16, rng: &mut SmallRn
 #[test]
 fn no_host_ends_the_modem() {
     let mut host = Host::load(table(16, 16, 256, true));
-    // How many cases there were of links that came up, and of those that ended by an error.
+    // Numbers of links that came up, and of those that ended by an error.
     let (mut links, mut ends) = (0, 0);
     for seed in 0..4000 {
         println!("seed {seed}");
@@ -137,7 +138,7 @@ fn no_host_ends_the_modem() {
                 ends += u32::from(link.is_some());
                 link = open(&host);
                 links += u32::from(link.is_some());
-                // What a driver would find on rings of its own.
+                // The result of a driver on rings of its own.
                 posted = 0;
             }
         }
@@ -146,7 +147,7 @@ fn no_host_ends_the_modem() {
 }
 
 impl Host {
-    /// Brings all back that a case may have written.
+    /// Restores everything that a case may have written.
     fn clear_start(&self) {
         let mut fresh = self.table.to_bytes();
         fresh.extend([0; 200]);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! Every frame comes through as it was, in order, however the buffers come back.
+//! Every frame arrives unchanged and in order, in whichever order the buffers come back.
 
 mod common;
 
 use common::{Host, frame, table};
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 
-/// More than four times what an index of a ring can count to.
+/// More than four times the range of an index.
 const FRAMES: u32 = 300_000;
 const MTU: u32 = 2048;
 /// Less the headroom and tailroom of the direction.

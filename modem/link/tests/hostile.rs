@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! A host that breaks the rules of a ring gets an error, one that sends nonsense in a sound ring
-//! loses that buffer's frame. Neither ends the modem.
+//! A host that breaks the rules of a ring gets an error, one that sends an invalid buffer in a
+//! valid ring loses its frame. Neither ends the modem.
 
 mod common;
 
@@ -76,8 +76,8 @@ fn what_is_available_must_exist() {
     }
 }
 
-/// Makes a buffer available as it is given, and then a good frame. Returns the frames that came
-/// out, and how many were of a bad length and a bad chain.
+/// Makes a given buffer available, and then a good frame. Returns the received frames, and the
+/// counts of bad lengths and bad chains.
 fn send(da: u64, len: u32, flags: u16, next: u16, prepare: impl Fn(&Tx)) -> (usize, u64, u64) {
     let (mut link, mut tx) = uplink();
     prepare(&tx);
@@ -143,7 +143,7 @@ fn the_length_field_may_not_pass_the_buffer() {
         (room - 2, true),
         (room - 1, false),
         (u16::MAX, false),
-        // Too short to be a frame, which is for the CAIF stack to say.
+        // Too short to be a frame, which the CAIF stack checks.
         (0, true),
     ] {
         let want = if good { (1, 0, 0) } else { (0, 1, 0) };
@@ -233,7 +233,7 @@ fn a_cleared_ring_is_noticed() {
     }
 }
 
-/// A modem that was stopped in the middle of its work stores an index once more when it goes on,
+/// A modem that was stopped in the middle of its work stores an index once more when it continues,
 /// in rings that Linux has cleared meanwhile.
 #[test]
 fn an_index_of_before_does_not_count() {

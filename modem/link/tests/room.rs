@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! What happens when there is no room: on the ring, on the heap, in a buffer.
+//! No room: on the ring, on the heap, in a buffer.
 
 mod common;
 
@@ -19,7 +19,7 @@ fn fill(link: &mut Link, mut next: u32, max: usize) -> u32 {
     next
 }
 
-/// Takes all there is, and returns it at once; all in order.
+/// Takes all chains in order, and returns them at once.
 fn drain(link: &mut Link, rx: &mut Rx, next: &mut u32, max: usize) {
     loop {
         let before = *next;
@@ -81,7 +81,7 @@ fn frames_wait_for_room_on_the_heap() {
             next_in += 1;
             link.downlink.flush().unwrap();
         }
-        // It is not the ring that is full, and neither is the heap mostly empty.
+        // The ring is not full, and the heap is not mostly empty.
         let on_ring = next_in - next_out - 256;
         assert!(
             (120..=160).contains(&on_ring),
@@ -150,7 +150,7 @@ fn linux_is_only_interrupted_when_it_wants() {
             link.downlink.queue(frame::make(0, 100));
             link.downlink.flush().unwrap()
         };
-        // With EVENT_IDX, what was asked for once holds until the next frame.
+        // With EVENT_IDX, a request for a kick holds until the next frame.
         send(true);
         assert!(!send(false));
         assert!(send(true));

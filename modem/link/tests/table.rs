@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! What the modem makes of a resource table, as remoteproc leaves it or as nobody should.
+//! The modem's reading of resource tables, valid and invalid.
 
 mod common;
 

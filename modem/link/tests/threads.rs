@@ -20,8 +20,8 @@ const MAX: usize = 1024 - 48;
 /// Far longer than a busy machine keeps a thread waiting.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The end of an interrupt line that rings. As with an interrupt, ringing twice before anybody
-/// looks counts once.
+/// The end of an interrupt line that rings. As with an interrupt, two rings before the other end
+/// wakes count once.
 struct Bell(SyncSender<()>);
 
 /// The end that waits.
@@ -42,7 +42,7 @@ impl Bell {
 }
 
 impl Ear {
-    /// Returns whether it was rung, rather than the other side gone.
+    /// Waits. Returns whether it was rung; if not, the other side is gone.
     #[track_caller]
     fn wait(&self, who: &str, how: impl std::fmt::Debug) -> bool {
         use std::sync::mpsc::RecvTimeoutError::{Disconnected, Timeout};
@@ -54,15 +54,15 @@ impl Ear {
     }
 }
 
-/// What each side has to do.
+/// The work of both sides.
 #[derive(Clone, Copy)]
 struct Load {
     /// Frames to Linux.
     down: u32,
     /// Frames from Linux.
     up: u32,
-    /// Linux sends frame n only when it received it, and the modem at most as many more than it
-    /// got back.
+    /// Linux sends frame n only after it received frame n, and the modem is ahead of Linux by a
+    /// number of frames.
     window: Option<u32>,
     /// Linux never sleeps, so that it acts just when the modem is about to.
     busy: bool,

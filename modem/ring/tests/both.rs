@@ -138,7 +138,7 @@ fn each_side_is_notified_when_it_asked_for_that() {
         assert!(send(&mut driver));
         device.fetch().unwrap();
         assert!(!device.notify_after(2));
-        // Flags cannot say how many.
+        // Flags have no number.
         assert_eq!(send(&mut driver), !event_idx);
         assert!(send(&mut driver));
         assert!(device.notify_after(2) && !device.notify_after(3));

@@ -24,7 +24,7 @@ const CAIFPROTO_AT: i32 = 0;
 const CAIFPROTO_DATAGRAM_LOOP: i32 = 2;
 const CAIF_ATTYPE_PLAIN: u32 = 2;
 
-/// What a channel is for.
+/// The service of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Service {
     /// AT commands.
@@ -33,7 +33,7 @@ pub enum Service {
     Loop(u32),
 }
 
-/// Which modem, and how patient to be with it.
+/// The modem, and its timeout.
 #[derive(clap::Args, Debug, Clone)]
 pub struct Peer {
     /// Use the modem behind this link; without it, that of any link that is up
@@ -44,7 +44,7 @@ pub struct Peer {
     pub timeout: Duration,
 }
 
-/// Why there is no channel, and what to do.
+/// Why there is no channel, and a remedy.
 #[derive(Debug, Error)]
 enum NoChannel {
     #[error(
@@ -125,7 +125,7 @@ impl Peer {
                 .bind_device(Some(link.as_bytes()))
                 .map_err(|error| not_bound(error, link))?;
         }
-        // The limit for sending is that for connecting, too.
+        // The send timeout is that of connect(), too.
         socket.set_write_timeout(Some(self.timeout))?;
         socket.set_read_timeout(Some(self.timeout))?;
         socket

@@ -21,8 +21,8 @@ const GET_SIZES: u32 = 0x37;
 const STATS: u32 = 1;
 /// `ETH_GSTRING_LEN`.
 const NAME: usize = 32;
-/// There is always room for as many counters: the kernel did not look at what room there is before
-/// 6.18, and the device may be another one meanwhile.
+/// Most counters that there is room for: before 6.18 the kernel did not check the room, and the
+/// device may be another one meanwhile.
 const ROOM: usize = 1024;
 
 /// Returns the counters of a network device, by name. `EOPNOTSUPP` if it has none.
@@ -54,7 +54,7 @@ pub fn counters(netdev: &str) -> io::Result<BTreeMap<String, u64>> {
     Ok(pair(&names, &values, count))
 }
 
-/// Puts names and values together.
+/// Combines names and values.
 fn pair(names: &[u8], values: &[u8], count: usize) -> BTreeMap<String, u64> {
     let names = names.get(12..).unwrap_or_default().chunks_exact(NAME);
     let values = values.get(8..).unwrap_or_default().chunks_exact(8);
@@ -88,7 +88,7 @@ fn number<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..)?.first_chunk().copied()
 }
 
-/// Gives a request to a network device; the answer is in its place.
+/// Passes a request to a network device. The answer replaces it.
 fn call(socket: &OwnedFd, netdev: &str, bytes: &mut [u8]) -> io::Result<()> {
     let mut ifr_name = [0; libc::IFNAMSIZ];
     // The last one stays zero.

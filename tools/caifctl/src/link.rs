@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! Makes, deletes and shows IP interfaces, by rtnetlink: `ip link` does not know the attributes of the
-//! kind.
+//! Makes, deletes and shows IP interfaces, by rtnetlink: `ip link` does not support the attributes
+//! of the kind.
 
 use std::io;
 
@@ -65,7 +65,7 @@ pub struct ShowArgs {
     json: bool,
 }
 
-/// Why the kernel did not do it, and what to do.
+/// Why the kernel refused, and a remedy.
 #[derive(Debug, Error)]
 enum Refusal {
     #[error("it takes CAP_NET_ADMIN: run this as root")]
@@ -164,7 +164,7 @@ pub fn delete(args: &DelArgs) -> Result<()> {
         .with_context(|| format!("cannot delete {}", args.name))
 }
 
-/// An interface as `link show` tells of it.
+/// An interface in the output of `link show`.
 #[derive(Serialize)]
 struct Shown<'a> {
     name: &'a str,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! Shows and uses the CAIF links of modems: their state, IP interfaces over them, AT commands,
-//! and channels that return what they are sent.
+//! Shows and uses the CAIF links of modems: their state, IP interfaces over them, AT commands, and
+//! channels that return their payloads.
 
 mod at;
 mod caif;

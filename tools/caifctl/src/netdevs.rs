@@ -34,10 +34,10 @@ pub struct Netdev {
     pub addresses: Vec<Address>,
 }
 
-/// What it is to CAIF.
+/// The role of a network device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// A way to a modem.
+    /// A link to a modem.
     Link,
     /// An IP interface.
     Interface {
@@ -179,7 +179,7 @@ fn interface(info: &[LinkInfo]) -> Option<Role> {
     })
 }
 
-/// Takes attributes apart, up to the first that cannot be one.
+/// Parses attributes, up to the first invalid one.
 fn attributes(data: &[u8]) -> Vec<(u16, &[u8])> {
     let (mut found, mut rest) = (Vec::new(), data);
     while let [a, b, c, d, ..] = *rest {

@@ -19,7 +19,7 @@ use nix::sys::socket::{
 
 /// More than the kernel puts into one datagram.
 const DATAGRAM: usize = 1 << 16;
-/// How often a dump is taken again that changed meanwhile.
+/// Number of times that an inconsistent dump is repeated.
 const TRIES: usize = 5;
 /// `RTMGRP_LINK`.
 const LINKS: u32 = 1;
@@ -27,7 +27,7 @@ const LINKS: u32 = 1;
 /// A socket of rtnetlink.
 pub struct Netlink(OwnedFd);
 
-/// What came in one datagram.
+/// The content of one datagram.
 #[derive(Default)]
 struct Part {
     messages: Vec<RouteNetlinkMessage>,
@@ -60,7 +60,7 @@ impl Netlink {
         Ok(Self(socket))
     }
 
-    /// Throws away what came. An overrun is a change, too.
+    /// Discards the messages. An overrun is a change, too.
     pub fn drain(&self) {
         let mut buffer = vec![0; DATAGRAM];
         while matches!(
@@ -69,7 +69,7 @@ impl Netlink {
         ) {}
     }
 
-    /// Asks for one thing to be done.
+    /// Makes a request that changes something.
     pub fn request(&self, message: RouteNetlinkMessage, flags: u16) -> io::Result<()> {
         self.send(message, flags | NLM_F_ACK)?;
         match self.receive() {
@@ -78,7 +78,7 @@ impl Netlink {
         }
     }
 
-    /// Asks for all there is of something.
+    /// Requests a dump.
     pub fn dump(&self, message: &RouteNetlinkMessage) -> Result<Vec<RouteNetlinkMessage>> {
         for _ in 0..TRIES {
             self.send(message.clone(), NLM_F_DUMP)?;
@@ -123,8 +123,8 @@ impl AsFd for Netlink {
     }
 }
 
-/// Takes a datagram apart. An error of the kernel is an error. What cannot be understood is left
-/// out: it is of a device of another kind.
+/// Parses a datagram. An error of the kernel is an error. Messages that cannot be parsed are left
+/// out: they are of devices of another kind.
 fn parse(datagram: &[u8]) -> Result<Part> {
     let mut part = Part::default();
     let mut rest = datagram;

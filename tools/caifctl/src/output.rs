@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! What is printed, and where.
+//! Output to the user.
 
 use std::{
     io::{self, ErrorKind, Write},
@@ -19,7 +19,7 @@ pub fn print(text: &str) -> Result<()> {
 
 /// Prints a line to standard error.
 pub fn complain(text: &str) {
-    // There is nobody left to be told that this failed.
+    // An error of this cannot be reported.
     let _ = writeln!(io::stderr(), "caifctl: {text}");
 }
 

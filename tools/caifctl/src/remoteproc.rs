@@ -33,7 +33,7 @@ pub fn all(sys: &Path) -> Result<Vec<RemoteProc>> {
             let text = fs::read_to_string(entry.path().join(name)).ok()?;
             Some(text.trim().to_owned())
         };
-        // One that has just gone has no state any more.
+        // One that was just removed has no state any more.
         let Some(state) = attribute("state") else {
             continue;
         };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! Waits for descriptors, or for somebody who wants the program to end.
+//! Waits for descriptors, or for a signal to end.
 
 use std::{
     io,
@@ -20,13 +20,13 @@ use signal_hook::{
     low_level::pipe,
 };
 
-/// From now on, signals that end a program are seen by [`wait`](Self::wait) and do nothing else.
+/// Catches the signals that end a program: [`wait`](Self::wait) returns them.
 pub struct Signals(UnixStream);
 
-/// What somebody waited for.
+/// The result of a wait.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Waited {
-    /// What there is at each descriptor.
+    /// The events of each descriptor.
     Ready(Vec<PollFlags>),
     TimeOut,
     /// The program is to end.
@@ -43,7 +43,7 @@ impl Signals {
         Ok(Self(read))
     }
 
-    /// Waits for any of the descriptors, at most so long, if a limit is given.
+    /// Waits for any of the descriptors, up to a limit if one is given.
     pub fn wait(
         &self,
         fds: &[(BorrowedFd<'_>, PollFlags)],

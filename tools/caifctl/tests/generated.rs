@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! Completion and manual pages that the program makes of itself.
+//! Completion and manual pages that the program generates.
 
 use std::{
     fs,

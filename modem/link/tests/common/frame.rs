@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! Frames that tell their number, and of which every byte can be checked.
+//! Frames with their number, of which every byte can be checked.
 
 /// Length field and number.
 pub const MIN: usize = 6;
@@ -9,7 +9,7 @@ pub const MIN: usize = 6;
 /// CAIF frame.
 pub fn make(number: u32, max: usize) -> Vec<u8> {
     let mix = number.wrapping_mul(0x9e37_79b1) >> 8;
-    // Mostly short ones; each 16th may be as long as can be.
+    // Mostly short ones; each 16th may have any length.
     let limit = if mix % 16 == 0 { max } else { max.min(128) };
     let len = MIN + (mix / 16) as usize % (limit - MIN + 1);
     let mut frame = ((len - 2) as u16).to_le_bytes().to_vec();
@@ -18,7 +18,7 @@ pub fn make(number: u32, max: usize) -> Vec<u8> {
     frame
 }
 
-/// Compares a frame with what it must be.
+/// Compares a frame with the expected one.
 #[track_caller]
 pub fn check(frame: &[u8], number: u32, max: usize) {
     let want = make(number, max);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! A small host: what Linux does to the shared memory, without Linux.
+//! A small host: writes to the shared memory like Linux.
 //!
 //! It loads the firmware, fills in the resource table as remoteproc does, and has its ends of
 //! both rings by the source that the kernel's driver is built of.
@@ -64,7 +64,7 @@ pub fn table(rx_num: u32, tx_num: u32, mtu: u32, event_idx: bool) -> ResourceTab
     ResourceTable {
         features: if event_idx { EVENT_IDX } else { 0 },
         vrings: [vring(rx_num), vring(tx_num)],
-        // All four are different, so that none can pass for another.
+        // All four are different, so that a mix-up is found.
         config: Some(LinkConfig {
             uplink: direction(32, 16),
             downlink: direction(24, 8),

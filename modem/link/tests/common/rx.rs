@@ -20,7 +20,7 @@ pub struct Rx {
     room: u64,
     mtu: u64,
     held: Vec<Chain>,
-    /// How many chains of each length were seen.
+    /// Number of chains of each length.
     pub lengths: Vec<u64>,
 }
 
@@ -67,7 +67,7 @@ impl Rx {
         Ok(())
     }
 
-    /// Chains that are held.
+    /// Returns the number of chains that are held.
     pub fn held(&self) -> usize {
         self.held.len()
     }

@@ -14,7 +14,7 @@ use modem_ring::{Desc, Fields};
 /// The host's end of the uplink. Each descriptor has a slot of its own.
 pub struct Tx {
     pub memory: SharedMemory,
-    /// For what the ring does not do by itself.
+    /// The fields of the ring, for accesses without rules.
     pub fields: Fields<View>,
     ring: DriverRing<View, Vec<SlotState>>,
     slots: u16,
@@ -62,7 +62,7 @@ impl Tx {
         true
     }
 
-    /// Makes a buffer available, whatever its descriptor says.
+    /// Makes a buffer available with any descriptor.
     pub fn post(&mut self, desc: Desc) {
         let slot = self.ring.take().unwrap();
         let index = slot.index();
@@ -76,12 +76,12 @@ impl Tx {
         std::mem::take(&mut self.kick)
     }
 
-    /// Takes slots back. Returns how many.
+    /// Takes slots back. Returns their number.
     pub fn reclaim(&mut self) -> usize {
         std::iter::from_fn(|| self.ring.reclaim().unwrap()).count()
     }
 
-    /// Slots that the modem has.
+    /// Returns the number of slots that the modem has.
     pub fn in_flight(&self) -> usize {
         (self.slots - self.ring.free()).into()
     }

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! What a modem says, as lines, and which of them ends an answer.
+//! Lines of a modem, and the lines that end an answer.
 
 /// A line longer than this is cut into several.
 const LONGEST: usize = 4096;
 
-/// Bytes of a modem that are no line yet.
+/// Bytes of an incomplete line.
 #[derive(Default)]
 pub struct Lines(Vec<u8>);
 
 impl Lines {
-    /// Takes bytes, gives the lines that they end, without empty ones.
+    /// Takes bytes. Returns the lines that they complete, without empty ones.
     pub fn push(&mut self, bytes: &[u8]) -> Vec<String> {
         let mut lines = Vec::new();
         for byte in bytes {

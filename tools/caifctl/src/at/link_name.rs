@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! A symbolic link to a terminal, which goes when its owner ends.
+//! A symbolic link to a terminal, which is removed on drop.
 
 use std::{
     fs,
@@ -22,7 +22,7 @@ pub struct LinkName {
 }
 
 impl LinkName {
-    /// Makes it, in the place of one that somebody left behind; nothing else is replaced.
+    /// Makes the link, and replaces a stale one, but no other file.
     pub fn new(path: &Path, terminal: &Path) -> Result<Self> {
         match fs::read_link(path) {
             Ok(old) if old.starts_with(TERMINALS) => {}
@@ -42,7 +42,7 @@ impl LinkName {
                 return Err(error).with_context(|| format!("cannot use {}", path.display()));
             }
         }
-        // Whoever looks meanwhile finds the old one or the new one.
+        // Atomic: other programs find the old one or the new one.
         let mut new = path.as_os_str().to_owned();
         new.push(format!(".{}", std::process::id()));
         symlink(terminal, &new)
@@ -58,7 +58,7 @@ impl LinkName {
 
 impl Drop for LinkName {
     fn drop(&mut self) {
-        // It may be somebody else's by now.
+        // It may belong to another program by now.
         if fs::read_link(&self.path).is_ok_and(|now| now == self.terminal) {
             let _ = fs::remove_file(&self.path);
         }

@@ -2,8 +2,8 @@
 
 //! A pseudo terminal in front of a channel, for programs that want a serial port.
 //!
-//! Programs open and close it as they like. The channel is opened again when the modem is back; what a
-//! program says while there is none is lost, as it is on a serial line.
+//! Programs can open and close it repeatedly. The channel is opened again when the modem is back;
+//! bytes that a program writes meanwhile are lost, as on a serial line.
 
 use std::{
     fs::{File, OpenOptions},
@@ -32,12 +32,12 @@ use crate::{
     signals::{Signals, Waited},
 };
 
-/// When to try again to open the channel, if no network device changes before.
+/// Delay before the channel is opened again, if no network device changes before.
 const AGAIN: Duration = Duration::from_secs(2);
 const CHUNK: usize = 4096;
 
 pub fn run(args: &Args, path: Option<&Path>) -> Result<()> {
-    // The first one must succeed: the line that says why not helps whoever started this.
+    // The first attempt must succeed, so that its error is printed.
     let socket = args.open()?;
     let signals = Signals::new()?;
     let terminal = Terminal::new().context("cannot make a pseudo terminal")?;
@@ -64,7 +64,7 @@ pub fn run(args: &Args, path: Option<&Path>) -> Result<()> {
     Ok(())
 }
 
-/// A pseudo terminal that passes on all bytes as they are.
+/// A pseudo terminal in raw mode.
 struct Terminal {
     master: PtyMaster,
     path: PathBuf,
@@ -99,8 +99,8 @@ impl Terminal {
     }
 }
 
-/// Bytes on their way from one side to the other. No more are read before they are written, so that
-/// whoever reads too slowly stops the other side.
+/// Bytes in transit from one side to the other. No more are read before they are written, so that a
+/// slow reader stops the other side.
 #[derive(Default)]
 struct Pipe(Vec<u8>);
 
@@ -114,7 +114,7 @@ impl Pipe {
         }
     }
 
-    /// Reads or writes, whatever can be done at once. The end of what is read is an error.
+    /// Reads or writes what is possible without waiting. End of file is an error.
     fn step(&mut self, mut from: impl Read, mut to: impl Write) -> io::Result<()> {
         if self.0.is_empty() {
             let mut buffer = [0; CHUNK];
@@ -140,7 +140,7 @@ fn is_not_now(error: &io::Error) -> bool {
     crate::caif::is_late(error)
 }
 
-/// Passes bytes on both ways. Returns why the channel ended, or nothing if the program is to end.
+/// Passes bytes both ways. Returns why the channel ended, or `None` if the program is to end.
 fn connect(terminal: &Terminal, socket: &Socket, signals: &Signals) -> Result<Option<io::Error>> {
     socket.set_nonblocking(true)?;
     let (mut up, mut down) = (Pipe::default(), Pipe::default());
@@ -164,7 +164,7 @@ fn connect(terminal: &Terminal, socket: &Socket, signals: &Signals) -> Result<Op
                 _ => error,
             }));
         }
-        // Nobody reads what came, and nothing more will.
+        // No program reads the received bytes, and no more will come.
         let gone = PollFlags::POLLHUP | PollFlags::POLLERR;
         if !up.0.is_empty() && ready.first().is_some_and(|ready| ready.intersects(gone)) {
             return Ok(Some(ErrorKind::ConnectionReset.into()));
@@ -172,7 +172,7 @@ fn connect(terminal: &Terminal, socket: &Socket, signals: &Signals) -> Result<Op
     }
 }
 
-/// The master's side, by reference.
+/// The master's side of a pseudo terminal, by reference.
 struct Master<'a>(&'a PtyMaster);
 
 impl Read for Master<'_> {
@@ -191,7 +191,7 @@ impl Write for Master<'_> {
     }
 }
 
-/// Opens the channel again, as soon as that can be done. Returns nothing if the program is to end.
+/// Opens the channel again, as soon as possible. Returns `None` if the program is to end.
 fn reopen(args: &Args, terminal: &Terminal, signals: &Signals) -> Result<Option<Socket>> {
     // Subscribed before the first attempt, so that no change is missed.
     let events = Netlink::events()?;
@@ -210,7 +210,7 @@ fn reopen(args: &Args, terminal: &Terminal, signals: &Signals) -> Result<Option<
                 Waited::End => return Ok(None),
                 Waited::TimeOut => break,
                 Waited::Ready(ready) => {
-                    // What programs say now is lost.
+                    // Bytes that programs write now are lost.
                     let mut buffer = [0; CHUNK];
                     while matches!(Master(&terminal.master).read(&mut buffer), Ok(1..)) {}
                     if ready.first().is_some_and(|ready| !ready.is_empty()) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! Commands that somebody types. What the modem says appears above the line that is being edited,
-//! whenever it says it.
+//! Commands that are typed. Lines of the modem appear above the line that is being edited, at any
+//! time.
 
 use std::{
     io::{Read, stdin},
@@ -38,7 +38,7 @@ use crate::{
 
 const PROMPT: &str = "at> ";
 
-/// A channel, and whether a thread still prints what comes of it.
+/// A channel, and whether a thread still prints its lines.
 struct Channel {
     socket: Socket,
     alive: Arc<AtomicBool>,
@@ -127,7 +127,7 @@ impl Channel {
     }
 }
 
-/// Prints what comes, until the channel ends. Returns why it did.
+/// Prints the received lines until the channel ends. Returns why it did.
 fn show(mut socket: Socket, printer: &mut impl ExternalPrinter) -> String {
     let mut lines = Lines::default();
     let mut buffer = [0; 4096];
@@ -155,7 +155,7 @@ fn restore_when_killed(before: Termios) -> Result<()> {
     let before = libc::termios::from(before);
     thread::spawn(move || {
         if let Some(signal) = signals.forever().next() {
-            // A terminal that is gone needs nothing.
+            // A closed terminal needs no restoring.
             let _ = tcsetattr(stdin(), SetArg::TCSANOW, &Termios::from(before));
             exit(128 + signal);
         }

@@ -21,7 +21,7 @@ use crate::{
     signals::{Signals, Waited},
 };
 
-/// How long to wait for the last ones.
+/// Time to wait for the last payloads.
 const DRAIN: Duration = Duration::from_secs(2);
 
 #[derive(clap::Args, Debug)]
@@ -39,7 +39,7 @@ pub struct Args {
     json: bool,
 }
 
-/// What came of it.
+/// The result.
 #[derive(Debug, Serialize)]
 struct Outcome {
     bytes_each: u16,
@@ -101,7 +101,7 @@ pub fn run(args: &Args) -> Result<()> {
 struct Flight {
     socket: Socket,
     size: u16,
-    /// Numbers of payloads that are not back, in order, and when they were sent.
+    /// Numbers of payloads in flight, in order, and their times of sending.
     on_way: VecDeque<(u64, Instant)>,
     times: Times,
     sent: u64,
@@ -128,7 +128,7 @@ impl Flight {
             };
             match signals.wait(&[(self.socket.as_fd(), wanted)], Some(limit))? {
                 Waited::End => ended = true,
-                // Nothing came for a while: what is not back is lost.
+                // Nothing came for a while: the payloads in flight are lost.
                 Waited::TimeOut if !sending => break,
                 Waited::TimeOut => last = Instant::now(),
                 Waited::Ready(_) => {
@@ -145,7 +145,7 @@ impl Flight {
         Ok(self.outcome(last.duration_since(start)))
     }
 
-    /// Sends until as many are on their way as may be, or the socket takes no more.
+    /// Sends until the window is full, or the socket takes no more.
     fn fill(&mut self, window: usize) -> Result<()> {
         while self.on_way.len() < window {
             match self.socket.send(&payload(self.sent, self.size)) {
@@ -162,7 +162,7 @@ impl Flight {
         Ok(())
     }
 
-    /// Takes what is there. Returns whether there was something.
+    /// Takes the received payloads. Returns whether there were any.
     fn receive(&mut self) -> Result<bool> {
         let mut buffer = [0; 2048];
         let mut any = false;

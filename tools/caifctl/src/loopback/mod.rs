@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! Channels that return what they are sent.
+//! Channels that return their payloads.
 
 pub mod bench;
 pub mod ping;
@@ -38,7 +38,7 @@ fn number(bytes: &[u8], size: u16) -> Option<u64> {
     (bytes == payload(number, size)).then_some(number)
 }
 
-/// How long payloads took.
+/// Round-trip times of payloads.
 #[derive(Debug, Default)]
 struct Times {
     count: u32,

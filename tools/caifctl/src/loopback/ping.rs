@@ -74,7 +74,7 @@ struct Pings {
 }
 
 impl Pings {
-    /// Sends one, waits for it and for the time of the next one. Returns whether to go on.
+    /// Sends one, waits for it and for the time of the next one. Returns whether to continue.
     fn one(&mut self, args: &Args) -> Result<bool> {
         let this = self.sent;
         let start = Instant::now();
@@ -97,7 +97,7 @@ impl Pings {
             Returned::Not => {
                 print(&format!("number {this}: not back after {:?}\n", args.wait))?;
             }
-            // It is not counted: it may yet have come.
+            // It is not counted, as it might still come.
             Returned::Interrupted => {
                 self.sent -= 1;
                 return Ok(false);
@@ -110,7 +110,7 @@ impl Pings {
         Ok(self.signals.wait(&[], Some(left))? != Waited::End)
     }
 
-    /// Waits for that payload, and throws away those that are late.
+    /// Waits for a payload, and discards late ones.
     fn returned(&self, this: u64, start: Instant, limit: Duration) -> Result<Returned> {
         let mut buffer = [0; 2048];
         loop {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! Remote processors, links and interfaces: what there is and what went wrong.
+//! State and faults of remote processors, links and interfaces.
 
 mod text;
 mod watch;
@@ -35,7 +35,7 @@ pub struct Args {
     json: bool,
 }
 
-/// All there is at one moment.
+/// The state at one moment.
 #[derive(Debug, Default, Serialize)]
 pub struct Snapshot {
     remote_processors: Vec<RemoteProc>,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! Links and interfaces at work: what passed between two looks, a line for each.
+//! Rates of links and interfaces between two samples, a line for each.
 
 use std::{
     fmt::Write,
@@ -18,10 +18,10 @@ use crate::{
     signals::{Signals, Waited},
 };
 
-/// After how many looks the titles are printed again.
+/// Number of samples after which the titles are printed again.
 const PAGE: u64 = 20;
 
-/// What a device did in the time between two looks, and what went wrong since it is there.
+/// The rates of a device between two samples, and its errors since it exists.
 #[derive(Debug, PartialEq, Serialize)]
 struct Rates<'a> {
     interface: &'a str,
@@ -37,7 +37,7 @@ struct Rates<'a> {
 impl<'a> Rates<'a> {
     fn new(before: &Counters, now: &'a Netdev, time: Duration) -> Self {
         let time = time.as_secs_f64().max(0.001);
-        // Counters of a device do not go back; one that is seen to do so did nothing.
+        // Counters of a device do not go back; if one does, the rate is 0.
         let rate = |before: u64, now: u64| now.saturating_sub(before) as f64 / time;
         let mbit = |before: u64, now: u64| rate(before, now) * 8.0 / 1e6;
         let counters = &now.counters;
@@ -82,8 +82,8 @@ fn titles() -> String {
     )
 }
 
-/// Prints rates, until it was often enough or somebody wants an end. Devices may go meanwhile, and come
-/// again: a modem may crash.
+/// Prints rates, up to a count or a signal. Devices may be removed and added meanwhile: a modem may
+/// crash.
 pub fn run(netlink: &Netlink, interval: Duration, args: &Args) -> Result<()> {
     let signals = Signals::new()?;
     let watched = |devs: Vec<Netdev>| -> Vec<Netdev> {

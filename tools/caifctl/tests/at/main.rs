@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! The AT commands of the program as it is, with a thread in the place of the modem.
+//! The AT commands of the built program, with a thread in the place of the modem.
 
 mod modem;
 mod program;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! What answers commands on a Unix socket.
+//! A modem on a Unix socket, which answers commands.
 
 use std::{
     io::{Read, Write},
@@ -11,7 +11,7 @@ use std::{
 
 use tempfile::TempDir;
 
-/// One that takes any number of channels, one thread for each.
+/// A modem with any number of channels, one thread for each.
 pub struct Modem {
     dir: TempDir,
 }

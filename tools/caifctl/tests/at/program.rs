@@ -16,7 +16,7 @@ use nix::{
 
 use crate::modem::Modem;
 
-/// Nothing takes that long, on any machine.
+/// Limit, longer than anything takes on any machine.
 const LIMIT: Duration = Duration::from_secs(60);
 
 pub struct Ended {
@@ -25,7 +25,7 @@ pub struct Ended {
     pub err: String,
 }
 
-/// The program at work. It ends with the test, whatever comes of that.
+/// The running program, which is ended on drop.
 pub struct Running(pub Child);
 
 impl Running {
@@ -86,7 +86,7 @@ pub fn run_with(modem: &Modem, args: &[&str], input: &str) -> Ended {
     }
 }
 
-/// Reads until the text is there; returns all that was read.
+/// Reads until the text has come. Returns all that was read.
 pub fn read_until(from: &impl AsFd, text: &str) -> String {
     let end = Instant::now() + LIMIT;
     let mut all = Vec::new();
@@ -112,7 +112,7 @@ pub fn read_until(from: &impl AsFd, text: &str) -> String {
     String::from_utf8_lossy(&all).into_owned()
 }
 
-/// Looks again and again, where nothing tells.
+/// Polls a condition for which there is no event.
 pub fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
     let end = Instant::now() + LIMIT;
     while !is_so() {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! Commands that are typed, in a terminal that must be as it was afterwards.
+//! Commands that are typed, in a terminal whose mode must be restored.
 
 use std::{
     fs,
@@ -83,7 +83,7 @@ impl Terminal {
         self.edits();
     }
 
-    /// Checks that the program ends with a status of these and leaves the terminal as it was.
+    /// Checks that the program ends with one of these statuses and restores the terminal's mode.
     fn ends(&mut self, statuses: &[i32]) {
         let status = self.child.end();
         assert!(statuses.contains(&status), "{status}, not {statuses:?}");
@@ -153,7 +153,7 @@ fn commands_are_answered_and_remembered() {
     let mut terminal = Terminal::start(&modem);
     terminal.type_in("\x1b[A");
     terminal.shows("AT+CSQ");
-    // It drops the line, and the program.
+    // It drops the line, and ends the program.
     terminal.type_in("\x03");
     terminal.ends(&[0]);
 }
