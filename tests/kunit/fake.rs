@@ -7,6 +7,7 @@
 
 use crate::{
     abstractions::{
+        bindings,
         event::Event,
         memory::Memory,
         remoteproc::{
@@ -97,7 +98,7 @@ impl Default for FakeOptions {
             align: 4096,
             features: 0,
             config: None,
-            virtio_id: VIRTIO_ID_CAIF,
+            virtio_id: bindings::VIRTIO_ID_CAIF,
             recovers: false,
             sleepy_kicks: false,
             io_memory: false,
@@ -111,8 +112,6 @@ impl Default for FakeOptions {
 
 /// The features of both kinds of notification: by flags, and by indices.
 pub(crate) const NOTIFICATIONS: [u32; 2] = [0, 1 << F_EVENT_IDX];
-/// A CAIF link, of `include/uapi/linux/virtio_ids.h`.
-pub(crate) const VIRTIO_ID_CAIF: u32 = 12;
 
 /// Number of the next modem, for a name of its own.
 static NUMBER: Atomic<u32> = Atomic::new(0);

@@ -12,9 +12,6 @@ use kernel::{
     prelude::*, //
 };
 
-/// Sockets of the stack.
-const AF_CAIF: c_int = 37;
-
 /// Messages that a link counts.
 #[derive(Clone, Copy)]
 pub(crate) enum What {
@@ -24,9 +21,9 @@ pub(crate) enum What {
 }
 
 /// A link that is up, with a modem behind it.
-pub(crate) struct Link(NonNull<bindings::net_device>);
+pub(crate) struct FakeLink(NonNull<bindings::net_device>);
 
-impl Link {
+impl FakeLink {
     /// Makes a link with a queue of `tx_queue_len` packets; without a queue for 0.
     pub(crate) fn new(tx_queue_len: u32) -> Result<Self> {
         // SAFETY: Process context.
@@ -77,7 +74,10 @@ impl Link {
 
     /// Makes a socket.
     pub(crate) fn socket() -> Result<Kernel> {
-        Kernel::of(AF_CAIF, bindings::sock_type_SOCK_SEQPACKET)
+        Kernel::of(
+            bindings::AF_CAIF as c_int,
+            bindings::sock_type_SOCK_SEQPACKET,
+        )
     }
 
     /// Connects a socket to the modem's AT commands.
@@ -96,7 +96,7 @@ impl Link {
     }
 }
 
-impl Drop for Link {
+impl Drop for FakeLink {
     fn drop(&mut self) {
         // SAFETY: The device is registered, and not used any more.
         unsafe { bindings::caif_kunit_link_free(self.as_raw()) }

@@ -7,7 +7,7 @@ use crate::{
     abstractions::bindings,
     fake::TIMEOUT_MS,
     links::{
-        Link,
+        FakeLink,
         What, //
     },
     toy_peer::Kernel, //
@@ -18,7 +18,7 @@ const IN: u32 = bindings::HELPER_EPOLLIN | bindings::HELPER_EPOLLRDNORM;
 const OUT: u32 = bindings::HELPER_EPOLLOUT;
 const ERR: u32 = bindings::HELPER_EPOLLERR;
 const HUP: u32 = bindings::HELPER_EPOLLHUP;
-const CAIF: u16 = 822;
+const CAIF: u16 = bindings::ARPHRD_CAIF as u16;
 const ETHER: u16 = 1;
 
 /// Sends until a call would wait. Returns the number of packets.
@@ -34,11 +34,11 @@ fn fill(socket: &Kernel, most: i32) -> Result<i32> {
 }
 
 /// Fills a link that takes at most `most` packets, and restarts it.
-fn fills(link: &Link, most: i32) -> Result {
+fn fills(link: &FakeLink, most: i32) -> Result {
     let socket = link.connected()?;
     let idle = link.connected()?;
     link.set_silent(true);
-    let late = Link::socket()?;
+    let late = FakeLink::socket()?;
     check_eq!(link.connect(&late, true), Err(EINPROGRESS), "connecting");
     check!(link.gets(What::Setups, 3, TIMEOUT_MS), "set-ups");
     link.set_stopped(true);
@@ -75,7 +75,7 @@ mod tests {
     fn as_many_links_as_there_are() -> Result {
         let mut links = KVec::new();
         for _ in 0..9 {
-            links.push(Link::new(8)?, GFP_KERNEL)?;
+            links.push(FakeLink::new(8)?, GFP_KERNEL)?;
         }
         let mut sockets = KVec::new();
         for (number, link) in links.iter().enumerate() {
@@ -87,7 +87,7 @@ mod tests {
         }
         // A link that is removed makes room for another one, and does not affect the others.
         drop(links.remove(3));
-        let late = Link::new(8)?;
+        let late = FakeLink::new(8)?;
         late.connected()?;
         for (number, socket) in sockets.iter().enumerate() {
             let events = socket.events();
@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn type_that_changes() -> Result {
-        let link = Link::new(8)?;
+        let link = FakeLink::new(8)?;
         let socket = link.connected()?;
         for _ in 0..3 {
             link.set_type(ETHER);
@@ -116,10 +116,10 @@ mod tests {
 
     #[test]
     fn link_that_goes_under_sockets() -> Result {
-        let link = Link::new(8)?;
+        let link = FakeLink::new(8)?;
         let connected = link.connected()?;
         link.set_silent(true);
-        let pending = Link::socket()?;
+        let pending = FakeLink::socket()?;
         let result = link.connect(&pending, true);
         check_eq!(result, Err(EINPROGRESS), "connecting");
         drop(link);
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn destroy_that_cannot_be_sent() -> Result {
         // One packet is taken, one is put back behind it, one waits, and one is dropped.
-        let link = Link::new(1)?;
+        let link = FakeLink::new(1)?;
         let first = link.connected()?;
         let second = link.connected()?;
         let third = link.connected()?;
@@ -159,17 +159,17 @@ mod tests {
 
     #[test]
     fn full_link() -> Result {
-        fills(&Link::new(16)?, 5)
+        fills(&FakeLink::new(16)?, 5)
     }
 
     #[test]
     fn full_link_without_a_queue() -> Result {
-        fills(&Link::new(0)?, 1)
+        fills(&FakeLink::new(0)?, 1)
     }
 
     #[test]
     fn channels_that_close_under_frames() -> Result {
-        let link = Link::new(100)?;
+        let link = FakeLink::new(100)?;
         link.set_storm(true)?;
         let result = (|| -> Result {
             for _ in 0..100 {

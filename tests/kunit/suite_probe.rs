@@ -3,6 +3,7 @@
 //! Suite: probe of valid devices, and refusal of others.
 
 use crate::{
+    abstractions::bindings,
     control::{
         self,
         Entered,
@@ -33,10 +34,8 @@ use kernel::{
     }, //
 };
 
-/// `ARPHRD_CAIF` of `include/uapi/linux/if_arp.h`.
-const ARPHRD_CAIF: u16 = 822;
-/// `VIRTIO_CONFIG_S_DRIVER_OK` of `include/uapi/linux/virtio_config.h`.
-const DRIVER_OK: u8 = 4;
+/// The status of a device whose driver is ready.
+const DRIVER_OK: u8 = bindings::VIRTIO_CONFIG_S_DRIVER_OK as u8;
 
 /// Checks that the driver refuses such a device, each time, and leaves nothing behind.
 fn refused(options: &FakeOptions) -> Result {
@@ -112,7 +111,7 @@ mod tests {
             "its name is not cfvrt and a number"
         );
         let wanted = Properties {
-            hw_type: ARPHRD_CAIF,
+            hw_type: bindings::ARPHRD_CAIF as u16,
             mtu: [4032, 128, 4032],
             is_p2p_noarp: true,
         };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The resource table of the fake modem: one virtio device.
+//! The resource table of the fake modem: one virtio device. Its layout is written out here, and not
+//! taken from the kernel's headers, whose readers it is for.
 
 use crate::{
     abstractions::memory::Memory,
