@@ -10,8 +10,8 @@
 use crate::abstractions::{
     bindings,
     slot::{
-        Pointer,
-        Slot, //
+        AtomicSlot,
+        Pointer, //
     }, //
 };
 use core::{
@@ -209,7 +209,7 @@ impl<T> Pointer for Address<T> {
 /// # Invariants
 ///
 /// An address in the place came from [`RcuArc::into_raw`], and its count belongs to the place.
-pub(crate) struct RcuSlot<T: Send + Sync + 'static>(Slot<Address<T>>);
+pub(crate) struct RcuSlot<T: Send + Sync + 'static>(AtomicSlot<Address<T>>);
 
 // SAFETY: The place has a reference, which is `Send`.
 unsafe impl<T: Send + Sync + 'static> Send for RcuSlot<T> {}
@@ -221,7 +221,7 @@ impl<T: Send + Sync + 'static> RcuSlot<T> {
     /// Makes an empty place.
     pub(crate) const fn new() -> Self {
         // INVARIANT: There is no address in it.
-        Self(Slot::new(Address(Atomic::new(null_mut()))))
+        Self(AtomicSlot::new(Address(Atomic::new(null_mut()))))
     }
 
     /// Returns what is in the place, for as long as the guard is held.

@@ -28,9 +28,9 @@ pub trait Pointer {
 
 /// A place that is empty or has an object.
 #[derive(Debug)]
-pub struct Slot<P: Pointer>(P);
+pub struct AtomicSlot<P: Pointer>(P);
 
-impl<P: Pointer> Slot<P> {
+impl<P: Pointer> AtomicSlot<P> {
     /// Makes a place, of a pointer that is [`NONE`](Pointer::NONE).
     pub const fn new(pointer: P) -> Self {
         Self(pointer)

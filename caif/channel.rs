@@ -18,10 +18,10 @@ use crate::{
     control::LinkId,
     flow::{
         Flow,
+        FlowBits,
         Side,
         Stopped,
-        Tell,
-        Word, //
+        Tell, //
     },
     link::Link,
     policy,
@@ -77,7 +77,7 @@ pub(crate) trait Client: Send + Sync + 'static {
 /// The flow word of a channel.
 struct FlowWord(Atomic<u32>);
 
-impl Word for FlowWord {
+impl FlowBits for FlowWord {
     #[inline]
     fn load(&self) -> u32 {
         self.0.load(Relaxed)

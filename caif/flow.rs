@@ -21,7 +21,7 @@
 )]
 
 /// A variable that several CPUs change: the kernel's `atomic_t`.
-pub trait Word {
+pub trait FlowBits {
     /// Returns the value; no ordering.
     fn load(&self) -> u32;
 
@@ -66,9 +66,9 @@ pub enum Stopped {
 
 /// The flow word of a channel.
 #[derive(Debug)]
-pub struct Flow<W: Word>(W);
+pub struct Flow<W: FlowBits>(W);
 
-impl<W: Word> Flow<W> {
+impl<W: FlowBits> Flow<W> {
     /// Starts with the flow on, of a word that is 0.
     pub const fn new(word: W) -> Self {
         Self(word)

@@ -16,8 +16,8 @@ use crate::{
                 Rtnl, //
             },
             notifier::{
-                Event,
-                Listener, //
+                Listener,
+                NetdevEvent, //
             },
             packet_type::PacketType, //
         },
@@ -227,11 +227,11 @@ impl Links {
 }
 
 impl Listener for RcuArc<Links> {
-    fn event(&self, event: Event, dev: &Netdev, rtnl: &Rtnl<'_>) {
+    fn event(&self, event: NetdevEvent, dev: &Netdev, rtnl: &Rtnl<'_>) {
         let link = self.find(dev);
         let is_caif = dev.hw_type() == HW_TYPE;
         match (event, link) {
-            (Event::Register | Event::Type, None) if is_caif => match self.add(dev) {
+            (NetdevEvent::Register | NetdevEvent::Type, None) if is_caif => match self.add(dev) {
                 Ok(link) => self.update(&link, dev.works(), rtnl),
                 // Rate-limited: users of a namespace can make many devices of this type.
                 Err(error) if may_log() => pr_warn!(
@@ -241,13 +241,13 @@ impl Listener for RcuArc<Links> {
                 ),
                 Err(_) => {}
             },
-            (Event::Type, Some(_)) if !is_caif => self.remove(dev, rtnl),
-            (Event::Unregister, Some(_)) => self.remove(dev, rtnl),
-            (Event::GoingDown, Some(link)) => link.going_down(),
-            (Event::Mtu, Some(link)) => {
+            (NetdevEvent::Type, Some(_)) if !is_caif => self.remove(dev, rtnl),
+            (NetdevEvent::Unregister, Some(_)) => self.remove(dev, rtnl),
+            (NetdevEvent::GoingDown, Some(link)) => link.going_down(),
+            (NetdevEvent::Mtu, Some(link)) => {
                 self.tell(rtnl, |watcher| watcher.link_resized(&link, rtnl));
             }
-            (Event::State, Some(link)) => self.update(&link, dev.works(), rtnl),
+            (NetdevEvent::State, Some(link)) => self.update(&link, dev.works(), rtnl),
             _ => {}
         }
     }

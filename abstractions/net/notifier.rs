@@ -18,7 +18,7 @@ use kernel::{
 
 /// What became of a device.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Event {
+pub(crate) enum NetdevEvent {
     /// It is there, or it is in this namespace now.
     Register,
     /// It is up, or down, or its carrier changed.
@@ -36,7 +36,7 @@ pub(crate) enum Event {
 /// What is told of devices.
 pub(crate) trait Listener: Send + Sync + 'static {
     /// Takes note of an event. Process context with RTNL: may sleep.
-    fn event(&self, event: Event, dev: &Netdev, rtnl: &Rtnl<'_>);
+    fn event(&self, event: NetdevEvent, dev: &Netdev, rtnl: &Rtnl<'_>);
 }
 
 #[pin_data(PinnedDrop)]
@@ -100,16 +100,16 @@ unsafe extern "C" fn call<L: Listener>(
     info: *mut c_void,
 ) -> c_int {
     let event = match u32::try_from(action) {
-        Ok(bindings::netdev_cmd_NETDEV_REGISTER) => Event::Register,
+        Ok(bindings::netdev_cmd_NETDEV_REGISTER) => NetdevEvent::Register,
         Ok(
             bindings::netdev_cmd_NETDEV_UP
             | bindings::netdev_cmd_NETDEV_DOWN
             | bindings::netdev_cmd_NETDEV_CHANGE,
-        ) => Event::State,
-        Ok(bindings::netdev_cmd_NETDEV_GOING_DOWN) => Event::GoingDown,
-        Ok(bindings::netdev_cmd_NETDEV_POST_TYPE_CHANGE) => Event::Type,
-        Ok(bindings::netdev_cmd_NETDEV_CHANGEMTU) => Event::Mtu,
-        Ok(bindings::netdev_cmd_NETDEV_UNREGISTER) => Event::Unregister,
+        ) => NetdevEvent::State,
+        Ok(bindings::netdev_cmd_NETDEV_GOING_DOWN) => NetdevEvent::GoingDown,
+        Ok(bindings::netdev_cmd_NETDEV_POST_TYPE_CHANGE) => NetdevEvent::Type,
+        Ok(bindings::netdev_cmd_NETDEV_CHANGEMTU) => NetdevEvent::Mtu,
+        Ok(bindings::netdev_cmd_NETDEV_UNREGISTER) => NetdevEvent::Unregister,
         _ => return NOTIFY_DONE,
     };
     // CAST: `Opaque` is a transparent wrapper.

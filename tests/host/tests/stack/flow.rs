@@ -5,8 +5,8 @@
 
 use std::cell::Cell;
 
-use vring_host_tests::caif::flow::{Flow, Side, Stopped, Tell, Word};
-use vring_host_tests::slot::{Pointer, Slot};
+use vring_host_tests::caif::flow::{Flow, FlowBits, Side, Stopped, Tell};
+use vring_host_tests::slot::{AtomicSlot, Pointer};
 
 #[derive(Default)]
 struct Plain {
@@ -15,7 +15,7 @@ struct Plain {
     busy: Cell<u32>,
 }
 
-impl Word for Plain {
+impl FlowBits for Plain {
     fn load(&self) -> u32 {
         self.value.get()
     }
@@ -109,7 +109,7 @@ impl Pointer for Address {
 
 #[test]
 fn a_slot_has_one_object_and_gives_it_to_who_names_it() {
-    let slot = Slot::new(Address(Cell::new(0)));
+    let slot = AtomicSlot::new(Address(Cell::new(0)));
     assert_eq!(slot.look_up(), None);
     assert!(!slot.take_back(0));
     assert!(!slot.take_back(5));

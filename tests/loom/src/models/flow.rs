@@ -7,7 +7,7 @@ use loom::sync::{Arc, Mutex};
 use loom::thread;
 
 use super::Lacks;
-use crate::caif::flow::{Flow, Side, Tell, Word};
+use crate::caif::flow::{Flow, FlowBits, Side, Tell};
 
 /// A word of loom's atomics.
 struct LoomWord {
@@ -15,7 +15,7 @@ struct LoomWord {
     lacks: Lacks,
 }
 
-impl Word for LoomWord {
+impl FlowBits for LoomWord {
     fn load(&self) -> u32 {
         self.value.load(Ordering::Relaxed)
     }

@@ -8,7 +8,7 @@ use loom::thread;
 
 use super::Lacks;
 use crate::memory::Buffer;
-use crate::slot::{Pointer, Slot};
+use crate::slot::{AtomicSlot, Pointer};
 
 /// An address of loom's atomics.
 struct LoomPointer {
@@ -58,14 +58,14 @@ impl Pointer for LoomPointer {
 
 /// A link id, and two channels that have it one after the other.
 struct Link {
-    slot: Slot<LoomPointer>,
+    slot: AtomicSlot<LoomPointer>,
     channels: [Buffer; 2],
 }
 
 impl Link {
     fn new(lacks: Lacks) -> Arc<Self> {
         Arc::new(Self {
-            slot: Slot::new(LoomPointer {
+            slot: AtomicSlot::new(LoomPointer {
                 value: AtomicUsize::new(0),
                 lacks,
             }),
