@@ -4,6 +4,7 @@
 //! page. All values are little-endian.
 
 use super::map::{
+    host_state,
     page,
     BUFFER,
     DA_BASE,
@@ -76,18 +77,7 @@ pub(crate) fn map(bar: &Physical, heap_is_io: bool) -> Result<(ControlPage, KVec
     Ok((ControlPage(low), carveouts))
 }
 
-/// The modem's state, as it writes it to `modem_state`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ModemState {
-    /// No modem is connected.
-    Absent,
-    /// It waits for a boot.
-    Waiting,
-    /// It runs the boot of `modem_boot_id`.
-    Running,
-    /// It met an error and needs another boot.
-    Crashed,
-}
+pub(crate) use super::map::ModemState;
 
 /// What the modem writes to the control page, each value read once.
 #[derive(Clone, Copy, Debug)]
@@ -135,23 +125,19 @@ impl ControlPage {
         self.set(page::BOOT_ID, boot_id)?;
         // The modem reads the other fields after the state.
         dma_mb(Write);
-        self.set(page::HOST_STATE, 1)?;
+        self.set(page::HOST_STATE, host_state::RUN)?;
         Ok(boot_id)
     }
 
     /// Tells the modem to leave the boot.
     pub(crate) fn stop(&self) -> Result {
-        self.set(page::HOST_STATE, 0)
+        self.set(page::HOST_STATE, host_state::STOP)
     }
 
     /// Reads what the modem wrote. A state that the contract does not have counts as a crash.
     pub(crate) fn modem(&self) -> Result<Modem> {
-        let state = match self.get(page::MODEM_STATE)? {
-            0 => ModemState::Absent,
-            1 => ModemState::Waiting,
-            2 => ModemState::Running,
-            _ => ModemState::Crashed,
-        };
+        let state =
+            ModemState::from_raw(self.get(page::MODEM_STATE)?).unwrap_or(ModemState::Crashed);
         // The modem writes the state last.
         dma_mb(Read);
         Ok(Modem {

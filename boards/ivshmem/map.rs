@@ -40,7 +40,7 @@ pub mod page {
     pub const MAGIC: usize = 0x00;
     /// [`VERSION`](super::VERSION).
     pub const VERSION: usize = 0x04;
-    /// 1 if Linux wants the modem to run, 0 if not.
+    /// What Linux wants of the modem, see [`host_state`](super::host_state).
     pub const HOST_STATE: usize = 0x08;
     /// Number of the boot that Linux asks for, never 0.
     pub const BOOT_ID: usize = 0x0c;
@@ -58,6 +58,37 @@ pub mod page {
     pub const MODEM_PEER: usize = 0x28;
     /// A counter that the modem counts up.
     pub const HEARTBEAT: usize = 0x2c;
+}
+
+/// Values of `host_state`.
+pub mod host_state {
+    /// The modem is to stop.
+    pub const STOP: u32 = 0;
+    /// The modem is to run.
+    pub const RUN: u32 = 1;
+}
+
+/// The modem's state, as it writes it to `modem_state`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum ModemState {
+    /// No modem is connected.
+    Absent = 0,
+    /// It waits for a boot.
+    Waiting = 1,
+    /// It runs the boot of `modem_boot_id`.
+    Running = 2,
+    /// It met an error and needs another boot.
+    Crashed = 3,
+}
+
+impl ModemState {
+    /// Returns the state of that number, if the contract has it.
+    pub fn from_raw(raw: u32) -> Option<Self> {
+        [Self::Absent, Self::Waiting, Self::Running, Self::Crashed]
+            .into_iter()
+            .find(|state| *state as u32 == raw)
+    }
 }
 
 /// Returns whether `len` bytes at the device address `da` are inside the memory for firmware.

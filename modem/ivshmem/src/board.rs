@@ -78,7 +78,7 @@ impl Board {
     /// Reads the fields that Linux writes.
     pub fn host(&self) -> Result<Host, Error> {
         Ok(Host {
-            running: self.page.get(Field::HostState)? == 1,
+            running: self.page.get(Field::HostState)? == control::host_state::RUN,
             boot_id: self.page.get(Field::BootId)?,
         })
     }

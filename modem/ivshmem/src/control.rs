@@ -10,7 +10,7 @@ use crate::{
 };
 use kernel_pure::ivshmem::map::{self, page};
 
-pub use map::{MAGIC, VERSION};
+pub use map::{MAGIC, ModemState, VERSION, host_state};
 
 /// Vector by which each side tells the other that the page changed.
 pub const VECTOR: usize = 2;
@@ -49,29 +49,6 @@ pub enum Field {
     ModemBootId = page::MODEM_BOOT_ID as u64,
     ModemPeer = page::MODEM_PEER as u64,
     Heartbeat = page::HEARTBEAT as u64,
-}
-
-/// The modem's state, as it writes it to `modem_state`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u32)]
-pub enum ModemState {
-    /// No modem is connected.
-    Absent = 0,
-    /// It waits for Linux to start it.
-    Waiting = 1,
-    /// It has taken a boot.
-    Running = 2,
-    /// It met an error and needs another boot.
-    Crashed = 3,
-}
-
-impl ModemState {
-    /// Returns the state of that number.
-    pub fn from_raw(raw: u32) -> Option<Self> {
-        [Self::Absent, Self::Waiting, Self::Running, Self::Crashed]
-            .into_iter()
-            .find(|state| *state as u32 == raw)
-    }
 }
 
 /// The control page.

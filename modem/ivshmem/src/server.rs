@@ -230,12 +230,12 @@ impl Server {
 impl Server {
     /// If the peer was the board, whose machine has ended, stops the modem in its place.
     fn end_host(&self, id: u16) -> Result<(), Error> {
-        let running = self.page.get(Field::HostState)? != 0;
+        let running = self.page.get(Field::HostState)? != control::host_state::STOP;
         if !running || self.page.get(Field::HostPeer)? != u32::from(id) {
             return Ok(());
         }
         info!("the host is gone");
-        self.page.set(Field::HostState, 0)?;
+        self.page.set(Field::HostState, control::host_state::STOP)?;
         let modem = self.page.get(Field::ModemPeer)?;
         let event = u16::try_from(modem)
             .ok()
