@@ -13,7 +13,7 @@ pub const CONFIG_SIZE: usize = 32;
 /// the smallest MTU of an IP interface on top.
 pub const FRAME_MIN: u32 = 128;
 /// Largest buffer that a link may have. A CAIF frame tells its length in 16 bits.
-pub const MTU_MAX: u32 = 65536;
+const MTU_MAX: u32 = 65536;
 
 /// The buffers of one direction: the bytes before and after each frame, and the bytes of the
 /// largest buffer.

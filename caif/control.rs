@@ -62,7 +62,7 @@ use crate::caif_wire::{
 pub const PENDING: usize = 64;
 
 /// The longest parameters of a LINK_SETUP: those of a UTIL channel with 255 bytes of its own.
-pub const MAX_PARAMS: usize = 279;
+const MAX_PARAMS: usize = 279;
 
 /// The longest body of a frame that a request or an answer to it is: command, parameters, link id,
 /// and 255 bytes after their length.

@@ -136,10 +136,10 @@ pub fn is_congested(was: bool, backlog: Option<u32>, limit: u32) -> bool {
 }
 
 /// The smallest MTU of an interface.
-pub const MIN_IP_MTU: usize = 100;
+const MIN_IP_MTU: usize = 100;
 
 /// Returns the MTU of an interface whose own is `own` on a link with this one. `ENODEV` if it would
-/// be below [`MIN_IP_MTU`].
+/// be below `MIN_IP_MTU`.
 pub fn ip_mtu(own: usize, link_mtu: usize) -> Result<usize, Errno> {
     let most = max_payload(Service::Datagram, link_mtu)?;
     if most < MIN_IP_MTU {
@@ -240,7 +240,7 @@ pub enum SocketType {
 }
 
 /// The protocols of sockets.
-pub const PROTOCOLS: i32 = 6;
+const PROTOCOLS: i32 = 6;
 
 /// Checks the arguments of socket(), in the order of its errors.
 pub fn socket(is_capable: bool, kind: i32, protocol: i32) -> Result<SocketType, Errno> {

@@ -55,7 +55,7 @@ pub(super) unsafe fn context<'a, T: Operations>(
 }
 
 /// Calls the driver's `unprepare`, if there is one.
-pub(super) fn call_unprepare<T: Operations>(rproc: &Rproc, ops: &T) -> Result {
+fn call_unprepare<T: Operations>(rproc: &Rproc, ops: &T) -> Result {
     if T::HAS_UNPREPARE {
         ops.unprepare(rproc)
     } else {

@@ -7,7 +7,7 @@ use super::bytes::{Full, Reader, Truncated, Writer};
 use super::control::ControlError;
 
 /// Longest name of an RFM volume, without its NUL.
-pub const MAX_VOLUME: usize = 15;
+const MAX_VOLUME: usize = 15;
 
 /// What a host asks for with a link set-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub enum ServiceParams<'a> {
     Rfm {
         /// The connection id.
         connection: u32,
-        /// The volume without its NUL, at most [`MAX_VOLUME`] bytes and no NUL among them.
+        /// The volume without its NUL, at most `MAX_VOLUME` bytes and no NUL among them.
         volume: &'a [u8],
     },
     /// Any other stream.
