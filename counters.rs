@@ -98,18 +98,23 @@ impl Counters {
     /// Adds the faults to the standard statistics. Any context.
     pub(crate) fn add_to(&self, stats: &mut Stats64) {
         let get = |counter| self.values().nth(counter as usize).unwrap_or(0);
+        let add = |sum: &mut u64, count| *sum = sum.saturating_add(count);
         let length = get(Counter::Length);
-        let frame = get(Counter::Write) + get(Counter::Address);
+        let frame = get(Counter::Write).saturating_add(get(Counter::Address));
         let rx_ring = get(Counter::RxRing);
-        stats.rx_length_errors += length;
-        stats.rx_frame_errors += frame;
-        stats.rx_fifo_errors += rx_ring;
-        stats.rx_errors += length + frame + rx_ring;
-        stats.rx_dropped += get(Counter::NoMemory);
+        add(&mut stats.rx_length_errors, length);
+        add(&mut stats.rx_frame_errors, frame);
+        add(&mut stats.rx_fifo_errors, rx_ring);
+        add(&mut stats.rx_errors, length);
+        add(&mut stats.rx_errors, frame);
+        add(&mut stats.rx_errors, rx_ring);
+        add(&mut stats.rx_dropped, get(Counter::NoMemory));
 
         let tx_ring = get(Counter::TxRing);
-        stats.tx_fifo_errors += tx_ring;
-        stats.tx_errors += get(Counter::TxLength) + tx_ring + get(Counter::TxTimeout);
-        stats.tx_dropped += get(Counter::TxBroken);
+        add(&mut stats.tx_fifo_errors, tx_ring);
+        add(&mut stats.tx_errors, get(Counter::TxLength));
+        add(&mut stats.tx_errors, tx_ring);
+        add(&mut stats.tx_errors, get(Counter::TxTimeout));
+        add(&mut stats.tx_dropped, get(Counter::TxBroken));
     }
 }
