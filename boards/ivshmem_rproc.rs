@@ -338,7 +338,7 @@ impl pci::Driver for IvshmemRproc {
 kernel::module_pci_driver! {
     type: IvshmemRproc,
     name: "ivshmem_rproc",
-    authors: ["The caif_virtio authors"],
+    authors: ["The caif_virtio developers"],
     description: "Remote processor driver for a CAIF modem behind QEMU's ivshmem-doorbell",
     license: "GPL",
     firmware: ["caif-modem.elf"],
