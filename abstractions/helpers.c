@@ -21,7 +21,7 @@ void helper_netif_napi_add(struct net_device *dev, struct napi_struct *napi,
 	netif_napi_add(dev, napi, poll);
 }
 
-/* Of its own, so that interrupts do not save registers for it. */
+/* Not inlined: in interrupts, too, that would cost 2 instructions more. */
 static noinline void napi_schedule_in_task(struct napi_struct *napi)
 {
 	local_bh_disable();
