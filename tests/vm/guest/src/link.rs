@@ -15,6 +15,8 @@ use netlink_packet_route::{
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use nix::net::if_::if_nametoindex;
 
+use crate::rtnetlink::{CAIF_IPV4_CONNID, CAIF_LOOPBACK, push};
+
 #[derive(clap::Args)]
 pub struct Args {
     /// Name of the new interface
@@ -29,9 +31,6 @@ pub struct Args {
     #[arg(long)]
     link: Option<String>,
 }
-
-const IFLA_CAIF_IPV4_CONNID: u16 = 1;
-const IFLA_CAIF_LOOPBACK: u16 = 3;
 
 impl Args {
     /// Returns an interface without attributes, which has a loopback channel.
@@ -70,11 +69,11 @@ impl Request {
     pub fn add(args: &Args) -> Result<Self> {
         let mut data = Vec::new();
         if let Some(connid) = args.connid {
-            attribute(&mut data, IFLA_CAIF_IPV4_CONNID, &connid.to_ne_bytes());
+            push(&mut data, CAIF_IPV4_CONNID, &connid.to_ne_bytes());
         }
         if args.loopback {
             // One byte, padded to the alignment of attributes.
-            attribute(&mut data, IFLA_CAIF_LOOPBACK, &[1]);
+            push(&mut data, CAIF_LOOPBACK, &[1]);
         }
         let below = args.link.as_deref().map(if_nametoindex).transpose();
         let below = below.with_context(|| format!("{:?}", args.link))?;
@@ -132,12 +131,4 @@ impl Request {
             other => Err(io::Error::other(format!("not an answer: {other:?}"))),
         }
     }
-}
-
-fn attribute(data: &mut Vec<u8>, kind: u16, value: &[u8]) {
-    let len = 4 + value.len();
-    data.extend_from_slice(&(len as u16).to_ne_bytes());
-    data.extend_from_slice(&kind.to_ne_bytes());
-    data.extend_from_slice(value);
-    data.resize(data.len().next_multiple_of(4), 0);
 }

@@ -22,6 +22,7 @@ mod netdev;
 mod pattern;
 mod ping;
 mod reflect;
+mod rtnetlink;
 mod rtnl;
 mod sockets;
 mod tap;

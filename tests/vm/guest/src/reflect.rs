@@ -48,8 +48,6 @@ pub struct Args {
 
 /// `ARPHRD_CAIF`.
 const HARDWARE: u16 = 822;
-/// `PACKET_OUTGOING`, the type of packets that this machine sends.
-const OUTGOING: u8 = 4;
 /// Limit of the lines about frames with foreign bytes.
 const LINES_MAX: u64 = 5;
 /// Delay before the good channel is requested again.
@@ -154,7 +152,7 @@ impl Reflector {
         while let Some(socket) = &self.socket {
             match recvfrom::<LinkAddr>(socket.as_raw_fd(), &mut bytes) {
                 Ok((len, Some(from))) => {
-                    if from.hatype() == HARDWARE && from.pkttype() != OUTGOING {
+                    if from.hatype() == HARDWARE && from.pkttype() != libc::PACKET_OUTGOING {
                         let frame = bytes.get(..len).unwrap_or_default().to_vec();
                         self.take(&frame, &from)?;
                     }

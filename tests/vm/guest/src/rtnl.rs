@@ -12,32 +12,17 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 
-use crate::unsafe_calls::driver_of;
+use crate::{
+    rtnetlink::{
+        ACK, CAIF_IPV4_CONNID as V4, CAIF_IPV6_CONNID as V6, CAIF_LOOPBACK as LOOP, CARRIER,
+        CREATE, DELLINK, GETLINK, IFNAME, INFO_DATA, INFO_KIND, LINK, LINKINFO, MAX_MTU, MIN_MTU,
+        MTU, NEWLINK, OPERSTATE, REQUEST, STATS64, TXQLEN, push,
+    },
+    unsafe_calls::driver_of,
+};
 
-const NEWLINK: u16 = 16;
-const DELLINK: u16 = 17;
-const GETLINK: u16 = 18;
+/// `NLMSG_ERROR`.
 const ERROR: u16 = 2;
-const REQUEST: u16 = 1;
-const ACK: u16 = 4;
-/// `NLM_F_CREATE | NLM_F_EXCL`
-const CREATE: u16 = 0x600;
-
-const IFNAME: u16 = 3;
-const MTU: u16 = 4;
-const LINK: u16 = 5;
-const TXQLEN: u16 = 13;
-const OPERSTATE: u16 = 16;
-const LINKINFO: u16 = 18;
-const STATS64: u16 = 23;
-const CARRIER: u16 = 33;
-const MIN_MTU: u16 = 50;
-const MAX_MTU: u16 = 51;
-const KIND: u16 = 1;
-const DATA: u16 = 2;
-const V4: u16 = 1;
-const V6: u16 = 2;
-const LOOP: u16 = 3;
 const OPER_UP: u32 = 6;
 
 const UP: u32 = libc::IFF_UP as u32;
@@ -51,10 +36,8 @@ pub struct Args {
 }
 
 fn attribute(number: u16, value: &[u8]) -> Vec<u8> {
-    let mut bytes = ((4 + value.len()) as u16).to_ne_bytes().to_vec();
-    bytes.extend(number.to_ne_bytes());
-    bytes.extend(value);
-    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    let mut bytes = Vec::new();
+    push(&mut bytes, number, value);
     bytes
 }
 
@@ -64,8 +47,8 @@ fn u32_attribute(number: u16, value: u32) -> Vec<u8> {
 
 /// `IFLA_LINKINFO`, the kind without a NUL.
 fn info(data: &[Vec<u8>]) -> Vec<u8> {
-    let kind = attribute(KIND, b"caif");
-    let data = attribute(DATA, &data.concat());
+    let kind = attribute(INFO_KIND, b"caif");
+    let data = attribute(INFO_DATA, &data.concat());
     attribute(LINKINFO, &[kind, data].concat())
 }
 
@@ -111,9 +94,9 @@ impl Said {
     /// Returns the connection id by both attributes, and whether the modem returns packets.
     fn settings(&self) -> Result<(u32, u32, u32)> {
         let info = parse(self.attributes.get(&LINKINFO).context("no info")?);
-        let kind = info.get(&KIND).context("no kind")?;
+        let kind = info.get(&INFO_KIND).context("no kind")?;
         ensure!(kind.starts_with(b"caif"), "kind {kind:?}");
-        let data = parse(info.get(&DATA).context("no data")?);
+        let data = parse(info.get(&INFO_DATA).context("no data")?);
         ensure!(data.len() == 3, "{} attributes", data.len());
         Ok((number(&data, V4)?, number(&data, V6)?, number(&data, LOOP)?))
     }

@@ -31,8 +31,6 @@ pub struct Args {
     bytes: u64,
 }
 
-/// `PACKET_OUTGOING`, the type of packets that this machine sends.
-const OUTGOING: u8 = 4;
 /// Largest packet before segments are merged.
 const MTU: usize = 1500;
 
@@ -66,7 +64,7 @@ impl Tap {
                 Ok((len, Some(from))) if from.ifindex() == self.index => {
                     f(
                         bytes.get(..len).unwrap_or_default(),
-                        from.pkttype() == OUTGOING,
+                        from.pkttype() == libc::PACKET_OUTGOING,
                     )?;
                 }
                 Ok(_) => {}

@@ -17,16 +17,18 @@ use nix::net::if_::if_nametoindex;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{Words, attribute, done, told};
-use crate::{caif::raw_address, netdev};
+use crate::{
+    caif::raw_address,
+    netdev,
+    rtnetlink::{
+        CAIF_IPV4_CONNID, CAIF_IPV6_CONNID, CAIF_LOOPBACK, INFO_DATA, INFO_KIND, LINKINFO, push,
+    },
+};
 
-const ETH_P_IP: u16 = 0x0800;
-const ETH_P_CAIF: u16 = 0x00f7;
+const ETH_P_IP: u16 = libc::ETH_P_IP as u16;
+const ETH_P_CAIF: u16 = libc::ETH_P_CAIF as u16;
 /// A channel that the modem does not assign.
 const NOBODY: u8 = 255;
-
-const IFLA_LINKINFO: u16 = 18;
-const IFLA_INFO_KIND: u16 = 1;
-const IFLA_INFO_DATA: u16 = 2;
 
 /// The flags that are shown: others change with a delay.
 const SHOWN: &[(&str, LinkFlags)] = &[
@@ -156,35 +158,43 @@ fn create(name: &str, words: &mut Words) -> Result<String> {
     })
 }
 
-fn push(data: &mut Vec<u8>, kind: u16, value: &[u8]) {
-    let len = 4 + value.len();
-    data.extend_from_slice(&(len as u16).to_ne_bytes());
-    data.extend_from_slice(&kind.to_ne_bytes());
-    data.extend_from_slice(value);
-    data.resize(data.len().next_multiple_of(4), 0);
-}
-
 /// Returns the kind and its attributes, as oFono sends them: the name of the kind does not end with
 /// a zero.
 fn info(words: &mut Words) -> Result<LinkAttribute> {
     let mut data = Vec::new();
     while let Some(word) = words.next() {
         match word.as_str() {
-            "connid" => push(&mut data, 1, &words.number::<u32>()?.to_ne_bytes()),
-            "connid6" => push(&mut data, 2, &words.number::<u32>()?.to_ne_bytes()),
-            "loopback" => push(&mut data, 3, &words.number::<u8>()?.to_ne_bytes()),
-            "loopback32" => push(&mut data, 3, &words.number::<u32>()?.to_ne_bytes()),
+            "connid" => push(
+                &mut data,
+                CAIF_IPV4_CONNID,
+                &words.number::<u32>()?.to_ne_bytes(),
+            ),
+            "connid6" => push(
+                &mut data,
+                CAIF_IPV6_CONNID,
+                &words.number::<u32>()?.to_ne_bytes(),
+            ),
+            "loopback" => push(
+                &mut data,
+                CAIF_LOOPBACK,
+                &words.number::<u8>()?.to_ne_bytes(),
+            ),
+            "loopback32" => push(
+                &mut data,
+                CAIF_LOOPBACK,
+                &words.number::<u32>()?.to_ne_bytes(),
+            ),
             "short" => push(&mut data, words.number()?, &[1]),
             "unknown" => push(&mut data, words.number()?, &[0; 4]),
             other => bail!("no attribute {other}"),
         }
     }
     let mut info = Vec::new();
-    push(&mut info, IFLA_INFO_KIND, b"caif");
+    push(&mut info, INFO_KIND, b"caif");
     if !data.is_empty() {
-        push(&mut info, IFLA_INFO_DATA, &data);
+        push(&mut info, INFO_DATA, &data);
     }
-    Ok(LinkAttribute::Other(DefaultNla::new(IFLA_LINKINFO, info)))
+    Ok(LinkAttribute::Other(DefaultNla::new(LINKINFO, info)))
 }
 
 fn messages(bytes: &[u8]) -> Vec<NetlinkMessage<RouteNetlinkMessage>> {

@@ -9,18 +9,16 @@ use anyhow::{Result, anyhow};
 
 use super::{
     counts::Call,
-    netlink::{
-        CREATE, DELLINK, DUMP, GETLINK, IFNAME, LINK, MTU, Message, NET_NS_PID, NEWLINK, Rtnl,
-        SETLINK, TXQLEN, attribute, index,
-    },
+    netlink::{Message, Rtnl, index},
     task::Task,
+};
+use crate::rtnetlink::{
+    CAIF_IPV4_CONNID, CAIF_LOOPBACK, CREATE, DELLINK, DUMP, GETLINK, IFNAME, LINK, MASTER, MTU,
+    NET_NS_PID, NEWLINK, SETLINK, TXQLEN, push,
 };
 
 /// Interfaces of a task.
 const COUNT: u32 = 4;
-const CONNECTION: u16 = 1;
-const LOOPBACK: u16 = 3;
-const IFLA_MASTER: u16 = 10;
 
 /// A task with some interfaces.
 pub struct Interfaces<'a> {
@@ -74,8 +72,12 @@ impl Interfaces<'_> {
     /// Returns the attributes of an interface that the modem has a channel for.
     fn data(&self, which: u32, loops: bool) -> Vec<u8> {
         let mut data = Vec::new();
-        attribute(&mut data, CONNECTION, &self.connection(which).to_ne_bytes());
-        attribute(&mut data, LOOPBACK, &[u8::from(loops)]);
+        push(
+            &mut data,
+            CAIF_IPV4_CONNID,
+            &self.connection(which).to_ne_bytes(),
+        );
+        push(&mut data, CAIF_LOOPBACK, &[u8::from(loops)]);
         data
     }
 
@@ -105,7 +107,7 @@ impl Interfaces<'_> {
             ]);
             let kind = task.rng.u16(..7);
             let value: Vec<u8> = (0..len).map(|_| task.rng.u8(..)).collect();
-            attribute(&mut data, kind, &value);
+            push(&mut data, kind, &value);
         }
         let flags = task.pick(&[(5, CREATE), (2, 0x400), (1, 0x100), (1, 0)]);
         let mut message = Message::caif(&name, &data, flags);
@@ -124,7 +126,7 @@ impl Interfaces<'_> {
                 0..4 => message.add(LINK, &lower.to_ne_bytes()),
                 4 => message.add(MTU, &task.rng.u32(..3000).to_ne_bytes()),
                 5 => message.add(TXQLEN, &task.rng.u32(..10).to_ne_bytes()),
-                6 => message.add(IFLA_MASTER, &lower.to_ne_bytes()),
+                6 => message.add(MASTER, &lower.to_ne_bytes()),
                 _ => {
                     let kind = task.rng.u16(..60);
                     let len = task.rng.usize(..12);
@@ -226,7 +228,7 @@ impl Interfaces<'_> {
             0 => message.add(MTU, &task.rng.u32(..2000).to_ne_bytes()),
             1 => message.add(TXQLEN, &task.rng.u32(..100).to_ne_bytes()),
             2 => message.add(IFNAME, name.as_bytes()),
-            3 => message.add(IFLA_MASTER, &index(&task.world.link).to_ne_bytes()),
+            3 => message.add(MASTER, &index(&task.world.link).to_ne_bytes()),
             4 => message.add(1, &vec![task.rng.u8(..); task.rng.usize(..8)]),
             _ => message.add(LINK, &index("lo").to_ne_bytes()),
         }

@@ -9,10 +9,12 @@ use anyhow::{Context, Result, anyhow};
 
 use super::{
     counts::Call,
-    netlink::{CREATE, IFNAME, LINK, MTU, Message, NET_NS_PID, Rtnl, SETLINK, TXQLEN, index},
-    sockets::{AF_CAIF, Slot, address},
+    netlink::{Message, Rtnl, index},
+    sockets::{Slot, address},
     task::{Task, reap},
 };
+use crate::caif::AF_CAIF;
+use crate::rtnetlink::{CREATE, IFNAME, LINK, MTU, NET_NS_PID, SETLINK, TXQLEN};
 
 const DRIVER: &str = "/sys/bus/virtio/drivers/caif_virtio";
 /// Limit for a link to come back, in steps of ten milliseconds.

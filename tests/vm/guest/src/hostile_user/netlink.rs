@@ -3,27 +3,10 @@
 //! Messages of rtnetlink, as bytes, so that they can be invalid.
 
 use super::{counts::Call, task::Task};
-
-pub const NEWLINK: u16 = 16;
-pub const DELLINK: u16 = 17;
-pub const GETLINK: u16 = 18;
-pub const SETLINK: u16 = 19;
-pub const NEWADDR: u16 = 20;
-
-pub const IFNAME: u16 = 3;
-pub const MTU: u16 = 4;
-pub const LINK: u16 = 5;
-pub const TXQLEN: u16 = 13;
-pub const LINKINFO: u16 = 18;
-pub const NET_NS_PID: u16 = 19;
-pub const INFO_KIND: u16 = 1;
-pub const INFO_DATA: u16 = 2;
-
-/// `NLM_F_ACK`, with `NLM_F_REQUEST`.
-const ACK: u16 = 5;
-/// `NLM_F_CREATE` and `NLM_F_EXCL`.
-pub const CREATE: u16 = 0x600;
-pub const DUMP: u16 = 0x300;
+use crate::rtnetlink::{
+    ACK, CARRIER, CREATE, GETLINK, IFNAME, INFO_DATA, INFO_KIND, LINKINFO, NEWADDR, NEWLINK,
+    REQUEST, push,
+};
 
 const IFF_UP: u32 = 1;
 /// Offset of messages and answers in the arena.
@@ -46,7 +29,7 @@ impl Message {
     fn with_flags(kind: u16, flags: u16, index: i32, set: u32, change: u32) -> Self {
         let mut bytes = vec![0; 4];
         bytes.extend_from_slice(&kind.to_ne_bytes());
-        bytes.extend_from_slice(&(flags | ACK).to_ne_bytes());
+        bytes.extend_from_slice(&(flags | REQUEST | ACK).to_ne_bytes());
         bytes.extend_from_slice(&[1, 0, 0, 0, 0, 0, 0, 0]);
         bytes.extend_from_slice(&[0; 4]);
         bytes.extend_from_slice(&index.to_ne_bytes());
@@ -64,7 +47,7 @@ impl Message {
     pub fn address(index: i32, local: [u8; 4], peer: [u8; 4]) -> Self {
         let mut bytes = vec![0; 4];
         bytes.extend_from_slice(&NEWADDR.to_ne_bytes());
-        bytes.extend_from_slice(&(CREATE | ACK).to_ne_bytes());
+        bytes.extend_from_slice(&(CREATE | REQUEST | ACK).to_ne_bytes());
         bytes.extend_from_slice(&[1, 0, 0, 0, 0, 0, 0, 0]);
         bytes.extend_from_slice(&[libc::AF_INET as u8, 32, 0, 0]);
         bytes.extend_from_slice(&index.to_ne_bytes());
@@ -84,25 +67,16 @@ impl Message {
 
     /// Adds an attribute.
     pub fn add(&mut self, kind: u16, payload: &[u8]) {
-        attribute(&mut self.bytes, kind, payload);
+        push(&mut self.bytes, kind, payload);
     }
 
     /// Adds kind and attributes of the kind.
     pub fn add_info(&mut self, kind: &[u8], data: &[u8]) {
         let mut info = Vec::new();
-        attribute(&mut info, INFO_KIND, kind);
-        attribute(&mut info, INFO_DATA, data);
+        push(&mut info, INFO_KIND, kind);
+        push(&mut info, INFO_DATA, data);
         self.add(LINKINFO, &info);
     }
-}
-
-/// Adds an attribute to others.
-pub fn attribute(to: &mut Vec<u8>, kind: u16, payload: &[u8]) {
-    let len = u16::try_from(payload.len() + 4).unwrap_or(u16::MAX);
-    to.extend_from_slice(&len.to_ne_bytes());
-    to.extend_from_slice(&kind.to_ne_bytes());
-    to.extend_from_slice(payload);
-    to.resize(to.len().next_multiple_of(4), 0);
 }
 
 /// A socket of rtnetlink.
@@ -155,7 +129,6 @@ impl Rtnl {
 
     /// Returns whether an interface has a carrier.
     pub fn carrier(&self, task: &Task, name: &str) -> bool {
-        const CARRIER: u16 = 33;
         let message = Message::new(GETLINK, 0, index(name));
         let at = task.arena.put(MESSAGE, &message.bytes);
         let len = message.bytes.len();

@@ -7,8 +7,9 @@ use super::{
     sockets::{Slot, Sockets},
     task::Task,
 };
+use crate::caif;
 
-const SOL_CAIF: usize = 278;
+const SOL_CAIF: usize = caif::SOL_CAIF as usize;
 
 /// Sets a timeout of a socket. Never interrupted, and not counted.
 pub fn timeout(task: &Task, fd: usize, name: libc::c_int, ms: u64) -> Result<usize, i32> {

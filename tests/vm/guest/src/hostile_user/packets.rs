@@ -9,9 +9,9 @@ use anyhow::Result;
 use super::{counts::Call, netlink::index, task::Task};
 
 const SOL_PACKET: usize = 263;
-const ETH_P_CAIF: u16 = 0xf7;
-const ETH_P_ALL: u16 = 3;
-const ETH_P_IP: u16 = 0x800;
+const ETH_P_CAIF: u16 = libc::ETH_P_CAIF as u16;
+const ETH_P_ALL: u16 = libc::ETH_P_ALL as u16;
+const ETH_P_IP: u16 = libc::ETH_P_IP as u16;
 const SLOTS: usize = 4;
 
 /// Makes calls until the time is over.

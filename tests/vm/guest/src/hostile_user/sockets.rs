@@ -11,8 +11,8 @@ use super::{
     messages, options,
     task::{Task, reap},
 };
+use crate::caif::AF_CAIF;
 
-pub const AF_CAIF: u16 = 37;
 const SLOTS: usize = 8;
 /// Limit for an immediate answer of the modem.
 const SOON_MS: u64 = 400;

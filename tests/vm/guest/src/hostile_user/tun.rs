@@ -10,12 +10,14 @@ use anyhow::{Result, ensure};
 
 use super::{
     counts::Call,
-    netlink::{CREATE, DELLINK, IFNAME, LINK, MTU, Message, Rtnl, SETLINK, index},
+    netlink::{Message, Rtnl, index},
     options::timeout,
     packets,
-    sockets::{AF_CAIF, Slot},
+    sockets::Slot,
     task::{Task, reap},
 };
+use crate::caif::AF_CAIF;
+use crate::rtnetlink::{CREATE, DELLINK, IFNAME, LINK, MTU, SETLINK};
 
 const TUNSETIFF: usize = 0x4004_54ca;
 const TUNSETLINK: usize = 0x4004_54cd;
