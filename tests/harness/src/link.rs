@@ -14,6 +14,14 @@ pub fn modem_address(index: usize) -> String {
     format!("10.9.{}.1", index + 1)
 }
 
+/// The connection id that the modem refuses.
+pub const REFUSED: u32 = 0xdead;
+
+/// The firmware of the modem that the board loads.
+pub const FIRMWARE: &str = "/lib/firmware/caif-modem.elf";
+/// The file by which a user reports a crash of the modem.
+pub const CRASH: &str = "/sys/kernel/debug/remoteproc/remoteproc*/crash";
+
 pub const DRIVER: &str = "caif_virtio";
 pub const BOARD: &str = "ivshmem_rproc";
 /// The stack of this project.

@@ -15,8 +15,9 @@ use nix::sys::signal::Signal;
 
 use crate::{config::Place, process::Process};
 
-/// The first process of a modem prints its readiness at once, even on a busy machine.
-const START: Duration = Duration::from_secs(20);
+/// Time limit for a process to start. The first of a modem prints its readiness at once, even on a busy
+/// machine.
+pub const START: Duration = Duration::from_secs(20);
 
 pub struct Modem {
     pub socket: PathBuf,

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::{Case, one};
 use crate::{
-    link::{BOARD, DRIVER},
+    link::{BOARD, DRIVER, FIRMWARE},
     vm::Vm,
 };
 
@@ -18,8 +18,6 @@ pub const CASES: &[Case] = &[
     one("config_that_is_not_allowed", config),
     one("odd_firmware_that_is_allowed", odd),
 ];
-
-const FIRMWARE: &str = "/lib/firmware/caif-modem.elf";
 
 /// Makes the command's result the firmware, and loads driver and board. Returns the position in the
 /// kernel's log before that.

@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use super::{Case, one};
-use crate::vm::Vm;
+use crate::{link::REFUSED, vm::Vm};
 
 pub const CASES: &[Case] = &[
     one("caifctl_shows_what_there_is", shows),
@@ -16,9 +16,6 @@ pub const CASES: &[Case] = &[
     one("caifctl_says_what_is_wrong", wrong),
     one("caifctl_on_the_c_stack", c_stack),
 ];
-
-/// The connection id that the modem refuses.
-const REFUSED: u32 = 0xdead;
 
 /// Runs `caifctl` with output in JSON.
 fn ask(vm: &mut Vm, args: &str) -> Result<Value> {

@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 
 use super::{Case, one, traffic::all_sizes};
 use crate::{
-    link::{DRIVER, MODEM, STACK},
+    link::{DRIVER, MODEM, REFUSED, STACK},
     vm::Vm,
 };
 
@@ -26,9 +26,6 @@ pub const CASES: &[Case] = &[
     one("stack_segments_and_taps", taps),
     one("stack_goes_under_traffic", teardown),
 ];
-
-/// The connection id that the modem refuses.
-const REFUSED: u32 = 0xdead;
 
 /// Reads an attribute of `caif0` in sysfs.
 fn attribute(vm: &mut Vm, name: &str) -> Result<String> {

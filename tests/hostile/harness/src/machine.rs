@@ -9,6 +9,7 @@ use harness::{
     config::Place,
     guest::{Guest, Running},
     klog, leaks,
+    link::FIRMWARE,
     output::Output,
     process::Process,
 };
@@ -82,7 +83,7 @@ impl Machine {
         )?;
         let reflector = guest.start_for("guest-tool reflect", 24 * 3600)?;
         guest.ok(&format!(
-            "cp /lib/firmware/{firmware}.elf /lib/firmware/caif-modem.elf && \
+            "cp /lib/firmware/{firmware}.elf {FIRMWARE} && \
              modprobe caif_virtio && modprobe ivshmem_rproc"
         ))?;
         let mut machine = Self {

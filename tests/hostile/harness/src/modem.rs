@@ -14,12 +14,11 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
+pub use harness::modem::START;
 use harness::{output::Output, process::Process};
 use hostile::protocol::{Request, Response};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-/// Time limit for a process to start.
-pub const START: Duration = Duration::from_secs(20);
 /// Time limit of a request. The modem's own limits are shorter.
 const ANSWER: Duration = Duration::from_secs(300);
 

@@ -4,7 +4,10 @@
 //! orderly way or succeed.
 
 use anyhow::{Context, Result, bail, ensure};
-use harness::{link::DRIVER, vm::Vm};
+use harness::{
+    link::{CRASH, DRIVER},
+    vm::Vm,
+};
 use serde::Deserialize;
 
 use crate::{
@@ -142,7 +145,6 @@ pub fn poll(soak: &mut Soak, _cycles: u32) -> Result<Outcome> {
 
 /// The function that makes the virtio device when a processor was started.
 const MAKES_DEVICE: &str = "rproc_vdev_do_start";
-const CRASH: &str = "/sys/kernel/debug/remoteproc/remoteproc*/crash";
 
 /// Lets a recovery fail after the firmware was loaded and the modem started. The board shuts the
 /// processor down and boots it again, once, which brings the link back.
