@@ -196,8 +196,8 @@ impl<'bound> Link<'bound> {
 
     /// Returns whether remoteproc finds a vring by its notify id, as it must for an interrupt.
     ///
-    /// It drops the id when a driver lets it make virtqueues and it has no memory for one, and
-    /// gives none until the remote processor is started the next time; a recovery is not enough.
+    /// It drops the id when virtio_find_vqs() fails for lack of memory, and assigns a new one only
+    /// when the remote processor is started the next time; a recovery is not enough.
     pub(crate) fn has_notify_id(&self, vring: Vring) -> bool {
         let Ok(id) = usize::try_from(self.notify_id(vring)) else {
             return false;

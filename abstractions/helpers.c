@@ -102,7 +102,7 @@ void helper_netdev_completed_queue(struct net_device *dev, unsigned int pkts,
 #ifdef CONFIG_BQL
 	const struct dql *dql = &txq(dev)->dql;
 
-	/* More bytes than were sent are a BUG() there. */
+	/* Clamps to the bytes that were sent: dql_completed() has a BUG_ON(). */
 	bytes = min(bytes, dql->num_queued - dql->num_completed);
 #endif
 	netdev_tx_completed_queue(txq(dev), pkts, bytes);

@@ -68,7 +68,7 @@ bool helper_virtio_has_feature(const struct virtio_device *vdev, unsigned int bi
 void helper_timer_setup(struct timer_list *timer, void (*func)(struct timer_list *timer));
 /* Starts a timer, or starts it again, to expire in so many milliseconds. */
 void helper_timer_start(struct timer_list *timer, unsigned int ms);
-/* Always with the same time, so that the one that it was started for first comes first. */
+/* All callers pass the same delay, so that a pending timer expires no later. */
 void helper_timer_start_unless_pending(struct timer_list *timer, unsigned int ms);
 
 void helper_init_work(struct work_struct *work, void (*func)(struct work_struct *work));

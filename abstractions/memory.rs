@@ -16,7 +16,7 @@ use kernel::{
     }, //
 };
 
-/// What a driver holds a range of physical addresses by. Others can have them when it is dropped.
+/// A claim to a range of physical addresses, released on drop.
 pub(crate) trait Claim: Send + Sync {}
 
 /// A range of physical addresses, and the claim to it. The claim ends with the last part of the

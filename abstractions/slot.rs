@@ -2,9 +2,9 @@
 
 //! A place for one object at a time, which others look up without a lock.
 //!
-//! Only the pointer is here, as a value: who counts the objects and when they are freed is the
-//! matter of the user. What makes the place safe to share is tested with this file: an object is
-//! published with all that was written to it before, and who takes it out again takes no other one.
+//! It holds an address only: counting and freeing objects is the user's. Tested with this file is
+//! what makes the place safe to share: an object is published with all earlier writes to it, and
+//! taking an object out never takes another one.
 
 /// An atomic variable for the address of an object.
 pub trait Pointer {

@@ -141,9 +141,8 @@ impl Kicker {
             None => self.kick_now(vring),
             Some(deferred) => {
                 deferred.due.get(vring).store(true, Relaxed);
-                // This orders the store before the work that runs for it. It does nothing while
-                // kicks are held.
-                // SAFETY: By the invariant of `Deferred`, the work item is initialized.
+                // queue_work() orders the store before the work's run. It does nothing while kicks
+                // are held. SAFETY: By the invariant of `Deferred`, the work item is initialized.
                 unsafe { bindings::helper_schedule_work(deferred.work.get()) };
             }
         }

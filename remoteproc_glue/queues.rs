@@ -77,7 +77,7 @@ unsafe impl<'bound> Source for Queues<'bound> {
         for vring in Vring::ALL {
             let memory = memory.get(vring);
             clear(&memory.mem()?, memory.layout());
-            // The modem may look at the address first.
+            // The modem must not see the address before the cleared ring.
             dma_mb(Write);
             link.enter_da(vring, memory.da())?;
         }
@@ -114,8 +114,7 @@ unsafe impl<'bound> Source for Queues<'bound> {
         self.mute();
         // SAFETY: The device is valid, and this is process context.
         unsafe { bindings::virtio_reset_device(self.link.vdev().as_raw()) };
-        // No kick of before may be under way beside the last one: where kicks sleep, they come one
-        // after the other.
+        // Waits for deferred kicks: a platform's kick that sleeps must not run twice at once.
         self.kicker.hold();
         // After a shutdown of the machine, the platform may not be there to kick by any more.
         if !self.is_told.load(Relaxed) {

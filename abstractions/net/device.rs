@@ -436,7 +436,7 @@ impl<O: NetdevOperations> Callbacks<O> {
         unsafe { watchdog.enable(dev, Self::TICK, O::WATCHDOG_MS) };
         // SAFETY: The lock was taken above.
         unsafe { bindings::helper_netif_tx_unlock_bh(dev) };
-        // What arrived meanwhile scheduled nothing.
+        // Interrupts before this were ignored: polls once.
         napi.schedule();
     }
 

@@ -36,7 +36,7 @@ void net_gro_cell_init(struct net_gro_cell *cell, struct net_device *dev)
 {
 	skb_queue_head_init(&cell->queue);
 	cell->open = false;
-	/* Nobody who waits for a packet can make the lower device have one by polling this one. */
+	/* Busy polling this instance would not poll the lower device. */
 	set_bit(NAPI_STATE_NO_BUSY_POLL, &cell->napi.state);
 	netif_napi_add(dev, &cell->napi, poll);
 }
@@ -89,7 +89,7 @@ void net_gro_cell_merge(struct net_device *dev, struct sk_buff *skb)
 {
 	struct net_gro_cell *cell;
 
-	/* What somebody else has, too, is not merged. */
+	/* Clones are not merged. */
 	if (skb_cloned(skb) || !(dev->features & NETIF_F_GRO)) {
 		netif_receive_skb(skb);
 		return;

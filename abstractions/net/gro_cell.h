@@ -30,7 +30,7 @@ void net_gro_cell_close(struct net_gro_cell *cell);
 /* Merges a packet with others of its flow by way of the cell, if the device has one. */
 void net_gro_cell_merge(struct net_device *dev, struct sk_buff *skb);
 
-/* Whether a packet is TCP: only of such there are flows, without a receiver who asks for it. */
+/* Whether a packet is TCP: GRO without further receivers merges TCP only. */
 static inline bool net_gro_cell_wants(const struct sk_buff *skb)
 {
 	switch (skb->protocol) {

@@ -115,7 +115,7 @@ int net_helper_backlog(const struct net_device *dev)
 			if (netif_xmit_stopped(queue))
 				most = INT_MAX;
 		} else if (netif_xmit_stopped(queue) || !qdisc_is_empty(qdisc)) {
-			/* One that another CPU empties fills up, too, if that does not get on. */
+			/* Counts a queue that another CPU empties, too: that CPU may be stalled. */
 			most = max_t(int, most, qdisc_qlen_sum(qdisc));
 		}
 		rcu_read_unlock();
@@ -215,8 +215,7 @@ int net_helper_skb_put_zeroes(struct sk_buff *skb, unsigned int zeroes, unsigned
 	if (!in_pieces && skb_tailroom(skb) < zeroes + tail)
 		ntail = zeroes + tail - skb_tailroom(skb);
 	/*
-	 * The bytes behind the packet, and the list of its pieces, are another's, too, while its
-	 * data is shared.
+	 * Tailroom and fragment list of a clone are shared: make them private first.
 	 */
 	if ((ntail || skb_cloned(skb)) && pskb_expand_head(skb, 0, ntail, GFP_ATOMIC))
 		return -ENOMEM;
@@ -224,7 +223,7 @@ int net_helper_skb_put_zeroes(struct sk_buff *skb, unsigned int zeroes, unsigned
 		memset(__skb_put(skb, zeroes), 0, zeroes);
 		return 0;
 	}
-	/* One more piece, which is no memory of the sender: what it is charged stays the same. */
+	/* The page of zeroes is not charged to the socket. */
 	skb_zcopy_downgrade_managed(skb);
 	get_page(ZERO_PAGE(0));
 	skb_fill_page_desc(skb, skb_shinfo(skb)->nr_frags, ZERO_PAGE(0), 0, zeroes);
@@ -244,7 +243,7 @@ struct sk_buff *net_helper_skb_segment(struct sk_buff *skb)
 
 	if (IS_ERR(list))
 		return list;
-	/* It may need none of that, after all. */
+	/* skb_gso_segment() returns NULL if no segmentation is needed. */
 	if (!list)
 		return skb;
 	consume_skb(skb);
@@ -332,7 +331,7 @@ struct sk_buff *net_helper_start_xmit(struct sk_buff *list, struct net_device *d
 	}
 	HARD_TX_LOCK(dev, queue, cpu);
 	dev_xmit_recursion_inc();
-	/* A driver that stops its queue sends what it has, as one does that is told of no more. */
+	/* A driver that stops its queue publishes what it has, as without xmit_more. */
 	while (list && !netif_xmit_frozen_or_stopped(queue)) {
 		next = net_helper_skb_unlink(list);
 		if (!dev_xmit_complete(netdev_start_xmit(list, dev, queue, next))) {

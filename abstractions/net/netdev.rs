@@ -212,8 +212,8 @@ impl Netdev {
         unsafe { bindings::net_helper_netif_wake_queue(self.as_raw()) }
     }
 
-    /// Returns how many packets wait for the device, if any do or it takes none just now; more than
-    /// can be if none can wait.
+    /// Returns the number of packets that wait for the device, if any do or its queue is stopped;
+    /// `i32::MAX` if it is stopped and has no queueing discipline.
     #[inline]
     pub(crate) fn backlog(&self) -> Option<u32> {
         // SAFETY: By the type invariant, the device is valid.

@@ -321,9 +321,9 @@ impl<O: NetdevOperations> NetdevRegistration<O> {
     /// RTNL: sleeps.
     pub(crate) fn pause(&self) {
         self.with_rtnl(|dev| {
-            // All but a transmission that can wake the queue goes first, and such a transmission
-            // holds the lock with which the device is detached.
-            // SAFETY: By the type invariant, the device is registered; RTNL is held.
+            // NAPI and the watchdog can wake the queue, so they are disabled first; a transmission
+            // holds the lock that the detach takes. SAFETY: By the type invariant, the device is
+            // registered; RTNL is held.
             unsafe { Callbacks::<O>::deactivate(dev) };
             // SAFETY: As above.
             unsafe { bindings::helper_netif_device_detach(dev) };

@@ -75,8 +75,8 @@ impl SkBuff {
         Ok(skb)
     }
 
-    /// Has the first `len` bytes in one piece, which nearly always they are. Returns whether there
-    /// are as many, and the memory for it.
+    /// Makes the first `len` bytes linear; they nearly always are. Returns whether there are as
+    /// many bytes, and memory for it.
     // Looks for itself first: 10 instructions fewer each time (bench, ip_rx).
     #[inline]
     fn gather(&mut self, len: u32) -> bool {

@@ -144,14 +144,14 @@ unsafe extern "C" fn run(work: *mut bindings::work_struct) {
         return;
     }
     if loaded {
-        // With a user's start at this very moment it has two users, and must be stopped twice.
+        // If a user starts it now, its use count is 2 and it must be stopped twice.
         dev_err!(rproc, "the recovery failed, it is booted again\n");
         // SAFETY: The processor is valid.
         unsafe { bindings::rproc_boot(rproc.as_raw()) };
     } else {
         dev_err!(
             rproc,
-            "the recovery failed: start it again once it has firmware that is right\n"
+            "the recovery failed: start it again once a valid firmware file is in place\n"
         );
     }
 }

@@ -7,8 +7,8 @@
 //! reaches the device until the machine wakes up. The driver is called by the device core, since
 //! the virtio bus leaves sleep to the transports and remoteproc's has nothing to do for it.
 //!
-//! After hibernation that would not do, because the memory of the queues may not be what it was.
-//! The driver is told so.
+//! After hibernation the memory of the queues may have changed. The driver is told so, and gives
+//! the link up.
 //!
 //! C header: [`include/linux/pm.h`](srctree/include/linux/pm.h)
 

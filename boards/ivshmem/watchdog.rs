@@ -92,7 +92,7 @@ pub(crate) struct Watchdog {
     /// The boot that is watched, if there is one.
     #[pin]
     boot: SpinLockIrq<Option<Boot>>,
-    /// The modem has been seen not running.
+    /// Set once the modem was seen not running.
     #[pin]
     left: Event,
     #[pin]

@@ -242,7 +242,7 @@ void helper_consume_skb(struct sk_buff *skb)
 struct sk_buff *helper_sock_alloc_packet(struct sock *sk, unsigned int headroom,
 					 unsigned int len, unsigned int tailroom, int *err)
 {
-	/* What no single allocation is likely to hold goes into pages. */
+	/* Large payloads are allocated in pages. */
 	unsigned int paged = len > SKB_MAX_ALLOC / 2 ? len : 0;
 	struct sk_buff *skb;
 

@@ -22,7 +22,7 @@ const RECOVERY: &str = "/sys/class/remoteproc/remoteproc*/recovery";
 const CRASH: &str = "/sys/kernel/debug/remoteproc/remoteproc*/crash";
 const DRIVER: &str = "/sys/bus/virtio/drivers/caif_virtio";
 const CPU1: &str = "/sys/devices/system/cpu/cpu1/online";
-const FAILED: &str = "the recovery failed: start it again once it has firmware that is right";
+const FAILED: &str = "the recovery failed: start it again once a valid firmware file is in place";
 
 /// Reports a crash of the modem, as a user does.
 fn crash(vm: &mut Vm) -> Result<()> {
