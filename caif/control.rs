@@ -117,7 +117,7 @@ pub enum Refusal {
     LinkIdInUse(NonZeroU8),
 }
 
-/// What the client of a request that nobody answered is told.
+/// Why a request ended without an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// The deadline passed.
@@ -177,7 +177,7 @@ pub enum Event<'a> {
         /// Why not.
         why: Refusal,
     },
-    /// Nobody wants the channel: send a LINK_DESTROY.
+    /// No client wants the channel: send a LINK_DESTROY.
     Destroy(NonZeroU8),
     /// Do nothing.
     Ignored(Ignored),

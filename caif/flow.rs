@@ -41,7 +41,7 @@ pub enum Side {
 
 /// The bits of both sides.
 const OFF: u32 = Side::Modem as u32 | Side::Link as u32;
-/// The channel is closed, for good.
+/// The channel is closed, permanently.
 const CLOSED: u32 = 4;
 
 /// What to tell the client.
@@ -117,7 +117,7 @@ impl<W: FlowBits> Flow<W> {
         self.update(|word| word | CLOSED) & CLOSED == 0
     }
 
-    /// Changes the word. Returns what it was.
+    /// Changes the word. Returns its old value.
     fn update(&self, change: impl Fn(u32) -> u32) -> u32 {
         loop {
             let old = self.0.load();
