@@ -6,7 +6,10 @@
 use anyhow::{Context, Result, ensure};
 
 use super::{Case, one};
-use crate::vm::Vm;
+use crate::{
+    link::{CRASH, FIRMWARE},
+    vm::Vm,
+};
 
 pub const CASES: &[Case] = &[
     one("recovery_with_other_firmware", other_firmware),
@@ -15,11 +18,9 @@ pub const CASES: &[Case] = &[
     one("unbind_while_the_modem_crashes", unbind_at_crash),
 ];
 
-const FIRMWARE: &str = "/lib/firmware/caif-modem.elf";
 const GOOD: &str = "/tmp/good.elf";
 const STATE: &str = "/sys/class/remoteproc/remoteproc*/state";
 const RECOVERY: &str = "/sys/class/remoteproc/remoteproc*/recovery";
-const CRASH: &str = "/sys/kernel/debug/remoteproc/remoteproc*/crash";
 const DRIVER: &str = "/sys/bus/virtio/drivers/caif_virtio";
 const CPU1: &str = "/sys/devices/system/cpu/cpu1/online";
 const FAILED: &str = "the recovery failed: start it again once a valid firmware file is in place";
@@ -196,8 +197,11 @@ fn unbind_at_crash(vm: &mut Vm) -> Result<()> {
     let begin = vm.kernel.mark();
     let result = (0..4).try_for_each(|round| {
         let mark = vm.kernel.mark();
+        // The driver is in `remove` once the interface is not up any more.
         vm.guest.ok(&format!(
-            "(echo virtio0 >{DRIVER}/unbind) & pid=$!; usleep 10000; renice -n 15 -p $pid; \
+            "ip link set cfvrt0 up; (echo virtio0 >{DRIVER}/unbind) & pid=$!; \
+             while grep -qs '[13579bdf]$' /sys/class/net/cfvrt0/flags; do usleep 1000; done; \
+             renice -n 15 -p $pid; \
              echo 1 >$(echo {CRASH}); wait $pid; true"
         ))?;
         vm.kernel_says(mark, "is now up")?;
