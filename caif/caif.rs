@@ -7,6 +7,7 @@
 
 #![deny(unsafe_code)]
 
+// A module of the kernel is one crate: what others have as well is built into each.
 #[expect(unsafe_code)]
 #[path = "../abstractions"]
 mod abstractions {
@@ -35,6 +36,7 @@ mod abstractions {
     #[expect(unreachable_pub, reason = "crates of the host build this file, too")]
     mod slot;
 }
+// The modem builds the codec, too, as a crate of its own.
 #[path = "../caif-wire/src/codec/mod.rs"]
 #[allow(
     dead_code,
