@@ -28,16 +28,14 @@ use netlink_packet_route::{
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
-    sys::socket::{
-        AddressFamily, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType, recvfrom, sendto,
-        setsockopt, socket, sockopt::RcvBufForce,
-    },
+    sys::socket::{LinkAddr, MsgFlags, recvfrom, sendto},
 };
 use std::os::fd::AsFd;
 
 use hostile_frame::{Frame, Kind, is_tame};
 
 use self::stack::Stack;
+use crate::tap::listen;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -48,6 +46,8 @@ pub struct Args {
 
 /// `ARPHRD_CAIF`.
 const HARDWARE: u16 = 822;
+/// Bytes of frames that may wait.
+const BUFFER: usize = 16 << 20;
 /// Limit of the lines about frames with foreign bytes.
 const LINES_MAX: u64 = 5;
 /// Delay before the good channel is requested again.
@@ -65,7 +65,7 @@ struct Reflector {
 
 pub fn run(args: &Args) -> Result<()> {
     let mut reflector = Reflector {
-        socket: Some(listen()?),
+        socket: Some(listen(BUFFER)?),
         stack: None,
         links: args.links.clone(),
         counts: ["good", "torn", "foreign"]
@@ -106,18 +106,6 @@ pub fn run(args: &Args) -> Result<()> {
             None => reflector.receive()?,
         }
     }
-}
-
-/// Makes the socket that gets all frames of all links.
-fn listen() -> Result<OwnedFd> {
-    let socket = socket(
-        AddressFamily::Packet,
-        SockType::Raw,
-        SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK,
-        SockProtocol::EthAll,
-    )?;
-    setsockopt(&socket, RcvBufForce, &(16 << 20))?;
-    Ok(socket)
 }
 
 impl Reflector {
@@ -206,7 +194,7 @@ impl Reflector {
                 serde_json::to_vec(&report)?
             }
             Kind::Command if stack.is_end(&frame.payload) => {
-                self.socket = Some(listen()?);
+                self.socket = Some(listen(BUFFER)?);
                 stack.close_all()?;
                 serde_json::to_vec(&hostile_frame::command::Answer::Done)?
             }

@@ -34,6 +34,18 @@ pub struct Args {
 /// Largest packet before segments are merged.
 const MTU: usize = 1500;
 
+/// Makes a socket that receives the packets of all interfaces, with a buffer of so many bytes.
+pub fn listen(buffer: usize) -> nix::Result<OwnedFd> {
+    let socket = socket(
+        AddressFamily::Packet,
+        SockType::Raw,
+        SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK,
+        SockProtocol::EthAll,
+    )?;
+    setsockopt(&socket, RcvBufForce, &buffer)?;
+    Ok(socket)
+}
+
 struct Tap {
     socket: OwnedFd,
     index: usize,
@@ -41,13 +53,7 @@ struct Tap {
 
 impl Tap {
     fn new(interface: &str) -> Result<Self> {
-        let socket = socket(
-            AddressFamily::Packet,
-            SockType::Raw,
-            SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK,
-            SockProtocol::EthAll,
-        )?;
-        setsockopt(&socket, RcvBufForce, &(64 << 20))?;
+        let socket = listen(64 << 20)?;
         let address = address(interface)?;
         bind(socket.as_raw_fd(), &address)?;
         Ok(Self {
