@@ -5,7 +5,7 @@
 
 use anyhow::{Result, ensure};
 
-use super::{Case, one, traffic::all_sizes};
+use super::{Case, one, recovery, traffic::all_sizes};
 use crate::{link::MODEM, vm::Vm};
 
 pub const CASES: &[Case] = &[
@@ -44,15 +44,8 @@ fn socket(vm: &mut Vm) -> Result<()> {
 /// The modem crashes under traffic. The stack in C does not set channels up again.
 fn crash(vm: &mut Vm) -> Result<()> {
     vm.up_on_c_stack()?;
-    let storm = vm.start_storm(&format!(
-        "{MODEM} --sizes 0,700,1472 --count 50 --window 16 --timeout 500"
-    ))?;
-    let mark = vm.kernel.mark();
-    vm.modems[0].kill()?;
-    vm.kernel_says(mark, "crash")?;
-    vm.modems[0].restart()?;
-    vm.kernel_says(mark, "is now up")?;
-    vm.guest.ok("guest-tool wait-netdev cfvrt0")?;
+    let storm = recovery::storm(vm)?;
+    recovery::restart(vm)?;
     vm.end_storm(storm)?;
     vm.link_up(0)?;
     vm.reopen_on_c_stack()?;

@@ -25,7 +25,7 @@ pub const CASES: &[Case] = &[
 ];
 
 /// Pings without a pause while the case removes things.
-fn storm(vm: &mut Vm) -> Result<Running> {
+pub(super) fn storm(vm: &mut Vm) -> Result<Running> {
     vm.start_storm(&format!(
         "{MODEM} --sizes 0,700,1472 --count 50 --window 16 --timeout 500"
     ))
@@ -47,17 +47,21 @@ fn link_down_up(vm: &mut Vm) -> Result<()> {
     vm.traffic()
 }
 
+/// Kills the modem, starts it again, and waits for remoteproc, which boots it without help.
+pub(super) fn restart(vm: &mut Vm) -> Result<()> {
+    let mark = vm.kernel.mark();
+    vm.modems[0].kill()?;
+    vm.kernel_says(mark, "crash")?;
+    vm.modems[0].restart()?;
+    vm.kernel_says(mark, "is now up")?;
+    vm.guest.ok("guest-tool wait-netdev cfvrt0").map(drop)
+}
+
 fn modem_restart(vm: &mut Vm) -> Result<()> {
     vm.up()?;
     for round in 0..3 {
         let storm = storm(vm)?;
-        let mark = vm.kernel.mark();
-        vm.modems[0].kill()?;
-        vm.kernel_says(mark, "crash")?;
-        vm.modems[0].restart()?;
-        // remoteproc boots it again without help.
-        vm.kernel_says(mark, "is now up")?;
-        vm.guest.ok("guest-tool wait-netdev cfvrt0")?;
+        restart(vm)?;
         vm.end_storm(storm)?;
         vm.up()?;
         vm.traffic()

@@ -5,7 +5,7 @@
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 
-use super::{Case, one, traffic::all_sizes};
+use super::{Case, one, recovery, traffic::all_sizes};
 use crate::{
     link::{DRIVER, MODEM, REFUSED, STACK},
     vm::Vm,
@@ -137,9 +137,7 @@ fn comes_back(vm: &mut Vm) -> Result<()> {
     is_back(vm).context("after the link came up")?;
 
     for round in 0..2 {
-        let storm = vm.start_storm(&format!(
-            "{MODEM} --sizes 0,700,1472 --count 50 --window 16 --timeout 500"
-        ))?;
+        let storm = recovery::storm(vm)?;
         let mark = vm.kernel.mark();
         vm.modems[0].kill()?;
         vm.kernel_says(mark, "crash")?;
@@ -323,9 +321,7 @@ fn moves(vm: &mut Vm) -> Result<()> {
 fn teardown(vm: &mut Vm) -> Result<()> {
     for order in ["ip link set caif0 down", "ip link del caif0", "rmmod caif"] {
         vm.up()?;
-        let storm = vm.start_storm(&format!(
-            "{MODEM} --sizes 0,700,1472 --count 50 --window 16 --timeout 500"
-        ))?;
+        let storm = recovery::storm(vm)?;
         vm.guest.ok(order)?;
         vm.delete_interfaces()?;
         vm.unload_unused(STACK)
