@@ -116,28 +116,38 @@ as_root() {
 	fi
 }
 
-# step LABEL LOGNAME COMMAND...: run a long command with its output in a log,
-# a progress line every ten seconds, and the log's end on failure.
-step() {
-	local label=$1 log=$CACHE/log/$2.log pid start rc timer ended=''
-	shift 2
-	mkdir -p "$CACHE/log"
-	start=$SECONDS
-	say "$label"
+# attend LOG COMMAND...: runs a long command with its output in a log and a progress line every ten
+# seconds, and sets `status`. Its process is $attended meanwhile. Not to be called in a condition: a function
+# would not stop at errors there.
+attended=''
+attend() {
+	local log=$1 start=$SECONDS timer ended=''
+	shift
 	"$@" >"$log" 2>&1 </dev/null &
-	pid=$!
+	attended=$!
 	# Wakes up at the end of the command or, for the progress line, by time.
 	while true; do
 		sleep 10 >/dev/null 2>&1 9>&- &
-		timer=$! rc=0
-		wait -n -p ended "$pid" "$timer" || rc=$?
+		timer=$! status=0
+		wait -n -p ended "$attended" "$timer" || status=$?
 		[ "$ended" = "$timer" ] || break
 		printf '    %4d s  %s\n' $((SECONDS - start)) "$(tail -n 1 "$log" | tr -d '\r\0' | cut -c1-90)" >&2
 	done
+	attended=''
 	{ kill "$timer" && wait "$timer"; } 2>/dev/null || true
-	if [ "$rc" != 0 ]; then
+}
+
+# step LABEL LOGNAME COMMAND...: attends to a command with its output in a log of the cache. If it fails,
+# shows the end of the log and ends the script.
+step() {
+	local label=$1 log=$CACHE/log/$2.log status
+	shift 2
+	mkdir -p "$CACHE/log"
+	say "$label"
+	attend "$log" "$@"
+	if [ "$status" != 0 ]; then
 		tail -n 30 "$log" >&2
-		die "$label failed (exit $rc), the whole log is $log"
+		die "$label failed (exit $status), the whole log is $log"
 	fi
 }
 
