@@ -21,7 +21,7 @@ use crate::{
     },
     control,
     modem_ring::Fields,
-    netdev::Netdev,
+    netdev::DriverNetdev,
     platform::{
         self,
         SleepyPlatform, //
@@ -437,13 +437,13 @@ impl Fake {
     }
 
     /// Returns the network device of the link, if there is one.
-    pub(crate) fn find_netdev(&self) -> Option<Netdev<'_>> {
+    pub(crate) fn find_netdev(&self) -> Option<DriverNetdev<'_>> {
         let rproc: &Rproc = self.rproc();
-        Netdev::find_below(rproc.as_ref())
+        DriverNetdev::find_below(rproc.as_ref())
     }
 
     /// Returns the network device of the link.
-    pub(crate) fn netdev(&self) -> Result<Netdev<'_>> {
+    pub(crate) fn netdev(&self) -> Result<DriverNetdev<'_>> {
         let netdev = self.find_netdev();
         check!(netdev.is_some(), "there is no network device");
         netdev.ok_or(ENODEV)

@@ -21,8 +21,8 @@ use kernel::{
     prelude::*, //
 };
 
-/// The point at which a frame of [`Netdev::send_watched`] is freed: its copy is in the vring and
-/// not published.
+/// The point at which a frame of [`DriverNetdev::send_watched`] is freed: its copy is in the vring
+/// and not published.
 pub(crate) static FREED: Point = Point::unused();
 
 /// Runs [`FREED`] when a watched frame is freed.
@@ -36,16 +36,16 @@ extern "C" fn freed(_skb: *mut bindings::sk_buff) {
 ///
 /// The device is registered for as long as the value is used.
 #[derive(Clone, Copy)]
-pub(crate) struct Netdev<'a> {
+pub(crate) struct DriverNetdev<'a> {
     dev: NonNull<bindings::net_device>,
     _phantom: PhantomData<&'a ()>,
 }
 
 // SAFETY: The methods only do what any thread may do to a registered device.
-unsafe impl Send for Netdev<'_> {}
+unsafe impl Send for DriverNetdev<'_> {}
 
 // SAFETY: As for `Send`.
-unsafe impl Sync for Netdev<'_> {}
+unsafe impl Sync for DriverNetdev<'_> {}
 
 /// Properties of a network device.
 #[derive(Debug, PartialEq, Eq)]
@@ -85,7 +85,7 @@ pub(crate) struct Stats {
     pub(crate) tx_dropped: u64,
 }
 
-impl<'a> Netdev<'a> {
+impl<'a> DriverNetdev<'a> {
     /// Finds the network device below another device.
     pub(crate) fn find_below(ancestor: &'a device::Device) -> Option<Self> {
         let ancestor = from_ref(ancestor).cast();

@@ -6,7 +6,7 @@
 use crate::{
     bindings,
     fake::Fake,
-    netdev::Netdev, //
+    netdev::DriverNetdev, //
 };
 use core::ptr::{
     from_ref,
@@ -91,7 +91,7 @@ pub(crate) fn shutdown(fake: &Fake) -> Result {
 }
 
 /// Returns the driver's own counter of that name.
-pub(crate) fn counter(netdev: Netdev<'_>, name: &CStr) -> Result<u64> {
+pub(crate) fn counter(netdev: DriverNetdev<'_>, name: &CStr) -> Result<u64> {
     let mut value = 0;
     // SAFETY: The device is registered, the name a string, and there is room for the value.
     to_result(unsafe {

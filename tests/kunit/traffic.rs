@@ -9,7 +9,7 @@ use crate::{
     link_config::Direction,
     modem_rx::ModemRx,
     modem_tx::ModemTx,
-    netdev::Netdev,
+    netdev::DriverNetdev,
     sink::Sink, //
 };
 use kernel::prelude::*;
@@ -19,7 +19,7 @@ pub(crate) const LONG: usize = 100;
 
 /// A link in use, seen from both of its ends.
 pub(crate) struct Link<'a> {
-    pub(crate) netdev: Netdev<'a>,
+    pub(crate) netdev: DriverNetdev<'a>,
     pub(crate) sink: Pin<KBox<Sink<'a>>>,
     pub(crate) rx: ModemRx<'a>,
     pub(crate) tx: ModemTx<'a>,

@@ -8,7 +8,7 @@
 use crate::{
     bindings,
     fake::Fake,
-    netdev::Netdev,
+    netdev::DriverNetdev,
     scope::Point,
     vring::Location, //
 };
@@ -63,7 +63,7 @@ pub(crate) fn touching_virtqueue<R>(
 
 /// Does the same, every time, with the state of a network device.
 pub(crate) fn touching_state<R>(
-    netdev: Netdev<'_>,
+    netdev: DriverNetdev<'_>,
     f: &(dyn Fn() + Sync),
     body: impl FnOnce() -> Result<R>,
 ) -> Result<R> {
