@@ -111,8 +111,11 @@ impl<P: SocketOps> Callbacks<P> {
             // the module, which the socket keeps.
             let sk = unsafe { bindings::helper_sk_alloc(net, P::FAMILY, proto, kern) };
             let sk = NonNull::new(sk).ok_or(ENOMEM)?.as_ptr();
+            // SAFETY: It is written to its place next, and found there once the socket was
+            // initialized below.
+            let private = unsafe { Socket::new(ops, state) };
             // SAFETY: The memory was just allocated, with room for the private part.
-            unsafe { Socket::<P>::of(sk).write(Socket::new(ops, state)) };
+            unsafe { Socket::<P>::of(sk).write(private) };
             // SAFETY: As above for `kind`.
             unsafe { (*sock).ops = &Self::OPS };
             // SAFETY: As above.

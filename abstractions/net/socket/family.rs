@@ -15,6 +15,10 @@ use kernel::{
     error::to_result,
     module::this_module,
     prelude::*,
+    sync::atomic::{
+        AtomicFlag,
+        Relaxed, //
+    },
     types::Opaque,
     InPlaceModule, //
 };
@@ -56,8 +60,8 @@ impl<P: SocketOps> Proto<P> {
 ///
 /// # Invariants
 ///
-/// The family and its `struct proto` are registered.
-struct Registration<P: SocketOps>(PhantomData<fn() -> P>);
+/// The family and this `struct proto` are registered.
+struct Registration<P: SocketOps>(&'static Proto<P>);
 
 impl<P: SocketOps> Registration<P> {
     /// Registers the family. Process context: sleeps.
@@ -67,7 +71,8 @@ impl<P: SocketOps> Registration<P> {
     /// The registration must be dropped before the module is unloaded, and no earlier, and at most
     /// one must be made.
     unsafe fn new() -> Result<Self> {
-        let proto = P::proto().as_raw();
+        let place = P::proto();
+        let proto = place.as_raw();
         // SAFETY: The structure is complete, and as a static item it stays where it is. By the
         // safety requirements, it is not registered yet.
         to_result(unsafe { bindings::proto_register(proto, 0) })?;
@@ -78,7 +83,7 @@ impl<P: SocketOps> Registration<P> {
             return Err(error);
         }
         // INVARIANT: Both are registered now.
-        Ok(Self(PhantomData))
+        Ok(Self(place))
     }
 }
 
@@ -88,18 +93,17 @@ impl<P: SocketOps> Drop for Registration<P> {
         unsafe { bindings::sock_unregister(P::FAMILY) };
         // SAFETY: By the type invariant, it is registered. The module is being unloaded, which each
         // socket and each making of one would prevent.
-        unsafe { bindings::proto_unregister(P::proto().as_raw()) };
+        unsafe { bindings::proto_unregister(self.0.as_raw()) };
     }
 }
 
 /// A module `M` that has a family of sockets `P`. The family is registered last and unregistered
 /// first; since it is not for others to keep, it cannot outlive the module.
 ///
-/// Use it as the type of the module:
+/// It is the type of the module, or this file does not compile:
 ///
 /// ```ignore
-/// type WithFamily = WithSockets<Stack, StackSocket>;
-/// module! { type: WithFamily, ... }
+/// module! { type: WithSockets<Stack, StackSocket>, ... }
 /// ```
 #[pin_data]
 pub(crate) struct WithSockets<M, P: SocketOps> {
@@ -109,13 +113,36 @@ pub(crate) struct WithSockets<M, P: SocketOps> {
     inner: M,
 }
 
+/// Begins a module. `EBUSY` if it was begun already.
+fn begin() -> Result {
+    static IS_BEGUN: AtomicFlag = AtomicFlag::new(false);
+
+    if IS_BEGUN.xchg(true, Relaxed) {
+        Err(EBUSY)
+    } else {
+        Ok(())
+    }
+}
+
 impl<M: InPlaceModule, P: SocketOps> InPlaceModule for WithSockets<M, P> {
     fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
+            // First, so that nothing of `M` ran before the module's own call of this.
+            _: { begin()? },
             inner <- M::init(module),
-            // SAFETY: The value is the module's, which drops it when the module is unloaded and
-            // makes one; nobody can take it out of there.
+            // SAFETY: As `begin()` shows, this is the first call, which is that of the module: it
+            // is of this type, see below. It makes one value, which it drops when it is unloaded,
+            // and which nobody can take out of there.
             registration: unsafe { Registration::new() }?,
         })
     }
 }
+
+/// The type of a module that has a family of sockets.
+trait HasSockets {}
+
+impl<M, P: SocketOps> HasSockets for WithSockets<M, P> {}
+
+const fn assert_has_sockets<M: HasSockets>() {}
+
+const _: () = assert_has_sockets::<crate::LocalModule>();

@@ -90,8 +90,13 @@ impl<P: SocketOps> Socket<P> {
     }
 
     /// Makes the private part of a socket that has no association.
-    pub(super) fn new(ops: P, state: P::State) -> Self {
-        // INVARIANT: The caller puts it where it belongs.
+    ///
+    /// # Safety
+    ///
+    /// It must be written to the place of a socket's private part, see [`of`](Self::of), and there
+    /// be no reference to it before that socket is initialized.
+    pub(super) unsafe fn new(ops: P, state: P::State) -> Self {
+        // INVARIANT: By the safety requirements.
         Self {
             epoch: UnsafeCell::new(0),
             sendable: AtomicFlag::new(false),
