@@ -4,7 +4,13 @@
 //!
 //! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
 
-use crate::abstractions::bindings;
+use crate::abstractions::{
+    bindings,
+    module::{
+        Registered,
+        Unregister, //
+    }, //
+};
 use kernel::{
     container_of,
     prelude::*,
@@ -26,7 +32,7 @@ pub(crate) trait Task: Send + Sync + 'static {
     fn run(&self);
 }
 
-#[pin_data(PinnedDrop)]
+#[pin_data]
 #[repr(C)]
 struct Inner<T> {
     #[pin]
@@ -34,17 +40,25 @@ struct Inner<T> {
     task: T,
 }
 
+// SAFETY: A delayed work has no ties to a thread, and the task is `Send`.
+unsafe impl<T: Task> Send for Inner<T> {}
+
+// SAFETY: A delayed work can be used from any context, and the task is `Sync`.
+unsafe impl<T: Task> Sync for Inner<T> {}
+
+// SAFETY: Disabling the work waits for the task to end, and nothing queues it afterwards.
+unsafe impl<T: Task> Unregister for Inner<T> {
+    fn unregister(&self) {
+        // SAFETY: The work is initialized.
+        unsafe { bindings::disable_delayed_work_sync(self.work.get()) };
+    }
+}
+
 /// A task, and when it is to run.
 ///
 /// Dropping it waits for the task to end: that is for process context, without a lock that the task
 /// takes, and not for the task itself.
-pub(crate) struct Deferred<T: Task>(Pin<KBox<Inner<T>>>);
-
-// SAFETY: A delayed work can be used from any context, and the task is `Send` and `Sync`.
-unsafe impl<T: Task> Send for Deferred<T> {}
-
-// SAFETY: As for `Send`.
-unsafe impl<T: Task> Sync for Deferred<T> {}
+pub(crate) struct Deferred<T: Task>(Registered<Inner<T>>);
 
 impl<T: Task> Deferred<T> {
     /// Takes a task, which is not to run yet.
@@ -53,24 +67,21 @@ impl<T: Task> Deferred<T> {
         name: &'static CStr,
         key: Pin<&'static LockClassKey>,
     ) -> Result<Self> {
-        let inner = KBox::pin_init(
-            pin_init!(Inner {
-                work <- Opaque::ffi_init(|work| {
-                    // SAFETY: The place is valid for a delayed work, and name and key are static.
-                    unsafe {
-                        bindings::net_helper_init_delayed_work(
-                            work,
-                            Some(run::<T>),
-                            name.as_char_ptr(),
-                            key.as_ptr(),
-                        )
-                    }
-                }),
-                task,
+        let inner = try_pin_init!(Inner {
+            work <- Opaque::ffi_init(|work| {
+                // SAFETY: The place is valid for a delayed work, and name and key are static.
+                unsafe {
+                    bindings::net_helper_init_delayed_work(
+                        work,
+                        Some(run::<T>),
+                        name.as_char_ptr(),
+                        key.as_ptr(),
+                    )
+                }
             }),
-            GFP_KERNEL,
-        )?;
-        Ok(Self(inner))
+            task,
+        }? Error);
+        Registered::new(inner).map(Self)
     }
 
     /// Runs the task in so many milliseconds, whatever was said before. If it is running, it runs
@@ -78,14 +89,6 @@ impl<T: Task> Deferred<T> {
     pub(crate) fn schedule(&self, ms: u32) {
         // SAFETY: The work is initialized, and disabled before it is freed.
         unsafe { bindings::net_helper_mod_delayed_work(self.0.work.get(), ms) }
-    }
-}
-
-#[pinned_drop]
-impl<T> PinnedDrop for Inner<T> {
-    fn drop(self: Pin<&mut Self>) {
-        // SAFETY: The work is initialized. The task neither runs nor is to run afterwards.
-        unsafe { bindings::disable_delayed_work_sync(self.work.get()) };
     }
 }
 
@@ -101,8 +104,8 @@ unsafe extern "C" fn run<T: Task>(work: *mut bindings::work_struct) {
     let work: *mut Opaque<bindings::delayed_work> = work.cast();
     // SAFETY: As above.
     let inner = unsafe { container_of!(work, Inner<T>, work) };
-    // SAFETY: The object is freed after the work was disabled, which waits for this function. Only
-    // the task is referred to, which nobody has a mutable reference to.
+    // SAFETY: The object is freed after the work was disabled, by `Registered`, which waits for
+    // this function. Only the task is referred to, which nobody has a mutable reference to.
     let task = unsafe { &(*inner).task };
     task.run();
 }

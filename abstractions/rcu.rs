@@ -2,13 +2,14 @@
 
 //! Objects that readers under RCU can look up without counting themselves.
 //!
-//! The objects are freed by callbacks of RCU, which are code of the module. A module that uses them
-//! is of the type [`WithRcu`], which waits for the callbacks before the module goes.
+//! The objects are freed by callbacks of RCU, which are code of the module. So the module is a
+//! [`Contained`](super::module::Contained) one, which waits for the callbacks before it goes.
 //!
 //! C header: [`include/linux/rcupdate.h`](srctree/include/linux/rcupdate.h)
 
 use crate::abstractions::{
     bindings,
+    module,
     slot::{
         AtomicSlot,
         Pointer, //
@@ -47,6 +48,9 @@ use kernel::{
     },
     types::Opaque, //
 };
+
+// The callbacks below have ended when the module goes.
+const _: () = module::CONTAINED;
 
 /// Objects that are to be freed.
 static PENDING: Atomic<i64> = Atomic::new(0);
@@ -293,26 +297,8 @@ impl<T: Send + Sync + 'static> Drop for RcuSlot<T> {
     }
 }
 
-/// A module that waits for the callbacks of RCU after its end.
-pub(crate) struct WithRcu<M>(Option<M>);
-
-impl<M: kernel::Module> kernel::Module for WithRcu<M> {
-    fn init(module: &'static ThisModule) -> Result<Self> {
-        M::init(module)
-            .map(|module| Self(Some(module)))
-            .inspect_err(|_| wait())
-    }
-}
-
-impl<M> Drop for WithRcu<M> {
-    fn drop(&mut self) {
-        drop(self.0.take());
-        wait();
-    }
-}
-
-/// Waits until no callback is due or running.
-fn wait() {
+/// Waits until no callback is due or running. Process context: sleeps.
+pub(super) fn wait() {
     // An object that is freed may be the last that has a reference to another one.
     while PENDING.load(Acquire) != 0 {
         rcu::rcu_barrier();

@@ -16,6 +16,7 @@ mod abstractions {
     pub(crate) mod bh_lock;
     pub(crate) mod bindings;
     pub(crate) mod deferred;
+    pub(crate) mod module;
     pub(crate) mod net {
         //! Network devices of others, and virtual ones above them.
 
@@ -74,15 +75,13 @@ mod transmit;
 
 use crate::{
     abstractions::{
+        module::Contained,
         net::{
             notifier::Notifier,
             rtnl_kind::RtnlKind,
             socket::WithSockets, //
         },
-        rcu::{
-            RcuArc,
-            WithRcu, //
-        }, //
+        rcu::RcuArc, //
     },
     interface::Interface,
     links::{
@@ -114,7 +113,7 @@ impl kernel::Module for Caif {
 }
 
 module! {
-    type: WithSockets<WithRcu<Caif>, CaifSocket>,
+    type: WithSockets<Contained<Caif>, CaifSocket>,
     name: "caif",
     authors: ["The caif_virtio developers"],
     description: "CAIF protocol stack",

@@ -8,7 +8,13 @@ use super::netdev::{
     Netdev,
     Rtnl, //
 };
-use crate::abstractions::bindings;
+use crate::abstractions::{
+    bindings,
+    module::{
+        Registered,
+        Unregister, //
+    }, //
+};
 use kernel::{
     container_of,
     error::to_result,
@@ -39,7 +45,7 @@ pub(crate) trait Listener: Send + Sync + 'static {
     fn event(&self, event: NetdevEvent, dev: &Netdev, rtnl: &Rtnl<'_>);
 }
 
-#[pin_data(PinnedDrop)]
+#[pin_data]
 #[repr(C)]
 struct Inner<L> {
     #[pin]
@@ -47,17 +53,26 @@ struct Inner<L> {
     listener: L,
 }
 
+// SAFETY: The registration may end on any thread, and the listener is `Send`.
+unsafe impl<L: Listener> Send for Inner<L> {}
+
+// SAFETY: The notifier chain synchronizes the block, and the listener is `Sync`.
+unsafe impl<L: Listener> Sync for Inner<L> {}
+
+// SAFETY: Unregistering takes the lock of the chain, with which the listener is called.
+unsafe impl<L: Listener> Unregister for Inner<L> {
+    fn unregister(&self) {
+        // It cannot fail: the block is registered.
+        // SAFETY: It was registered when it had been made, and this is called once.
+        unsafe { bindings::unregister_netdevice_notifier(self.block.get()) };
+    }
+}
+
 /// A listener that is registered. It is told of all devices that are there, and when it is dropped,
 /// that they went. Both are for process context without RTNL: they sleep.
 pub(crate) struct Notifier<L: Listener>(
-    #[expect(dead_code, reason = "dropped")] Pin<KBox<Inner<L>>>,
+    #[expect(dead_code, reason = "dropped")] Registered<Inner<L>>,
 );
-
-// SAFETY: The registration may end on any thread, and the listener is `Send`.
-unsafe impl<L: Listener> Send for Notifier<L> {}
-
-// SAFETY: Nothing can be done with a shared reference.
-unsafe impl<L: Listener> Sync for Notifier<L> {}
 
 impl<L: Listener> Notifier<L> {
     /// Registers a listener.
@@ -66,26 +81,14 @@ impl<L: Listener> Notifier<L> {
             notifier_call: Some(call::<L>),
             ..pin_init::zeroed()
         };
-        let inner = KBox::try_pin_init(
-            try_pin_init!(Inner {
-                block: Opaque::new(raw),
-                listener,
-                // SAFETY: The object stays where it is until it is unregistered; if this fails,
-                // nobody knows of it.
-                _: { to_result(unsafe { bindings::register_netdevice_notifier(block.get()) })? },
-            }? Error),
-            GFP_KERNEL,
-        )?;
-        Ok(Self(inner))
-    }
-}
-
-#[pinned_drop]
-impl<L> PinnedDrop for Inner<L> {
-    fn drop(self: Pin<&mut Self>) {
-        // It cannot fail: the block is registered.
-        // SAFETY: It was registered when it had been made. The listener does not run afterwards.
-        unsafe { bindings::unregister_netdevice_notifier(self.block.get()) };
+        let inner = try_pin_init!(Inner {
+            block: Opaque::new(raw),
+            listener,
+            // SAFETY: The object stays where it is until it was unregistered; if this fails,
+            // nobody knows of it.
+            _: { to_result(unsafe { bindings::register_netdevice_notifier(block.get()) })? },
+        }? Error);
+        Registered::new(inner).map(Self)
     }
 }
 
@@ -116,8 +119,8 @@ unsafe extern "C" fn call<L: Listener>(
     let block: *mut Opaque<bindings::notifier_block> = block.cast();
     // SAFETY: By the safety requirements.
     let inner = unsafe { container_of!(block, Inner<L>, block) };
-    // SAFETY: The object is freed after it was unregistered, which waits for this function. Only
-    // the listener is referred to, which nobody has a mutable reference to.
+    // SAFETY: The object is freed after it was unregistered, by `Registered`, which waits for this
+    // function. Only the listener is referred to, which nobody has a mutable reference to.
     let listener = unsafe { &(*inner).listener };
     let info: *mut bindings::netdev_notifier_info = info.cast();
     // SAFETY: By the safety requirements, it is such a structure.

@@ -11,7 +11,13 @@ use super::{
     },
     skbuff::SkBuff, //
 };
-use crate::abstractions::bindings;
+use crate::abstractions::{
+    bindings,
+    module::{
+        Registered,
+        Unregister, //
+    }, //
+};
 use core::ptr::NonNull;
 use kernel::{
     container_of,
@@ -26,7 +32,7 @@ pub(crate) trait Handler: Send + Sync + 'static {
     fn receive(&self, dev: &Netdev, skb: SkBuff);
 }
 
-#[pin_data(PinnedDrop)]
+#[pin_data]
 #[repr(C)]
 struct Inner<H> {
     #[pin]
@@ -35,21 +41,25 @@ struct Inner<H> {
     _dev: NetdevRef,
 }
 
+// SAFETY: The registration may end on any thread, and the handler is `Send`.
+unsafe impl<H: Handler> Send for Inner<H> {}
+
+// SAFETY: The network core synchronizes the structure, and the handler is `Sync`.
+unsafe impl<H: Handler> Sync for Inner<H> {}
+
+// SAFETY: `dev_remove_pack()` waits for the read sections of RCU in which the handler is called.
+unsafe impl<H: Handler> Unregister for Inner<H> {
+    fn unregister(&self) {
+        // SAFETY: It was registered when it had been made, and this is called once.
+        unsafe { bindings::dev_remove_pack(self.packet_type.get()) };
+    }
+}
+
 /// A handler that is registered. Dropping it waits for the handler to end: that is for process
 /// context.
-///
-/// # Invariants
-///
-/// The handler is registered for the device.
 pub(crate) struct PacketType<H: Handler>(
-    #[expect(dead_code, reason = "dropped")] Pin<KBox<Inner<H>>>,
+    #[expect(dead_code, reason = "dropped")] Registered<Inner<H>>,
 );
-
-// SAFETY: The registration may end on any thread, and the handler is `Send`.
-unsafe impl<H: Handler> Send for PacketType<H> {}
-
-// SAFETY: Nothing can be done with a shared reference.
-unsafe impl<H: Handler> Sync for PacketType<H> {}
 
 impl<H: Handler> PacketType<H> {
     /// Registers a handler for a protocol, `ETH_P_*`, of a device. Process context.
@@ -60,27 +70,15 @@ impl<H: Handler> PacketType<H> {
             func: Some(receive::<H>),
             ..pin_init::zeroed()
         };
-        let inner = KBox::pin_init(
-            pin_init!(Inner {
-                packet_type: Opaque::new(raw),
-                handler,
-                _dev: dev.hold(),
-            }),
-            GFP_KERNEL,
-        )?;
-        // SAFETY: The object stays where it is until it is removed, and the device until after
-        // that.
-        unsafe { bindings::dev_add_pack(inner.packet_type.get()) };
-        // INVARIANT: It was just registered.
-        Ok(Self(inner))
-    }
-}
-
-#[pinned_drop]
-impl<H> PinnedDrop for Inner<H> {
-    fn drop(self: Pin<&mut Self>) {
-        // SAFETY: It was registered when it had been made; the handler does not run afterwards.
-        unsafe { bindings::dev_remove_pack(self.packet_type.get()) };
+        let inner = try_pin_init!(Inner {
+            packet_type: Opaque::new(raw),
+            handler,
+            _dev: dev.hold(),
+            // SAFETY: The object stays where it is until it was removed, and the device until after
+            // that.
+            _: { unsafe { bindings::dev_add_pack(packet_type.get()) } },
+        }? Error);
+        Registered::new(inner).map(Self)
     }
 }
 
@@ -99,8 +97,8 @@ unsafe extern "C" fn receive<H: Handler>(
     let packet_type: *mut Opaque<bindings::packet_type> = packet_type.cast();
     // SAFETY: By the safety requirements.
     let inner = unsafe { container_of!(packet_type, Inner<H>, packet_type) };
-    // SAFETY: The object is freed after its removal, which waits for this function. Only the
-    // handler is referred to, which nobody has a mutable reference to.
+    // SAFETY: The object is freed after its removal, by `Registered`, which waits for this
+    // function. Only the handler is referred to, which nobody has a mutable reference to.
     let handler = unsafe { &(*inner).handler };
     // SAFETY: The device delivers a packet: it is registered until this read section of RCU ends.
     let dev = unsafe { Netdev::from_raw(dev) };

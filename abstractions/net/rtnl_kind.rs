@@ -14,6 +14,10 @@ use super::{
 };
 use crate::abstractions::{
     bindings,
+    module::{
+        Registered,
+        Unregister, //
+    },
     rcu::{
         RcuArc,
         RcuSlot, //
@@ -160,8 +164,8 @@ pub(crate) trait VirtualNetdev: Send + Sync + Sized + 'static {
     /// be made. With bottom halves off, on several CPUs at the same time.
     fn transmit(&self, dev: &Netdev, skb: SkBuff);
 
-    /// The device goes, or could not be registered. All counted references to it must be dropped
-    /// soon.
+    /// The device goes, or could not be registered. The core waits until all counted references to
+    /// it were dropped.
     fn unregistered(&self);
 }
 
@@ -444,25 +448,34 @@ impl<V: VirtualNetdev> Callbacks<V> {
     }
 }
 
-#[pin_data(PinnedDrop)]
+#[pin_data]
 struct Inner {
     #[pin]
     ops: Opaque<bindings::rtnl_link_ops>,
     policy: KVec<bindings::nla_policy>,
 }
 
+// SAFETY: The registration may end on any thread; the pointers are to constants and to `policy`.
+unsafe impl Send for Inner {}
+
+// SAFETY: rtnetlink synchronizes the operations, and the policy does not change.
+unsafe impl Sync for Inner {}
+
+// SAFETY: Unregistering waits for requests that are under way, and unregisters and frees the
+// devices of the kind.
+unsafe impl Unregister for Inner {
+    fn unregister(&self) {
+        // SAFETY: They were registered when they had been made, and this is called once.
+        unsafe { bindings::rtnl_link_unregister(self.ops.get()) };
+    }
+}
+
 /// A kind that rtnetlink knows. When it is dropped, which is for process context without RTNL, all
 /// devices of the kind are unregistered.
 pub(crate) struct RtnlKind<V: VirtualNetdev>(
-    #[expect(dead_code, reason = "dropped")] Pin<KBox<Inner>>,
+    #[expect(dead_code, reason = "dropped")] Registered<Inner>,
     PhantomData<V>,
 );
-
-// SAFETY: The registration may end on any thread.
-unsafe impl<V: VirtualNetdev> Send for RtnlKind<V> {}
-
-// SAFETY: Nothing can be done with a shared reference.
-unsafe impl<V: VirtualNetdev> Sync for RtnlKind<V> {}
 
 impl<V: VirtualNetdev> RtnlKind<V> {
     /// Lets rtnetlink know the kind. Process context without RTNL.
@@ -499,25 +512,13 @@ impl<V: VirtualNetdev> RtnlKind<V> {
             get_link_net: Some(Callbacks::<V>::get_link_net),
             ..pin_init::zeroed()
         };
-        let inner = KBox::try_pin_init(
-            try_pin_init!(Inner {
-                ops: Opaque::new(ops),
-                policy,
-                // SAFETY: The operations stay where they are until they are unregistered, and with
-                // them the policy; if this fails, nobody knows of them.
-                _: { to_result(unsafe { bindings::rtnl_link_register(ops.get()) })? },
-            }? Error),
-            GFP_KERNEL,
-        )?;
-        Ok(Self(inner, PhantomData))
-    }
-}
-
-#[pinned_drop]
-impl PinnedDrop for Inner {
-    fn drop(self: Pin<&mut Self>) {
-        // SAFETY: They were registered when they had been made. There is no device of the kind, and
-        // no callback runs, afterwards.
-        unsafe { bindings::rtnl_link_unregister(self.ops.get()) };
+        let inner = try_pin_init!(Inner {
+            ops: Opaque::new(ops),
+            policy,
+            // SAFETY: The operations stay where they are until they were unregistered, and with
+            // them the policy; if this fails, nobody knows of them.
+            _: { to_result(unsafe { bindings::rtnl_link_register(ops.get()) })? },
+        }? Error);
+        Ok(Self(Registered::new(inner)?, PhantomData))
     }
 }

@@ -21,16 +21,23 @@ mod abstractions {
     //! Safe wrappers that the kernel crate lacks.
 
     pub(crate) mod bindings;
+    pub(crate) mod deferred;
     pub(crate) mod event;
     pub(crate) mod memory;
+    pub(crate) mod module;
     pub(crate) mod net {
-        //! Abstractions of sockets.
+        //! Abstractions of sockets, and of what the module forgets.
 
+        pub(crate) mod netdev;
+        pub(crate) mod notifier;
         pub(crate) mod skbuff;
         #[expect(unused_imports, reason = "the stack uses the rest")]
         pub(crate) mod socket;
     }
+    pub(crate) mod rcu;
     pub(crate) mod remoteproc;
+    #[expect(unreachable_pub, reason = "crates of the host build this file, too")]
+    mod slot;
 }
 #[expect(unsafe_code)]
 mod bindings;
@@ -39,6 +46,7 @@ mod check;
 #[expect(unsafe_code)]
 mod control;
 mod fake;
+mod forgotten;
 mod frames;
 #[path = "../../link_config.rs"]
 pub mod link_config;
@@ -96,19 +104,24 @@ pub mod vring_layout;
 pub mod vring_mem;
 
 use crate::{
-    abstractions::net::socket::WithSockets,
+    abstractions::{
+        module::Contained,
+        net::socket::WithSockets, //
+    },
     toy::Toy,
     toy_peer::Ready, //
 };
 use kernel::prelude::*;
 
-/// KUnit finds the suites in their section; the module itself only registers a family of sockets.
+/// KUnit finds the suites in their section; the module itself only registers a family of sockets,
+/// and what it forgets.
 struct Suites {
     _sockets: Ready,
 }
 
 impl kernel::Module for Suites {
     fn init(_module: &'static ThisModule) -> Result<Self> {
+        forgotten::forget()?;
         Ok(Self {
             _sockets: Ready::new()?,
         })
@@ -116,7 +129,7 @@ impl kernel::Module for Suites {
 }
 
 module! {
-    type: WithSockets<Suites, Toy>,
+    type: WithSockets<Contained<Suites>, Toy>,
     name: "caif_virtio_kunit",
     authors: ["The caif_virtio developers"],
     description: "KUnit tests of caif_virtio",
