@@ -79,7 +79,9 @@ unsafe fn check_file<T: Operations>(
         // SAFETY: The file is `size` bytes of memory that nobody writes to.
         unsafe { core::slice::from_raw_parts(file.data, file.size) }
     };
-    context.ops.check_firmware(this, image, in_use)?;
+    if !context.ops.check_firmware(this, image, in_use)?.is_of(image) {
+        return Err(EINVAL);
+    }
     let check = this.private().elf.check.ok_or(EINVAL)?;
     // SAFETY: This is the operation in place of which remoteproc called ours.
     to_result(unsafe { check(rproc, fw) })
@@ -108,7 +110,8 @@ extern "C" fn load<T: Operations>(
         // SAFETY: This is such an operation.
         unsafe { check_file::<T>(rproc, fw, in_use) }?;
         let load = private.elf.load.ok_or(EINVAL)?;
-        // SAFETY: This is the operation in place of which remoteproc called us.
+        // SAFETY: This is the operation in place of which remoteproc called us. It reads nothing
+        // beyond the end of the file, which was just checked.
         to_result(unsafe { load(rproc, fw) })?;
         private.elf.loaded.store(fw.cast(), Relaxed);
         private.recovery.loaded();
@@ -151,8 +154,8 @@ extern "C" fn find_loaded_table(
     let loaded = private.elf.loaded.load(Relaxed);
     private.elf.loaded.store(core::ptr::null(), Relaxed);
     if let Some(find) = private.elf.find_table.filter(|_| loaded == fw.cast()) {
-        // SAFETY: This is the operation in place of which remoteproc called us. The file was
-        // checked, since it was loaded.
+        // SAFETY: This is the operation in place of which remoteproc called us. It reads nothing
+        // beyond the end of the file, which was checked, since it was loaded.
         private.shown.found(unsafe { find(rproc, fw) });
     }
     null_mut()

@@ -15,6 +15,7 @@ use super::{
         Carveouts,
         DeviceRange, //
     },
+    elf::Checked,
     firmware::ElfLoader,
     handle::{
         Rproc,
@@ -93,13 +94,18 @@ pub(crate) trait Operations: Send + Sync + 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Checks a firmware file: that the ELF loader reads nothing beyond its end, and that it is for
-    /// this processor. Must be there unless the processor is only attached to.
+    /// Checks that a firmware file is for this processor, and by [`elf::check`] that the ELF loader
+    /// reads nothing beyond its end. A processor without it can only be attached to.
     ///
     /// Called before anything of the processor is prepared, and again before anything is loaded.
-    /// Then `in_use` is Linux's resource table, which that of the file must agree with: a recovery
+    /// Then `in_use` is Linux's resource table, for comparison with that of the file: a recovery
     /// keeps it and its vrings, whatever the file has.
-    fn check_firmware(&self, _rproc: &Rproc, _image: &[u8], _in_use: Option<&[u8]>) -> Result {
+    fn check_firmware<'a>(
+        &self,
+        _rproc: &Rproc,
+        _image: &'a [u8],
+        _in_use: Option<&[u8]>,
+    ) -> Result<Checked<'a>> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 }

@@ -11,15 +11,15 @@
 use core::ops::Range;
 
 use super::{
-    firmware::{
-        word,
-        Unfit, //
-    },
+    firmware::Unfit,
     map::VRING_LEN, //
 };
-use crate::vring_layout::{
-    Layout,
-    MAX_NUM, //
+use crate::{
+    elf::word,
+    vring_layout::{
+        Layout,
+        MAX_NUM, //
+    }, //
 };
 
 /// `ver` of the table.

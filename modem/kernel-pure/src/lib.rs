@@ -8,6 +8,9 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "firmware")]
+#[path = "../../../abstractions/remoteproc/elf.rs"]
+pub mod elf;
 #[path = "../../../link_config.rs"]
 pub mod link_config;
 #[path = "../../../vring_chain.rs"]

@@ -144,7 +144,7 @@ fn image(bytes: &[u8]) {
             let header = table.elf_section_header();
             let start = header.sh_offset.get(LittleEndian) as usize;
             let table = &bytes[start..start + table.size() as usize];
-            assert_eq!(table, found);
+            assert_eq!(table, found.table());
         }
     }
 }

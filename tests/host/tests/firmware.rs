@@ -4,10 +4,13 @@
 //! nothing beyond the file and writes nothing beyond the memory for firmware.
 
 use firmware::{table::ResourceTable, Firmware, MACHINE};
-use kernel_pure::ivshmem::{
-    firmware::{check, Unfit},
-    map,
-    table::check_same,
+use kernel_pure::{
+    elf,
+    ivshmem::{
+        firmware::{check, Unfit},
+        map,
+        table::check_same,
+    },
 };
 
 /// Offset of the second program header, that of the resource table's segment.
@@ -85,8 +88,18 @@ fn passes(file: &[u8]) -> bool {
 #[test]
 fn a_good_file_passes() {
     let file = good();
-    assert_eq!(check(&file), Ok(&*ResourceTable::default().to_bytes()));
+    let checked = check(&file).expect("it is right");
+    assert_eq!(checked.table(), ResourceTable::default().to_bytes());
     assert!(passes(&file));
+}
+
+#[test]
+fn a_check_is_that_of_one_file() {
+    let (file, other) = (good(), good());
+    let checked = check(&file).expect("it is right");
+    assert!(checked.is_of(&file));
+    assert!(!checked.is_of(&other));
+    assert!(!checked.is_of(&file[..file.len() - 1]));
 }
 
 #[test]
@@ -158,13 +171,14 @@ fn bounds_are_exact() {
         put(&mut file, SECOND + 16, in_file);
         put(&mut file, SECOND + 20, in_file);
         let end = u64::from(segment) + u64::from(in_file);
-        let truncated = Unfit::Truncated("a segment", end, good.len());
+        let truncated = elf::ElfError::Truncated("a segment", end, good.len()).into();
         assert_eq!(check(&file).err(), (!right).then_some(truncated));
     }
     // As many bytes in memory as in the file, and one less.
     let mut file = good.clone();
     put(&mut file, SECOND + 20, len - 1);
-    assert_eq!(check(&file), Err(Unfit::Segment(len, len - 1)));
+    let unfit = elf::ElfError::Segment(len, len - 1);
+    assert_eq!(check(&file), Err(unfit.into()));
     // Up to the end of the memory for firmware, and one byte further.
     let end = map::DA_BASE + (map::FIRMWARE.0 + map::FIRMWARE.1) as u32;
     for (da, right) in [(end - len, true), (end - len + 1, false)] {
@@ -177,7 +191,8 @@ fn bounds_are_exact() {
     let sections = half(&good, 48);
     let mut file = good.clone();
     file[50..52].copy_from_slice(&sections.to_le_bytes());
-    assert_eq!(check(&file), Err(Unfit::NoNames(sections, sections)));
+    let unfit = elf::ElfError::NoNames(sections, sections);
+    assert_eq!(check(&file), Err(unfit.into()));
     // A name that ends with the file, and one that only begins there. The loader compares names
     // byte by byte.
     for (tail, right) in [
@@ -195,7 +210,7 @@ fn bounds_are_exact() {
         file.extend(tail);
         // The first section is that of the mark, whose bytes are no table.
         match check(&file) {
-            Err(Unfit::Truncated("a name of a section", ..)) => assert!(!right),
+            Err(Unfit::Elf(elf::ElfError::Truncated("a name of a section", ..))) => assert!(!right),
             Err(Unfit::TableVersion(_) | Unfit::TableTruncated) => assert!(right),
             other => panic!("{other:?}"),
         }
