@@ -79,7 +79,11 @@ unsafe fn check_file<T: Operations>(
         // SAFETY: The file is `size` bytes of memory that nobody writes to.
         unsafe { core::slice::from_raw_parts(file.data, file.size) }
     };
-    if !context.ops.check_firmware(this, image, in_use)?.is_of(image) {
+    if !context
+        .ops
+        .check_firmware(this, image, in_use)?
+        .is_of(image)
+    {
         return Err(EINVAL);
     }
     let check = this.private().elf.check.ok_or(EINVAL)?;
@@ -150,13 +154,16 @@ extern "C" fn find_loaded_table(
 ) -> *mut bindings::resource_table {
     // SAFETY: The operation is only set for processors made by `Unregistered::new`.
     let private = unsafe { Rproc::from_raw(rproc) }.private();
-    private.shown.hide();
     let loaded = private.elf.loaded.load(Relaxed);
     private.elf.loaded.store(core::ptr::null(), Relaxed);
-    if let Some(find) = private.elf.find_table.filter(|_| loaded == fw.cast()) {
+    let table = match private.elf.find_table.filter(|_| loaded == fw.cast()) {
         // SAFETY: This is the operation in place of which remoteproc called us. It reads nothing
         // beyond the end of the file, which was checked, since it was loaded.
-        private.shown.found(unsafe { find(rproc, fw) });
-    }
+        Some(find) => unsafe { find(rproc, fw) },
+        None => null_mut(),
+    };
+    // SAFETY: A table is refreshed when virtio devices kick, and in this operation the processor
+    // has none: it is about to be started.
+    unsafe { private.shown.found(table) };
     null_mut()
 }

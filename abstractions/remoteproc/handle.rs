@@ -10,7 +10,10 @@ use super::{
     table::Shown, //
 };
 use crate::abstractions::bindings;
-use core::ptr::NonNull;
+use core::{
+    ops::Deref,
+    ptr::NonNull, //
+};
 use kernel::{
     device,
     prelude::*,
@@ -25,7 +28,10 @@ use kernel::{
         },
         rcu, //
     },
-    types::Opaque, //
+    types::{
+        NotThreadSafe,
+        Opaque, //
+    }, //
 };
 
 /// State of a remote processor.
@@ -55,15 +61,15 @@ pub(crate) enum Crash {
 }
 
 /// What [`Unregistered`](super::Unregistered) keeps beside the C structure, in its private data.
-pub(crate) struct RprocPrivate {
+pub(super) struct RprocPrivate {
     /// The [`CallbackData`](super::registration::CallbackData) of the driver, for the callbacks.
-    pub(crate) context: *const c_void,
+    pub(super) context: *const c_void,
     /// Whether interrupts for virtqueues are let through.
-    pub(crate) interrupts: Atomic<bool>,
+    pub(super) interrupts: Atomic<bool>,
     /// The operations of the ELF loader, in place of which others are called.
     pub(super) elf: ElfLoader,
     /// The resource table that the processor sees.
-    pub(crate) shown: Shown,
+    pub(super) shown: Shown,
     /// What is done after a recovery.
     pub(super) recovery: Recovery,
 }
@@ -129,11 +135,11 @@ impl Rproc {
     }
 
     /// Returns the private data.
-    pub(crate) fn private(&self) -> &RprocPrivate {
+    pub(super) fn private(&self) -> &RprocPrivate {
         // SAFETY: The structure is valid, and `priv` does not change after `rproc_alloc()`.
         let private = unsafe { (*self.as_raw()).priv_ };
-        // SAFETY: By the type invariant, this is an `RprocPrivate`, which is not written any more
-        // except by its atomic.
+        // SAFETY: By the type invariant, this is an `RprocPrivate`. Its fields are atomics, written
+        // before there is an `Rproc` only, or the work item, which is `Opaque`.
         unsafe { &*private.cast::<RprocPrivate>() }
     }
 
@@ -166,20 +172,25 @@ impl Rproc {
         if !self.private().interrupts.load(Acquire) {
             return false;
         }
-        // SAFETY: The processor is valid, and its vrings are not released before
-        // `close_interrupts` returned, which waits for the RCU read lock held here.
+        // SAFETY: The processor is valid. By the safety requirements of `open_interrupts`, its
+        // vrings are not released before `close_interrupts` returned, which waits for the RCU read
+        // lock held here.
         let ret = unsafe { bindings::rproc_vq_interrupt(self.as_raw(), notifyid) };
         ret == bindings::irqreturn_IRQ_HANDLED
     }
 
     /// Lets interrupts for virtqueues through.
-    pub(crate) fn open_interrupts(&self) {
+    ///
+    /// # Safety
+    ///
+    /// [`close_interrupts`](Self::close_interrupts) must return before vrings are released.
+    pub(super) unsafe fn open_interrupts(&self) {
         self.private().interrupts.store(true, Release);
     }
 
     /// Holds interrupts for virtqueues off, and waits for those that are being handled. May
     /// sleep.
-    pub(crate) fn close_interrupts(&self) {
+    pub(super) fn close_interrupts(&self) {
         self.private().interrupts.store(false, Release);
         rcu::synchronize_rcu();
     }
@@ -201,13 +212,14 @@ impl Rproc {
         unsafe { bindings::rproc_report_crash(self.as_raw(), crash) };
     }
 
-    /// Runs `f` with the lock of the processor held.
-    pub(crate) fn locked<R>(&self, f: impl FnOnce() -> R) -> R {
+    /// Runs `f` with the lock of the processor held. Waits for ever in an operation, which has it.
+    pub(super) fn locked<R>(&self, f: impl FnOnce(&Locked<'_>) -> R) -> R {
         // SAFETY: The structure is valid; only the address of a part of it is taken.
         let lock = unsafe { &raw mut (*self.as_raw()).lock };
-        // SAFETY: The lock is initialized, and the callers do not hold it.
+        // SAFETY: The lock is initialized.
         unsafe { bindings::mutex_lock(lock) };
-        let ret = f();
+        // SAFETY: The lock was just taken, and is released when `f` has returned.
+        let ret = f(&unsafe { Locked::new(self) });
         // SAFETY: It was locked above.
         unsafe { bindings::mutex_unlock(lock) };
         ret
@@ -216,8 +228,30 @@ impl Rproc {
     /// Takes the lock of the processor and returns whether the processor is down.
     pub(crate) fn is_down(&self) -> bool {
         matches!(
-            self.locked(|| self.state()),
+            self.locked(|rproc| rproc.state()),
             State::Offline | State::Detached
         )
+    }
+}
+
+/// A remote processor whose lock is held by this task.
+pub(super) struct Locked<'a>(&'a Rproc, NotThreadSafe);
+
+impl<'a> Locked<'a> {
+    /// Describes a processor whose lock is held.
+    ///
+    /// # Safety
+    ///
+    /// This task must hold the lock as long as the value exists.
+    pub(super) unsafe fn new(rproc: &'a Rproc) -> Self {
+        Self(rproc, NotThreadSafe)
+    }
+}
+
+impl Deref for Locked<'_> {
+    type Target = Rproc;
+
+    fn deref(&self) -> &Rproc {
+        self.0
     }
 }

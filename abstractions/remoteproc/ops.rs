@@ -7,6 +7,7 @@
 use super::{
     carveout::DeviceRange,
     handle::{
+        Locked,
         Rproc,
         State, //
     },
@@ -33,7 +34,7 @@ pub(super) fn table<T: Operations>() -> bindings::rproc_ops {
         detach: T::HAS_DETACH.then_some(detach::<T>),
         kick: Some(kick::<T>),
         get_loaded_rsc_table: T::HAS_LOADED_TABLE.then_some(loaded_table::<T>),
-        // What is not given here is that of the ELF loader, see `firmware::install`.
+        // What is not given here is that of the ELF loader, see `ElfLoader::replace`.
         ..Default::default()
     }
 }
@@ -92,8 +93,14 @@ extern "C" fn unprepare<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
 }
 
 /// Runs `f`, which starts the processor, with its interrupts open; closes them if it fails.
-fn go_up(rproc: &Rproc, f: impl FnOnce() -> Result) -> c_int {
-    rproc.open_interrupts();
+///
+/// # Safety
+///
+/// For an operation that starts a processor of this file's operations, or attaches to it.
+unsafe fn go_up(rproc: &Rproc, f: impl FnOnce() -> Result) -> c_int {
+    // SAFETY: If the operation fails, they are closed below. If not, remoteproc releases vrings
+    // only after `stop` or `detach`, which close them.
+    unsafe { rproc.open_interrupts() };
     from_result(|| {
         f().inspect_err(|_| rproc.close_interrupts())?;
         Ok(0)
@@ -118,31 +125,41 @@ extern "C" fn start<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
         .filter(|range| !own.is_null() && context.carveouts.to_va(*range).is_some());
     if range.is_some() {
         // SAFETY: remoteproc keeps its table until the processor was stopped, and the other one was
-        // just found to be in a carveout, which is mapped for as long.
+        // just found to be in a carveout, which is mapped for as long. Virtio devices, which kick,
+        // are made after this operation.
         unsafe { shown.show(own, len) };
     }
-    go_up(this, || {
-        context.ops.start(this, range).inspect_err(|_| shown.hide())
-    })
+    let start = || {
+        context.ops.start(this, range).inspect_err(|_| {
+            // SAFETY: As above, there is no virtio device yet that could kick.
+            unsafe { shown.hide() }
+        })
+    };
+    // SAFETY: This is such an operation.
+    unsafe { go_up(this, start) }
 }
 
 extern "C" fn attach<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
     // SAFETY: The operation is only set for such processors, and the context outlives them.
     let (this, context) = unsafe { context::<T>(rproc) };
-    go_up(this, || context.ops.attach(this))
+    // SAFETY: This is such an operation.
+    unsafe { go_up(this, || context.ops.attach(this)) }
 }
 
 extern "C" fn stop<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
     // SAFETY: The operation is only set for such processors, and the context outlives them.
     let (this, context) = unsafe { context::<T>(rproc) };
+    // SAFETY: The lock of the processor is held in this operation.
+    let locked = unsafe { Locked::new(this) };
     // The vrings go away after this operation, whether it succeeds or not.
     this.close_interrupts();
-    this.private().shown.hide();
-    this.private().recovery.stopped();
+    // SAFETY: The virtio devices, which kick, were removed before this operation.
+    unsafe { this.private().shown.hide() };
+    locked.note_stop();
     if this.state() == State::Crashed {
         this.private().recovery.begin();
     }
-    this.wait_for_pools();
+    locked.wait_for_pools();
     from_result(|| context.ops.stop(this).map(|()| 0))
 }
 
@@ -151,7 +168,8 @@ extern "C" fn detach<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
     let (this, context) = unsafe { context::<T>(rproc) };
     // As for `stop`.
     this.close_interrupts();
-    this.wait_for_pools();
+    // SAFETY: The lock of the processor is held in this operation.
+    unsafe { Locked::new(this) }.wait_for_pools();
     from_result(|| context.ops.detach(this).map(|()| 0))
 }
 

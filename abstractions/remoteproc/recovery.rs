@@ -11,6 +11,7 @@
 //! C header: [`include/linux/remoteproc.h`](srctree/include/linux/remoteproc.h)
 
 use super::handle::{
+    Locked,
     Rproc,
     State, //
 };
@@ -44,7 +45,7 @@ pub(crate) struct Recovery {
     rproc: *mut bindings::rproc,
     /// Whether the firmware was loaded since the last crash.
     loaded: Atomic<bool>,
-    /// How often the processor was stopped. Changed with its lock held.
+    /// How often the processor was stopped. Changed by [`Locked::note_stop`] only.
     stops: Atomic<u32>,
 }
 
@@ -97,11 +98,6 @@ impl Recovery {
         self.loaded.store(true, Relaxed);
     }
 
-    /// Notes that the processor is being stopped. Its lock must be held.
-    pub(super) fn stopped(&self) {
-        self.stops.add(1, Relaxed);
-    }
-
     /// Ends the work. Process context: sleeps.
     pub(super) fn cancel(&self) {
         // SAFETY: By the type invariant, the work item is initialized.
@@ -122,7 +118,8 @@ unsafe extern "C" fn run(work: *mut bindings::work_struct) {
     // SAFETY: By the type invariant; the work is cancelled before the processor is released.
     let rproc = unsafe { Rproc::from_raw(recovery.rproc) };
     // The kernel's function that releases a virtio device needs what a shutdown releases.
-    let waits = || rproc.recovery_failed() && !rproc.is_deleted() && rproc.holds_pool();
+    let waits =
+        |rproc: &Locked<'_>| rproc.recovery_failed() && !rproc.is_deleted() && rproc.holds_pool();
     for _ in 0..PAUSES {
         if !rproc.locked(waits) {
             break;
@@ -166,44 +163,25 @@ impl Rproc {
         unsafe { deleting.read_volatile() }
     }
 
-    /// Returns whether the processor is offline with its memory, as a recovery that failed leaves
-    /// it. Its lock must be held.
-    fn recovery_failed(&self) -> bool {
-        // SAFETY: The structure is valid; only the address of a part of it is taken.
-        let carveouts = unsafe { &raw const (*self.as_raw()).carveouts };
-        // SAFETY: The list is initialized, and protected by the lock.
-        let first = unsafe { (*carveouts).next };
-        self.state() == State::Offline && first.cast_const() != carveouts
-    }
-
-    /// Returns whether somebody booted the processor and did not shut it down since. Its lock must
-    /// be held.
-    fn is_in_use(&self) -> bool {
-        // SAFETY: The structure is valid; only the address of a part of it is taken.
-        let power = unsafe { &raw const (*self.as_raw()).power.counter };
-        // SAFETY: The pointer is to a part of a valid structure, which changes with the lock held.
-        unsafe { power.read_volatile() > 0 }
-    }
-
     /// Makes a processor whose recovery failed one that can be shut down. Returns how often it was
     /// stopped by then, if it is one.
     pub(super) fn end_recovery(&self) -> Option<u32> {
-        self.locked(|| {
-            let failed = self.recovery_failed();
-            if failed && !self.is_in_use() {
+        self.locked(|rproc| {
+            let failed = rproc.recovery_failed();
+            if failed && !rproc.is_in_use() {
                 // A boot failed before there was a resource table, which releases no carveouts.
                 // A shutdown would wait for users to go that there are not.
                 // SAFETY: The processor is valid and has nothing but these carveouts; its lock is
                 // held.
-                unsafe { bindings::rproc_resource_cleanup(self.as_raw()) };
+                unsafe { bindings::rproc_resource_cleanup(rproc.as_raw()) };
                 return None;
             }
             if failed {
                 // It did crash and was not recovered.
                 // SAFETY: The structure is valid, and its lock is held.
-                unsafe { (*self.as_raw()).state = bindings::rproc_state_RPROC_CRASHED };
+                unsafe { (*rproc.as_raw()).state = bindings::rproc_state_RPROC_CRASHED };
             }
-            failed.then(|| self.private().recovery.stops.load(Relaxed))
+            failed.then(|| rproc.private().recovery.stops.load(Relaxed))
         })
     }
 
@@ -227,13 +205,37 @@ impl Rproc {
         }
         Ok(())
     }
+}
 
-    /// Returns whether a virtio device that was removed still has its pool. The lock of the
-    /// processor must be held.
+impl Locked<'_> {
+    /// Notes that the processor is being stopped.
+    pub(super) fn note_stop(&self) {
+        self.private().recovery.stops.add(1, Relaxed);
+    }
+
+    /// Returns whether the processor is offline with its memory, as a recovery that failed leaves
+    /// it.
+    fn recovery_failed(&self) -> bool {
+        // SAFETY: The structure is valid; only the address of a part of it is taken.
+        let carveouts = unsafe { &raw const (*self.as_raw()).carveouts };
+        // SAFETY: The list is initialized, and protected by the lock, which is held.
+        let first = unsafe { (*carveouts).next };
+        self.state() == State::Offline && first.cast_const() != carveouts
+    }
+
+    /// Returns whether somebody booted the processor and did not shut it down since.
+    fn is_in_use(&self) -> bool {
+        // SAFETY: The structure is valid; only the address of a part of it is taken.
+        let power = unsafe { &raw const (*self.as_raw()).power.counter };
+        // SAFETY: The pointer is to a part of a valid structure, which changes with the lock held.
+        unsafe { power.read_volatile() > 0 }
+    }
+
+    /// Returns whether a virtio device that was removed still has its pool.
     fn holds_pool(&self) -> bool {
         // SAFETY: The structure is valid; only the address of a part of it is taken.
         let head = unsafe { &raw mut (*self.as_raw()).rvdevs };
-        // SAFETY: The list is initialized, and protected by the lock.
+        // SAFETY: The list is initialized, and protected by the lock, which is held.
         let mut entry = unsafe { (*head).next };
         while entry != head {
             // SAFETY: Each entry is in an `rproc_vdev`.
@@ -254,8 +256,7 @@ impl Rproc {
     }
 
     /// Waits until the pools of virtio devices that were removed are released, so that new ones
-    /// can be made, or what the old ones need can be released. The lock of the processor must be
-    /// held. Process context: sleeps.
+    /// can be made, or what the old ones need can be released. Process context: sleeps.
     ///
     /// A device is released with the last reference to it, and a process that binds or unbinds its
     /// driver has one for a moment longer than the device is there. There is no event to wait for.
@@ -266,6 +267,7 @@ impl Rproc {
             }
             fsleep(PAUSE);
         }
-        dev_warn!(self, "a virtio device that was removed is still in use\n");
+        let rproc: &Rproc = self;
+        dev_warn!(rproc, "a virtio device that was removed is still in use\n");
     }
 }

@@ -202,7 +202,7 @@ impl<T: Operations> Unregistered<T> {
         let recovery = unsafe { &raw mut (*private).recovery };
         // SAFETY: As above; the private data stays where it is.
         unsafe { Recovery::init_work(recovery) };
-        // INVARIANT: The private data is an `RprocPrivate` from here on.
+        // INVARIANT: `value` was written to the private data above, and nothing else is.
         // SAFETY: `rproc_alloc()` gave a reference to us.
         let rproc = unsafe { ARef::from_raw(rproc.cast::<Rproc>()) };
 
@@ -244,7 +244,7 @@ impl<T: Operations> Unregistered<T> {
         if self.rproc.shut_down().is_err() {
             // It runs on, and may use its memory.
             core::mem::forget(self.context.take());
-            self.rproc.locked(|| {
+            self.rproc.locked(|_| {
                 // Who has its character device open can ask for a shutdown for as long as that
                 // is open, when this module may be gone: a reference would come too late if that
                 // is on its way out. Without these operations remoteproc refuses, and nothing

@@ -36,8 +36,8 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// Between [`show`](Self::show) and [`hide`](Self::hide), `own` and `copy` are `len` bytes of
-/// memory each, and `status` is below `len`.
+/// Unless `len` is 0, `own` and `copy` are valid for `len` bytes each, and `status` is below `len`.
+/// They do not change while [`refresh`](Self::refresh) runs.
 pub(crate) struct Shown {
     /// Linux's table.
     own: Atomic<*const u8>,
@@ -65,71 +65,102 @@ impl Shown {
         }
     }
 
-    /// Stores where a firmware has its table.
-    pub(super) fn found(&self, copy: *mut bindings::resource_table) {
-        self.copy.store(copy.cast(), Relaxed);
-    }
-
     /// Returns where the table is that was found last, or null.
     pub(super) fn place(&self) -> *mut u8 {
         self.copy.load(Relaxed)
     }
 
-    /// Copies the table `own`, of `len` bytes, to the processor's, now and at each refresh.
+    /// Copies the table `own`, of `len` bytes, to the processor's, now and at each refresh. Does
+    /// nothing if `len` is 0.
     ///
     /// # Safety
     ///
     /// Until [`hide`](Self::hide), `own` and [`place`](Self::place) must be valid for `len` bytes,
-    /// and nobody may have references to what is at either.
+    /// and nobody may have references to what is at either. [`refresh`](Self::refresh) must not run
+    /// at the same time.
     pub(super) unsafe fn show(&self, own: *const u8, len: usize) {
+        if len == 0 {
+            return;
+        }
         // SAFETY: By the safety requirements.
         let status = unsafe { status_offset(own, len) }.unwrap_or(0);
         self.own.store(own, Relaxed);
+        self.status.store(status, Relaxed);
         // INVARIANT: By the safety requirements; `status_offset()` stays below `len`.
         self.len.store(len, Relaxed);
-        self.status.store(status, Relaxed);
-        self.copy();
+        // SAFETY: The length is not 0.
+        unsafe { self.copy() };
     }
 
-    /// Ends the copying. No kick may be under way any more.
-    pub(super) fn hide(&self) {
+    /// Ends the copying.
+    ///
+    /// # Safety
+    ///
+    /// [`refresh`](Self::refresh) must not run at the same time.
+    pub(super) unsafe fn hide(&self) {
+        // SAFETY: By the safety requirements.
+        unsafe { self.found(core::ptr::null_mut()) };
+    }
+
+    /// Ends the copying, and stores where a firmware has its table, or null.
+    ///
+    /// # Safety
+    ///
+    /// As for [`hide`](Self::hide).
+    pub(super) unsafe fn found(&self, copy: *mut bindings::resource_table) {
+        // INVARIANT: With a length of 0, the place may be any.
         self.len.store(0, Relaxed);
-        self.copy.store(core::ptr::null_mut(), Relaxed);
+        self.copy.store(copy.cast(), Relaxed);
     }
 
     /// Copies the table if the status of the virtio device changed. Any context.
     #[inline]
     pub(super) fn refresh(&self) {
-        while self.len.load(Relaxed) != 0 && self.status() != self.seen.load(Relaxed) {
+        if self.len.load(Relaxed) == 0 {
+            return;
+        }
+        // SAFETY: The length is not 0 and, by the type invariant, stays so meanwhile.
+        while unsafe { self.status() } != self.seen.load(Relaxed) {
             // Another CPU copies, and compares the status again afterwards.
             if self.busy.xchg(true, Acquire) {
                 return;
             }
-            self.copy();
+            // SAFETY: As for `status()`.
+            unsafe { self.copy() };
             self.busy.store(false, Release);
             mb(Full);
         }
     }
 
     /// Returns the status that virtio entered.
-    fn status(&self) -> u32 {
+    ///
+    /// # Safety
+    ///
+    /// `len` must not be 0, nor become so meanwhile.
+    unsafe fn status(&self) -> u32 {
         let status = self
             .own
             .load(Relaxed)
             .wrapping_add(self.status.load(Relaxed));
-        // SAFETY: By the type invariant; callers are between `show()` and `hide()`.
+        // SAFETY: By the safety requirements and the type invariant, it is inside of the table.
         u32::from(unsafe { status.read_volatile() })
     }
 
     /// Copies the table, its status last: the processor waits for that.
+    ///
+    /// # Safety
+    ///
+    /// As for [`status`](Self::status).
     #[cold]
-    fn copy(&self) {
+    unsafe fn copy(&self) {
         let own = self.own.load(Relaxed);
         let copy = self.place();
         let at = self.status.load(Relaxed);
-        let status = self.status();
+        // SAFETY: By the safety requirements.
+        let status = unsafe { self.status() };
         for i in (0..self.len.load(Relaxed)).filter(|&i| i != at) {
-            // SAFETY: By the type invariant; callers are between `show()` and `hide()`.
+            // SAFETY: By the safety requirements and the type invariant, both are valid for `len`
+            // bytes.
             let byte = unsafe { own.wrapping_add(i).read_volatile() };
             // SAFETY: As above.
             unsafe { copy.wrapping_add(i).write_volatile(byte) };
