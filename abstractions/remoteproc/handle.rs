@@ -66,6 +66,8 @@ pub(super) struct RprocPrivate {
     pub(super) context: *const c_void,
     /// Whether interrupts for virtqueues are let through.
     pub(super) interrupts: Atomic<bool>,
+    /// Whether it was registered, or is about to be.
+    pub(super) is_registered: Atomic<bool>,
     /// The operations of the ELF loader, in place of which others are called.
     pub(super) elf: ElfLoader,
     /// The resource table that the processor sees.
@@ -198,8 +200,13 @@ impl Rproc {
     /// Reports that the processor crashed. It is recovered later, unless the user disabled that.
     ///
     /// May be called in any context, and at any time after `Unregistered::new`; it does
-    /// nothing once the processor is being unregistered, or while it is offline or crashed.
+    /// nothing before the processor is registered, once it is being unregistered, or while it is
+    /// offline or crashed.
     pub(crate) fn report_crash(&self, crash: Crash) {
+        // remoteproc's work item would not be waited for if the processor is never registered.
+        if !self.private().is_registered.load(Acquire) {
+            return;
+        }
         if self.state() == State::Crashed {
             // remoteproc would handle this after the recovery, as a crash of what it started.
             return;
@@ -208,7 +215,8 @@ impl Rproc {
             Crash::Watchdog => bindings::rproc_crash_type_RPROC_WATCHDOG,
             Crash::Fatal => bindings::rproc_crash_type_RPROC_FATAL_ERROR,
         };
-        // SAFETY: The processor is valid, and the function may be called in any context.
+        // SAFETY: The processor is valid, and the function may be called in any context. Its work
+        // item ends before the processor: both ends of `Unregistered::register` wait for it.
         unsafe { bindings::rproc_report_crash(self.as_raw(), crash) };
     }
 

@@ -40,15 +40,19 @@ use kernel::{
     prelude::*,
     sync::{
         aref::ARef,
-        atomic::Atomic, //
+        atomic::{
+            ordering::Release,
+            Atomic, //
+        },
+        rcu, //
     }, //
 };
 
 /// What a remoteproc platform driver does for its remote processor.
 ///
 /// All methods but [`kick`](Operations::kick) are called in process context with the lock of
-/// the remote processor held, so that no two of them run at a time; they must not boot it, shut it
-/// down or detach from it, which takes that lock.
+/// the remote processor held, so that no two of them run at a time; to boot it, shut it down or
+/// detach from it there would wait for that lock for ever.
 #[vtable]
 pub(crate) trait Operations: Send + Sync + 'static {
     /// Prepares the hardware, before any memory of the processor is touched.
@@ -89,7 +93,7 @@ pub(crate) trait Operations: Send + Sync + 'static {
     fn kick(&self, rproc: &Rproc, vqid: u32);
 
     /// Where the resource table of a processor is that is being attached to, or `None` if it
-    /// has none. It must lie in a mapped carveout.
+    /// has none. Attaching fails unless it lies in a mapped carveout.
     fn loaded_table(&self, _rproc: &Rproc) -> Result<Option<DeviceRange>> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
@@ -191,6 +195,7 @@ impl<T: Operations> Unregistered<T> {
         let value = RprocPrivate {
             context: from_ref(&*context).cast(),
             interrupts: Atomic::new(false),
+            is_registered: Atomic::new(false),
             elf,
             shown: Shown::new(),
             recovery: Recovery::new(raw),
@@ -280,11 +285,19 @@ impl<T: Operations> Unregistered<T> {
         if !core::ptr::eq(own, given) {
             return Err(EINVAL);
         }
+        let raw = self.rproc.as_raw();
+        self.rproc.private().is_registered.store(true, Release);
         // SAFETY: The processor is not registered, since an `Unregistered` is used up here.
-        let ret = to_result(unsafe { bindings::rproc_add(self.rproc.as_raw()) });
+        let ret = to_result(unsafe { bindings::rproc_add(raw) });
         if let Err(e) = ret {
             // A user might have started it before it failed.
             self.shut_down_all();
+            // Who reports a crash looks with a spin lock held whether it goes.
+            rcu::synchronize_rcu();
+            // SAFETY: The structure is valid; only the address of a part of it is taken.
+            let crash = unsafe { &raw mut (*raw).crash_handler };
+            // SAFETY: The work is initialized.
+            unsafe { bindings::flush_work(crash) };
             return Err(e);
         }
         devres::register(parent, Registration(self), GFP_KERNEL)
