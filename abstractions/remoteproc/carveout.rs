@@ -69,13 +69,22 @@ pub(crate) struct Carveout {
 }
 
 impl Carveout {
-    /// Creates a carveout, after the checks that both kinds have in common.
+    /// Creates a carveout. `ERANGE` if it is not all inside of its memory, `EINVAL` if remoteproc
+    /// has no room for its name or its addresses.
     fn new(name: &'static CStr, range: DeviceRange, backing: Backing) -> Result<Self> {
+        if let Backing::Mapped(memory, offset) = &backing {
+            if offset
+                .checked_add(range.len)
+                .is_none_or(|end| end > memory.len())
+            {
+                return Err(ERANGE);
+            }
+        }
         let name_len = name.to_bytes_with_nul().len();
         if name_len > NAME_LEN || range.end() > 1 << 32 || range.len > i32::MAX as usize {
             return Err(EINVAL);
         }
-        // INVARIANT: Just checked, and by the callers.
+        // INVARIANT: Just checked.
         Ok(Self {
             name,
             range,
@@ -91,12 +100,6 @@ impl Carveout {
         offset: usize,
         range: DeviceRange,
     ) -> Result<Self> {
-        if offset
-            .checked_add(range.len)
-            .is_none_or(|end| end > memory.len())
-        {
-            return Err(ERANGE);
-        }
         Self::new(name, range, Backing::Mapped(memory, offset))
     }
 
