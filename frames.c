@@ -91,10 +91,12 @@ void caif_virtio_wait_for_interrupts(void)
 		synchronize_rcu_tasks();
 }
 
+/* Whether the module is kept. */
+static bool kept;
+
 bool caif_virtio_keep_module(void)
 {
 	static DEFINE_MUTEX(lock);
-	static bool kept;
 
 	if (!IS_ENABLED(CONFIG_PREEMPTION) || IS_ENABLED(CONFIG_TASKS_RCU))
 		return true;
@@ -105,8 +107,13 @@ bool caif_virtio_keep_module(void)
 	 * CONFIG_TASKS_RCU.
 	 */
 	if (!kept)
-		kept = try_module_get(THIS_MODULE);
+		WRITE_ONCE(kept, try_module_get(THIS_MODULE));
 	return kept;
+}
+
+bool caif_virtio_keeps_module(void)
+{
+	return READ_ONCE(kept);
 }
 
 void caif_virtio_trace_drop(const struct net_device *dev, const char *why, u64 da, u32 len)

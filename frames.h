@@ -38,7 +38,7 @@ void caif_virtio_kick(struct rproc *rproc, int notifyid, const struct virtio_dev
 
 /*
  * Waits until no CPU and no task is in an interrupt that found a doorbell, wherever
- * it was preempted. Process context: sleeps.
+ * it was preempted, unless the module is kept. Process context: sleeps.
  */
 void caif_virtio_wait_for_interrupts(void);
 /*
@@ -47,6 +47,8 @@ void caif_virtio_wait_for_interrupts(void);
  * context: may sleep.
  */
 bool caif_virtio_keep_module(void);
+/* Returns whether the module was kept so. */
+bool caif_virtio_keeps_module(void);
 
 void caif_virtio_trace_drop(const struct net_device *dev, const char *why, u64 da, u32 len);
 void caif_virtio_trace_fault(const struct net_device *dev, const char *why);

@@ -34,6 +34,7 @@ pub(crate) use self::{
     }, //
 };
 
+use self::doorbell::Lease;
 use crate::{
     abstractions::virtio,
     vring_layout::{
@@ -42,12 +43,16 @@ use crate::{
     }, //
 };
 use core::{
+    marker::PhantomData,
     mem::{
         align_of,
         offset_of,
         size_of, //
     },
-    ptr::NonNull, //
+    ptr::{
+        null_mut,
+        NonNull, //
+    }, //
 };
 use kernel::{
     device,
@@ -157,14 +162,31 @@ impl<'bound> Link<'bound> {
         unsafe { (*self.rvdev.as_ptr()).index }
     }
 
-    /// Enters a virtqueue for a vring, to get its interrupts, or null.
-    fn enter_vq(&self, vring: Vring, vq: *mut bindings::virtqueue) {
+    /// Enters the virtqueue of a doorbell for a vring, which then gets its interrupts.
+    fn enter_doorbell(&self, vring: Vring, doorbell: &Lease<'_>) {
         // The virtqueue must be complete before it can be found.
         mb(Full);
+        // SAFETY: The virtqueue of a doorbell is not freed while an interrupt may use it.
+        unsafe { self.enter_vq(vring, doorbell.vq()) };
+    }
+
+    /// Takes away what was entered for a vring.
+    fn leave_doorbell(&self, vring: Vring) {
+        // SAFETY: Interrupts are ignored without a virtqueue.
+        unsafe { self.enter_vq(vring, null_mut()) };
+    }
+
+    /// Enters a virtqueue for a vring, or null.
+    ///
+    /// # Safety
+    ///
+    /// `vq` must be null, or a virtqueue that is complete, and not freed while an interrupt may use
+    /// it that found it here, however late.
+    unsafe fn enter_vq(&self, vring: Vring, vq: *mut bindings::virtqueue) {
         // SAFETY: By the type invariant, the vring is valid.
         let place = unsafe { &raw mut (*self.vring(vring)).vq };
-        // SAFETY: The place is valid. Interrupt handlers load the pointer at once, so that the
-        // store is volatile.
+        // SAFETY: The place is valid. Interrupt handlers read it without a lock, so that it is
+        // stored in one piece.
         unsafe { place.write_volatile(vq) };
     }
 
@@ -172,26 +194,30 @@ impl<'bound> Link<'bound> {
     fn enter_da(&self, vring: Vring, da: u32) -> Result {
         type Entry = bindings::fw_rsc_vdev_vring;
 
-        let (table, size, offset) = self.table()?;
-        let start = offset
+        let table = self.table()?;
+        let start = table.offset
             + size_of::<bindings::fw_rsc_vdev>()
             + vring.number() * size_of::<Entry>()
             + offset_of!(Entry, da);
-        write_table(table, size, start, da)
+        table.write(start, da)
     }
 
-    /// Returns the resource table, its size, and where in it the virtio device is.
-    fn table(&self) -> Result<(*mut u8, usize, usize)> {
+    /// Returns the resource table. `ENODEV` if there is none.
+    fn table(&self) -> Result<Table<'bound>> {
         // SAFETY: By the type invariant, the device is valid.
         let offset = unsafe { (*self.rvdev.as_ptr()).rsc_offset } as usize;
         // SAFETY: By the type invariant, the remote processor is valid.
         let table = unsafe { (*self.rproc.as_ptr()).table_ptr };
         // SAFETY: As above.
         let size = unsafe { (*self.rproc.as_ptr()).table_sz };
-        if table.is_null() {
-            return Err(ENODEV);
-        }
-        Ok((table.cast(), size, offset))
+        // INVARIANT: `table_ptr` is a table of `table_sz` bytes, which remoteproc keeps while there
+        // are virtio devices of it.
+        Ok(Table {
+            start: NonNull::new(table.cast()).ok_or(ENODEV)?,
+            size,
+            offset,
+            _phantom: PhantomData,
+        })
     }
 
     /// Returns whether remoteproc finds a vring by its notify id, as it must for an interrupt.
@@ -227,9 +253,9 @@ impl<'bound> Link<'bound> {
     pub(crate) fn config<const N: usize>(&self) -> Result<Option<[u8; N]>> {
         type Vdev = bindings::fw_rsc_vdev;
 
-        let (table, size, offset) = self.table()?;
+        let table = self.table()?;
         let mut header = [0; size_of::<Vdev>()];
-        read_table(table, size, offset, &mut header)?;
+        table.read(table.offset, &mut header)?;
         let field = |at: usize| header.get(at).copied().unwrap_or(0);
         let at = offset_of!(Vdev, config_len);
         let len = u32::from_ne_bytes([field(at), field(at + 1), field(at + 2), field(at + 3)]);
@@ -241,9 +267,10 @@ impl<'bound> Link<'bound> {
         }
         // The config space follows the vrings.
         let vrings = usize::from(field(offset_of!(Vdev, num_of_vrings)));
-        let start = offset + size_of::<Vdev>() + vrings * size_of::<bindings::fw_rsc_vdev_vring>();
+        let start =
+            table.offset + size_of::<Vdev>() + vrings * size_of::<bindings::fw_rsc_vdev_vring>();
         let mut config = [0; N];
-        read_table(table, size, start, &mut config)?;
+        table.read(start, &mut config)?;
         Ok(Some(config))
     }
 
@@ -326,37 +353,53 @@ impl<'bound> Link<'bound> {
     }
 }
 
-/// Writes a value at `offset` of a resource table of `size` bytes, which the remote processor can
-/// read meanwhile.
-fn write_table(table: *mut u8, size: usize, offset: usize, value: u32) -> Result {
-    let end = offset.checked_add(size_of::<u32>()).ok_or(EINVAL)?;
-    if end > size {
-        return Err(EINVAL);
-    }
-    let place = table.wrapping_add(offset);
-    if place.addr() % align_of::<u32>() == 0 {
-        // SAFETY: The table is `size` bytes long, `end` is not above that, and the place is
-        // aligned.
-        unsafe { place.cast::<u32>().write_volatile(value) };
-    } else {
-        for (i, byte) in value.to_ne_bytes().into_iter().enumerate() {
-            // SAFETY: As above; bytes need no alignment.
-            unsafe { place.wrapping_add(i).write_volatile(byte) };
-        }
-    }
-    Ok(())
+/// The resource table of a remote processor, which the remote processor can read and write to.
+///
+/// # Invariants
+///
+/// The `size` bytes from `start` on are valid for volatile reads and writes for `'bound`.
+struct Table<'bound> {
+    start: NonNull<u8>,
+    size: usize,
+    /// Where in it the virtio device is.
+    offset: usize,
+    _phantom: PhantomData<&'bound ()>,
 }
 
-/// Copies `out.len()` bytes at `offset` of a resource table of `size` bytes, which the remote
-/// processor can write to.
-fn read_table(table: *mut u8, size: usize, offset: usize, out: &mut [u8]) -> Result {
-    let end = offset.checked_add(out.len()).ok_or(EINVAL)?;
-    if end > size {
-        return Err(EINVAL);
+impl Table<'_> {
+    /// Returns the place of the `len` bytes at `offset`. `EINVAL` if they are not all inside.
+    fn at(&self, offset: usize, len: usize) -> Result<*mut u8> {
+        let end = offset.checked_add(len).ok_or(EINVAL)?;
+        if end > self.size {
+            return Err(EINVAL);
+        }
+        Ok(self.start.as_ptr().wrapping_add(offset))
     }
-    for (i, byte) in out.iter_mut().enumerate() {
-        // SAFETY: The table is `size` bytes long and `offset + i` is below that.
-        *byte = unsafe { table.wrapping_add(offset + i).read_volatile() };
+
+    /// Writes a value at `offset`.
+    fn write(&self, offset: usize, value: u32) -> Result {
+        let place = self.at(offset, size_of::<u32>())?;
+        if place.addr() % align_of::<u32>() == 0 {
+            // SAFETY: `at()` returned the place of as many bytes in the table, which are valid by
+            // the type invariant, and it is aligned.
+            unsafe { place.cast::<u32>().write_volatile(value) };
+        } else {
+            for (i, byte) in value.to_ne_bytes().into_iter().enumerate() {
+                // SAFETY: As above; bytes need no alignment.
+                unsafe { place.wrapping_add(i).write_volatile(byte) };
+            }
+        }
+        Ok(())
     }
-    Ok(())
+
+    /// Copies `out.len()` bytes at `offset`.
+    fn read(&self, offset: usize, out: &mut [u8]) -> Result {
+        let place = self.at(offset, out.len())?;
+        for (i, byte) in out.iter_mut().enumerate() {
+            // SAFETY: `at()` returned the place of as many bytes in the table, which are valid by
+            // the type invariant.
+            *byte = unsafe { place.wrapping_add(i).read_volatile() };
+        }
+        Ok(())
+    }
 }

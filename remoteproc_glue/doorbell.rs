@@ -116,7 +116,8 @@ impl Doorbell {
         // SAFETY: The device is initialized as far as this function uses it.
         unsafe { bindings::__virtio_unbreak_device(vdev) };
         this.vq.store(vq.as_ptr(), Relaxed);
-        // INVARIANT: As was just arranged. The box becomes a pointer that only `free()` frees.
+        // INVARIANT: The virtqueue was made above of this device and this ring, its `priv` points
+        // to this, and the target is null. The box becomes a pointer that only `free()` frees.
         NonNull::new(KBox::into_raw(this)).ok_or(ENOMEM)
     }
 
@@ -171,7 +172,7 @@ impl Doorbell {
 ///
 /// # Invariants
 ///
-/// The doorbell is valid and not in the pool.
+/// The doorbell is valid, complete and not in the pool.
 pub(super) struct Lease<'bound> {
     doorbell: NonNull<Doorbell>,
     /// Where the doorbell's target points.
@@ -180,7 +181,8 @@ pub(super) struct Lease<'bound> {
 
 // SAFETY: Doorbells have no ties to a thread.
 unsafe impl Send for Lease<'_> {}
-// SAFETY: The methods for shared references do single accesses, or use what is `Sync`.
+// SAFETY: The methods for shared references do single accesses to the doorbell, or use the state,
+// which is `Sync`.
 unsafe impl Sync for Lease<'_> {}
 
 impl<'bound> Lease<'bound> {
@@ -259,11 +261,17 @@ impl Drop for Lease<'_> {
     }
 }
 
-/// Frees all doorbells that no link has, when no interrupt can use them any more. Process context:
-/// sleeps.
+/// Frees all doorbells that no link has, when no interrupt can use them any more; none if there is
+/// no way to wait for that, see [`Link::keep_module`]. Process context: sleeps.
 ///
 /// For the end of the module: afterwards no CPU is in its callbacks.
+///
+/// [`Link::keep_module`]: super::Link::keep_module
 pub(crate) fn free_doorbells() {
+    // SAFETY: There are no requirements.
+    if unsafe { bindings::caif_virtio_keeps_module() } {
+        return;
+    }
     let first = POOL.xchg(null_mut(), Full);
     if first.is_null() {
         return;
@@ -274,7 +282,8 @@ pub(crate) fn free_doorbells() {
     while let Some(doorbell) = NonNull::new(rest) {
         // SAFETY: What was in the pool is valid and ours now.
         rest = unsafe { doorbell.as_ref() }.next.load(Relaxed);
-        // SAFETY: No vring has it, and the interrupts that found it there have ended.
+        // SAFETY: No vring has it, and the interrupts that found it there have ended: those that
+        // could not be waited for would have kept the module before the link took the doorbell.
         unsafe { Doorbell::free(doorbell) };
     }
 }
@@ -293,7 +302,8 @@ unsafe extern "C" fn interrupt(vq: *mut bindings::virtqueue) {
     let Some(state) = NonNull::new(doorbell.target.load(Acquire)) else {
         return;
     };
-    // SAFETY: By the invariant of `Doorbell`, this is valid until the guard is dropped.
+    // SAFETY: By the invariant of `Doorbell`, this is valid until the guard is dropped; it is
+    // `Sync`, so that any CPU may use it.
     unsafe { state.as_ref() }.interrupt();
 }
 

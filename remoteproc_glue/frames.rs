@@ -23,7 +23,7 @@ pub(crate) fn receive(cx: &napi::Context<'_>, frame: &SharedFrame<'_>) -> bool {
     let from = frame.as_ptr().cast();
     if frame.is_iomem() {
         // SAFETY: The context proves that this is the poll function of the instance, whose device
-        // has the statistics. By the invariant of `Frame`, its bytes are mapped.
+        // has the statistics. By the invariant of `SharedFrame`, its bytes are mapped.
         unsafe { bindings::caif_virtio_receive_io(napi, from, frame.len()) }
     } else {
         // SAFETY: As above.

@@ -89,7 +89,8 @@ pub(super) struct Kicker {
 struct Deferred {
     work: Opaque<bindings::work_struct>,
     due: PerVring<AtomicFlag>,
-    /// Whether the work item is disabled. Changed by one task at a time.
+    /// Whether the work item is disabled. virtio's callbacks change it, which run one at a time:
+    /// with the device's lock held.
     held: AtomicFlag,
     target: Target,
 }

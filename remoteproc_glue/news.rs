@@ -60,6 +60,10 @@ pub(super) struct State<'bound> {
     last_seen: Arc<LastSeen>,
 }
 
+// SAFETY: What a shared reference allows is to load single words of the rings by volatile loads,
+// to use atomics, and to schedule the instance, which is `Sync`.
+unsafe impl Sync for State<'_> {}
+
 impl<'bound> State<'bound> {
     /// Creates the state of a link whose interrupts are for `napi`.
     ///

@@ -62,8 +62,9 @@ pub(crate) struct Queues<'bound> {
 // SAFETY: Queues have no ties to a thread.
 unsafe impl Send for Queues<'_> {}
 
-// SAFETY: The methods for shared references kick and mute, which any context may do at any time,
-// or read what does not change.
+// SAFETY: Of the methods for shared references, those that kick, hold kicks and mute use atomics
+// and functions that lock by themselves, `has_returned()` uses what is `Sync`, `ring_mem()` and
+// `last_seen()` read what does not change, and `end()` acts once.
 unsafe impl Sync for Queues<'_> {}
 
 // SAFETY: `end()` takes the instance from the doorbell and waits until no interrupt uses it.
@@ -89,11 +90,12 @@ unsafe impl<'bound> Source for Queues<'bound> {
         let state = unsafe { State::new(napi, mems) }?;
         // SAFETY: By the safety requirements, the queues are dropped in time.
         let kicker = unsafe { Kicker::new(&link) }?;
+        // Before there is a doorbell, see `free_doorbells()`.
         link.keep_module()?;
         // SAFETY: By the safety requirements, `end()` is called in time.
         let doorbell = unsafe { Lease::new(state) }?;
         for vring in Vring::ALL {
-            link.enter_vq(vring, doorbell.vq());
+            link.enter_doorbell(vring, &doorbell);
         }
         Ok(Self {
             kicker,
@@ -122,7 +124,7 @@ unsafe impl<'bound> Source for Queues<'bound> {
             self.kicker.kick_now(Vring::Rx);
         }
         for vring in Vring::ALL {
-            self.link.enter_vq(vring, core::ptr::null_mut());
+            self.link.leave_doorbell(vring);
         }
         self.doorbell.end();
     }
@@ -185,8 +187,8 @@ impl<'bound> Queues<'bound> {
     }
 
     /// Waits for a kick that is under way, and lets no other that waits for process context follow
-    /// before [`release_kicks`](Self::release_kicks). The caller sees to it that nobody kicks
-    /// meanwhile in any other way. Process context: sleeps.
+    /// before [`release_kicks`](Self::release_kicks). On platforms whose kicks do not wait, one may
+    /// follow if somebody kicks meanwhile. Process context: sleeps.
     pub(crate) fn hold_kicks(&self) {
         self.kicker.hold();
     }

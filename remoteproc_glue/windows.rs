@@ -63,8 +63,8 @@ impl<'bound> Windows<'bound> {
                 excluded.push(da, GFP_KERNEL)?;
             } else if let Some(va) = carveout.va() {
                 let va = va.as_ptr().cast_const();
-                // INVARIANT: A range has an end. remoteproc keeps carveouts mapped while there are
-                // virtio devices.
+                // INVARIANT: `start + (end - start)` is `end`, which is a u64. remoteproc keeps
+                // carveouts mapped while there are virtio devices.
                 let window = Window {
                     start: da.start,
                     size: da.end.saturating_sub(da.start),
@@ -137,8 +137,8 @@ impl Window {
     /// bytes from there on are inside.
     #[inline]
     fn translate(&self, da: u64, len: u32) -> Option<(*const u8, bool)> {
-        // Of an address before the window, the offset wraps to more than the size of any that
-        // starts there.
+        // If `da` is below `start`, the difference wraps to 2^64 - (start - da), which is more than
+        // `size`, because `start + size` does not overflow.
         let offset = da.wrapping_sub(self.start);
         if offset > self.size || self.size - offset < len.into() {
             return None;
