@@ -249,9 +249,14 @@ impl<'a, T> TxLock<'a, T> {
     }
 
     /// Takes the lock of the transmit queue, unless somebody holds it: in hardirq context that may
-    /// be what was interrupted. Bottom halves or interrupts must be off.
-    fn try_lock(&self) -> Option<TxGuard<'a, T>> {
-        // SAFETY: The device is valid and has a transmit queue.
+    /// be what was interrupted.
+    ///
+    /// # Safety
+    ///
+    /// Bottom halves or interrupts must be off.
+    unsafe fn try_lock(&self) -> Option<TxGuard<'a, T>> {
+        // SAFETY: The device is valid and has a transmit queue; the rest is by the safety
+        // requirements.
         if !unsafe { bindings::helper_netif_tx_trylock(self.dev.as_raw()) } {
             return None;
         }
@@ -409,11 +414,11 @@ impl<O: NetdevOperations> Callbacks<O> {
         unsafe { &(*Private::<O>::of(dev)).repoll }
     }
 
-    /// Enables polling and the watchdog, unless they are. Process context with RTNL: may sleep.
+    /// Enables polling and the watchdog, unless they are. Process context: may sleep.
     ///
     /// # Safety
     ///
-    /// As for [`borrow`](Self::borrow).
+    /// As for [`borrow`](Self::borrow), and RTNL must be held.
     pub(super) unsafe fn activate(dev: *mut bindings::net_device) {
         // SAFETY: By the safety requirements.
         let (_, napi, _) = unsafe { Self::borrow(dev) };
@@ -427,7 +432,9 @@ impl<O: NetdevOperations> Callbacks<O> {
         // SAFETY: The instance is disabled, so that the poll function does not run. It lives as
         // long as the device, which is closed first, and that disables the timer.
         unsafe { repoll.enable() };
-        napi.enable();
+        // SAFETY: It is enabled here and disabled in `deactivate()` only, in turn by `active`, with
+        // RTNL held.
+        unsafe { napi.enable() };
         // Those who send without a queueing discipline may do so already.
         // SAFETY: By the safety requirements, the device is valid and has a transmit queue.
         unsafe { bindings::helper_netif_tx_lock_bh(dev) };
@@ -441,11 +448,11 @@ impl<O: NetdevOperations> Callbacks<O> {
     }
 
     /// Disables polling and the watchdog, unless they are, and waits for what runs of them. Process
-    /// context with RTNL: sleeps.
+    /// context: sleeps.
     ///
     /// # Safety
     ///
-    /// As for [`borrow`](Self::borrow).
+    /// As for [`activate`](Self::activate).
     pub(super) unsafe fn deactivate(dev: *mut bindings::net_device) {
         // SAFETY: By the safety requirements.
         let (_, napi, _) = unsafe { Self::borrow(dev) };
@@ -453,7 +460,8 @@ impl<O: NetdevOperations> Callbacks<O> {
         let (active, watchdog) = unsafe { Self::activity(dev) };
         if active.xchg(false, Relaxed) {
             // The poll function, which starts the timer to run again, does not run any more.
-            napi.disable();
+            // SAFETY: As for `enable()` in `activate()`.
+            unsafe { napi.disable() };
             // SAFETY: By the safety requirements, for `repoll()`.
             unsafe { Self::repoll(dev) }.disable();
             watchdog.disable();
@@ -461,14 +469,15 @@ impl<O: NetdevOperations> Callbacks<O> {
     }
 
     extern "C" fn open(dev: *mut bindings::net_device) -> c_int {
-        // SAFETY: See `Callbacks`. The stack sends packets only when the device is open.
+        // SAFETY: See `Callbacks`; the network core holds RTNL. The stack sends packets only when
+        // the device is open.
         unsafe { Self::activate(dev) };
         0
     }
 
     extern "C" fn stop(dev: *mut bindings::net_device) -> c_int {
         // The device may be paused.
-        // SAFETY: See `Callbacks`.
+        // SAFETY: See `Callbacks`; the network core holds RTNL.
         unsafe { Self::deactivate(dev) };
         0
     }
@@ -492,7 +501,7 @@ impl<O: NetdevOperations> Callbacks<O> {
         let tx = unsafe { &mut *parts.tx.get() };
         // SAFETY: As above, until this function returns.
         let queue = unsafe { TxQueue::new(dev) };
-        watchdog.arm(O::WATCHDOG_MS);
+        watchdog.arm(&queue, O::WATCHDOG_MS);
         match parts.ops.start_xmit(&queue, tx, skb) {
             Xmit::Ok => bindings::netdev_tx::OK,
             Xmit::Busy(skb) => {
@@ -511,7 +520,8 @@ impl<O: NetdevOperations> Callbacks<O> {
         let tx = TxLock { dev, tx: &parts.tx };
         let Some(budget) = u32::try_from(budget).ok().and_then(NonZeroU32::new) else {
             // netpoll does not own the instance's state: another run may be under way.
-            if let Some(mut tx) = tx.try_lock() {
+            // SAFETY: netpoll polls with interrupts off.
+            if let Some(mut tx) = unsafe { tx.try_lock() } {
                 parts.ops.poll_tx(&mut tx);
             }
             return 0;
@@ -563,7 +573,7 @@ impl<O: NetdevOperations> Callbacks<O> {
         // A timer's function runs in softirq context.
         let mut tx = TxLock { dev, tx: &parts.tx }.lock();
         let again = parts.ops.watchdog(&mut tx, watchdog.take_restarted());
-        watchdog.ticked(again, O::WATCHDOG_MS);
+        watchdog.ticked(&tx.queue, again, O::WATCHDOG_MS);
     }
 
     extern "C" fn get_stats64(dev: *mut bindings::net_device, stats: *mut Stats64) {

@@ -56,16 +56,25 @@ impl Napi {
     }
 
     /// Enables the instance. Process context: may sleep.
-    pub(super) fn enable(&self) {
-        // SAFETY: By the type invariant, the instance was added to a network device, which adds it
-        // disabled. The callers enable and disable it in turn, with RTNL held.
+    ///
+    /// # Safety
+    ///
+    /// The instance must be disabled, as it is when it was added, with nobody else about to enable
+    /// it.
+    pub(super) unsafe fn enable(&self) {
+        // SAFETY: By the type invariant, the instance was added to a network device; by the safety
+        // requirements, it is disabled.
         unsafe { bindings::napi_enable(self.as_raw()) }
     }
 
     /// Waits for the poll function to end and disables the instance. Process context: sleeps.
-    pub(super) fn disable(&self) {
-        // SAFETY: By the type invariant, the instance was added to a network device. The callers
-        // enable and disable it in turn, with RTNL held.
+    ///
+    /// # Safety
+    ///
+    /// The instance must be enabled, with nobody else about to disable it.
+    pub(super) unsafe fn disable(&self) {
+        // SAFETY: By the type invariant, the instance was added to a network device; by the safety
+        // requirements, it is enabled.
         unsafe { bindings::napi_disable(self.as_raw()) }
     }
 }

@@ -99,7 +99,8 @@ impl<O: NetdevOperations> AllocatedNetdev<O> {
         let source = unsafe { &raw mut (*private).source };
         // SAFETY: As above.
         unsafe { source.write(SetOnce::new()) };
-        // INVARIANT: As was just arranged.
+        // INVARIANT: It was allocated with private data of this type, the NAPI instance was added,
+        // and the place for its source written; it is not registered.
         Ok(Self {
             dev,
             _phantom: PhantomData,

@@ -59,8 +59,7 @@ impl Repoll {
     }
 
     /// Disables the timer, or does nothing. Waits for the timer's function to end; nothing starts
-    /// the timer again before [`enable`](Self::enable). Process context. The poll function must
-    /// not run.
+    /// the timer again before [`enable`](Self::enable). Process context.
     pub(super) fn disable(&self) {
         self.timer.disable();
     }

@@ -5,9 +5,12 @@
 //! The network core's own watchdog only sees whether the queue is stopped, which the byte queue
 //! limits do for a single packet, and do not do for others that are never completed.
 
-use super::timer::{
-    Tick,
-    Timer, //
+use super::{
+    device::TxQueue,
+    timer::{
+        Tick,
+        Timer, //
+    }, //
 };
 use crate::abstractions::bindings;
 use kernel::{
@@ -79,19 +82,17 @@ impl Watchdog {
         self.timer.disable();
     }
 
-    /// Sees to it that the timer's function runs, after a packet was sent. With the lock of the
-    /// transmit queue held.
+    /// Sees to it that the timer's function runs, after a packet was sent.
     #[inline]
-    pub(super) fn arm(&self, ms: c_uint) {
+    pub(super) fn arm(&self, _locked: &TxQueue<'_>, ms: c_uint) {
         if !self.armed.load(Relaxed) {
             self.armed.store(true, Relaxed);
             self.start(ms);
         }
     }
 
-    /// Starts the timer once more, or lets it rest until the next packet. For the timer's function,
-    /// with the lock of the transmit queue held.
-    pub(super) fn ticked(&self, again: bool, ms: c_uint) {
+    /// Starts the timer once more, or lets it rest until the next packet. For the timer's function.
+    pub(super) fn ticked(&self, _locked: &TxQueue<'_>, again: bool, ms: c_uint) {
         if again {
             self.start(ms);
         } else {
