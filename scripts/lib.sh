@@ -21,6 +21,9 @@ BINDGEN_PIN=0.72.1
 RUSTC_OLDEST_SERIES=1.85
 RUSTC_OLDEST_PIN='1.85.0+dfsg3-1~deb12u3'
 LLVM_VER=19
+# Debian 12's tshark, by which the dissector is tested.
+WIRESHARK_SERIES=4.0
+WIRESHARK_PIN='4.0.17-0+deb12u3'
 
 JOBS=${JOBS:-$(nproc)}
 
