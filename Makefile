@@ -62,6 +62,9 @@ $(PARTS:%=test-%): test-%: setup
 test-kernels: setup ## KUnit and the demo on kernels of other compilers, pages, scheduling and machines
 	@tests/kernels/run
 
+test-wireshark: setup ## the dissector of tools/wireshark, by Debian's tshark
+	@tests/wireshark/run
+
 test-intree: setup ## driver and stack as part of the kernel, with its own KUnit tool; with ARCH=arm64 that tool on a machine of arm64
 	@tests/intree/run --full
 
