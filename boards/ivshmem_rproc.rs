@@ -22,6 +22,7 @@ mod abstractions {
 mod ivshmem {
     //! The parts of the board that do not use remoteproc.
 
+    pub(super) mod control;
     #[expect(unreachable_pub, reason = "the host's tests build this file as well")]
     pub(super) mod firmware;
     pub(super) mod layout;
@@ -60,11 +61,9 @@ use crate::{
         }, //
     },
     ivshmem::{
+        control::ModemState,
         firmware,
-        layout::{
-            self,
-            ModemState, //
-        },
+        layout,
         map,
         table,
         watchdog::{

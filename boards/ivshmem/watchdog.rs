@@ -6,7 +6,7 @@
 //! crash that the modem or the server announces is reported at once, and a heartbeat that stands
 //! still after two seconds.
 
-use super::layout::{
+use super::control::{
     ControlPage,
     Modem,
     ModemState, //
