@@ -13,6 +13,7 @@
 #include <linux/io.h>
 #include <linux/netdevice.h>
 #include <linux/notifier.h>
+#include <linux/of_reserved_mem.h>
 #include <linux/pkt_sched.h>
 #include <linux/platform_device.h>
 #include <linux/remoteproc.h>
@@ -30,6 +31,7 @@
 #include "net/gro_cell.h"
 #include "net/helpers.h"
 #include "net/socket/helpers.h"
+#include "platform/helpers.h"
 
 /* Exported to remoteproc drivers, but declared in none of the public headers. */
 irqreturn_t rproc_vq_interrupt(struct rproc *rproc, int vq_id);
