@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The mailbox between Linux and the modem: a PL011, each byte of which is a set of doorbells.
+//!
+//! Rings that wait for room in the transmit FIFO are one byte, so that none is lost.
+
+use crate::{
+    abstractions::{
+        platform::handle_irq,
+        remoteproc::Rproc, //
+    },
+    contract::watchdog::Watchdog, //
+};
+use kernel::{
+    device::Core,
+    io::{
+        mem::{
+            DevresExclusiveIoMem,
+            ExclusiveIoMem, //
+        },
+        register,
+        Io, //
+    },
+    irq::{
+        Handler,
+        IrqReturn, //
+    },
+    new_spinlock_irq,
+    platform,
+    prelude::*,
+    sync::{
+        aref::ARef,
+        Arc,
+        SpinLockIrq, //
+    }, //
+};
+
+register! {
+    /// A byte from or to a FIFO.
+    DATA(u32) @ 0x000 {
+        /// What was wrong with a byte that was received.
+        11:8    errors;
+        7:0     doorbells;
+    }
+
+    /// State of the FIFOs.
+    FLAGS(u32) @ 0x018 {
+        5:5     transmit_full;
+        4:4     receive_empty;
+    }
+
+    /// Format of the line; the FIFOs are emptied when they are enabled.
+    LINE(u32) @ 0x02c {
+        6:5     word_length;
+        4:4     fifos;
+    }
+
+    /// What is enabled.
+    CONTROL(u32) @ 0x030 {
+        9:9     receiver;
+        8:8     transmitter;
+        0:0     all;
+    }
+
+    /// Interrupts that are let through.
+    MASK(u32) @ 0x038 {
+        5:5     transmit;
+        4:4     receive;
+    }
+
+    /// Clears interrupts. That of the receiver ends when its FIFO is empty.
+    CLEAR(u32) @ 0x044 {
+        5:5     transmit;
+    }
+}
+
+/// Bytes up to the last register in use.
+const LEN: usize = 0x48;
+
+/// A doorbell, by its number.
+#[derive(Clone, Copy)]
+pub(crate) struct Doorbell(u8);
+
+impl Doorbell {
+    /// Each side tells the other that the control page changed.
+    pub(crate) const CONTROL: Self = Self(1 << 2);
+
+    /// The doorbell of a vring: `None` if no vring has this number.
+    pub(crate) fn of_vring(number: u32) -> Option<Self> {
+        (number < 2).then_some(Self(1 << number))
+    }
+}
+
+/// The most bytes that are taken from the FIFO in an interrupt, as many as it has room for. With
+/// more the interrupt comes again.
+const FIFO: usize = 16;
+
+/// Linux's side of the mailbox.
+#[pin_data]
+pub(crate) struct Mailbox {
+    registers: DevresExclusiveIoMem<LEN>,
+    /// Doorbells that were not sent yet.
+    #[pin]
+    unsent: SpinLockIrq<u8>,
+}
+
+impl Mailbox {
+    /// Maps the mailbox and empties it, with its interrupt off.
+    pub(crate) fn new(pdev: &platform::Device<Core<'_>>) -> Result<Arc<Self>> {
+        let request = pdev.io_request_by_index(0).ok_or(ENODEV)?;
+        let registers = request.iomap_exclusive_sized::<LEN>()?;
+        let io = &registers;
+        io.write_reg(MASK::zeroed());
+        io.write_reg(CONTROL::zeroed());
+        io.write_reg(LINE::zeroed().with_const_word_length::<3>());
+        io.write_reg(
+            LINE::zeroed()
+                .with_const_word_length::<3>()
+                .with_const_fifos::<1>(),
+        );
+        io.write_reg(
+            CONTROL::zeroed()
+                .with_const_receiver::<1>()
+                .with_const_transmitter::<1>()
+                .with_const_all::<1>(),
+        );
+        let registers = registers.into_devres()?;
+        Arc::pin_init(
+            pin_init!(Self {
+                registers,
+                unsent <- new_spinlock_irq!(0),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// Passes the modem's doorbells on until the device is unbound.
+    pub(crate) fn listen(
+        self: &Arc<Self>,
+        pdev: &platform::Device<Core<'_>>,
+        name: &'static CStr,
+        rproc: &ARef<Rproc>,
+        watchdog: Arc<Watchdog>,
+    ) -> Result {
+        let receiver = Receiver {
+            mailbox: self.clone(),
+            rproc: rproc.clone(),
+            watchdog,
+        };
+        handle_irq(pdev, 0, name, receiver)?;
+        self.send(0);
+        Ok(())
+    }
+
+    /// Rings one of the modem's doorbells. Any context.
+    pub(crate) fn ring(&self, doorbell: Doorbell) {
+        self.send(doorbell.0);
+    }
+
+    /// Sends these doorbells and those that wait. If there is no room, an interrupt comes when there
+    /// is.
+    fn send(&self, doorbells: u8) {
+        let Some(io) = self.registers.try_access() else {
+            return;
+        };
+        let io = &*io;
+        let mut unsent = self.unsent.lock();
+        *unsent |= doorbells;
+        let mut mask = MASK::zeroed().with_const_receive::<1>();
+        if *unsent != 0 && is_full(io) {
+            io.write_reg(CLEAR::zeroed().with_const_transmit::<1>());
+            mask = mask.with_const_transmit::<1>();
+        }
+        // Again, since there may have been room before the interrupt was cleared.
+        if *unsent != 0 && !is_full(io) {
+            io.write_reg(DATA::zeroed().with_doorbells(*unsent));
+            *unsent = 0;
+        }
+        io.write_reg(mask);
+    }
+
+    /// Takes the modem's doorbells out of the FIFO.
+    fn receive(&self) -> u8 {
+        let mut rung = 0;
+        if let Some(io) = self.registers.try_access() {
+            let io = &*io;
+            for _ in 0..FIFO {
+                if io.read(FLAGS).receive_empty().get() != 0 {
+                    break;
+                }
+                let data = io.read(DATA);
+                if data.errors().get() == 0 {
+                    rung |= u8::from(data.doorbells());
+                }
+            }
+        }
+        rung
+    }
+}
+
+/// Returns whether the transmit FIFO has no room.
+fn is_full(io: &ExclusiveIoMem<'_, LEN>) -> bool {
+    io.read(FLAGS).transmit_full().get() != 0
+}
+
+/// The handler of the mailbox's interrupt.
+struct Receiver {
+    mailbox: Arc<Mailbox>,
+    rproc: ARef<Rproc>,
+    watchdog: Arc<Watchdog>,
+}
+
+impl Handler for Receiver {
+    fn handle(&self) -> IrqReturn {
+        let rung = self.mailbox.receive();
+        for number in 0..2 {
+            if Doorbell::of_vring(number).is_some_and(|bell| rung & bell.0 != 0) {
+                self.rproc.vq_interrupt(number);
+            }
+        }
+        if rung & Doorbell::CONTROL.0 != 0 {
+            self.watchdog.look(false);
+        }
+        self.mailbox.send(0);
+        IrqReturn::Handled
+    }
+}
