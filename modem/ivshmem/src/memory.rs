@@ -8,7 +8,7 @@
 use crate::Error;
 use kernel_pure::ivshmem::map;
 use rustix::fd::{AsFd, OwnedFd};
-use std::{fs::File, sync::atomic::Ordering};
+use std::{fs::File, path::Path, sync::atomic::Ordering};
 use vm_memory::{
     AtomicAccess, Bytes, FileOffset, GuestAddress, GuestMemoryMmap, MmapRegion,
     mmap::GuestRegionMmap,
@@ -28,6 +28,20 @@ pub fn create(size: u64) -> Result<OwnedFd, Error> {
         .map_err(Error::system("create the shared memory"))?;
     rustix::fs::ftruncate(&fd, size).map_err(Error::system("size the shared memory"))?;
     Ok(fd)
+}
+
+/// The same in a file, which must not be there yet.
+pub fn create_at(path: &Path, size: u64) -> Result<OwnedFd, Error> {
+    check_size(size)?;
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .open(path)
+        .map_err(Error::system("create the memory's file"))?;
+    file.set_len(size)
+        .map_err(Error::system("size the memory's file"))?;
+    Ok(file.into())
 }
 
 fn check_size(size: u64) -> Result<(), Error> {

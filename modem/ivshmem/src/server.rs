@@ -5,6 +5,7 @@
 use crate::{
     Error, MEMORY, PROTOCOL_VERSION, VECTORS,
     control::{self, ControlPage, Field, ModemState},
+    mailbox::{self, Mailbox},
     memory::{self, SharedMemory},
     message,
 };
@@ -22,7 +23,7 @@ use std::{
     },
     path::{Path, PathBuf},
 };
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 /// A peer: its socket, and an eventfd for each of its vectors.
 struct Peer {
@@ -39,18 +40,37 @@ pub struct Server {
     peers: BTreeMap<u16, Peer>,
     next_id: u16,
     vectors: usize,
+    /// In the place of QEMU's device, in the same-SoC machine.
+    mailbox: Option<Mailbox>,
 }
 
 impl Server {
     /// Makes the memory and listens at `path`. A socket left there by a server that has ended is
     /// replaced.
     pub fn bind(path: &Path, size: u64, vectors: usize) -> Result<Self, Error> {
+        Self::with_memory(path, memory::create(size)?, vectors)
+    }
+
+    /// The same for the same-SoC machine: the memory is a new file at `path` with `.memory` behind,
+    /// and the mailbox is at `path` with `.mailbox` behind.
+    pub fn bind_soc(path: &Path, size: u64, vectors: usize) -> Result<Self, Error> {
+        let beside = |extension: &str| {
+            let mut name = path.as_os_str().to_owned();
+            name.push(extension);
+            PathBuf::from(name)
+        };
+        let memory = memory::create_at(&beside(".memory"), size)?;
+        let mut server = Self::with_memory(path, memory, vectors)?;
+        server.mailbox = Some(Mailbox::bind(&beside(".mailbox"))?);
+        Ok(server)
+    }
+
+    fn with_memory(path: &Path, memory: OwnedFd, vectors: usize) -> Result<Self, Error> {
         if !(VECTORS..=64).contains(&vectors) {
             return Err(Error::Protocol(format!(
                 "{vectors} vectors, must be from {VECTORS} to 64"
             )));
         }
-        let memory = memory::create(size)?;
         let page = ControlPage::create(SharedMemory::map(&memory)?)?;
         let is_socket =
             fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket());
@@ -69,6 +89,7 @@ impl Server {
             peers: BTreeMap::new(),
             next_id: 0,
             vectors,
+            mailbox: None,
         })
     }
 
@@ -85,6 +106,7 @@ impl Server {
                     .values()
                     .map(|peer| PollFd::new(&peer.socket, PollFlags::IN)),
             );
+            fds.extend(self.mailbox.iter().flat_map(Mailbox::fds));
             match poll(&mut fds, None) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(Error::system("wait for peers")(error)),
@@ -106,7 +128,37 @@ impl Server {
             if ready.get(1) == Some(&true) {
                 self.accept();
             }
+            self.serve_mailbox()?;
         }
+    }
+
+    /// Moves the doorbells of the mailbox, if there is one.
+    fn serve_mailbox(&mut self) -> Result<(), Error> {
+        let Some(mailbox) = &mut self.mailbox else {
+            return Ok(());
+        };
+        let received = mailbox.serve()?;
+        let modem = self.page.get(Field::ModemPeer)?;
+        (0..VECTORS)
+            .filter(|vector| received.rung & (1 << vector) != 0)
+            .try_for_each(|vector| self.ring(modem, vector))?;
+        if received.left {
+            self.end_host(mailbox::PEER)?;
+        }
+        Ok(())
+    }
+
+    /// Rings a vector of a peer, if there is such a peer.
+    fn ring(&self, peer: u32, vector: usize) -> Result<(), Error> {
+        let Ok(peer) = u16::try_from(peer) else {
+            return Ok(());
+        };
+        let events = match (&self.mailbox, self.peers.get(&peer)) {
+            (Some(mailbox), _) if peer == mailbox::PEER => mailbox.events(),
+            (_, Some(peer)) => &peer.events,
+            (_, None) => &[],
+        };
+        events.get(vector).map_or(Ok(()), ring)
     }
 
     /// Returns whether a peer whose socket is ready has left. Peers send nothing.
@@ -136,6 +188,11 @@ impl Server {
         }
     }
 
+    /// Returns whether there is a peer of that id.
+    fn is_taken(&self, id: u16) -> bool {
+        self.peers.contains_key(&id) || (self.mailbox.is_some() && id == mailbox::PEER)
+    }
+
     /// Sends a new peer its id, the memory and all vectors, and the others its vectors.
     fn introduce(&mut self, socket: UnixStream) -> Result<u16, Error> {
         socket
@@ -143,7 +200,7 @@ impl Server {
             .map_err(Error::system("prepare a peer's socket"))?;
         let id = (0..=u16::MAX)
             .map(|offset| self.next_id.wrapping_add(offset))
-            .find(|id| !self.peers.contains_key(id))
+            .find(|id| !self.is_taken(*id))
             .ok_or_else(|| Error::Protocol("no peer id is free".into()))?;
         let events = (0..self.vectors)
             .map(|_| eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK))
@@ -153,6 +210,9 @@ impl Server {
         message::send(&socket, PROTOCOL_VERSION, None)?;
         message::send(&socket, id.into(), None)?;
         message::send(&socket, MEMORY, Some(self.memory.as_fd()))?;
+        for event in self.mailbox.iter().flat_map(Mailbox::events) {
+            message::send(&socket, mailbox::PEER.into(), Some(event.as_fd()))?;
+        }
         for (other, peer) in &self.peers {
             for event in &peer.events {
                 message::send(&socket, (*other).into(), Some(event.as_fd()))?;
@@ -215,15 +275,7 @@ impl Server {
         info!("the modem died: {state:?}");
         self.page.set(Field::ModemState, state as u32)?;
         let host = self.page.get(Field::HostPeer)?;
-        let event = u16::try_from(host)
-            .ok()
-            .and_then(|host| self.peers.get(&host))
-            .and_then(|peer| peer.events.get(control::VECTOR));
-        match event {
-            Some(event) => ring(event)?,
-            None => debug!("no board to tell"),
-        }
-        Ok(())
+        self.ring(host, control::VECTOR)
     }
 }
 
@@ -237,11 +289,7 @@ impl Server {
         info!("the host is gone");
         self.page.set(Field::HostState, control::host_state::STOP)?;
         let modem = self.page.get(Field::ModemPeer)?;
-        let event = u16::try_from(modem)
-            .ok()
-            .and_then(|modem| self.peers.get(&modem))
-            .and_then(|peer| peer.events.get(control::VECTOR));
-        event.map_or(Ok(()), ring)
+        self.ring(modem, control::VECTOR)
     }
 }
 

@@ -32,6 +32,10 @@ struct Args {
     /// Interrupt vectors of each peer, as many as QEMU's device has.
     #[arg(long, default_value_t = VECTORS)]
     vectors: usize,
+    /// Serve the same-SoC machine: its memory is a new file at SOCKET with .memory behind, and its
+    /// mailbox, for a serial port of QEMU, a socket with .mailbox behind.
+    #[arg(long)]
+    soc: bool,
     /// What to log, for example "info" or "debug" (or RUST_LOG).
     #[arg(long, default_value = "info")]
     log: String,
@@ -73,7 +77,8 @@ fn serve(args: &Args) -> anyhow::Result<()> {
         let stopper = stopper.try_clone().context("duplicate a socket")?;
         signal_hook::low_level::pipe::register(signal, stopper).context("catch signals")?;
     }
-    let mut server = Server::bind(&args.socket, args.size, args.vectors)
+    let bind = if args.soc { Server::bind_soc } else { Server::bind };
+    let mut server = bind(&args.socket, args.size, args.vectors)
         .with_context(|| format!("cannot serve at {}", args.socket.display()))?;
     writeln!(stdout(), "listening at {}", args.socket.display()).context("print")?;
     stdout().flush().context("print")?;
