@@ -15,8 +15,8 @@ use kernel::{
     device::Core,
     io::{
         mem::{
-            DevresExclusiveIoMem,
-            ExclusiveIoMem, //
+            DevresIoMem,
+            IoMem, //
         },
         register,
         Io, //
@@ -98,7 +98,7 @@ const FIFO: usize = 16;
 /// Linux's side of the mailbox.
 #[pin_data]
 pub(crate) struct Mailbox {
-    registers: DevresExclusiveIoMem<LEN>,
+    registers: DevresIoMem<LEN>,
     /// Doorbells that were not sent yet.
     #[pin]
     unsent: SpinLockIrq<u8>,
@@ -107,8 +107,10 @@ pub(crate) struct Mailbox {
 impl Mailbox {
     /// Maps the mailbox and empties it, with its interrupt off.
     pub(crate) fn new(pdev: &platform::Device<Core<'_>>) -> Result<Arc<Self>> {
+        // Not exclusively: the kernel crate (7.3) requests a region below the device's resource, which
+        // for a device of the device tree is in no list of resources, so that it is never released.
         let request = pdev.io_request_by_index(0).ok_or(ENODEV)?;
-        let registers = request.iomap_exclusive_sized::<LEN>()?;
+        let registers = request.iomap_sized::<LEN>()?;
         let io = &registers;
         io.write_reg(MASK::zeroed());
         io.write_reg(CONTROL::zeroed());
@@ -199,7 +201,7 @@ impl Mailbox {
 }
 
 /// Returns whether the transmit FIFO has no room.
-fn is_full(io: &ExclusiveIoMem<'_, LEN>) -> bool {
+fn is_full(io: &IoMem<'_, LEN>) -> bool {
     io.read(FLAGS).transmit_full().get() != 0
 }
 

@@ -14,6 +14,7 @@
 pub mod board;
 pub mod client;
 pub mod control;
+pub mod loader;
 pub mod mailbox;
 pub mod memory;
 pub mod message;

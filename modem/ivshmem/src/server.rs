@@ -5,6 +5,7 @@
 use crate::{
     Error, MEMORY, PROTOCOL_VERSION, VECTORS,
     control::{self, ControlPage, Field, ModemState},
+    loader,
     mailbox::{self, Mailbox},
     memory::{self, SharedMemory},
     message,
@@ -91,6 +92,12 @@ impl Server {
             vectors,
             mailbox: None,
         })
+    }
+
+    /// Starts the modem with that firmware file, in the place of Linux. Before any peer is here.
+    pub fn boot(&self, firmware: &Path) -> Result<(), Error> {
+        let image = fs::read(firmware).map_err(Error::system("read the firmware"))?;
+        loader::boot(&SharedMemory::map(&self.memory)?, &self.page, &image)
     }
 
     /// Serves until `stop` is readable.

@@ -36,6 +36,9 @@ struct Args {
     /// mailbox, for a serial port of QEMU, a socket with .mailbox behind.
     #[arg(long)]
     soc: bool,
+    /// Be the boot loader of the same-SoC machine, too: start the modem with this firmware.
+    #[arg(long, requires = "soc")]
+    boot: Option<PathBuf>,
     /// What to log, for example "info" or "debug" (or RUST_LOG).
     #[arg(long, default_value = "info")]
     log: String,
@@ -80,6 +83,11 @@ fn serve(args: &Args) -> anyhow::Result<()> {
     let bind = if args.soc { Server::bind_soc } else { Server::bind };
     let mut server = bind(&args.socket, args.size, args.vectors)
         .with_context(|| format!("cannot serve at {}", args.socket.display()))?;
+    if let Some(firmware) = &args.boot {
+        server
+            .boot(firmware)
+            .with_context(|| format!("cannot boot {}", firmware.display()))?;
+    }
     writeln!(stdout(), "listening at {}", args.socket.display()).context("print")?;
     stdout().flush().context("print")?;
     server.run(stop.as_fd()).context("stopped serving")

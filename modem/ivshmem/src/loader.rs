@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! A boot loader: starts the modem before Linux does.
+
+use crate::{
+    Error,
+    control::{ControlPage, Field},
+    memory::SharedMemory,
+};
+
+/// `p_type` of a segment that is loaded.
+const PT_LOAD: u32 = 1;
+/// Bytes of a program header and of a section header.
+const HEADERS: (usize, usize) = (32, 40);
+/// Name of the section with the resource table.
+const TABLE: &[u8] = b".resource_table\0";
+
+/// Loads firmware, a 32-bit little-endian ELF file, and asks the modem to run it, in boot 1.
+pub fn boot(memory: &SharedMemory, page: &ControlPage, image: &[u8]) -> Result<(), Error> {
+    let wrong = |what: &str| Error::Memory(format!("the firmware {what}"));
+    if !image.starts_with(b"\x7fELF\x01\x01") {
+        return Err(wrong("is not a 32-bit little-endian ELF file"));
+    }
+    let file = File(image);
+    let segments = file.headers(28, 44, HEADERS.0);
+    for segment in segments.ok_or_else(|| wrong("has no program headers"))? {
+        if segment.word(0) != Some(PT_LOAD) {
+            continue;
+        }
+        let (da, bytes) = segment
+            .word(12)
+            .zip(file.part(segment.word(4), segment.word(16)))
+            .ok_or_else(|| wrong("is truncated"))?;
+        memory.write(da.into(), bytes.0)?;
+    }
+    let (da, len) = file
+        .table()
+        .ok_or_else(|| wrong("has no section .resource_table"))?;
+    page.set(Field::RscTableDa, da)?;
+    page.set(Field::RscTableLen, len)?;
+    page.set(Field::BootId, 1)?;
+    page.set(Field::HostState, 1)
+}
+
+/// A file, or a part of one.
+#[derive(Clone, Copy)]
+struct File<'a>(&'a [u8]);
+
+impl<'a> File<'a> {
+    fn half(self, offset: usize) -> Option<u16> {
+        let bytes = self.0.get(offset..)?.first_chunk()?;
+        Some(u16::from_le_bytes(*bytes))
+    }
+
+    fn word(self, offset: usize) -> Option<u32> {
+        let bytes = self.0.get(offset..)?.first_chunk()?;
+        Some(u32::from_le_bytes(*bytes))
+    }
+
+    /// The part with these two: its offset and its length.
+    fn part(self, offset: Option<u32>, len: Option<u32>) -> Option<Self> {
+        let from = self.0.get(offset? as usize..)?;
+        from.get(..len? as usize).map(Self)
+    }
+
+    /// The headers whose offset and number are at these places of the ELF header.
+    fn headers(self, offset: usize, count: usize, size: usize) -> Option<Vec<Self>> {
+        let len = usize::from(self.half(count)?) * size;
+        let headers = self.part(self.word(offset), u32::try_from(len).ok())?;
+        Some(headers.0.chunks_exact(size).map(Self).collect())
+    }
+
+    /// Device address and length of the resource table.
+    fn table(self) -> Option<(u32, u32)> {
+        let sections = self.headers(32, 48, HEADERS.1)?;
+        let names = sections.get(usize::from(self.half(50)?))?.word(16)? as usize;
+        let is_table = |section: &&Self| {
+            let name = section.word(0).map(|name| names + name as usize);
+            name.and_then(|at| self.0.get(at..))
+                .is_some_and(|name| name.starts_with(TABLE))
+        };
+        let table = sections.iter().find(is_table)?;
+        table.word(12).zip(table.word(20))
+    }
+}
