@@ -7,6 +7,7 @@
 
 programs=$("$TOP/scripts/programs" | tail -n 1)
 modules=$("$TOP/scripts/modules" --kernel "$kernel" | tail -n 1)
+board=${CAIF_MACHINE:-ivshmem}-rproc
 # Parts that run at the same time have machines with that stack, and without.
 cstack_args=() image=$kernel
 if [ -n "${with_c_stack:-}" ]; then
@@ -28,6 +29,6 @@ while read -ra words; do
 done <"$TOP/tests/vm/firmware"
 
 CAIF_INITRAMFS=$("$TOP/scripts/initramfs" --kernel "$kernel" --name "$image" "${firmware_args[@]}" \
-	"${cstack_args[@]}" "$modules"/{caif-virtio,caif,ivshmem-rproc}.ko "$tun/tun.ko" | tail -n 1)
+	"${cstack_args[@]}" "$modules"/{caif-virtio,caif,"$board"}.ko "$tun/tun.ko" | tail -n 1)
 exec {firmware_lock}>&-
 export CAIF_INITRAMFS CAIF_MODEM_BIN=$programs CAIF_RUN_VM=$TOP/scripts/run-vm CAIF_TEST_KERNEL=$kernel

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser};
 
+use crate::machine::Machine;
+
 /// Boots virtual machines with real modem processes and tests the driver end to end.
 ///
 /// The last line is "N passed, N failed"; the exit status is 0 only when none failed and at
@@ -40,6 +42,9 @@ pub struct Place {
     /// Folder with the modem's programs: ivshmem-server, caif-modem, caif-hostile
     #[arg(long, env = "CAIF_MODEM_BIN")]
     pub modem_bin: PathBuf,
+    /// The kind of machine
+    #[arg(long, env = "CAIF_MACHINE", value_enum, default_value_t = Machine::Ivshmem)]
+    pub machine: Machine,
     /// Folder for the logs of every process
     #[arg(long, env = "CAIF_TEST_LOGS")]
     pub logs: PathBuf,

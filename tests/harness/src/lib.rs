@@ -13,6 +13,7 @@ pub mod klog;
 pub mod ktap;
 pub mod leaks;
 pub mod link;
+pub mod machine;
 pub mod modem;
 pub mod output;
 pub mod process;

@@ -4,7 +4,7 @@
 
 use anyhow::{Context, Result, ensure};
 
-use crate::vm::Vm;
+use crate::{machine::Machine, vm::Vm};
 
 /// The modem's address on channel 1, which the interface over link 0 asks for.
 pub const MODEM: &str = "10.9.1.1";
@@ -23,6 +23,7 @@ pub const FIRMWARE: &str = "/lib/firmware/caif-modem.elf";
 pub const CRASH: &str = "/sys/kernel/debug/remoteproc/remoteproc*/crash";
 
 pub const DRIVER: &str = "caif_virtio";
+/// The driver of the ivshmem machine's remote processor; see [`Machine::board`].
 pub const BOARD: &str = "ivshmem_rproc";
 /// The stack of this project.
 pub const STACK: &str = "caif";
@@ -43,7 +44,7 @@ impl Vm {
 
     /// Loads driver and board, and waits for the links.
     pub fn load_links(&mut self) -> Result<()> {
-        for module in [DRIVER, BOARD] {
+        for module in [DRIVER, self.machine.board()] {
             self.modprobe(module)?;
         }
         let count = self.modems.len();
@@ -105,7 +106,7 @@ impl Vm {
     /// Removes interfaces and links, and leaves the stack.
     pub fn unload_links(&mut self) -> Result<()> {
         self.delete_interfaces()?;
-        for module in [BOARD, DRIVER] {
+        for module in [self.machine.board(), DRIVER] {
             self.guest.ok(&format!(
                 "! grep -q '^{module} ' /proc/modules || rmmod {module}"
             ))?;
@@ -123,9 +124,10 @@ impl Vm {
     /// Returns the name of modem `index`'s link. The kernel numbers links in the order the modems
     /// boot, which is any; boards have the order of their PCI addresses.
     pub fn link(&mut self, index: usize) -> Result<String> {
-        let boards = self
-            .guest
-            .ok("grep -lx 0x1110 /sys/bus/pci/devices/*/device")?;
+        let boards = self.guest.ok(match self.machine {
+            Machine::Ivshmem => "grep -lx 0x1110 /sys/bus/pci/devices/*/device",
+            Machine::Soc => "ls /sys/bus/platform/devices/9000000.remoteproc/uevent",
+        })?;
         let board = boards
             .lines()
             .nth(index)

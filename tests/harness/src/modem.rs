@@ -4,6 +4,7 @@
 
 use std::{
     collections::HashMap,
+    fs::File,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
     process::Command,
@@ -13,7 +14,11 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 
-use crate::{config::Place, process::Process};
+use crate::{
+    config::Place,
+    machine::{Machine, beside},
+    process::Process,
+};
 
 /// Time limit for a process to start. The first of a modem prints its readiness at once, even on a busy
 /// machine.
@@ -24,6 +29,7 @@ pub struct Modem {
     /// Dropped before the server.
     pub process: Process,
     server: Process,
+    machine: Machine,
     program: PathBuf,
     /// Whether the modem sends invalid frames as well, from its next start on.
     pub noise: bool,
@@ -37,9 +43,10 @@ impl Modem {
     /// Starts the server and, once that listens, the modem.
     pub fn start(place: &Place, dir: &Path, logs: &Path, index: usize) -> Result<Self> {
         let socket = dir.join(format!("iv{index}"));
-        let mut command = Command::new(place.modem_bin.join("ivshmem-server"));
-        command.arg("--socket").arg(&socket);
-        command.args(["--size", "16M", "--vectors", "4"]);
+        let mut command = place.machine.server(&place.modem_bin, &socket);
+        place
+            .machine
+            .boot(&mut command, &place.modem_bin, &socket)?;
         let server = Process::start(&format!("ivshmem-server{index}"), command, logs)?;
         server
             .output
@@ -52,6 +59,7 @@ impl Modem {
             socket,
             process,
             server,
+            machine: place.machine,
             program,
             noise: false,
             arguments: Vec::new(),
@@ -84,7 +92,13 @@ impl Modem {
     pub fn damage_ring(&self) -> Result<()> {
         // The index of the available ring, behind the table of 256 descriptors.
         const AVAIL_IDX: u64 = 0x10_0000 + 256 * 16 + 2;
-        let memory = self.server.open_memory()?;
+        let memory = match self.machine {
+            Machine::Ivshmem => self.server.open_memory()?,
+            Machine::Soc => File::options()
+                .read(true)
+                .write(true)
+                .open(beside(&self.socket, ".memory"))?,
+        };
         let mut index = [0; 2];
         memory.read_exact_at(&mut index, AVAIL_IDX)?;
         let index = u16::from_le_bytes(index).wrapping_add(1000);

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use crate::{
     config::Place,
     guest::{Guest, Running},
+    machine::Machine,
     modem::Modem,
     output::Output,
     process::Process,
@@ -31,6 +32,7 @@ const STORM: u64 = 300;
 const ENOUGH: &str = "/tmp/enough";
 
 pub struct Vm {
+    pub machine: Machine,
     pub guest: Guest,
     /// The kernel's console.
     pub kernel: Output,
@@ -57,7 +59,7 @@ impl Vm {
         let mut command = Command::new(&place.run_vm);
         command.arg("--agent").arg(&agent);
         for modem in &modems {
-            command.arg("--ivshmem").arg(&modem.socket);
+            command.arg(place.machine.option()).arg(&modem.socket);
         }
         command.arg(&place.initramfs);
         let qemu = Process::start("kernel", command, logs)?;
@@ -66,6 +68,7 @@ impl Vm {
             format!("the machine did not boot:\n{}", kernel.tail(20).join("\n"))
         })?;
         Ok(Self {
+            machine: place.machine,
             guest,
             kernel,
             modems,

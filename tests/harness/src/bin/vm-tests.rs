@@ -9,7 +9,7 @@ use harness::{cases, config, runner};
 
 fn main() -> ExitCode {
     let config = config::Config::parse();
-    let cases: Vec<_> = cases::all()
+    let cases: Vec<_> = cases::of(config.place.machine)
         .into_iter()
         .filter(|case| {
             if config.filter.is_empty() {

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::{Case, one};
 use crate::{
-    link::{BOARD, DRIVER, FIRMWARE},
+    link::{DRIVER, FIRMWARE},
     vm::Vm,
 };
 
@@ -29,7 +29,7 @@ fn load_with(vm: &mut Vm, command: &str) -> Result<usize> {
     ))?;
     vm.guest.ok(command)?;
     let mark = vm.kernel.mark();
-    for module in [DRIVER, BOARD] {
+    for module in [DRIVER, vm.machine.board()] {
         vm.modprobe(module)?;
     }
     Ok(mark)

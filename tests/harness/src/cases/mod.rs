@@ -4,7 +4,7 @@
 
 use anyhow::Result;
 
-use crate::vm::Vm;
+use crate::{machine::Machine, vm::Vm};
 
 mod bad_input;
 mod c_stack;
@@ -15,6 +15,7 @@ mod hostile_user;
 mod modules;
 mod operation;
 mod recovery;
+mod soc;
 mod sockets;
 mod stack;
 mod traffic;
@@ -40,7 +41,34 @@ const fn one(name: &'static str, run: fn(&mut Vm) -> Result<()>) -> Case {
     }
 }
 
-pub fn all() -> Vec<Case> {
+/// Cases of boards other than that of the same-SoC machine, or of several.
+const NOT_OF_SOC: &[&str] = &[
+    // The ivshmem board's parameter, and its PCI alias.
+    "frames_in_io_memory",
+    "modules_load_by_their_aliases",
+    "no_board",
+    // The stack in C, which that machine does not have.
+    "c_stack_ping",
+    "c_stack_socket",
+    "c_stack_crash",
+    "caifctl_on_the_c_stack",
+    "calls_in_c_as_they_were",
+];
+
+/// The cases of a machine.
+pub fn of(machine: Machine) -> Vec<Case> {
+    match machine {
+        Machine::Ivshmem => all(),
+        Machine::Soc => {
+            let of_both = |case: &Case| case.boards == 1 && !NOT_OF_SOC.contains(&case.name);
+            // A modem that runs is there only as long as Linux has not booted it.
+            let own = soc::CASES.iter().map(|case| Case { ..*case });
+            own.chain(all().into_iter().filter(of_both)).collect()
+        }
+    }
+}
+
+fn all() -> Vec<Case> {
     let mut cases: Vec<_> = [
         modules::CASES,
         traffic::CASES,

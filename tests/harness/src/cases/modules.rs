@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::{Case, one};
 use crate::{
-    link::{BOARD, DRIVER, STACK},
+    link::{DRIVER, STACK},
     vm::Vm,
 };
 
@@ -29,7 +29,8 @@ fn aliases(vm: &mut Vm) -> Result<()> {
     vm.guest.ok(
         "modprobe $(cat $(dirname $(grep -lx 0x1110 /sys/bus/pci/devices/*/device))/modalias)",
     )?;
-    ensure!(loaded(vm, BOARD)?, "the PCI alias did not load {BOARD}");
+    let board = vm.machine.board();
+    ensure!(loaded(vm, board)?, "the PCI alias did not load {board}");
     vm.kernel_says(mark, "is now up")?;
     ensure!(
         !loaded(vm, DRIVER)?,
@@ -101,11 +102,11 @@ fn unload(vm: &mut Vm) -> Result<()> {
         ),
         (
             "interrupts",
-            "grep -i -e caif -e ivshmem /proc/interrupts || true",
+            "grep -i -e caif -e ivshmem -e soc-rproc /proc/interrupts || true",
         ),
         (
             "memory regions",
-            "grep -i -e caif -e ivshmem /proc/iomem || true",
+            "grep -i -e caif -e ivshmem -e vdev0 /proc/iomem || true",
         ),
     ] {
         let left = vm.guest.ok(cmd).with_context(|| what.to_owned())?;
@@ -119,7 +120,7 @@ fn unload(vm: &mut Vm) -> Result<()> {
 /// Without a board both modules load, do nothing, and unload.
 fn no_board(vm: &mut Vm) -> Result<()> {
     vm.modprobe(DRIVER)?;
-    vm.modprobe(BOARD)?;
+    vm.modprobe(vm.machine.board())?;
     let netdevs = vm.netdevs()?;
     ensure!(
         netdevs.is_empty(),

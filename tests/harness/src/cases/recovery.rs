@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use super::{Case, one};
 use crate::{
     guest::Running,
-    link::{BOARD, DRIVER, MODEM},
+    link::{DRIVER, MODEM},
     vm::Vm,
 };
 
@@ -144,13 +144,14 @@ fn driver_rebind(vm: &mut Vm) -> Result<()> {
 
 fn board_reload(vm: &mut Vm) -> Result<()> {
     vm.up()?;
+    let board = vm.machine.board();
     for round in 0..3 {
         let storm = storm(vm)?;
-        vm.guest.ok(&format!("rmmod {BOARD}"))?;
+        vm.guest.ok(&format!("rmmod {board}"))?;
         let left = vm
             .guest
             .ok("ls /sys/class/remoteproc /sys/bus/virtio/devices | grep -v : || true")?;
-        ensure!(left.trim().is_empty(), "after rmmod {BOARD}: {left}");
+        ensure!(left.trim().is_empty(), "after rmmod {board}: {left}");
         vm.up()?;
         vm.traffic()
             .with_context(|| format!("after reload {round}"))?;

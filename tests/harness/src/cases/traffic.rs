@@ -6,7 +6,7 @@ use anyhow::{Result, bail, ensure};
 
 use super::{Case, one};
 use crate::{
-    link::{BOARD, COUNTERS, MODEM},
+    link::{COUNTERS, MODEM},
     vm::Vm,
 };
 
@@ -38,7 +38,8 @@ pub fn all_sizes(vm: &mut Vm) -> Result<()> {
 /// The modem's buffers are mapped as I/O memory, as some platforms do it.
 fn io_memory(vm: &mut Vm) -> Result<()> {
     vm.unload_links()?;
-    vm.modprobe(&format!("{BOARD} heap_is_io=1"))?;
+    let board = vm.machine.board();
+    vm.modprobe(&format!("{board} heap_is_io=1"))?;
     vm.up()?;
     all_sizes(vm)?;
     vm.guest

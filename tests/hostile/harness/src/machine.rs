@@ -29,6 +29,8 @@ pub struct Machine {
     pub guest: Guest,
     pub kernel: Output,
     pub modem: Modem,
+    /// The module with the driver of the remote processor.
+    board: &'static str,
     /// The firmware that is booted.
     firmware: String,
     /// Whether the CAIF stack is loaded and used.
@@ -52,9 +54,7 @@ impl Machine {
         std::fs::create_dir_all(logs)?;
         let dir = tempfile::Builder::new().prefix("caif-hostile-").tempdir()?;
         let socket = dir.path().join("iv");
-        let mut command = Command::new(place.modem_bin.join("ivshmem-server"));
-        command.arg("--socket").arg(&socket);
-        command.args(["--size", "16M", "--vectors", "4"]);
+        let command = place.machine.server(&place.modem_bin, &socket);
         let server = Process::start("ivshmem-server", command, logs)?;
         server
             .output
@@ -67,7 +67,8 @@ impl Machine {
         let listener = UnixListener::bind(&agent)?;
         let mut command = Command::new(&place.run_vm);
         command.arg("--agent").arg(&agent);
-        command.arg("--ivshmem").arg(&socket).arg(&place.initramfs);
+        command.arg(place.machine.option()).arg(&socket);
+        command.arg(&place.initramfs);
         let qemu = Process::start("kernel", command, logs)?;
         let kernel = qemu.output.clone();
         let mut guest = Guest::accept(&listener, BOOT).with_context(|| {
@@ -84,12 +85,14 @@ impl Machine {
         let reflector = guest.start_for("guest-tool reflect", 24 * 3600)?;
         guest.ok(&format!(
             "cp /lib/firmware/{firmware}.elf {FIRMWARE} && \
-             modprobe caif_virtio && modprobe ivshmem_rproc"
+             modprobe caif_virtio && modprobe {}",
+            place.machine.board()
         ))?;
         let mut machine = Self {
             guest,
             kernel,
             modem,
+            board: place.machine.board(),
             firmware: firmware.to_owned(),
             stack: false,
             mark: 0,
@@ -224,7 +227,9 @@ impl Machine {
             .context("lockdep has stopped to look")?;
         self.use_stack(false)?;
         leaks::scan(&mut self.guest).context("with the modules loaded")?;
-        self.guest.ok("rmmod ivshmem_rproc && rmmod caif_virtio")?;
+        let board = self.board;
+        self.guest
+            .ok(&format!("rmmod {board} && rmmod caif_virtio"))?;
         let left = self
             .guest
             .ok("ls /sys/class/remoteproc /sys/bus/virtio/devices | grep -v : || true")?;

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What only the same-SoC machine has: a modem that runs before Linux does, and the device tree.
+
+use anyhow::{Result, ensure};
+use nix::sys::signal::Signal;
+
+use super::{Case, one};
+use crate::{
+    link::{DRIVER, MODEM},
+    vm::Vm,
+};
+
+pub const CASES: &[Case] = &[
+    one("soc_modem_that_runs_is_attached_to", attach),
+    one("soc_board_loads_by_its_alias", alias),
+    one("soc_addresses_are_the_modems", addresses),
+];
+
+const STATE: &str = "/sys/class/remoteproc/remoteproc0/state";
+
+fn state_is(vm: &mut Vm, want: &str) -> Result<()> {
+    let state = vm.guest.ok(&format!("cat {STATE}"))?;
+    ensure!(state.trim() == want, "the state is {state}, not {want}");
+    Ok(())
+}
+
+/// A modem that a boot loader started is attached to, left alone and attached to again. When it
+/// stands still, Linux boots it with firmware of its own.
+///
+/// It must be the first case on its machine, since then Linux is the one that boots.
+fn attach(vm: &mut Vm) -> Result<()> {
+    let mark = vm.kernel.mark();
+    vm.up()?;
+    vm.kernel_says(mark, "is now attached")?;
+    state_is(vm, "attached")?;
+    vm.traffic()?;
+    let boots = vm.kernel.since(mark);
+    ensure!(
+        !boots.iter().any(|line| line.contains("Booting fw image")),
+        "firmware was loaded: {boots:?}"
+    );
+
+    vm.guest.ok(&format!("echo detach >{STATE}"))?;
+    state_is(vm, "detached")?;
+    let left = vm.netdevs()?;
+    ensure!(
+        !left.iter().any(|name| name.starts_with("cfvrt")),
+        "{left:?} after detach"
+    );
+    vm.guest.ok(&format!("echo start >{STATE}"))?;
+    state_is(vm, "attached")?;
+    vm.up()?;
+    vm.traffic()?;
+
+    let storm = vm.start_storm(&format!(
+        "{MODEM} --sizes 0,700,1472 --count 50 --window 16 --timeout 500"
+    ))?;
+    let mark = vm.kernel.mark();
+    vm.modems[0].process.signal(Signal::SIGSTOP)?;
+    vm.kernel_says(mark, "the modem has stopped")?;
+    vm.kernel_says(mark, "is now up")?;
+    vm.modems[0].process.signal(Signal::SIGCONT)?;
+    vm.end_storm(storm)?;
+    state_is(vm, "running")?;
+    vm.up()?;
+    vm.traffic()
+}
+
+/// The board's driver is found by `compatible`.
+fn alias(vm: &mut Vm) -> Result<()> {
+    vm.unload()?;
+    let mark = vm.kernel.mark();
+    let modalias = vm
+        .guest
+        .ok("cat /sys/bus/platform/devices/9000000.remoteproc/modalias")?;
+    ensure!(
+        modalias.trim_end().ends_with("Clinux,caif-virt-modem"),
+        "{modalias}"
+    );
+    vm.guest
+        .ok(&format!("modprobe '{}'", modalias.trim_end()))?;
+    vm.kernel_says(mark, "is now up")?;
+    vm.modprobe(DRIVER)?;
+    vm.up()?;
+    vm.traffic()
+}
+
+/// The modem's addresses are those of `dma-ranges`, not the CPU's.
+fn addresses(vm: &mut Vm) -> Result<()> {
+    vm.up()?;
+    let carveouts = vm
+        .guest
+        .ok("cat /sys/kernel/debug/remoteproc/remoteproc0/carveout_memories")?;
+    for (name, da) in [
+        ("firmware", "0x80010000"),
+        ("vdev0vring0", "0x80100000"),
+        ("vdev0vring1", "0x80200000"),
+        ("vdev0buffer", "0x80300000"),
+        ("heap", "0x80700000"),
+    ] {
+        let entry = carveouts
+            .split("Carveout memory entry:")
+            .find(|entry| entry.contains(&format!("Name: {name}\n")));
+        ensure!(
+            entry.is_some_and(|entry| entry.contains(da)),
+            "{name} is not at {da}: {carveouts}"
+        );
+    }
+    let claimed = vm.guest.ok("cat /proc/iomem")?;
+    ensure!(
+        claimed.contains("60300000-606fffff : vdev0buffer"),
+        "the pool is not in the machine's RAM: {claimed}"
+    );
+    Ok(())
+}
