@@ -279,7 +279,7 @@ impl platform::Driver for SocRproc {
 kernel::module_platform_driver! {
     type: SocRproc,
     name: "soc_rproc",
-    authors: ["The caif_virtio authors"],
+    authors: ["The caif_virtio developers"],
     description: "Remote processor driver for a CAIF modem in the memory of QEMU's machine virt",
     license: "GPL",
     firmware: ["caif-modem.elf"],

@@ -14,6 +14,7 @@ use crate::{
         },
         firmware::Unfit,
         map::{
+            host_state,
             is_firmware,
             page,
             DA_BASE,
@@ -46,7 +47,7 @@ impl Running {
     ) -> Result<Option<Self>> {
         let boot_id = control.get(page::BOOT_ID)?;
         let modem = control.modem()?;
-        let is_wanted = control.get(page::HOST_STATE)? == 1;
+        let is_wanted = control.get(page::HOST_STATE)? == host_state::RUN;
         if !is_wanted || modem.state != ModemState::Running || modem.boot_id != boot_id {
             return Ok(None);
         }

@@ -4,7 +4,7 @@
 
 use crate::{
     Error,
-    control::{ControlPage, Field},
+    control::{ControlPage, Field, host_state},
     memory::SharedMemory,
 };
 
@@ -39,7 +39,7 @@ pub fn boot(memory: &SharedMemory, page: &ControlPage, image: &[u8]) -> Result<(
     page.set(Field::RscTableDa, da)?;
     page.set(Field::RscTableLen, len)?;
     page.set(Field::BootId, 1)?;
-    page.set(Field::HostState, 1)
+    page.set(Field::HostState, host_state::RUN)
 }
 
 /// A file, or a part of one.
