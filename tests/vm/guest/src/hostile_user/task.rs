@@ -26,7 +26,8 @@ use super::{
     counts::{Call, Shared},
 };
 
-const PAGE: usize = 4096;
+/// A page, however large the kernel's pages are.
+const PAGE: usize = 1 << 16;
 /// Bytes of memory for arguments.
 pub const ROOM: usize = 1 << 18;
 
