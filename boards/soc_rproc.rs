@@ -59,6 +59,10 @@ use crate::{
     abstractions::{
         memory::Memory,
         remoteproc::{
+            elf::{
+                self,
+                Checked, //
+            },
             DeviceRange,
             Operations,
             Rproc,
@@ -164,12 +168,20 @@ impl Operations for Board {
         self.end_boot(rproc)
     }
 
-    fn check_firmware(&self, rproc: &Rproc, image: &[u8], in_use: Option<&[u8]>) -> Result {
+    fn check_firmware<'a>(
+        &self,
+        rproc: &Rproc,
+        image: &'a [u8],
+        in_use: Option<&[u8]>,
+    ) -> Result<Checked<'a>> {
         let check = || {
-            let table = firmware::check(image)?;
-            in_use.map_or(Ok(()), |in_use| table::check_same(table, in_use))
+            let checked = firmware::check(image)?;
+            if let Some(in_use) = in_use {
+                table::check_same(checked.table(), in_use)?;
+            }
+            Ok(checked)
         };
-        check().map_err(|unfit| {
+        check().map_err(|unfit: firmware::Unfit| {
             dev_err!(rproc, "the firmware {unfit}\n");
             ENOEXEC
         })
