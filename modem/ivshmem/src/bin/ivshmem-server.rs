@@ -80,7 +80,11 @@ fn serve(args: &Args) -> anyhow::Result<()> {
         let stopper = stopper.try_clone().context("duplicate a socket")?;
         signal_hook::low_level::pipe::register(signal, stopper).context("catch signals")?;
     }
-    let bind = if args.soc { Server::bind_soc } else { Server::bind };
+    let bind = if args.soc {
+        Server::bind_soc
+    } else {
+        Server::bind
+    };
     let mut server = bind(&args.socket, args.size, args.vectors)
         .with_context(|| format!("cannot serve at {}", args.socket.display()))?;
     if let Some(firmware) = &args.boot {
