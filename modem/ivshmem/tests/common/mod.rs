@@ -39,7 +39,13 @@ pub fn start() -> Running {
 /// Starts a server in a folder.
 pub fn start_in(dir: TempDir) -> Running {
     let path = dir.path().join("iv");
-    let mut server = Server::bind(&path, SIZE, VECTORS).unwrap();
+    let server = Server::bind(&path, SIZE, VECTORS).unwrap();
+    run(server, dir)
+}
+
+/// Runs a server that listens at "iv" in a folder.
+pub fn run(mut server: Server, dir: TempDir) -> Running {
+    let path = dir.path().join("iv");
     let (stop, stopped) = UnixStream::pair().unwrap();
     let thread = std::thread::spawn(move || server.run(stopped.as_fd()));
     Running {

@@ -47,6 +47,9 @@ const NOT_OF_SOC: &[&str] = &[
     "frames_in_io_memory",
     "modules_load_by_their_aliases",
     "no_board",
+    // Its kernel cannot take a CPU offline, and traces nothing.
+    "unbind_while_the_modem_crashes",
+    "trace_events",
     // The stack in C, which that machine does not have.
     "c_stack_ping",
     "c_stack_socket",

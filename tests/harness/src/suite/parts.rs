@@ -214,6 +214,20 @@ const PARTS: &[Part] = &[
         ..PART
     },
     Part {
+        name: "soc",
+        what: "the VM tests on a machine of arm64 whose modem is in the SoC",
+        full: Some(&["tests/soc/run"]),
+        needs: &["kernel"],
+        ..PART
+    },
+    Part {
+        name: "soc-devicetree",
+        what: "the binding and the device tree of that machine, by dt-schema",
+        full: Some(&["tests/soc/devicetree"]),
+        needs: &["kernel"],
+        ..PART
+    },
+    Part {
         name: "check",
         what: "formatting, lints, unsafe code and so on: make check",
         full: Some(&["scripts/check"]),
