@@ -115,7 +115,7 @@ stack_sources() {
 		cd "$TOP" || exit
 		find caif -name '*.h'
 		find abstractions -maxdepth 1 \( -name '*.h' -o -name bindgen_parameters \)
-		find abstractions/net -name '*.h'
+		find abstractions -mindepth 2 -name '*.h'
 		module_files .c caif
 	} | LC_ALL=C sort -u
 }
