@@ -7,7 +7,7 @@ use std::{
     process::Command,
 };
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use clap::ValueEnum;
 
 use crate::link::BOARD;
@@ -52,15 +52,16 @@ impl Machine {
     /// Lets the server be the boot loader of the same-SoC machine, so that the modem runs before
     /// Linux does.
     pub fn boot(self, server: &mut Command, programs: &Path, socket: &Path) -> Result<()> {
-        if self == Self::Soc {
-            let firmware = beside(socket, ".elf");
-            let made = Command::new(programs.join("caif-firmware"))
-                .arg("--output")
-                .arg(&firmware)
-                .status()?;
-            ensure!(made.success(), "caif-firmware ended by {made}");
-            server.arg("--boot").arg(firmware);
+        if self != Self::Soc {
+            bail!("only Linux boots the modem of this machine");
         }
+        let firmware = beside(socket, ".elf");
+        let made = Command::new(programs.join("caif-firmware"))
+            .arg("--output")
+            .arg(&firmware)
+            .status()?;
+        ensure!(made.success(), "caif-firmware ended by {made}");
+        server.arg("--boot").arg(firmware);
         Ok(())
     }
 }

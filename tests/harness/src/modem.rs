@@ -41,12 +41,21 @@ pub struct Modem {
 
 impl Modem {
     /// Starts the server and, once that listens, the modem.
-    pub fn start(place: &Place, dir: &Path, logs: &Path, index: usize) -> Result<Self> {
+    /// With `runs_first` it runs before Linux boots it.
+    pub fn start(
+        place: &Place,
+        runs_first: bool,
+        dir: &Path,
+        logs: &Path,
+        index: usize,
+    ) -> Result<Self> {
         let socket = dir.join(format!("iv{index}"));
         let mut command = place.machine.server(&place.modem_bin, &socket);
-        place
-            .machine
-            .boot(&mut command, &place.modem_bin, &socket)?;
+        if runs_first {
+            place
+                .machine
+                .boot(&mut command, &place.modem_bin, &socket)?;
+        }
         let server = Process::start(&format!("ivshmem-server{index}"), command, logs)?;
         server
             .output

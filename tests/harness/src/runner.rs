@@ -14,8 +14,9 @@ pub fn run(config: &Config, cases: &[Case]) -> (usize, usize) {
     let mut machine: Option<Machine> = None;
     for case in cases {
         let start = Instant::now();
-        // Another number of boards needs another machine.
-        if machine.as_ref().is_some_and(|m| m.boards != case.boards) {
+        // Another number of boards needs another machine, and so does a modem that runs first.
+        let other = |m: &Machine| m.boards != case.boards || m.modem_first != case.modem_first;
+        if machine.as_ref().is_some_and(other) {
             failed += end(&mut machine);
         }
         let result = run_case(config, case, &mut machine);
@@ -41,6 +42,7 @@ pub fn run(config: &Config, cases: &[Case]) -> (usize, usize) {
 struct Machine {
     vm: Vm,
     boards: usize,
+    modem_first: bool,
     /// Position up to which the kernel's log was checked.
     mark: usize,
     /// Position in the kernel's log at the start of the case.
@@ -52,12 +54,13 @@ fn run_case(config: &Config, case: &Case, machine: &mut Option<Machine>) -> Resu
         Some(machine) => machine,
         None => {
             let logs = config.place.logs.join(case.name);
-            let mut vm = Vm::boot(&config.place, case.boards, &logs)?;
+            let mut vm = Vm::boot_with(&config.place, case.boards, case.modem_first, &logs)?;
             vm.long = config.long;
             vm.keep = config.keep;
             machine.insert(Machine {
                 vm,
                 boards: case.boards,
+                modem_first: case.modem_first,
                 mark: 0,
                 case_mark: 0,
             })

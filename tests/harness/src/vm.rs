@@ -49,10 +49,15 @@ pub struct Vm {
 
 impl Vm {
     pub fn boot(place: &Place, boards: usize, logs: &Path) -> Result<Self> {
+        Self::boot_with(place, boards, false, logs)
+    }
+
+    /// The same with modems that run before the machine does if `modem_first` is set.
+    pub fn boot_with(place: &Place, boards: usize, modem_first: bool, logs: &Path) -> Result<Self> {
         std::fs::create_dir_all(logs)?;
         let dir = tempfile::Builder::new().prefix("caif-vm-").tempdir()?;
         let modems = (0..boards)
-            .map(|index| Modem::start(place, dir.path(), logs, index))
+            .map(|index| Modem::start(place, modem_first, dir.path(), logs, index))
             .collect::<Result<Vec<_>>>()?;
         let agent = dir.path().join("agent");
         let listener = UnixListener::bind(&agent)?;

@@ -25,6 +25,8 @@ pub struct Case {
     pub name: &'static str,
     /// Number of boards of the machine, each with a modem.
     pub boards: usize,
+    /// Whether the modem runs before Linux does, as it can on the same-SoC machine.
+    pub modem_first: bool,
     /// Runs only in a long run, or if it is named.
     pub is_of_long: bool,
     /// Leaves the machine in a state that [`Vm::up`] can start from.
@@ -36,6 +38,7 @@ const fn one(name: &'static str, run: fn(&mut Vm) -> Result<()>) -> Case {
     Case {
         name,
         boards: 1,
+        modem_first: false,
         is_of_long: false,
         run,
     }
@@ -64,7 +67,6 @@ pub fn of(machine: Machine) -> Vec<Case> {
         Machine::Ivshmem => all(),
         Machine::Soc => {
             let of_both = |case: &Case| case.boards == 1 && !NOT_OF_SOC.contains(&case.name);
-            // A modem that runs is there only as long as Linux has not booted it.
             let own = soc::CASES.iter().map(|case| Case { ..*case });
             own.chain(all().into_iter().filter(of_both)).collect()
         }

@@ -17,6 +17,7 @@ pub const CASES: &[Case] = &[
     Case {
         name: "no_board",
         boards: 0,
+        modem_first: false,
         is_of_long: false,
         run: no_board,
     },

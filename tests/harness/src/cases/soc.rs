@@ -12,7 +12,10 @@ use crate::{
 };
 
 pub const CASES: &[Case] = &[
-    one("soc_modem_that_runs_is_attached_to", attach),
+    Case {
+        modem_first: true,
+        ..one("soc_modem_that_runs_is_attached_to", attach)
+    },
     one("soc_board_loads_by_its_alias", alias),
     one("soc_addresses_are_the_modems", addresses),
 ];
@@ -27,8 +30,6 @@ fn state_is(vm: &mut Vm, want: &str) -> Result<()> {
 
 /// A modem that a boot loader started is attached to, left alone and attached to again. When it
 /// stands still, Linux boots it with firmware of its own.
-///
-/// It must be the first case on its machine, since then Linux is the one that boots.
 fn attach(vm: &mut Vm) -> Result<()> {
     let mark = vm.kernel.mark();
     vm.up()?;
