@@ -14,7 +14,9 @@ said() { dmesg -c | sed -nE 's/^\[[ 0-9.]*\] (.*(remoteproc0|caif_virtio virtio|
 title 'The link driver, on an unpatched kernel'
 run uname -r
 dmesg -c >/dev/null
-run modprobe ivshmem_rproc
+board=ivshmem_rproc
+[ ! -e /sys/bus/platform/devices/9000000.remoteproc ] || board=soc_rproc
+run modprobe "$board"
 run modprobe caif_virtio
 link=$(guest-tool wait-netdev 'cfvrt*')
 said

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
-use harness::{klog, process::Process};
+use harness::{klog, machine::Machine, process::Process};
 use nix::sys::signal::Signal;
 
 /// Time for a process to start or to end, on a busy machine.
@@ -38,6 +38,9 @@ struct Args {
     /// Folder with the modem's programs
     #[arg(long, env = "CAIF_MODEM_BIN")]
     modem_bin: PathBuf,
+    /// The kind of machine
+    #[arg(long, env = "CAIF_MACHINE", value_enum, default_value_t = Machine::Ivshmem)]
+    machine: Machine,
 }
 
 fn main() -> ExitCode {
@@ -57,8 +60,10 @@ fn run(args: &Args) -> Result<()> {
     let dir = tempfile::Builder::new().prefix("caif-demo-").tempdir()?;
     let dir = dir.path();
     let socket = dir.join("iv");
-    let mut command = Command::new(args.modem_bin.join("ivshmem-server"));
-    command.arg("--socket").arg(&socket);
+    let mut command = args.machine.server(&args.modem_bin, &socket);
+    if args.machine == Machine::Soc {
+        args.machine.boot(&mut command, &args.modem_bin, &socket)?;
+    }
     let _server = start("ivshmem-server", command, dir, "listening")?;
     let mut modem = Modem::start(args, &socket, dir)?;
     eprintln!(
@@ -66,7 +71,7 @@ fn run(args: &Args) -> Result<()> {
         modem.process.pid()
     );
     let mut command = Command::new(&args.run_vm);
-    command.arg("--ivshmem").arg(&socket);
+    command.arg(args.machine.option()).arg(&socket);
     // The kernel's log, apart from the script's output.
     let log = dir.join("kernel.log");
     command.arg("--log").arg(&log);
