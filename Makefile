@@ -23,7 +23,8 @@ setup: ## install what the machine lacks; the other targets do so by themselves
 demo: setup ## build everything, boot, ping the modem, crash it and see it come back
 	@scripts/demo
 
-modules: setup ## build the modules; KDIR=... against your own kernel
+# Who has a packaged kernel has its tools from packages.
+modules: $(if $(and $(KDIR),$(if $(wildcard $(KDIR)/rust),,packaged)),,setup) ## build the modules; KDIR=... against your own kernel
 	@scripts/modules $(if $(KDIR),--kdir "$(KDIR)")
 
 modem: setup ## build the modem's programs

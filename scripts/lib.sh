@@ -68,6 +68,37 @@ compiler_make() {
 	! grep -qx 'CONFIG_CC_IS_CLANG=y' "$1/include/config/auto.conf" || COMPILER_MAKE=("LLVM=${LLVM:--$LLVM_VER}")
 }
 
+# kernel_arch CONFIG: takes the architecture of the kernel that has this configuration, if it is one
+# of ours. Refuses another in the environment.
+kernel_arch() {
+	local arch
+	arch=$(sed -nE 's/^CONFIG_(X86_64|ARM64|ARM)=y$/\L\1/p' "$1" | head -n 1)
+	if [ -z "$arch" ] || grep -qx CONFIG_UML=y "$1"; then
+		return
+	fi
+	[ "${#ARCH_MAKE[@]}" = 0 ] || [ "$arch" = "$ARCH" ] || die "the kernel is one of $arch, and ARCH is $ARCH"
+	ARCH=$arch
+	# shellcheck source=scripts/lib.sh
+	. "$TOP/scripts/lib.sh"
+}
+
+# config_lines CONFIG: what a kernel's configuration says, sorted.
+config_lines() { grep -E '^(# )?CONFIG_' "$1" | LC_ALL=C sort; }
+
+# tool_of NAME VERSION: the program of that name whose --version begins with that line, of all on
+# PATH; just the name, where that is enough.
+tool_of() {
+	local file first=$1
+	while read -r file; do
+		if [ "$("$file" --version 2>/dev/null </dev/null | head -n 1)" = "$2" ]; then
+			echo "${first:-$file}"
+			return
+		fi
+		first=''
+	done < <(type -ap "$1")
+	return 1
+}
+
 # lost_config FRAGMENTS CONFIG: the lines of a kernel's fragments that its configuration lacks. The
 # last line for a symbol counts.
 lost_config() {
