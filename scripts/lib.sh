@@ -180,6 +180,10 @@ step() {
 	say "$label"
 	attend "$log" "$@"
 	if [ "$status" != 0 ]; then
+		# The log itself may be on that disk.
+		if grep -q 'No space left on device' "$log" || [ "$(df --output=avail "$CACHE" | tail -n 1)" -lt 64 ]; then
+			die "$label failed: no space is left on the disk, see $log"
+		fi
 		tail -n 30 "$log" >&2
 		die "$label failed (exit $status), the whole log is $log"
 	fi
