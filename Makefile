@@ -66,6 +66,9 @@ test-kernels: setup ## KUnit and the demo on kernels of other compilers, pages, 
 test-wireshark: setup ## the dissector of tools/wireshark, by Debian's tshark
 	@tests/wireshark/run
 
+test-distro: setup ## build for Debian's own kernel for arm64 from its packages, and what must be refused there
+	@tests/distro/run
+
 test-intree: setup ## driver and stack as part of the kernel, with its own KUnit tool; with ARCH=arm64 that tool on a machine of arm64
 	@tests/intree/run --full
 

@@ -150,6 +150,14 @@ as_root() {
 	fi
 }
 
+# debian_site LABEL: the mirror of Debian, or of Debian-Security, that the machine itself uses. Which
+# suites are taken from there is the caller's to say.
+debian_site() {
+	# shellcheck disable=SC2016 # apt expands these itself
+	apt-get indextargets --format '$(REPO_URI)|$(ORIGIN)|$(LABEL)' 2>/dev/null |
+		awk -F'|' -v label="$1" '$2 == "Debian" && $3 == label { print $1; exit }'
+}
+
 # attend LOG COMMAND...: runs a long command with its output in a log and a progress line every ten
 # seconds, and sets `status`. Its process is $attended meanwhile. Not to be called in a condition: a function
 # would not stop at errors there.
