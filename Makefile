@@ -23,8 +23,9 @@ setup: ## install what the machine lacks; the other targets do so by themselves
 demo: setup ## build everything, boot, ping the modem, crash it and see it come back
 	@scripts/demo
 
-# Who has a packaged kernel has its tools from packages.
-modules: $(if $(and $(KDIR),$(if $(wildcard $(KDIR)/rust),,packaged)),,setup) ## build the modules; KDIR=... against your own kernel
+# Who has a packaged kernel, without its Rust crates, has the tools from packages as well.
+SETUP := $(if $(KDIR),$(if $(wildcard $(KDIR)/rust),setup),setup)
+modules: $(SETUP) ## build the modules; KDIR=... against your own kernel
 	@scripts/modules $(if $(KDIR),--kdir "$(KDIR)")
 
 modem: setup ## build the modem's programs
@@ -99,8 +100,11 @@ check: setup ## formatting, lints, scripts, unsafe code, commit messages
 	@scripts/check
 
 ## Installing and removing
-install: setup ## install the modules; KDIR=..., DESTDIR=...
+install: $(SETUP) ## install the modules; KDIR=..., DESTDIR=...
 	@scripts/install $(if $(KDIR),--kdir "$(KDIR)") $(if $(DESTDIR),--destdir "$(DESTDIR)")
+
+uninstall: ## remove the modules that make install has installed; KDIR=..., DESTDIR=...
+	@scripts/install --remove $(if $(KDIR),--kdir "$(KDIR)") $(if $(DESTDIR),--destdir "$(DESTDIR)")
 
 clean: ## remove what was built
 	@scripts/clean
