@@ -106,6 +106,9 @@ install: $(SETUP) ## install the modules; KDIR=..., DESTDIR=...
 uninstall: ## remove the modules that make install has installed; KDIR=..., DESTDIR=...
 	@scripts/install --remove $(if $(KDIR),--kdir "$(KDIR)") $(if $(DESTDIR),--destdir "$(DESTDIR)")
 
+deb: setup ## build Debian packages of the modules, for DKMS, and of the tools
+	@scripts/deb
+
 clean: ## remove what was built
 	@scripts/clean
 
