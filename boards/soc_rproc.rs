@@ -246,7 +246,7 @@ impl platform::Driver for SocRproc {
         pdev: &'bound platform::Device<Core<'_>>,
         _info: Option<&'bound Self::IdInfo>,
     ) -> impl PinInit<Self::Data<'bound>, Error> + 'bound {
-        // The DMA mask stays at the platform's 32 bits, which is as far as the modem's addresses go.
+        // The DMA mask stays at the platform's 32 bits, as far as the modem's addresses go.
         let dev = pdev.as_ref();
         let shared = memory::map(dev)?;
         let control = shared.control;

@@ -107,8 +107,8 @@ pub(crate) struct Mailbox {
 impl Mailbox {
     /// Maps the mailbox and empties it, with its interrupt off.
     pub(crate) fn new(pdev: &platform::Device<Core<'_>>) -> Result<Arc<Self>> {
-        // Not exclusively: the kernel crate (7.3) requests a region below the device's resource, which
-        // for a device of the device tree is in no list of resources, so that it is never released.
+        // Not exclusively: the kernel crate (7.3) requests a region below the device's resource.
+        // For a device of the device tree that is in no list of resources, and is never released.
         let request = pdev.io_request_by_index(0).ok_or(ENODEV)?;
         let registers = request.iomap_sized::<LEN>()?;
         let io = &registers;
@@ -159,8 +159,8 @@ impl Mailbox {
         self.send(doorbell.0);
     }
 
-    /// Sends these doorbells and those that wait. If there is no room, an interrupt comes when there
-    /// is.
+    /// Sends these doorbells and those that wait. If there is no room, an interrupt comes when
+    /// there is.
     fn send(&self, doorbells: u8) {
         let Some(io) = self.registers.try_access() else {
             return;

@@ -97,7 +97,7 @@ fn claim(
     if da != want || (len != 0 && region.len() != len) {
         dev_err!(
             dev,
-            "reserved memory {name} has {:#x} bytes at the modem's {da:#x}, must have {len:#x} at {want:#x}\n",
+            "reserved memory {name} has {:#x} bytes at {da:#x}, want {len:#x} at {want:#x}\n",
             region.len()
         );
         return Err(EINVAL);
