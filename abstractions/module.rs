@@ -56,6 +56,7 @@ impl<R: Unregister> Registered<R> {
     /// Owns a registration that `registration` makes. `ENODEV` if the module is being unloaded.
     /// Process context: may sleep.
     pub(super) fn new(registration: impl PinInit<R, Error>) -> Result<Self> {
+        assert_contained();
         let registration = Arc::pin_init(registration, GFP_KERNEL)?;
         let added = REGISTRATIONS.lock().add(registration.clone());
         match added {
@@ -225,7 +226,10 @@ impl<M> IsContained for Contained<M> {}
 
 impl<M: IsContained, P: SocketOps> IsContained for WithSockets<M, P> {}
 
-const fn assert_contained<M: IsContained>() {}
+fn assert_type<M: IsContained>() {}
 
-/// Exists only in a module that is [`Contained`], which files that rest on it show by its use.
-pub(super) const CONTAINED: () = assert_contained::<crate::LocalModule>();
+/// Compiles only in a module that is [`Contained`]. What rests on that calls this.
+#[inline]
+pub(super) fn assert_contained() {
+    assert_type::<crate::LocalModule>();
+}

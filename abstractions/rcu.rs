@@ -49,9 +49,6 @@ use kernel::{
     types::Opaque, //
 };
 
-// The callbacks below have ended when the module goes.
-const _: () = module::CONTAINED;
-
 /// Objects that are to be freed.
 static PENDING: Atomic<i64> = Atomic::new(0);
 
@@ -96,6 +93,8 @@ impl<T: Send + Sync + 'static> RcuArc<T> {
     where
         Error: From<E>,
     {
+        // Its callback has ended when the module goes.
+        module::assert_contained();
         let inner = KBox::try_pin_init(
             try_pin_init!(Inner {
                 count: Refcount::new(1),

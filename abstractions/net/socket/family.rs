@@ -113,10 +113,19 @@ pub(crate) struct WithSockets<M, P: SocketOps> {
     inner: M,
 }
 
+/// The type of a module that has a family of sockets.
+trait HasSockets {}
+
+impl<M, P: SocketOps> HasSockets for WithSockets<M, P> {}
+
+/// Compiles only for the type of such a module.
+fn assert_has_sockets<M: HasSockets>() {}
+
 /// Begins a module. `EBUSY` if it was begun already.
 fn begin() -> Result {
     static IS_BEGUN: AtomicFlag = AtomicFlag::new(false);
 
+    assert_has_sockets::<crate::LocalModule>();
     if IS_BEGUN.xchg(true, Relaxed) {
         Err(EBUSY)
     } else {
@@ -130,19 +139,10 @@ impl<M: InPlaceModule, P: SocketOps> InPlaceModule for WithSockets<M, P> {
             // First, so that nothing of `M` ran before the module's own call of this.
             _: { begin()? },
             inner <- M::init(module),
-            // SAFETY: As `begin()` shows, this is the first call, which is that of the module: it
-            // is of this type, see below. It makes one value, which it drops when it is unloaded,
-            // and which nobody can take out of there.
+            // SAFETY: As `begin()` shows, this is the first call, which is that of the module,
+            // since the module is of this type. It makes one value, which it drops when it is
+            // unloaded, and which nobody can take out of there.
             registration: unsafe { Registration::new() }?,
         })
     }
 }
-
-/// The type of a module that has a family of sockets.
-trait HasSockets {}
-
-impl<M, P: SocketOps> HasSockets for WithSockets<M, P> {}
-
-const fn assert_has_sockets<M: HasSockets>() {}
-
-const _: () = assert_has_sockets::<crate::LocalModule>();
