@@ -228,6 +228,19 @@ const PARTS: &[Part] = &[
         ..PART
     },
     Part {
+        name: "distro",
+        what: "the packaged kernel of Debian 13 for arm64: make test-distro",
+        full: Some(&["tests/distro/run"]),
+        needs: &["kernel"],
+        ..PART
+    },
+    Part {
+        name: "wireshark",
+        what: "the dissector, by Debian's tshark: make test-wireshark",
+        full: Some(&["tests/wireshark/run"]),
+        ..PART
+    },
+    Part {
         name: "check",
         what: "formatting, lints, unsafe code and so on: make check",
         full: Some(&["scripts/check"]),
