@@ -48,7 +48,7 @@ pub(super) unsafe trait Unregister: Send + Sync + 'static {
 /// The owner of a registration, which ends when this is dropped, or with the module.
 pub(super) struct Registered<R: Unregister> {
     registration: Arc<R>,
-    /// Its place among [`REGISTRATIONS`].
+    /// Its place among [`static@REGISTRATIONS`].
     index: usize,
 }
 

@@ -146,10 +146,9 @@ impl Mailbox {
             Some(machine) if self.unsent != 0 => machine.write(&[self.unsent]),
             _ => Ok(1),
         };
-        match sent {
-            Ok(1) => self.unsent = 0,
-            // It is found at the next read if the machine has left.
-            Ok(_) | Err(_) => {}
+        // If the machine has left, the next read finds that.
+        if let Ok(1) = sent {
+            self.unsent = 0;
         }
     }
 }
