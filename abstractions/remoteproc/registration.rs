@@ -98,8 +98,8 @@ pub(crate) trait Operations: Send + Sync + 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Checks that a firmware file is for this processor, and by [`elf::check`] that the ELF loader
-    /// reads nothing beyond its end. A processor without it can only be attached to.
+    /// Checks that a firmware file is for this processor, and by [`super::elf::check`] that the
+    /// ELF loader reads nothing beyond its end. A processor without it can only be attached to.
     ///
     /// Called before anything of the processor is prepared, and again before anything is loaded.
     /// Then `in_use` is Linux's resource table, for comparison with that of the file: a recovery
