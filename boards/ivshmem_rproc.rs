@@ -22,6 +22,7 @@ mod abstractions {
 mod ivshmem {
     //! The parts of the board that do not use remoteproc.
 
+    pub(super) mod boot;
     pub(super) mod control;
     #[expect(unreachable_pub, reason = "the host's tests build this file as well")]
     pub(super) mod firmware;
@@ -56,16 +57,13 @@ use crate::{
             Operations,
             Rproc,
             RprocOptions,
-            State,
             Unregistered, //
         }, //
     },
     ivshmem::{
-        control::ModemState,
-        firmware,
+        boot,
         layout,
         map,
-        table,
         watchdog::{
             Armed,
             Watchdog, //
@@ -74,7 +72,6 @@ use crate::{
 };
 use kernel::{
     device::Core,
-    fmt,
     io::{
         register,
         Io, //
@@ -93,19 +90,10 @@ use kernel::{
     }, //
 };
 
-/// Implements the kernel's `Display` for the error of a file that does not use the kernel crate.
-impl fmt::Display for firmware::Unfit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        core::fmt::Display::fmt(self, f)
-    }
-}
-
 /// Name of the driver and of what it claims.
 const NAME: &CStr = c"ivshmem-rproc";
 /// The revision of the PCI device that has the registers below.
 const REVISION: u8 = 1;
-/// How long the modem may take to leave a boot, in milliseconds.
-const STOP_MS: u32 = 1000;
 
 register! {
     /// The board's own peer id; negative while there is no server.
@@ -150,17 +138,7 @@ impl Board {
 
     /// Tells the modem to leave its boot, and waits until it has, unless it crashed.
     fn end_boot(&self, rproc: &Rproc) -> Result {
-        let control = self.watchdog.control();
-        self.watchdog.expect_leave();
-        control.stop()?;
-        self.ring(CONTROL);
-        if rproc.state() != State::Crashed
-            && control.modem()?.state == ModemState::Running
-            && !self.watchdog.wait_leave(STOP_MS)
-        {
-            dev_warn!(rproc, "the modem did not stop within {STOP_MS} ms\n");
-        }
-        Ok(())
+        boot::end(&self.watchdog, rproc, || self.ring(CONTROL))
     }
 }
 
@@ -177,27 +155,12 @@ impl Operations for Board {
         image: &'a [u8],
         in_use: Option<&[u8]>,
     ) -> Result<Checked<'a>> {
-        let check = || {
-            let checked = firmware::check(image)?;
-            if let Some(in_use) = in_use {
-                table::check_same(checked.table(), in_use)?;
-            }
-            Ok(checked)
-        };
-        check().map_err(|unfit: firmware::Unfit| {
-            dev_err!(rproc, "the firmware {unfit}\n");
-            ENOEXEC
-        })
+        boot::check_firmware(rproc, image, in_use)
     }
 
     fn start(&self, rproc: &Rproc, table: Option<DeviceRange>) -> Result {
-        let table = table.ok_or(EINVAL).inspect_err(|_| {
-            dev_err!(rproc, "the firmware's resource table is not loaded\n");
-        })?;
-        let control = self.watchdog.control();
-        let before = control.modem()?;
-        let id = control.start(table, self.host_peer)?;
-        *self.armed.lock() = Some(self.watchdog.arm(rproc, id, &before));
+        let armed = boot::start(&self.watchdog, rproc, table, self.host_peer)?;
+        *self.armed.lock() = Some(armed);
         self.ring(CONTROL);
         Ok(())
     }

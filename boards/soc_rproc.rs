@@ -26,6 +26,7 @@ mod contract {
     //! What is the same on the ivshmem board: the control page, the modem's addresses, its firmware
     //! and its heartbeat.
 
+    pub(super) mod boot;
     #[expect(dead_code, reason = "this board's doorbells have no peers")]
     pub(super) mod control;
     #[expect(unreachable_pub, reason = "the host's tests build this file as well")]
@@ -72,9 +73,7 @@ use crate::{
         }, //
     },
     contract::{
-        control::ModemState,
-        firmware,
-        table,
+        boot,
         watchdog::{
             Armed,
             Watchdog, //
@@ -91,7 +90,6 @@ use crate::{
 };
 use kernel::{
     device::Core,
-    fmt,
     new_mutex,
     of,
     platform,
@@ -103,17 +101,8 @@ use kernel::{
     }, //
 };
 
-/// Implements the kernel's `Display` for the error of a file that does not use the kernel crate.
-impl fmt::Display for firmware::Unfit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        core::fmt::Display::fmt(self, f)
-    }
-}
-
 /// Name of the driver and of its interrupt.
 const NAME: &CStr = c"soc-rproc";
-/// How long the modem may take to leave a boot, in milliseconds.
-const STOP_MS: u32 = 1000;
 
 /// The remote processor's driver.
 #[pin_data]
@@ -129,17 +118,9 @@ struct Board {
 impl Board {
     /// Tells the modem to leave its boot, and waits until it has, unless it crashed.
     fn end_boot(&self, rproc: &Rproc) -> Result {
-        let control = self.watchdog.control();
-        self.watchdog.expect_leave();
-        control.stop()?;
-        self.mailbox.ring(Doorbell::CONTROL);
-        if rproc.state() != State::Crashed
-            && control.modem()?.state == ModemState::Running
-            && !self.watchdog.wait_leave(STOP_MS)
-        {
-            dev_warn!(rproc, "the modem did not stop within {STOP_MS} ms\n");
-        }
-        Ok(())
+        boot::end(&self.watchdog, rproc, || {
+            self.mailbox.ring(Doorbell::CONTROL)
+        })
     }
 
     /// Returns the boot that somebody else began.
@@ -174,27 +155,12 @@ impl Operations for Board {
         image: &'a [u8],
         in_use: Option<&[u8]>,
     ) -> Result<Checked<'a>> {
-        let check = || {
-            let checked = firmware::check(image)?;
-            if let Some(in_use) = in_use {
-                table::check_same(checked.table(), in_use)?;
-            }
-            Ok(checked)
-        };
-        check().map_err(|unfit: firmware::Unfit| {
-            dev_err!(rproc, "the firmware {unfit}\n");
-            ENOEXEC
-        })
+        boot::check_firmware(rproc, image, in_use)
     }
 
     fn start(&self, rproc: &Rproc, table: Option<DeviceRange>) -> Result {
-        let table = table.ok_or(EINVAL).inspect_err(|_| {
-            dev_err!(rproc, "the firmware's resource table is not loaded\n");
-        })?;
-        let control = self.watchdog.control();
-        let before = control.modem()?;
-        let id = control.start(table, 0)?;
-        *self.armed.lock() = Some(self.watchdog.arm(rproc, id, &before));
+        let armed = boot::start(&self.watchdog, rproc, table, 0)?;
+        *self.armed.lock() = Some(armed);
         self.mailbox.ring(Doorbell::CONTROL);
         Ok(())
     }
