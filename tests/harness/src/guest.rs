@@ -134,6 +134,17 @@ impl Guest {
         self.start(cmd)?.ok()
     }
 
+    /// Removes a module of a stack, if it is there, once it is unused: a socket holds it until it is
+    /// freed, a moment after it was closed.
+    pub fn unload_unused(&mut self, module: &str) -> Result<()> {
+        self.ok(&format!(
+            "for i in $(seq 200); do \
+             ! grep -q '^{module} [0-9]* [1-9]' /proc/modules || {{ usleep 50000; continue; }}; \
+             break; done; ! grep -q '^{module} ' /proc/modules || rmmod {module}"
+        ))
+        .map(|_| ())
+    }
+
     /// Runs a command that must fail. Returns its output.
     pub fn fails(&mut self, cmd: &str) -> Result<String> {
         let answer = self.run(cmd)?;

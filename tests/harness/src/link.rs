@@ -87,19 +87,8 @@ impl Vm {
     pub fn unload(&mut self) -> Result<()> {
         self.unload_links()?;
         for module in C_STACK.iter().rev() {
-            self.unload_unused(module)?;
+            self.guest.unload_unused(module)?;
         }
-        Ok(())
-    }
-
-    /// Removes a module of a stack once it is unused: a socket holds it until it is freed, a moment
-    /// after it was closed.
-    pub fn unload_unused(&mut self, module: &str) -> Result<()> {
-        self.guest.ok(&format!(
-            "for i in $(seq 200); do \
-             ! grep -q '^{module} [0-9]* [1-9]' /proc/modules || {{ usleep 50000; continue; }}; \
-             break; done; ! grep -q '^{module} ' /proc/modules || rmmod {module}"
-        ))?;
         Ok(())
     }
 

@@ -60,7 +60,7 @@ fn stack_aliases(vm: &mut Vm) -> Result<()> {
     vm.load()?;
     vm.link_up(0)?;
     vm.delete_interfaces()?;
-    vm.unload_unused(STACK)?;
+    vm.guest.unload_unused(STACK)?;
     for (wants, then) in [
         ("guest-tool at AT", "true"),
         (
@@ -74,7 +74,7 @@ fn stack_aliases(vm: &mut Vm) -> Result<()> {
         vm.guest.ok(wants)?;
         ensure!(loaded(vm, STACK)?, "{wants} did not load {STACK}");
         vm.guest.ok(then).with_context(|| wants.to_owned())?;
-        vm.unload_unused(STACK)?;
+        vm.guest.unload_unused(STACK)?;
     }
     Ok(())
 }

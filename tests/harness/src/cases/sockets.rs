@@ -88,7 +88,7 @@ fn late(vm: &mut Vm) -> Result<()> {
 /// A modem does not answer for longer than `connect()` may take: its late answers have no effect.
 fn deadline(vm: &mut Vm) -> Result<()> {
     vm.unload_links()?;
-    vm.unload_unused(STACK)?;
+    vm.guest.unload_unused(STACK)?;
     vm.modprobe(&format!("{STACK} connect_timeout_ms=1000"))?;
     vm.up()?;
     let out = vm
@@ -97,7 +97,7 @@ fn deadline(vm: &mut Vm) -> Result<()> {
         .ok()?;
     ensure!(out.contains("1 checks passed, 0 failed"), "{out}");
     vm.unload_links()?;
-    vm.unload_unused(STACK)
+    vm.guest.unload_unused(STACK)
 }
 
 /// The link goes down under sockets, and comes back.

@@ -253,7 +253,7 @@ fn changes(vm: &mut Vm) -> Result<()> {
     vm.guest.ok("guest-tool counters caif0 --clean")?;
     // A stack that is loaded later finds the link, which is up.
     vm.delete_interfaces()?;
-    vm.unload_unused(STACK)?;
+    vm.guest.unload_unused(STACK)?;
     vm.modprobe(STACK)?;
     vm.guest.ok("guest-tool at AT").map(|_| ())
 }
@@ -324,7 +324,7 @@ fn teardown(vm: &mut Vm) -> Result<()> {
         let storm = recovery::storm(vm)?;
         vm.guest.ok(order)?;
         vm.delete_interfaces()?;
-        vm.unload_unused(STACK)
+        vm.guest.unload_unused(STACK)
             .with_context(|| format!("after {order}"))?;
         vm.end_storm(storm)?;
     }

@@ -149,7 +149,7 @@ impl Machine {
             self.modem.demand(&switch)?;
         } else {
             self.modem.demand(&switch)?;
-            self.guest.ok("rmmod caif")?;
+            self.guest.unload_unused("caif")?;
         }
         self.stack = on;
         self.last_report = None;
