@@ -135,9 +135,10 @@ impl Vm {
 
     /// Returns the network interfaces, those that the kernel makes by itself aside.
     pub fn netdevs(&mut self) -> Result<Vec<String>> {
-        let names = self.guest.ok("ls /sys/class/net")?;
+        let names = self.guest.ok("cd /sys/class/net && ls -d */")?;
         Ok(names
             .split_whitespace()
+            .map(|name| name.trim_end_matches('/'))
             .filter(|name| *name != "lo")
             .map(str::to_owned)
             .collect())

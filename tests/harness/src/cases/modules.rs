@@ -94,7 +94,11 @@ fn unload(vm: &mut Vm) -> Result<()> {
     vm.unload()?;
     for (what, cmd) in [
         ("modules", "cat /proc/modules"),
-        ("interfaces", "ls /sys/class/net | grep -vx lo || true"),
+        // There are files, too, such as the bonding driver's.
+        (
+            "interfaces",
+            "cd /sys/class/net && ls -d */ | grep -vx lo/ || true",
+        ),
         ("remote processors", "ls /sys/class/remoteproc"),
         ("virtio devices", "ls /sys/bus/virtio/devices"),
         (

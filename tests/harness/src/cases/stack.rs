@@ -324,7 +324,8 @@ fn teardown(vm: &mut Vm) -> Result<()> {
         let storm = recovery::storm(vm)?;
         vm.guest.ok(order)?;
         vm.delete_interfaces()?;
-        vm.guest.unload_unused(STACK)
+        vm.guest
+            .unload_unused(STACK)
             .with_context(|| format!("after {order}"))?;
         vm.end_storm(storm)?;
     }
