@@ -162,7 +162,7 @@ pub struct DriverRing<M: RingMem, S: BorrowMut<[SlotState]>> {
     next_used: Wrapping<u16>,
     /// The last `used.idx` that was read and found valid.
     known_used: Wrapping<u16>,
-    /// Whether interrupts are disabled.
+    /// Whether interrupts are disabled: to know it saves a store, 10 instructions a frame.
     notify_disabled: bool,
     /// Whether the `used.idx` that was read last may be half stored.
     half_stored: HalfStored,
