@@ -158,7 +158,7 @@ pub(crate) struct Interface {
 
 impl VirtualNetdev for Interface {
     const KIND: &'static CStr = c"caif";
-    const HW_TYPE: u16 = bindings::ARPHRD_RAWIP as u16;
+    const HW_TYPE: u16 = bindings::ARPHRD_NONE as u16;
     const FLAGS: u32 =
         bindings::net_device_flags_IFF_POINTOPOINT | bindings::net_device_flags_IFF_NOARP;
     const TX_QUEUE_LEN: u32 = 500;

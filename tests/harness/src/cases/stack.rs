@@ -40,7 +40,7 @@ fn ping(vm: &mut Vm) -> Result<()> {
     vm.up()?;
     for (name, want) in [
         ("mtu", "1500"),
-        ("type", "519"),
+        ("type", "65534"),
         ("carrier", "1"),
         ("tx_queue_len", "500"),
     ] {

@@ -227,7 +227,7 @@ pub fn run(args: &Args) -> Result<()> {
     ensure!(told == 1, "told {told} times of the new interface");
     has(7, 1)?;
     let said = get(NAME)?;
-    ensure!(said.hw_type == 519, "type {}", said.hw_type);
+    ensure!(said.hw_type == 65534, "type {}", said.hw_type);
     let wanted = (libc::IFF_POINTOPOINT | libc::IFF_NOARP) as u32;
     let flags =
         said.flags & (wanted | UP | libc::IFF_BROADCAST as u32 | libc::IFF_MULTICAST as u32);
