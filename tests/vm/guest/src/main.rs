@@ -7,6 +7,7 @@
 //! payload was as expected.
 
 mod agent;
+mod bus;
 mod caif;
 mod calls;
 mod channels;
@@ -44,6 +45,8 @@ struct Cli {
 enum Command {
     /// Run commands that arrive on a serial port, one JSON object per line
     Agent(agent::Args),
+    /// Call a method on the system bus, or wait until it returns something
+    Bus(bus::Args),
     /// Create an IP interface over CAIF (rtnetlink kind "caif")
     LinkAdd(link::Args),
     /// Check the contract of rtnetlink's kind "caif"
@@ -91,6 +94,7 @@ enum Command {
 fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Agent(args) => agent::run(&args),
+        Command::Bus(args) => bus::run(&args),
         Command::LinkAdd(args) => link::add(&args),
         Command::Rtnl(args) => rtnl::run(&args),
         Command::WaitNetdev(args) => netdev::wait_netdev(&args),
