@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
 # Builds the parts of a test machine with modems. Sourced, after lib.sh and
-# toolenv.sh, with $kernel set, and with $with_c_stack set if the stack in C is to be there, too;
-# sets programs, and exports what they look for.
+# toolenv.sh, with $kernel set, and with $with_c_stack set if the stack in C is to be there, too, or
+# $with_clients if Debian's clients are; sets programs, and exports what they look for.
 # shellcheck disable=SC2034,SC2154 # set for, and by, the script that sources this
 
 programs=$("$TOP/scripts/programs" | tail -n 1)
@@ -13,6 +13,11 @@ cstack_args=() image=$kernel
 if [ -n "${with_c_stack:-}" ]; then
 	cstack=$("$TOP/scripts/caif-stack" "$kernel" | tail -n 1)
 	cstack_args=(--c-stack "$cstack") image+=-c-stack
+fi
+tree_args=()
+if [ -n "${with_clients:-}" ]; then
+	tree=$("$TOP/tests/clients/tree" | tail -n 1)
+	tree_args=(--tree "$tree") image+=-clients
 fi
 tun=$("$TOP/scripts/tun" "$kernel" | tail -n 1)
 
@@ -29,6 +34,6 @@ while read -ra words; do
 done <"$TOP/tests/vm/firmware"
 
 CAIF_INITRAMFS=$("$TOP/scripts/initramfs" --kernel "$kernel" --name "$image" "${firmware_args[@]}" \
-	"${cstack_args[@]}" "$modules"/{caif-virtio,caif,"$board"}.ko "$tun/tun.ko" | tail -n 1)
+	"${cstack_args[@]}" "${tree_args[@]}" "$modules"/{caif-virtio,caif,"$board"}.ko "$tun/tun.ko" | tail -n 1)
 exec {firmware_lock}>&-
 export CAIF_INITRAMFS CAIF_MODEM_BIN=$programs CAIF_RUN_VM=$TOP/scripts/run-vm CAIF_TEST_KERNEL=$kernel

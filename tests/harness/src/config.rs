@@ -45,6 +45,9 @@ pub struct Place {
     /// The kind of machine
     #[arg(long, env = "CAIF_MACHINE", value_enum, default_value_t = Machine::Ivshmem)]
     pub machine: Machine,
+    /// Further arguments of the modem's program, separated by blanks
+    #[arg(long, env = "CAIF_MODEM_ARGUMENTS", value_delimiter = ' ')]
+    pub modem_arguments: Vec<String>,
     /// Folder for the logs of every process
     #[arg(long, env = "CAIF_TEST_LOGS")]
     pub logs: PathBuf,

@@ -63,7 +63,8 @@ impl Modem {
             .context("ivshmem-server")?;
         let program = place.modem_bin.join("caif-modem");
         let name = format!("caif-modem{index}");
-        let process = start_modem(&program, &socket, &[], &name, logs)?;
+        let arguments = place.modem_arguments.clone();
+        let process = start_modem(&program, &socket, &arguments, &name, logs)?;
         Ok(Self {
             socket,
             process,
@@ -71,7 +72,7 @@ impl Modem {
             machine: place.machine,
             program,
             noise: false,
-            arguments: Vec::new(),
+            arguments,
             dir: logs.to_owned(),
             name,
         })

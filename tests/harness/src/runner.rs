@@ -2,14 +2,42 @@
 
 //! Runs the cases, several on one machine as long as they leave it sound.
 
-use std::time::Instant;
+use std::{process::ExitCode, time::Instant};
 
 use anyhow::{Result, bail};
+use clap::Parser;
 
-use crate::{cases::Case, config::Config, klog, vm::Vm};
+use crate::{cases::Case, config::Config, klog, machine::Machine as Kind, vm::Vm};
+
+/// Does what the command line says with the cases of a kind of machine, and ends with a line that
+/// counts them.
+pub fn main(cases: fn(Kind) -> Vec<Case>) -> ExitCode {
+    let config = Config::parse();
+    let cases: Vec<_> = cases(config.place.machine)
+        .into_iter()
+        .filter(|case| {
+            if config.filter.is_empty() {
+                config.long || !case.is_of_long
+            } else {
+                config.filter.iter().any(|f| case.name.contains(f.as_str()))
+            }
+        })
+        .collect();
+    if config.list {
+        cases.iter().for_each(|case| println!("{}", case.name));
+        return ExitCode::SUCCESS;
+    }
+    let (passed, failed) = run(&config, &cases);
+    println!("{passed} passed, {failed} failed");
+    if failed == 0 && passed > 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
 
 /// Runs all cases. Returns the numbers of passed and failed ones.
-pub fn run(config: &Config, cases: &[Case]) -> (usize, usize) {
+fn run(config: &Config, cases: &[Case]) -> (usize, usize) {
     let (mut passed, mut failed) = (0, 0);
     let mut machine: Option<Machine> = None;
     for case in cases {

@@ -10,6 +10,7 @@ mod bad_input;
 mod c_stack;
 mod caifctl;
 mod calls;
+mod clients;
 mod crashes;
 mod hostile_user;
 mod modules;
@@ -71,6 +72,11 @@ pub fn of(machine: Machine) -> Vec<Case> {
             own.chain(all().into_iter().filter(of_both)).collect()
         }
     }
+}
+
+/// The cases of the machine with Debian's clients.
+pub fn of_clients(_: Machine) -> Vec<Case> {
+    clients::all()
 }
 
 fn all() -> Vec<Case> {

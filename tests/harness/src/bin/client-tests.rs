@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Tests of Debian's clients in a virtual machine; see `Config` for the command line.
+
+use std::process::ExitCode;
+
+use harness::{cases, runner};
+
+fn main() -> ExitCode {
+    runner::main(cases::of_clients)
+}

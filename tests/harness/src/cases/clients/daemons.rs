@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The daemons of the clients' guest.
+
+use anyhow::Result;
+
+use crate::vm::Vm;
+
+impl Vm {
+    /// Starts the system bus, unless it runs.
+    pub(super) fn bus(&mut self) -> Result<()> {
+        // In the background once it listens.
+        self.guest
+            .ok("kill -0 $(cat /run/dbus/pid 2>/dev/null) 2>/dev/null || \
+             { rm -f /run/dbus/pid && dbus-daemon --system --fork; }")?;
+        Ok(())
+    }
+
+    /// Starts a daemon by its command line, unless it runs. Its output is in `/tmp/NAME.log`.
+    #[expect(dead_code, reason = "the first daemon comes with the next case")]
+    pub(super) fn daemon(&mut self, name: &str, command: &str) -> Result<()> {
+        self.guest.ok(&format!(
+            "kill -0 $(cat /tmp/{name}.pid 2>/dev/null) 2>/dev/null || \
+             {{ setsid {command} </dev/null >>/tmp/{name}.log 2>&1 & echo $! >/tmp/{name}.pid; }}"
+        ))?;
+        Ok(())
+    }
+}

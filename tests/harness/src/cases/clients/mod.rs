@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Debian's clients: oFono and ConnMan, unmodified, over the modem's network.
+
+use anyhow::{Result, ensure};
+
+use super::{Case, one};
+use crate::vm::Vm;
+
+mod daemons;
+
+const CASES: &[Case] = &[
+    one("clients_are_debians", |vm| explained(vm, debians)),
+    one("clients_share_a_bus", |vm| explained(vm, bus)),
+];
+
+/// All cases.
+pub(super) fn all() -> Vec<Case> {
+    let cases = [CASES];
+    let cases = cases.into_iter().flatten();
+    cases.map(|case| Case { ..*case }).collect()
+}
+
+/// Runs a case. What the clients said explains its failure.
+fn explained(vm: &mut Vm, case: fn(&mut Vm) -> Result<()>) -> Result<()> {
+    case(vm).map_err(|error| {
+        let logs = vm.guest.run("tail -n 40 /tmp/*.log");
+        let logs = logs.map_or_else(|error| error.to_string(), |answer| answer.out);
+        error.context(format!("the clients' logs:\n{logs}\n---"))
+    })
+}
+
+/// Each file that is a package's is as in the package.
+fn debians(vm: &mut Vm) -> Result<()> {
+    let out = vm.guest.ok("cd / && md5sum -c packaged.md5sums")?;
+    for program in ["ofonod", "connmand", "dbus-daemon"] {
+        let checked = |line: &str| line.ends_with(&format!("/{program}: OK"));
+        ensure!(out.lines().any(checked), "{program} was not checked: {out}");
+    }
+    Ok(())
+}
+
+/// The bus has Debian's own configuration.
+fn bus(vm: &mut Vm) -> Result<()> {
+    vm.bus()?;
+    let names = vm
+        .guest
+        .ok("guest-tool bus org.freedesktop.DBus / org.freedesktop.DBus ListNames")?;
+    ensure!(names.contains("org.freedesktop.DBus"), "{names}");
+    Ok(())
+}
