@@ -297,8 +297,8 @@ impl<'bound> Link<'bound> {
     /// unloaded. Process context: may sleep.
     fn keep_module(&self) -> Result {
         /// Names of platform drivers that pass interrupts on in RCU read-side sections only: the
-        /// test board, and devices without a bus.
-        const IN_SECTIONS: &[&CStr] = &[c"ivshmem_rproc", c"faux_driver"];
+        /// test boards, and devices without a bus.
+        const IN_SECTIONS: &[&CStr] = &[c"ivshmem_rproc", c"soc_rproc", c"faux_driver"];
 
         let waits = |name| IN_SECTIONS.contains(&name);
         if self.platform_driver().is_some_and(waits) {

@@ -27,8 +27,8 @@ use kernel::{
     types::Opaque, //
 };
 
-/// Names of platform drivers whose `kick` never sleeps. The last two are those of remote
-/// processors made of software: the test board, and devices without a bus.
+/// Names of platform drivers whose `kick` never sleeps. The last three are those of remote
+/// processors made of software: the test boards, and devices without a bus.
 const ATOMIC: &[&CStr] = &[
     c"davinci-rproc",
     c"ingenic-vpu",
@@ -40,6 +40,7 @@ const ATOMIC: &[&CStr] = &[
     c"stm32-rproc",
     c"zynqmp_r5_remoteproc",
     c"ivshmem_rproc",
+    c"soc_rproc",
     c"faux_driver",
 ];
 
