@@ -9,7 +9,7 @@ mod modem;
 mod noise;
 
 use anyhow::Context;
-use caif_stack::{Config, Engine, Ipv4Net};
+use caif_stack::{Config, Engine, Ipv4Net, Network};
 use capture::Capture;
 use clap::Parser;
 use ivshmem::board::Board;
@@ -43,6 +43,10 @@ struct Args {
     /// other channels have 10.9.(ID mod 256).1/24.
     #[arg(long, value_parser = parse_address)]
     address: Vec<(u32, Ipv4Net)>,
+    /// Be in a network: AT channels share one modem, contexts have addresses of a pool, and IP
+    /// channels are refused unless a context is active on their connection id.
+    #[arg(long)]
+    network: bool,
     /// Refuse to set up channels with this connection id, instead of 0xdead. May be repeated.
     #[arg(long)]
     refuse: Vec<u32>,
@@ -123,6 +127,7 @@ fn main() -> anyhow::Result<()> {
     let mut config = Config {
         linkids: args.linkids,
         addresses: args.address.into_iter().collect(),
+        network: args.network.then(Network::default),
         late: args.late.iter().map(|id| *id..=*id).collect(),
         silent: args.silent.iter().map(|id| *id..=*id).collect(),
         seed: args.seed,

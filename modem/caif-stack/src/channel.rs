@@ -8,7 +8,6 @@ use std::time::Instant;
 use caif_wire::frame::OVERHEAD;
 use caif_wire::{Data, Fcs, Service};
 
-use crate::at::{Order, Report, Terminal};
 use crate::ip::IpStack;
 use crate::stats::{Stats, count};
 
@@ -20,9 +19,17 @@ const SHUTDOWN: &[u8] = b"shutdown";
 
 /// The service behind a channel.
 pub(crate) enum Behind {
-    At(Terminal),
+    At,
     Loopback,
-    Ip(Box<IpStack>),
+    Ip(Bearer),
+}
+
+/// What an IP channel leads to.
+pub(crate) struct Bearer {
+    pub(crate) connection: u32,
+    pub(crate) mtu: usize,
+    /// `None` while the context of the connection is not active.
+    pub(crate) stack: Option<Box<IpStack>>,
 }
 
 /// Limits of a channel: length of frames, and frames that may wait.
@@ -63,14 +70,13 @@ impl Channel {
         matches!(self.service, Service::Datagram | Service::Util) && !self.closed
     }
 
-    /// Takes the body of a frame. Returns what a command in it tells the modem to do.
-    pub(crate) fn input(
+    /// Takes the body of a frame. Returns what it has for the AT interpreter.
+    pub(crate) fn input<'a>(
         &mut self,
-        body: &[u8],
+        body: &'a [u8],
         now: Instant,
-        report: Report<'_>,
         stats: &mut Stats,
-    ) -> Option<Order> {
+    ) -> Option<&'a [u8]> {
         match Data::parse(self.service, body) {
             Err(error) => {
                 tracing::debug!(linkid = self.linkid, %error, "bad frame on a data channel");
@@ -89,36 +95,29 @@ impl Channel {
             Ok(Data::RemoteShutdown) => count(&mut stats.bad_data),
             Ok(Data::SetPin(_)) => {}
             Ok(data @ (Data::Payload(_) | Data::Segment { .. })) => {
-                return self.payload(data, now, report, stats);
+                return self.payload(data, now, stats);
             }
         }
         None
     }
 
-    fn payload(
-        &mut self,
-        data: Data<'_>,
-        now: Instant,
-        report: Report<'_>,
-        stats: &mut Stats,
-    ) -> Option<Order> {
+    fn payload<'a>(&mut self, data: Data<'a>, now: Instant, stats: &mut Stats) -> Option<&'a [u8]> {
         match (&mut self.behind, data) {
-            (Behind::Ip(stack), Data::Payload(packet)) => {
+            (Behind::Ip(bearer), Data::Payload(packet)) => {
                 count(&mut stats.ip_in);
-                if !stack.receive(packet, now) {
-                    count(&mut stats.queue_drops);
+                match &mut bearer.stack {
+                    Some(stack) => {
+                        if !stack.receive(packet, now) {
+                            count(&mut stats.queue_drops);
+                        }
+                    }
+                    None => count(&mut stats.no_context),
                 }
             }
-            (Behind::At(_), _) if self.queue.len() >= self.limits.queue => {
-                count(&mut stats.queue_drops);
+            (Behind::At, _) if self.queue.len() >= self.limits.queue => {
+                count(&mut stats.queue_drops)
             }
-            (Behind::At(terminal), Data::Payload(bytes)) => {
-                let answer = terminal.input(bytes, report);
-                for piece in answer.text.chunks(AT_PIECE) {
-                    self.push(Data::Payload(piece), stats);
-                }
-                return answer.order;
-            }
+            (Behind::At, Data::Payload(bytes)) => return Some(bytes),
             (Behind::Loopback, Data::Payload(SHUTDOWN)) if self.service == Service::Util => {
                 // The shutdown goes behind the frames that wait, since the host closes the channel
                 // at it.
@@ -127,14 +126,39 @@ impl Channel {
             }
             (Behind::Loopback, data) => self.push(data, stats),
             // The codec parses no frame of an AT or IP channel as a segment.
-            (Behind::At(_) | Behind::Ip(_), _) => count(&mut stats.bad_data),
+            (Behind::At | Behind::Ip(_), _) => count(&mut stats.bad_data),
         }
         None
     }
 
+    /// Queues text of the AT interpreter.
+    pub(crate) fn say(&mut self, text: &[u8], stats: &mut Stats) {
+        for piece in text.chunks(AT_PIECE) {
+            self.push(Data::Payload(piece), stats);
+        }
+    }
+
+    /// Returns whether this is an AT channel.
+    pub(crate) fn is_at(&self) -> bool {
+        matches!(self.behind, Behind::At)
+    }
+
+    /// Returns what an IP channel leads to, if it is one of this connection id.
+    pub(crate) fn bearer(&mut self, connection: u32) -> Option<&mut Bearer> {
+        match &mut self.behind {
+            Behind::Ip(bearer) if bearer.connection == connection => Some(bearer),
+            _ => None,
+        }
+    }
+
+    /// Returns whether as many frames wait for the host as may.
+    pub(crate) fn has_no_room(&self) -> bool {
+        self.queue.len() >= self.limits.queue
+    }
+
     /// Queues a frame if there is room for it.
     fn push(&mut self, data: Data<'_>, stats: &mut Stats) {
-        if self.queue.len() < self.limits.queue {
+        if !self.has_no_room() {
             self.enqueue(data, stats);
         } else {
             count(&mut stats.queue_drops);
@@ -159,10 +183,10 @@ impl Channel {
         if self.held && !self.closed {
             return None;
         }
-        let Behind::Ip(stack) = &mut self.behind else {
+        let Behind::Ip(bearer) = &mut self.behind else {
             return self.queue.pop_front();
         };
-        let packet = stack.send(now)?;
+        let packet = bearer.stack.as_mut()?.send(now)?;
         count(&mut stats.ip_out);
         self.frame(Data::Payload(&packet), stats)
     }
@@ -170,16 +194,16 @@ impl Channel {
     /// Returns the number of frames that wait for the host.
     pub(crate) fn waiting(&self) -> usize {
         match &self.behind {
-            Behind::Ip(stack) => stack.waiting(),
-            Behind::At(_) | Behind::Loopback => self.queue.len(),
+            Behind::Ip(bearer) => bearer.stack.as_ref().map_or(0, |stack| stack.waiting()),
+            Behind::At | Behind::Loopback => self.queue.len(),
         }
     }
 
     /// Runs the service. Returns the deadline of the next call.
     pub(crate) fn poll(&mut self, now: Instant) -> Option<Instant> {
         match &mut self.behind {
-            Behind::Ip(stack) => stack.poll(now),
-            Behind::At(_) | Behind::Loopback => None,
+            Behind::Ip(bearer) => bearer.stack.as_mut()?.poll(now),
+            Behind::At | Behind::Loopback => None,
         }
     }
 }

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
 
+use at_model::Network;
+
 /// An address and the length of its net's prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ipv4Net {
@@ -27,7 +29,11 @@ pub struct Config {
     pub silent: Vec<RangeInclusive<u32>>,
     /// Connection ids whose set-up is answered at the next `AT*ANSWER`.
     pub late: Vec<RangeInclusive<u32>>,
-    /// Addresses of IP channels by connection id; the others get `10.9.(id mod 256).1/24`.
+    /// The network that the modem is in; its contexts have addresses of a pool, and only their
+    /// connection ids are served. `None`: each AT channel has a modem of its own, and every
+    /// connection id is served.
+    pub network: Option<Network>,
+    /// Without a network, addresses of IP channels by connection id; the others get `10.9.(id mod 256).1/24`.
     pub addresses: BTreeMap<u32, Ipv4Net>,
     /// Frames that may wait on a channel.
     pub channel_queue: usize,
@@ -46,6 +52,7 @@ impl Default for Config {
             refused: vec![0xdead..=0xdead],
             silent: Vec::new(),
             late: Vec::new(),
+            network: None,
             addresses: BTreeMap::new(),
             channel_queue: 64,
             max_frame: 4096,

@@ -5,7 +5,6 @@
 use caif_wire::{DATAGRAM_MTU, LinkParams, Service, ServiceParams};
 
 use crate::Config;
-use crate::ip::IpConfig;
 
 /// Bytes of a frame around an IP packet: length, mux, datagram header, check sequence.
 const IP_OVERHEAD: usize = 9;
@@ -19,7 +18,11 @@ const DATAGRAM_LOOP: u8 = 3;
 pub(crate) enum Grant {
     At,
     Loopback(Service),
-    Ip(IpConfig),
+    /// An IP stack with an MTU.
+    Ip {
+        connection: u32,
+        mtu: usize,
+    },
 }
 
 /// Decides on a link set-up. The error is the reason of a refusal.
@@ -31,12 +34,10 @@ pub(crate) fn decide(config: &Config, params: &LinkParams<'_>) -> Result<Grant, 
     }
     match (params.service, params.chtype) {
         (ServiceParams::Vei, _) => Ok(Grant::At),
-        (ServiceParams::Datagram { connection }, DATAGRAM_IP) => Ok(Grant::Ip(IpConfig {
-            net: config.address(connection),
+        (ServiceParams::Datagram { connection }, DATAGRAM_IP) => Ok(Grant::Ip {
+            connection,
             mtu: ip_mtu(config)?,
-            queue: config.channel_queue,
-            seed: config.seed,
-        })),
+        }),
         (ServiceParams::Datagram { .. }, DATAGRAM_LOOP) => Ok(Grant::Loopback(Service::Datagram)),
         (ServiceParams::Datagram { .. }, _) => Err("a datagram channel has type 0 or 3"),
         (ServiceParams::Video { .. }, _) => Ok(Grant::Loopback(Service::Video)),

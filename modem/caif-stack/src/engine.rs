@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound::{Excluded, Unbounded};
 use std::time::{Duration, Instant};
 
+use at_model::{Order, Report};
 use caif_wire::{CONTROL_CHANNEL, Data, Fcs, Frame, LinkParams, Message, Service, ServiceParams};
 
-use crate::at::{Order, Report, Terminal};
-use crate::channel::{self, Behind, Channel, Limits};
+use crate::at::At;
+use crate::channel::{self, Bearer, Behind, Channel, Limits};
 use crate::control::{self, Grant};
-use crate::ip::IpStack;
+use crate::ip::{IpConfig, IpStack};
 use crate::linkid::LinkIds;
 use crate::stats::{add, count};
 use crate::{Config, Stats};
@@ -30,6 +31,7 @@ const PARAMETERS: [u8; 16] = *b"parameters\0\0\0\0\0\0";
 pub struct Engine {
     config: Config,
     linkids: LinkIds,
+    at: At,
     channels: BTreeMap<u8, Channel>,
     /// Frames that are sent before all others: answers and flow control.
     answers: VecDeque<Vec<u8>>,
@@ -54,6 +56,7 @@ impl Engine {
     pub fn new(config: Config) -> Self {
         Self {
             linkids: LinkIds::new(config.linkids.clone()),
+            at: At::new(&config),
             config,
             channels: BTreeMap::new(),
             answers: VecDeque::new(),
@@ -95,9 +98,13 @@ impl Engine {
         if self.stalled_until.is_some_and(|until| until <= now) {
             self.stalled_until = None;
         }
+        let (at, orders) = self.at.poll(now);
+        self.obey(orders, now);
+        self.deliver();
         self.channels
             .values_mut()
             .filter_map(|channel| channel.poll(now))
+            .chain(at)
             .chain(self.flow_off_until)
             .chain(self.stalled_until)
             .min()
@@ -123,6 +130,7 @@ impl Engine {
     /// Drops all channels and all frames that wait, for when the link goes down.
     pub fn reset(&mut self) {
         self.channels.clear();
+        self.at.reset();
         self.answers.clear();
         self.flow_off_until = None;
         self.frames_while_off = 0;
@@ -192,18 +200,81 @@ impl Engine {
             count(&mut self.stats.frames_while_off);
             count(&mut self.frames_while_off);
         }
-        match channel.input(body, now, report, &mut self.stats) {
-            Some(Order::FlowOff(time)) => self.hold_off(time, now),
-            Some(Order::Answer) => {
-                for body in std::mem::take(&mut self.late) {
-                    if let Ok(Message::Setup(params)) = Message::parse(&body) {
-                        self.answer_set_up(&params, body.len(), now);
+        if let Some(bytes) = channel.input(body, now, &mut self.stats) {
+            let orders = self.at.input(linkid, bytes, report, now);
+            let text = self.at.output(linkid);
+            channel.say(&text, &mut self.stats);
+            self.obey(orders, now);
+            self.deliver();
+        }
+    }
+
+    /// Does what the AT interpreter says.
+    fn obey(&mut self, orders: Vec<Order>, now: Instant) {
+        for order in orders {
+            match order {
+                Order::FlowOff(time) => self.hold_off(time, now),
+                Order::Answer => {
+                    for body in std::mem::take(&mut self.late) {
+                        if let Ok(Message::Setup(params)) = Message::parse(&body) {
+                            self.answer_set_up(&params, body.len(), now);
+                        }
                     }
                 }
+                Order::Stall(time) => self.stalled_until = now.checked_add(time),
+                Order::Bearer(connection) => self.follow(connection, now),
+                Order::Crash | Order::Die => {}
             }
-            Some(Order::Stall(time)) => self.stalled_until = now.checked_add(time),
-            None => {}
         }
+    }
+
+    /// Gives the channels of a connection id the IP stack that its context has now.
+    fn follow(&mut self, connection: u32, now: Instant) {
+        let config = self.ip_config(connection);
+        for channel in self.channels.values_mut() {
+            if let Some(bearer) = channel.bearer(connection) {
+                let mtu = bearer.mtu;
+                bearer.stack = config.as_ref().map(|config| {
+                    let config = IpConfig {
+                        mtu,
+                        ..config.clone()
+                    };
+                    Box::new(IpStack::new(&config, now))
+                });
+            }
+        }
+    }
+
+    /// Queues what the AT interpreter says unasked, as far as there is room.
+    fn deliver(&mut self) {
+        for (linkid, channel) in &mut self.channels {
+            if channel.is_at() && !channel.has_no_room() {
+                channel.say(&self.at.output(*linkid), &mut self.stats);
+            }
+        }
+    }
+
+    /// Returns what the IP stack on a connection id is to have; `None` if there is no context.
+    fn ip_config(&self, connection: u32) -> Option<IpConfig> {
+        let mut config = IpConfig {
+            // Each stack gets a seed of its own, which follows from the configured one.
+            seed: crate::pattern::word(self.config.seed, self.stats.setups),
+            queue: self.config.channel_queue,
+            ..IpConfig::default()
+        };
+        if !self.at.is_strict() {
+            let net = self.config.address(connection);
+            config.addresses.push((net.address.into(), net.prefix));
+            return Some(config);
+        }
+        let addresses = self.at.bearer(connection)?;
+        if let Some(link) = addresses.ipv4 {
+            config.addresses.push((link.modem.into(), link.prefix));
+        }
+        let alone =
+            |address: &std::net::IpAddr| (*address, if address.is_ipv4() { 32 } else { 128 });
+        config.addresses.extend(addresses.dns.iter().map(alone));
+        Some(config)
     }
 
     fn hold_off(&mut self, time: Duration, now: Instant) {
@@ -248,6 +319,7 @@ impl Engine {
             }
             Ok(Message::Destroy { linkid }) => {
                 if self.channels.remove(&linkid).is_some() {
+                    self.at.close(linkid);
                     tracing::info!(linkid, "channel destroyed");
                     count(&mut self.stats.destroys);
                 }
@@ -308,21 +380,31 @@ impl Engine {
 
     fn open(&mut self, params: &LinkParams<'_>, now: Instant) -> Result<u8, &'static str> {
         let grant = control::decide(&self.config, params)?;
+        let (service, behind) = match grant {
+            Grant::At => (Service::Vei, Behind::At),
+            Grant::Loopback(service) => (service, Behind::Loopback),
+            Grant::Ip { connection, mtu } => {
+                let mut config = self
+                    .ip_config(connection)
+                    .ok_or("no context is active on the connection id")?;
+                config.mtu = mtu;
+                let stack = Some(Box::new(IpStack::new(&config, now)));
+                let bearer = Bearer {
+                    connection,
+                    mtu,
+                    stack,
+                };
+                (Service::Datagram, Behind::Ip(bearer))
+            }
+        };
         let channels = &self.channels;
         let linkid = self
             .linkids
             .allocate(|id| channels.contains_key(&id))
             .ok_or("no linkid is free")?;
-        let (service, behind) = match grant {
-            Grant::At => (Service::Vei, Behind::At(Terminal::new())),
-            Grant::Loopback(service) => (service, Behind::Loopback),
-            Grant::Ip(mut config) => {
-                // Each stack gets a seed of its own, which follows from the configured one.
-                config.seed = crate::pattern::word(config.seed, self.stats.setups);
-                let stack = IpStack::new(&config, now);
-                (Service::Datagram, Behind::Ip(Box::new(stack)))
-            }
-        };
+        if matches!(behind, Behind::At) {
+            self.at.open(linkid, now);
+        }
         let channel = Channel::new(linkid, service, behind, self.limits());
         self.channels.insert(linkid, channel);
         Ok(linkid)

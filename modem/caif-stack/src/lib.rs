@@ -29,6 +29,7 @@ mod linkid;
 pub mod pattern;
 mod stats;
 
+pub use at_model::Network;
 pub use config::{Config, Ipv4Net};
 pub use engine::Engine;
 pub use ip::{IpConfig, IpStack};

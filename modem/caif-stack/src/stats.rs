@@ -58,6 +58,8 @@ stats! {
     ip_in,
     /// IP packets to the host.
     ip_out,
+    /// IP packets from the host on channels whose context is not active.
+    no_context,
     /// Malformed frames.
     bad_frames,
     /// Frames on channels that are not set up.

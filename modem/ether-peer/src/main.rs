@@ -16,7 +16,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use caif_stack::{IpConfig, IpStack, Ipv4Net};
+use caif_stack::{IpConfig, IpStack};
 use clap::Parser;
 use ether::{Ether, Received};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -55,10 +55,7 @@ fn main() -> Result<()> {
     stdout().flush()?;
 
     let config = IpConfig {
-        net: Ipv4Net {
-            address: args.address,
-            prefix: 24,
-        },
+        addresses: vec![(args.address.into(), 24)],
         mtu: args.mtu,
         queue: 64,
         seed: 1,

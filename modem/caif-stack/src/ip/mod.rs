@@ -7,22 +7,24 @@ mod session;
 mod tcp;
 mod udp;
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use smoltcp::iface::{self, Interface, SocketSet};
 use smoltcp::time::Instant as IpInstant;
-use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr};
+use smoltcp::wire::{HardwareAddress, IpCidr};
 
-use crate::Ipv4Net;
 use device::PacketQueues;
 
 /// How long to wait when the stack reports work that is due and does none.
 const NO_PROGRESS: Duration = Duration::from_millis(10);
 
 /// Configuration of a stack.
+#[derive(Debug, Clone, Default)]
 pub struct IpConfig {
-    /// The stack's address.
-    pub net: Ipv4Net,
+    /// The stack's addresses, each with the length of its prefix; of the first of a family it
+    /// sends what it starts itself.
+    pub addresses: Vec<(IpAddr, u8)>,
     /// Bytes of the largest packet.
     pub mtu: usize,
     /// Packets that may wait, each way.
@@ -31,7 +33,7 @@ pub struct IpConfig {
     pub seed: u64,
 }
 
-/// An interface with one address, and the services that listen on it.
+/// An interface with its addresses, and the services that listen on it.
 pub struct IpStack {
     start: Instant,
     device: PacketQueues,
@@ -39,6 +41,7 @@ pub struct IpStack {
     sockets: SocketSet<'static>,
     udp: udp::UdpEcho,
     tcp: tcp::TcpServices,
+    has_ipv6: bool,
 }
 
 impl IpStack {
@@ -48,16 +51,21 @@ impl IpStack {
         let mut interface_config = iface::Config::new(HardwareAddress::Ip);
         interface_config.random_seed = config.seed;
         let mut interface = Interface::new(interface_config, &mut device, IpInstant::ZERO);
-        let address = IpAddress::Ipv4(config.net.address);
         interface.update_ip_addrs(|addresses| {
-            // Cannot fail: there is always room for one address.
-            let _ = addresses.push(IpCidr::new(address, config.net.prefix.min(32)));
+            for (address, prefix) in &config.addresses {
+                let most = if address.is_ipv4() { 32 } else { 128 };
+                // Cannot fail: there is room for all that a context has.
+                let _ = addresses.push(IpCidr::new((*address).into(), (*prefix).min(most)));
+            }
         });
         // All packets leave by this channel, whatever the host's address is. There are no
         // neighbours to look up, so any gateway address is good.
-        let _ = interface
-            .routes_mut()
-            .add_default_ipv4_route(config.net.address);
+        for (address, _) in &config.addresses {
+            let _ = match address {
+                IpAddr::V4(address) => interface.routes_mut().add_default_ipv4_route(*address),
+                IpAddr::V6(address) => interface.routes_mut().add_default_ipv6_route(*address),
+            };
+        }
         let mut sockets = SocketSet::new(Vec::new());
         let udp = udp::UdpEcho::new(&mut sockets);
         let tcp = tcp::TcpServices::new();
@@ -68,6 +76,10 @@ impl IpStack {
             sockets,
             udp,
             tcp,
+            has_ipv6: config
+                .addresses
+                .iter()
+                .any(|(address, _)| address.is_ipv6()),
         };
         stack.pump(now);
         stack
@@ -75,6 +87,9 @@ impl IpStack {
 
     /// Takes a packet from the host. Returns false if it was dropped.
     pub fn receive(&mut self, packet: &[u8], now: Instant) -> bool {
+        if packet.first().is_some_and(|byte| byte >> 4 == 6) && !self.has_ipv6 {
+            return true;
+        }
         let taken = self.device.receive(packet);
         self.pump(now);
         taken

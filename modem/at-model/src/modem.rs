@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! The modem: its state, and the terminals that ask for it and change it.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use crate::commands;
+use crate::contexts::Addresses;
+use crate::events;
+use crate::failure::Failure;
+use crate::line::Line;
+use crate::network::Network;
+use crate::order::{Order, Report};
+use crate::parse;
+use crate::state::State;
+use crate::terminal::Terminal;
+
+/// A modem as its AT commands show it.
+#[derive(Debug)]
+pub struct Modem {
+    state: State,
+    terminals: BTreeMap<u8, Terminal>,
+}
+
+impl Modem {
+    /// Makes a modem, which is switched on at the first call that passes the time.
+    pub fn new(network: Network) -> Self {
+        Self {
+            state: State::new(network),
+            terminals: BTreeMap::new(),
+        }
+    }
+
+    /// Switches the modem off and on: all terminals and contexts are gone.
+    pub fn reset(&mut self) {
+        self.terminals.clear();
+        self.state.power_cycle();
+    }
+
+    /// Opens a terminal.
+    pub fn open(&mut self, terminal: u8, now: Instant) {
+        self.settle(now);
+        self.terminals.insert(terminal, Terminal::default());
+    }
+
+    /// Closes a terminal, whatever it was about to send.
+    pub fn close(&mut self, terminal: u8) {
+        self.terminals.remove(&terminal);
+    }
+
+    /// Takes bytes from a terminal, and runs the lines that they complete.
+    pub fn input(&mut self, terminal: u8, bytes: &[u8], report: Report<'_>, now: Instant) {
+        self.settle(now);
+        for byte in bytes {
+            let Some(terminal) = self.terminals.get_mut(&terminal) else {
+                return;
+            };
+            if terminal.settings.echo {
+                terminal.reply.echo(*byte);
+            }
+            let Some(line) = terminal.editor.push(*byte) else {
+                continue;
+            };
+            run(line, terminal, &mut self.state, report, now);
+            self.settle(now);
+        }
+    }
+
+    /// Does what is due. Returns the deadline of the next call.
+    pub fn poll(&mut self, now: Instant) -> Option<Instant> {
+        self.settle(now);
+        self.state.registration.due()
+    }
+
+    /// Takes the text for a terminal.
+    pub fn output(&mut self, terminal: u8) -> Vec<u8> {
+        self.terminals
+            .get_mut(&terminal)
+            .map(Terminal::take)
+            .unwrap_or_default()
+    }
+
+    /// Takes what the modem around this model is to do.
+    pub fn orders(&mut self) -> Vec<Order> {
+        self.state.orders()
+    }
+
+    /// Returns the addresses of the context that is active on a connection id.
+    pub fn bearer(&self, connection: u32) -> Option<&Addresses> {
+        let (_, active) = self.state.contexts.on_connection(connection)?;
+        Some(&active.addresses)
+    }
+
+    /// Returns the network that the modem is in.
+    pub fn network(&self) -> &Network {
+        &self.state.network
+    }
+
+    /// Draws the conclusions of all changes, and tells the terminals that asked for it.
+    fn settle(&mut self, now: Instant) {
+        self.state.update(now);
+        for event in self.state.events() {
+            for terminal in self.terminals.values_mut() {
+                for line in events::results(&event, &terminal.settings) {
+                    terminal.notify(line);
+                }
+            }
+        }
+    }
+}
+
+/// Runs the commands of a line up to the first that fails, and ends with its result.
+fn run(line: Line, terminal: &mut Terminal, state: &mut State, report: Report<'_>, now: Instant) {
+    let result = match &line {
+        Line::TooLong => Err(Failure::Unknown),
+        Line::Text(text) if text.is_empty() => return,
+        Line::Text(text) => match text.split_at_checked(2) {
+            Some((at, text)) if at.eq_ignore_ascii_case("AT") => parse::commands(text)
+                .try_for_each(|command| {
+                    let mut run = commands::Run {
+                        terminal,
+                        state,
+                        report,
+                    };
+                    run.command(&command?)?;
+                    // What the next command shows is what this one has changed.
+                    state.update(now);
+                    Ok(())
+                }),
+            _ => Err(Failure::Unknown),
+        },
+    };
+    terminal.reply.end(result);
+}

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! The state that all terminals of a modem share.
+
+use std::time::Instant;
+
+use crate::contexts::{Context, Contexts};
+use crate::events::Event;
+use crate::failure::{Cme, Failure};
+use crate::network::Network;
+use crate::order::Order;
+use crate::registration::{Domains, Registration};
+use crate::sim::{Sim, SimState};
+
+/// Level of functionality: `<fun>` of +CFUN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Functionality {
+    Minimum,
+    Full,
+    Flight,
+}
+
+/// Who ended a context.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    Network,
+    Terminal,
+}
+
+/// The state of a modem.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) network: Network,
+    pub(crate) functionality: Functionality,
+    pub(crate) sim: Sim,
+    pub(crate) registration: Registration,
+    pub(crate) contexts: Contexts,
+    /// The context of *ENAP.
+    pub(crate) enap: Option<u8>,
+    events: Vec<Event>,
+    orders: Vec<Order>,
+    /// What terminals know of.
+    told: (Domains, SimState, u8),
+}
+
+impl State {
+    pub(crate) fn new(network: Network) -> Self {
+        let sim = Sim::new(network.pin.as_deref());
+        Self {
+            told: (Domains::default(), sim.state(), network.bars()),
+            sim,
+            network,
+            functionality: Functionality::Full,
+            registration: Registration::new(),
+            contexts: Contexts::default(),
+            enap: None,
+            events: Vec::new(),
+            orders: Vec::new(),
+        }
+    }
+
+    /// Switches the modem off and on. What is not its own stays: the SIM, and what the network
+    /// answers.
+    pub(crate) fn power_cycle(&mut self) {
+        for cid in self.contexts.active() {
+            self.contexts.deactivate(cid, &mut self.network);
+        }
+        let offer = self.registration.offer;
+        self.registration = Registration::new();
+        self.registration.offer = offer;
+        self.contexts = Contexts::default();
+        self.enap = None;
+        self.functionality = Functionality::Full;
+        self.sim.power_cycle();
+        self.events.clear();
+        self.orders.clear();
+        self.told = (Domains::default(), self.sim.state(), self.network.bars());
+    }
+
+    /// Draws the conclusions of a change, or of the time.
+    pub(crate) fn update(&mut self, now: Instant) {
+        let sim = self.sim.state();
+        let radio = self.functionality == Functionality::Full && sim == SimState::Ready;
+        self.registration
+            .update(radio, self.network.registration_time, now);
+        if !self.registration.is_attached() {
+            let by = if radio && self.registration.wanted && self.registration.attach_wanted {
+                By::Network
+            } else {
+                By::Terminal
+            };
+            let active = self.contexts.active();
+            active.iter().for_each(|cid| self.deactivate(*cid, by));
+            if by == By::Network && !active.is_empty() {
+                self.events.push(Event::Detached);
+            }
+        }
+        let news = (self.registration.domains(), sim, self.network.bars());
+        if news.0 != self.told.0 {
+            self.events.push(Event::Registration(news.0));
+        }
+        if news.1 != self.told.1 {
+            self.events.push(Event::Sim(crate::commands::esimsr(sim)));
+        }
+        if news.2 != self.told.2 {
+            self.events.push(Event::Signal(news.2));
+        }
+        self.told = news;
+    }
+
+    /// Fails unless contexts can be activated.
+    pub(crate) fn attached(&self) -> Result<(), Failure> {
+        self.sim.ready()?;
+        if self.registration.is_attached() {
+            Ok(())
+        } else {
+            Err(Cme::NoService.into())
+        }
+    }
+
+    /// Activates a context on a connection id.
+    pub(crate) fn activate(&mut self, cid: u8, connection: u32) -> Result<(), Failure> {
+        self.attached()?;
+        if self.contexts.activate(cid, connection, &mut self.network)? {
+            self.orders.push(Order::Bearer(connection));
+        }
+        Ok(())
+    }
+
+    /// Deactivates a context, if it is active.
+    pub(crate) fn deactivate(&mut self, cid: u8, by: By) {
+        let shown = self.contexts.get(cid).map(|context| shown(cid, context));
+        let Some(active) = self.contexts.deactivate(cid, &mut self.network) else {
+            return;
+        };
+        self.orders.push(Order::Bearer(active.connection));
+        if by == By::Network {
+            self.events.extend(shown.map(Event::ContextLost));
+        }
+        if self.enap == Some(cid) {
+            self.set_enap(None);
+        }
+    }
+
+    /// Sets the context of *ENAP, and tells who asked for it.
+    pub(crate) fn set_enap(&mut self, cid: Option<u8>) {
+        if self.enap != cid {
+            self.enap = cid;
+            self.events.push(Event::Bearer(cid.is_some()));
+        }
+    }
+
+    pub(crate) fn order(&mut self, order: Order) {
+        self.orders.push(order);
+    }
+
+    pub(crate) fn events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
+    }
+
+    pub(crate) fn orders(&mut self) -> Vec<Order> {
+        std::mem::take(&mut self.orders)
+    }
+}
+
+/// Returns a context as +CGEV shows it.
+fn shown(cid: u8, context: &Context) -> String {
+    let address = context.address();
+    format!("\"{}\",\"{address}\",{cid}", context.kind.name())
+}
