@@ -10,10 +10,7 @@ mod ethtool;
 mod generate;
 mod link;
 mod loopback;
-mod netdevs;
-mod netlink;
 mod output;
-mod remoteproc;
 mod signals;
 mod status;
 mod table;
@@ -21,6 +18,7 @@ mod table;
 use std::process::ExitCode;
 
 use anyhow::{Error, Result};
+use caif_links::{netdevs, netlink, remoteproc};
 use clap::Parser;
 
 use crate::{

@@ -38,6 +38,7 @@ struct Part {
 }
 
 impl Netlink {
+    /// Opens a socket for requests.
     pub fn new() -> Result<Self> {
         Self::of_groups(0, SockFlag::SOCK_CLOEXEC)
     }

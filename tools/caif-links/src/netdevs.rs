@@ -16,21 +16,31 @@ use serde::Serialize;
 
 use crate::netlink::Netlink;
 
-/// The kind of interfaces, and the numbers of its attributes.
+/// The kind of interfaces.
 pub const KIND: &str = "caif";
+/// The attribute `IFLA_CAIF_IPV4_CONNID` of the kind.
 pub const IPV4_CONNID: u16 = 1;
+/// The attribute `IFLA_CAIF_LOOPBACK` of the kind.
 pub const LOOPBACK: u16 = 3;
 
 /// A network device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Netdev {
+    /// Its number, which no other device gets until the next boot.
     pub index: u32,
+    /// Its name.
     pub name: String,
+    /// What it is for.
     pub role: Role,
+    /// Whether it is set up (`IFF_UP`).
     pub up: bool,
+    /// Whether it has a carrier, which counts while it is up.
     pub carrier: bool,
+    /// Its MTU.
     pub mtu: u32,
+    /// Its counters.
     pub counters: Counters,
+    /// Its IP addresses, if they were asked for.
     pub addresses: Vec<Address>,
 }
 
@@ -41,8 +51,9 @@ pub enum Role {
     Link,
     /// An IP interface.
     Interface {
-        /// `None` if the kernel does not say.
+        /// The connection id; `None` if the kernel does not say.
         connection: Option<u32>,
+        /// Whether its channel returns what it is sent.
         loopback: bool,
         /// The index of the link that it was made for.
         lower: Option<u32>,
@@ -51,7 +62,9 @@ pub enum Role {
     Other,
 }
 
+/// The counters of a device.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the names are those of the kernel")]
 pub struct Counters {
     pub rx_packets: u64,
     pub rx_bytes: u64,
@@ -81,10 +94,12 @@ impl fmt::Display for Address {
 }
 
 impl Counters {
+    /// Returns the dropped packets of both directions.
     pub fn dropped(&self) -> u64 {
         self.rx_dropped.saturating_add(self.tx_dropped)
     }
 
+    /// Returns the errors of both directions.
     pub fn errors(&self) -> u64 {
         self.rx_errors.saturating_add(self.tx_errors)
     }
@@ -266,11 +281,11 @@ pub fn name(text: &str) -> Result<String, String> {
 }
 
 #[cfg(test)]
-pub mod tests {
+mod tests {
     use super::*;
 
     /// Returns a link as the kernel reports it.
-    pub fn link_message(index: u32, name: &str) -> LinkMessage {
+    fn link_message(index: u32, name: &str) -> LinkMessage {
         let mut message = LinkMessage::default();
         message.header.index = index;
         message.header.link_layer_type = LinkLayerType::Caif;
