@@ -19,8 +19,10 @@ pub(crate) enum Event {
     Sim(u8),
     /// Bars of the signal, 0 to 5.
     Signal(u8),
-    /// A message was stored at this index.
+    /// A message was stored at this index, from 1 on.
     Message(usize),
+    /// All terminals get a line.
+    Say(String),
 }
 
 /// Indicators of +CIND, in order, with the range of each.
@@ -59,6 +61,7 @@ pub(crate) fn results(event: &Event, settings: &Settings) -> Vec<String> {
         Event::Sim(state) if settings.esimsr => lines.push(format!("*ESIMSR: {state}")),
         Event::Signal(bars) => indicator(SIGNAL, *bars),
         Event::Message(index) if settings.cnmi => lines.push(format!("+CMTI: \"SM\",{index}")),
+        Event::Say(line) => lines.push(line.clone()),
         _ => {}
     }
     lines

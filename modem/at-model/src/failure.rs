@@ -11,13 +11,8 @@ pub(crate) enum Cme {
     PinRequired,
     PukRequired,
     WrongPin,
-    MemoryFull,
-    BadIndex,
-    NotFound,
     NoService,
     BadParameters,
-    ServiceNotSubscribed,
-    UnknownApn,
     NoResources,
 }
 
@@ -30,13 +25,8 @@ impl Cme {
             Self::PinRequired => (11, "SIM PIN required"),
             Self::PukRequired => (12, "SIM PUK required"),
             Self::WrongPin => (16, "incorrect password"),
-            Self::MemoryFull => (20, "memory full"),
-            Self::BadIndex => (21, "invalid index"),
-            Self::NotFound => (22, "not found"),
             Self::NoService => (30, "no network service"),
             Self::BadParameters => (50, "incorrect parameters"),
-            Self::ServiceNotSubscribed => (133, "requested service option not subscribed"),
-            Self::UnknownApn => (134, "service option temporarily out of order"),
             Self::NoResources => (126, "insufficient resources"),
         }
     }
@@ -47,6 +37,7 @@ impl Cme {
 pub(crate) enum Cms {
     NotSupported,
     BadParameters,
+    NoSim,
     BadIndex,
 }
 
@@ -55,6 +46,7 @@ impl Cms {
         match self {
             Self::NotSupported => (303, "operation not supported"),
             Self::BadParameters => (305, "invalid text mode parameter"),
+            Self::NoSim => (310, "SIM not inserted"),
             Self::BadIndex => (321, "invalid memory index"),
         }
     }

@@ -20,11 +20,13 @@
     )
 )]
 
+mod action;
 mod commands;
 mod contexts;
 mod events;
 mod failure;
 mod line;
+mod messages;
 mod modem;
 mod network;
 mod order;
@@ -32,6 +34,7 @@ mod parse;
 mod pool;
 mod registration;
 mod reply;
+mod scenario;
 mod sim;
 mod state;
 mod terminal;
@@ -41,3 +44,4 @@ pub use modem::Modem;
 pub use network::{Addressing, Network};
 pub use order::{Order, Report};
 pub use pool::Pool;
+pub use scenario::BadScenario;

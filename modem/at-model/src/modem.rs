@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use crate::action::Action;
 use crate::commands;
 use crate::contexts::Addresses;
 use crate::events;
@@ -53,6 +54,9 @@ impl Modem {
     pub fn input(&mut self, terminal: u8, bytes: &[u8], report: Report<'_>, now: Instant) {
         self.settle(now);
         for byte in bytes {
+            if self.state.dead {
+                return;
+            }
             let Some(terminal) = self.terminals.get_mut(&terminal) else {
                 return;
             };
@@ -70,7 +74,7 @@ impl Modem {
     /// Does what is due. Returns the deadline of the next call.
     pub fn poll(&mut self, now: Instant) -> Option<Instant> {
         self.settle(now);
-        self.state.registration.due()
+        self.state.due()
     }
 
     /// Takes the text for a terminal.
@@ -116,20 +120,56 @@ fn run(line: Line, terminal: &mut Terminal, state: &mut State, report: Report<'_
         Line::TooLong => Err(Failure::Unknown),
         Line::Text(text) if text.is_empty() => return,
         Line::Text(text) => match text.split_at_checked(2) {
-            Some((at, text)) if at.eq_ignore_ascii_case("AT") => parse::commands(text)
-                .try_for_each(|command| {
-                    let mut run = commands::Run {
-                        terminal,
-                        state,
-                        report,
-                    };
-                    run.command(&command?)?;
-                    // What the next command shows is what this one has changed.
-                    state.update(now);
-                    Ok(())
-                }),
+            Some((at, text)) if at.eq_ignore_ascii_case("AT") => {
+                match run_commands(text, terminal, state, report, now) {
+                    Err(Stop::Silent) => return,
+                    Err(Stop::Failed(failure)) => Err(failure),
+                    Ok(()) => Ok(()),
+                }
+            }
             _ => Err(Failure::Unknown),
         },
     };
     terminal.reply.end(result);
+}
+
+/// Why no more commands of a line are run.
+enum Stop {
+    Failed(Failure),
+    /// A scenario wants no answer.
+    Silent,
+}
+
+fn run_commands(
+    text: &str,
+    terminal: &mut Terminal,
+    state: &mut State,
+    report: Report<'_>,
+    now: Instant,
+) -> Result<(), Stop> {
+    for command in parse::commands(text) {
+        let command = command.map_err(Stop::Failed)?;
+        for action in state.before_command(&command.text(), now) {
+            match action {
+                Action::Fail(code) => return Err(Stop::Failed(Failure::Given(code))),
+                Action::Silence => return Err(Stop::Silent),
+                action => state.happen(action),
+            }
+        }
+        if state.dead {
+            return Err(Stop::Silent);
+        }
+        let mut run = commands::Run {
+            terminal,
+            state,
+            report,
+        };
+        run.command(&command).map_err(Stop::Failed)?;
+        // What the next command shows is what this one has changed.
+        state.update(now);
+        if state.dead {
+            return Err(Stop::Silent);
+        }
+    }
+    Ok(())
 }

@@ -7,7 +7,9 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use crate::contexts::{Addresses, Ipv4Link, Kind};
+use crate::messages::Message;
 use crate::pool::Pool;
+use crate::scenario::Script;
 
 /// Which addresses a context gets.
 #[derive(Debug, Clone)]
@@ -41,6 +43,10 @@ pub struct Network {
     pub pin: Option<String>,
     /// Strength of the signal as +CSQ has it: 0 to 31, or 99 if it is not known.
     pub signal: u8,
+    /// Messages that wait on the SIM.
+    pub(crate) messages: Vec<Message>,
+    /// What happens when.
+    pub(crate) script: Script,
 }
 
 impl Network {
@@ -131,6 +137,8 @@ impl Default for Network {
             imsi: "001010123456789".to_owned(),
             pin: None,
             signal: 23,
+            messages: Vec::new(),
+            script: Script::default(),
         }
     }
 }

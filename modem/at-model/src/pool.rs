@@ -17,8 +17,8 @@ const HOST: u8 = 2;
 /// Blocks of addresses, each for one active context.
 #[derive(Debug, Clone)]
 pub struct Pool {
-    base: Ipv4Addr,
-    base6: Ipv6Addr,
+    pub(crate) base: Ipv4Addr,
+    pub(crate) base6: Ipv6Addr,
     size: u16,
     used: BTreeSet<u16>,
     last: Option<u16>,

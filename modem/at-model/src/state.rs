@@ -4,12 +4,15 @@
 
 use std::time::Instant;
 
+use crate::action::Action;
 use crate::contexts::{Context, Contexts};
 use crate::events::Event;
 use crate::failure::{Cme, Failure};
+use crate::messages::{CAPACITY, Message};
 use crate::network::Network;
 use crate::order::Order;
 use crate::registration::{Domains, Registration};
+use crate::scenario::Trigger;
 use crate::sim::{Sim, SimState};
 
 /// Level of functionality: `<fun>` of +CFUN.
@@ -37,6 +40,12 @@ pub(crate) struct State {
     pub(crate) contexts: Contexts,
     /// The context of *ENAP.
     pub(crate) enap: Option<u8>,
+    /// Messages, by their positions on the SIM.
+    pub(crate) messages: Vec<Option<Message>>,
+    /// The latest time that was passed; `None` until the modem is switched on.
+    now: Option<Instant>,
+    /// The modem has crashed and does nothing until it is switched on again.
+    pub(crate) dead: bool,
     events: Vec<Event>,
     orders: Vec<Order>,
     /// What terminals know of.
@@ -47,6 +56,9 @@ impl State {
     pub(crate) fn new(network: Network) -> Self {
         let sim = Sim::new(network.pin.as_deref());
         Self {
+            messages: stored(&network.messages),
+            now: None,
+            dead: false,
             told: (Domains::default(), sim.state(), network.bars()),
             sim,
             network,
@@ -72,6 +84,9 @@ impl State {
         self.enap = None;
         self.functionality = Functionality::Full;
         self.sim.power_cycle();
+        self.network.script.forget_due();
+        self.now = None;
+        self.dead = false;
         self.events.clear();
         self.orders.clear();
         self.told = (Domains::default(), self.sim.state(), self.network.bars());
@@ -79,6 +94,95 @@ impl State {
 
     /// Draws the conclusions of a change, or of the time.
     pub(crate) fn update(&mut self, now: Instant) {
+        if self.now.replace(now).is_none() {
+            self.network.script.happened(&Trigger::Start, now);
+        }
+        self.conclude(now);
+        // What happens may be what other steps wait for. Each step is done once, so this ends.
+        loop {
+            let actions = self.network.script.due(now);
+            if actions.is_empty() || self.dead {
+                break;
+            }
+            for action in actions {
+                self.happen(action);
+                self.conclude(now);
+            }
+        }
+    }
+
+    /// Returns when to call [`update`](Self::update) again.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        if self.dead {
+            return None;
+        }
+        let registration = self.registration.due();
+        registration
+            .into_iter()
+            .chain(self.network.script.next())
+            .min()
+    }
+
+    /// Tells the scenario of a command. Returns what is done in its place.
+    pub(crate) fn before_command(&mut self, text: &str, now: Instant) -> Vec<Action> {
+        let command = Trigger::Command(text.to_ascii_uppercase());
+        self.network.script.happened(&command, now)
+    }
+
+    /// Does what a test asks for.
+    pub(crate) fn act(&mut self, action: Action) -> Result<(), Failure> {
+        if matches!(action, Action::Fail(_) | Action::Silence) {
+            return Err(Cme::BadParameters.into());
+        }
+        if let Some(now) = self.now {
+            self.network.script.add(action, now);
+        }
+        Ok(())
+    }
+
+    /// Lets something happen to the modem.
+    pub(crate) fn happen(&mut self, action: Action) {
+        match action {
+            Action::Drop(cid) => self.deactivate(cid, By::Network),
+            Action::Detach => {
+                for cid in self.contexts.active() {
+                    self.deactivate(cid, By::Network);
+                }
+                if self.registration.is_attached() {
+                    self.events.push(Event::Detached);
+                }
+                self.registration.attach_wanted = false;
+            }
+            Action::Network(offer) => self.registration.offer = offer,
+            Action::Sim(present) => {
+                self.sim.present = present;
+                self.sim.power_cycle();
+            }
+            Action::Signal(signal) => self.network.signal = signal,
+            Action::Message(message) => self.store(message),
+            Action::Say(line) => self.events.push(Event::Say(line)),
+            // These have a meaning only in the place of a command.
+            Action::Fail(_) | Action::Silence => {}
+            Action::Crash => self.die(Order::Crash),
+            Action::Die => self.die(Order::Die),
+        }
+    }
+
+    fn die(&mut self, order: Order) {
+        self.dead = true;
+        self.orders.push(order);
+    }
+
+    /// Stores a message, which is lost if there is no room for it.
+    fn store(&mut self, message: Message) {
+        let mut slots = self.messages.iter_mut().enumerate();
+        if let Some((index, slot)) = slots.find(|(_, slot)| slot.is_none()) {
+            *slot = Some(message);
+            self.events.push(Event::Message(index.saturating_add(1)));
+        }
+    }
+
+    fn conclude(&mut self, now: Instant) {
         let sim = self.sim.state();
         let radio = self.functionality == Functionality::Full && sim == SimState::Ready;
         self.registration
@@ -91,13 +195,13 @@ impl State {
             };
             let active = self.contexts.active();
             active.iter().for_each(|cid| self.deactivate(*cid, by));
-            if by == By::Network && !active.is_empty() {
-                self.events.push(Event::Detached);
-            }
         }
         let news = (self.registration.domains(), sim, self.network.bars());
         if news.0 != self.told.0 {
             self.events.push(Event::Registration(news.0));
+            if news.0.cs.is_registered() && !self.told.0.cs.is_registered() {
+                self.network.script.happened(&Trigger::Registered, now);
+            }
         }
         if news.1 != self.told.1 {
             self.events.push(Event::Sim(crate::commands::esimsr(sim)));
@@ -123,6 +227,9 @@ impl State {
         self.attached()?;
         if self.contexts.activate(cid, connection, &mut self.network)? {
             self.orders.push(Order::Bearer(connection));
+            if let Some(now) = self.now {
+                self.network.script.happened(&Trigger::Activated, now);
+            }
         }
         Ok(())
     }
@@ -161,6 +268,13 @@ impl State {
     pub(crate) fn orders(&mut self) -> Vec<Order> {
         std::mem::take(&mut self.orders)
     }
+}
+
+/// Returns messages in their positions.
+fn stored(messages: &[Message]) -> Vec<Option<Message>> {
+    let mut slots: Vec<_> = messages.iter().cloned().map(Some).collect();
+    slots.resize(CAPACITY, None);
+    slots
 }
 
 /// Returns a context as +CGEV shows it.

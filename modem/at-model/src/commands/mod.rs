@@ -5,6 +5,7 @@
 mod contexts;
 mod ericsson;
 mod identity;
+mod messages;
 mod registration;
 mod settings;
 mod sim;
@@ -25,12 +26,13 @@ type Outcome = Result<(), Failure>;
 /// The commands of a subject. Each returns `None` for a command that is not one of its own.
 type Subject = fn(&mut Run<'_>, &str, Request<'_>) -> Option<Outcome>;
 
-const SUBJECTS: [Subject; 8] = [
+const SUBJECTS: [Subject; 9] = [
     settings::run,
     identity::run,
     sim::run,
     registration::run,
     contexts::run,
+    messages::run,
     ericsson::run,
     ste::run,
     test_tools::run,

@@ -168,7 +168,7 @@ fn indicators(run: &mut Run<'_>, args: Args<'_>) -> Outcome {
 
 fn mobile_events(run: &mut Run<'_>, args: Args<'_>) -> Outcome {
     args.at_most(5)?;
-    let mut parameter = |index| -> Result<u8, Failure> { Ok(args.optional(index)?.unwrap_or(0)) };
+    let parameter = |index| -> Result<u8, Failure> { Ok(args.optional(index)?.unwrap_or(0)) };
     let (mode, keys, display, indicators) =
         (parameter(0)?, parameter(1)?, parameter(2)?, parameter(3)?);
     if mode > 3 || keys > 0 || display > 0 || indicators > 2 {

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! Commands of this modem alone, by which tests ask it about its link and hold it up.
+//! Commands of this modem alone, by which tests ask it about its link and its network, hold it up
+//! and have things happen to it.
 
 use std::time::Duration;
 
 use super::{Outcome, Run};
+use crate::action::Action;
 use crate::failure::{Cme, Failure};
+use crate::network::Addressing;
 use crate::order::{Order, Report};
 use crate::parse::Args;
 use crate::parse::Request::{self, Read, Run as Bare, Set};
@@ -30,6 +33,18 @@ pub(super) fn run(run: &mut Run<'_>, name: &str, request: Request<'_>) -> Option
         ("*SETUP", Read) => {
             let hex: String = setup.iter().map(|byte| format!("{byte:02x}")).collect();
             run.say(&format!("*SETUP: {hex}"))
+        }
+        ("*NET", Set(args)) => args.text(0).and_then(|text| {
+            run.state
+                .act(Action::parse(text).map_err(|_| Cme::BadParameters)?)
+        }),
+        ("*NET", Read) => {
+            let active = run.state.contexts.active().len();
+            let (size, used) = match &run.state.network.addressing {
+                Addressing::ByConnection(_) => (0, 0),
+                Addressing::Pool(pool) => pool.usage(),
+            };
+            run.say(&format!("*NET: {active},{used},{size}"))
         }
         ("*CHANNELS", Read) => run.say(&format!("*CHANNELS: {channels}")),
         _ => return None,
