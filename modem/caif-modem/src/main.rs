@@ -44,9 +44,10 @@ struct Args {
     #[arg(long, value_parser = parse_address)]
     address: Vec<(u32, Ipv4Net)>,
     /// Be in a network: AT channels share one modem, contexts have addresses of a pool, and IP
-    /// channels are refused unless a context is active on their connection id.
-    #[arg(long)]
-    network: bool,
+    /// channels are refused unless a context is active on their connection id. The scenario in
+    /// FILE says what the network is like and what happens when.
+    #[arg(long, value_name = "FILE", num_args = 0..=1)]
+    network: Option<Option<PathBuf>>,
     /// Refuse to set up channels with this connection id, instead of 0xdead. May be repeated.
     #[arg(long)]
     refuse: Vec<u32>,
@@ -92,6 +93,16 @@ fn parse_linkids(text: &str) -> Result<RangeInclusive<u8>, String> {
         .ok_or_else(|| format!("{text:?}: want FIRST-LAST, from 1 to 255"))
 }
 
+/// Returns the network of a scenario.
+fn network(scenario: Option<PathBuf>) -> anyhow::Result<Network> {
+    let Some(path) = scenario else {
+        return Ok(Network::default());
+    };
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {name}"))?;
+    Network::parse(&text).with_context(|| format!("the scenario {name}"))
+}
+
 fn rows(totals: &Totals) -> Vec<(&'static str, u64)> {
     let (up, down) = (totals.uplink, totals.downlink);
     vec![
@@ -127,7 +138,7 @@ fn main() -> anyhow::Result<()> {
     let mut config = Config {
         linkids: args.linkids,
         addresses: args.address.into_iter().collect(),
-        network: args.network.then(Network::default),
+        network: args.network.map(network).transpose()?,
         late: args.late.iter().map(|id| *id..=*id).collect(),
         silent: args.silent.iter().map(|id| *id..=*id).collect(),
         seed: args.seed,

@@ -9,7 +9,7 @@ use crate::{
     noise,
 };
 use anyhow::Context;
-use caif_stack::Engine;
+use caif_stack::{End, Engine};
 use ivshmem::{board::Board, control::ModemState};
 use link::{Link, table::Vdev, uplink::Received};
 use rustix::{
@@ -22,6 +22,9 @@ use tracing::{error, info};
 /// Vectors of the board: buffers made available on vring 0, buffers used on vring 1.
 const VECTOR_MADE_AVAILABLE: usize = 0;
 const VECTOR_USED: usize = 1;
+
+/// Exit status of a modem that was told to die.
+const DIED: i32 = 3;
 
 /// State of the modem.
 enum Phase {
@@ -99,6 +102,7 @@ impl Modem {
             if let Some(engine) = self.move_frames(now)? {
                 deadline = deadline.min(engine);
             }
+            self.end_life()?;
             // Flushed here, so that a modem that is killed leaves its capture.
             if let Some(capture) = &mut self.capture {
                 capture.flush()?;
@@ -314,6 +318,24 @@ impl Modem {
             }
         }
         Ok(if received.more { Some(now) } else { deadline })
+    }
+
+    /// Ends the boot or the process if that is what happens to the modem.
+    fn end_life(&mut self) -> anyhow::Result<()> {
+        let (Phase::Up { boot_id, .. }, Some(end)) = (&self.phase, self.engine.end()) else {
+            return Ok(());
+        };
+        match end {
+            End::Crash => self.crash(*boot_id, &"the modem was told to crash"),
+            End::Die => {
+                error!("boot {boot_id}: the modem was told to die");
+                if let Some(capture) = &mut self.capture {
+                    capture.flush()?;
+                }
+                // Nothing of the board is put in order, as if the process were killed.
+                std::process::exit(DIED);
+            }
+        }
     }
 
     /// Ends a boot by the state "crashed", so that Linux starts another one.

@@ -27,6 +27,15 @@ const ANSWER_GROWTH: usize = 257;
 /// The UTIL service whose answer to a set-up repeats its parameters.
 const PARAMETERS: [u8; 16] = *b"parameters\0\0\0\0\0\0";
 
+/// The end of a modem's life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The firmware crashes.
+    Crash,
+    /// The modem's process ends, as if it were killed.
+    Die,
+}
+
 /// The protocol engine of a modem. README.md describes its services.
 pub struct Engine {
     config: Config,
@@ -46,6 +55,8 @@ pub struct Engine {
     last_setup: Vec<u8>,
     /// Set-ups that wait for `AT*ANSWER`.
     late: Vec<Vec<u8>>,
+    /// How the modem's life has ended.
+    end: Option<End>,
     /// The latest time that the driver passed.
     now: Option<Instant>,
     stats: Stats,
@@ -66,6 +77,7 @@ impl Engine {
             stalled_until: None,
             last_setup: Vec::new(),
             late: Vec::new(),
+            end: None,
             now: None,
             stats: Stats::default(),
         }
@@ -137,7 +149,14 @@ impl Engine {
         self.late.clear();
         self.stalled_until = None;
         self.last_setup.clear();
+        self.end = None;
         count(&mut self.stats.resets);
+    }
+
+    /// Returns how the modem's life has ended, if a scenario or a test has ended it. A
+    /// [`reset`](Self::reset) begins another one.
+    pub fn end(&self) -> Option<End> {
+        self.end
     }
 
     /// Sets the largest length of frames to the host, which the link's configuration gives.
@@ -223,7 +242,8 @@ impl Engine {
                 }
                 Order::Stall(time) => self.stalled_until = now.checked_add(time),
                 Order::Bearer(connection) => self.follow(connection, now),
-                Order::Crash | Order::Die => {}
+                Order::Crash => self.end = Some(End::Crash),
+                Order::Die => self.end = Some(End::Die),
             }
         }
     }
@@ -271,9 +291,11 @@ impl Engine {
         if let Some(link) = addresses.ipv4 {
             config.addresses.push((link.modem.into(), link.prefix));
         }
-        let alone =
-            |address: &std::net::IpAddr| (*address, if address.is_ipv4() { 32 } else { 128 });
-        config.addresses.extend(addresses.dns.iter().map(alone));
+        if let Some(link) = addresses.ipv6 {
+            config.addresses.push((link.modem.into(), 64));
+            config.advertised = Some(link.modem);
+        }
+        config.dns.clone_from(&addresses.dns);
         Some(config)
     }
 

@@ -29,8 +29,8 @@ mod linkid;
 pub mod pattern;
 mod stats;
 
-pub use at_model::Network;
+pub use at_model::{BadScenario, Network};
 pub use config::{Config, Ipv4Net};
-pub use engine::Engine;
+pub use engine::{End, Engine};
 pub use ip::{IpConfig, IpStack};
 pub use stats::Stats;

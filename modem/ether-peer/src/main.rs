@@ -59,6 +59,7 @@ fn main() -> Result<()> {
         mtu: args.mtu,
         queue: 64,
         seed: 1,
+        ..IpConfig::default()
     };
     let mut stack = IpStack::new(&config, Instant::now());
     let mut ether = Ether::new(args.address);

@@ -37,6 +37,13 @@ impl PacketQueues {
         room
     }
 
+    /// Takes a packet for the host that the stack did not make. It is lost if there is no room.
+    pub(crate) fn transmit(&mut self, packet: Vec<u8>) {
+        if !self.is_full() {
+            self.tx.push_back(packet);
+        }
+    }
+
     /// Returns the next packet for the host.
     pub(crate) fn send(&mut self) -> Option<Vec<u8>> {
         self.tx.pop_front()

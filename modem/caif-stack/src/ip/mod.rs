@@ -2,12 +2,14 @@
 
 //! The IP stack behind a DATAGRAM channel.
 
+mod advertise;
 mod device;
+mod dns;
 mod session;
 mod tcp;
 mod udp;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
 use smoltcp::iface::{self, Interface, SocketSet};
@@ -25,6 +27,10 @@ pub struct IpConfig {
     /// The stack's addresses, each with the length of its prefix; of the first of a family it
     /// sends what it starts itself.
     pub addresses: Vec<(IpAddr, u8)>,
+    /// Servers of DNS, which the stack is on these addresses.
+    pub dns: Vec<IpAddr>,
+    /// An address of the prefix that hosts are told, of 64 bits.
+    pub advertised: Option<Ipv6Addr>,
     /// Bytes of the largest packet.
     pub mtu: usize,
     /// Packets that may wait, each way.
@@ -41,7 +47,10 @@ pub struct IpStack {
     sockets: SocketSet<'static>,
     udp: udp::UdpEcho,
     tcp: tcp::TcpServices,
+    dns: Option<dns::DnsServer>,
     has_ipv6: bool,
+    /// What a router solicitation is answered with.
+    advertisement: Option<Vec<u8>>,
 }
 
 impl IpStack {
@@ -51,11 +60,18 @@ impl IpStack {
         let mut interface_config = iface::Config::new(HardwareAddress::Ip);
         interface_config.random_seed = config.seed;
         let mut interface = Interface::new(interface_config, &mut device, IpInstant::ZERO);
+        let alone = |address: &IpAddr| (*address, u8::MAX);
+        let link_local = (IpAddr::from(advertise::LINK_LOCAL), 64);
         interface.update_ip_addrs(|addresses| {
-            for (address, prefix) in &config.addresses {
+            let first = config.addresses.iter().copied();
+            let dns = config.dns.iter().map(alone);
+            let all = first
+                .chain(dns)
+                .chain(config.advertised.map(|_| link_local));
+            for (address, prefix) in all {
                 let most = if address.is_ipv4() { 32 } else { 128 };
                 // Cannot fail: there is room for all that a context has.
-                let _ = addresses.push(IpCidr::new((*address).into(), (*prefix).min(most)));
+                let _ = addresses.push(IpCidr::new(address.into(), prefix.min(most)));
             }
         });
         // All packets leave by this channel, whatever the host's address is. There are no
@@ -67,6 +83,21 @@ impl IpStack {
             };
         }
         let mut sockets = SocketSet::new(Vec::new());
+        let dns = (!config.dns.is_empty()).then(|| {
+            let addresses = config.addresses.iter().map(|(address, _)| *address);
+            dns::DnsServer::new(&mut sockets, addresses.collect())
+        });
+        let advertisement = config.advertised.map(|prefix| {
+            let servers = config.dns.iter().filter_map(|server| match server {
+                IpAddr::V6(server) => Some(*server),
+                IpAddr::V4(_) => None,
+            });
+            advertise::advertisement(prefix, config.mtu, &servers.collect::<Vec<_>>())
+        });
+        // The host learns its prefix at once.
+        if let Some(advertisement) = &advertisement {
+            device.transmit(advertisement.clone());
+        }
         let udp = udp::UdpEcho::new(&mut sockets);
         let tcp = tcp::TcpServices::new();
         let mut stack = Self {
@@ -76,6 +107,8 @@ impl IpStack {
             sockets,
             udp,
             tcp,
+            dns,
+            advertisement,
             has_ipv6: config
                 .addresses
                 .iter()
@@ -88,6 +121,12 @@ impl IpStack {
     /// Takes a packet from the host. Returns false if it was dropped.
     pub fn receive(&mut self, packet: &[u8], now: Instant) -> bool {
         if packet.first().is_some_and(|byte| byte >> 4 == 6) && !self.has_ipv6 {
+            return true;
+        }
+        if let Some(advertisement) = &self.advertisement
+            && advertise::is_solicitation(packet)
+        {
+            self.device.transmit(advertisement.clone());
             return true;
         }
         let taken = self.device.receive(packet);
@@ -131,7 +170,10 @@ impl IpStack {
         loop {
             let sent = self.device.sent();
             self.egress(time);
-            let served = self.udp.run(&mut self.sockets) | self.tcp.run(&mut self.sockets);
+            let mut served = self.udp.run(&mut self.sockets) | self.tcp.run(&mut self.sockets);
+            if let Some(dns) = &mut self.dns {
+                served |= dns.run(&mut self.sockets);
+            }
             // A packet from the host may need an answer, so it is processed only if there is room.
             let ingress = self.device.has_received() && !self.device.is_full();
             if ingress {
