@@ -4,8 +4,8 @@
 //! messages, and the terminals that ask.
 //!
 //! [`Modem`] does no input or output and reads no clock. Its driver passes it what terminals send
-//! and the time, sends on what it answers, and does what its [`Order`]s say. README.md of
-//! `caif-stack` has a table of the commands.
+//! and the time, sends on what it answers, and does what its [`Order`]s say. README.md has a table
+//! of the commands.
 
 #![forbid(unsafe_code)]
 // No input of a peer may cause a panic. Tests may panic: that is how they fail.

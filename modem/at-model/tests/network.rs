@@ -258,3 +258,64 @@ fn scenarios_that_are_wrong() {
         assert!(error.contains(why), "{scenario}: {error}");
     }
 }
+
+#[test]
+fn addresses_by_connection() {
+    let given = [(0x105, ([10, 1, 2, 1].into(), 30))];
+    let mut bench = Bench::new(Network::by_connection(given.into_iter().collect()));
+    bench.open(&[1]);
+    bench.expect(1, "AT+CREG?", &["+CREG: 0,1", "OK"]);
+    bench.expect(
+        1,
+        "AT+CGDCONT=1,\"IP\",\"a\";+CGDCONT=2,\"IP\",\"b\"",
+        &["OK"],
+    );
+    let answer = bench.ask(1, "AT*EPPSD=1,7,1");
+    assert_eq!(answer[2], "<ip_address>10.9.7.2</ip_address>");
+    assert_eq!(answer[3], "<subnet_mask>255.255.255.0</subnet_mask>");
+    let answer = bench.ask(1, "AT*EPPSD=1,105,2");
+    assert_eq!(answer[2], "<ip_address>10.1.2.2</ip_address>");
+    assert_eq!(answer[3], "<subnet_mask>255.255.255.252</subnet_mask>");
+    bench.expect(
+        1,
+        "AT+CMEE=1;+CGDCONT=3,\"IPV6\",\"c\";+CGACT=1,3",
+        &["+CME ERROR: 126"],
+    );
+    bench.expect(1, "AT*NET?", &["*NET: 2,0,0", "OK"]);
+}
+
+#[test]
+fn the_pool_runs_out_and_comes_back() {
+    let mut bench = bench("network.contexts = 1");
+    bench.expect(
+        1,
+        "AT+CGDCONT=1,\"IP\",\"a\";+CGDCONT=2,\"IP\",\"b\";+CGACT=1,1",
+        &["OK"],
+    );
+    bench.expect(1, "AT+CMEE=1;+CGACT=1,2", &["+CME ERROR: 126"]);
+    // The end of the terminal is not the end of the context; that of the context frees it.
+    bench.modem.close(1);
+    bench.expect(
+        2,
+        "AT*NET?;+CGACT=0,1;+CGACT=1,2;*NET?",
+        &["*NET: 1,1,1", "*NET: 1,1,1", "OK"],
+    );
+    bench.expect(2, "AT+CGPADDR=2", &["+CGPADDR: 2,\"10.64.0.2\"", "OK"]);
+}
+
+#[test]
+fn the_documented_scenario() {
+    let page = include_str!("../README.md");
+    let (_, scenario) = page.split_once("```toml\n").unwrap();
+    let (scenario, _) = scenario.split_once("```").unwrap();
+    let mut bench = bench(scenario);
+    bench.expect(1, "AT+CPIN=1234;+CMGF=1", &["OK"]);
+    bench.wait(100);
+    assert_eq!(bench.ask(1, "AT+CMGL")[1], "hello");
+    bench.expect(1, "AT+CGDCONT=1,\"IP\",\"a\";+CGACT=1,1", &["OK"]);
+    bench.wait(5000);
+    bench.expect(1, "AT+CSQ;*NET?", &["+CSQ: 3,99", "*NET: 0,0,64", "OK"]);
+    assert_eq!(bench.ask(1, "AT*EPPSD=1,1,1").len(), 9);
+    bench.expect(1, "AT*EPPSD=1,1,1", &[]);
+    assert_eq!(bench.orders.last(), Some(&Order::Crash));
+}
