@@ -7,7 +7,7 @@ mod common;
 
 use std::time::Duration;
 
-use caif_stack::Config;
+use caif_stack::{Config, Network};
 use caif_wire::{Data, Fcs, Frame, Service};
 use common::ip_host::IpHost;
 use common::{Link, UTIL, VEI, ip};
@@ -46,6 +46,8 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (0u8..12, vec(any::<u8>(), 0..80)).prop_map(|(c, body)| Step::Body(c, body)),
         4 => (0u8..6, any::<usize>(), any::<u8>()).prop_map(|(n, at, xor)| Step::SetUp(n, at, xor)),
         2 => (1u8..12, "(AT[*+]?(FLOW|CGDCONT|CSQ)?[=?]?[0-9]{0,5}\r){0,3}")
+            .prop_map(|(c, line)| Step::At(c, line)),
+        2 => (1u8..12, "AT([*]EPPSD=[01],[1-3],[1-3]|[+]CGDCONT=[1-3],\"IP(V6|V4V6)?\",\"\"|[*]NET=\"(drop [1-3]|crash)\"|[+]CREG=1|[+]CFUN=[01])\r")
             .prop_map(|(c, line)| Step::At(c, line)),
         2 => any::<u16>().prop_map(Step::Wait),
         3 => any::<u8>().prop_map(Step::Pull),
@@ -152,9 +154,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
-    fn arbitrary_steps(steps in vec(step(), 0..120)) {
+    fn arbitrary_steps(steps in vec(step(), 0..120), network: bool) {
         let mut link = Link::new(Config {
             channel_queue: 4,
+            network: network.then(Network::default),
             ..Config::default()
         });
         for step in steps {

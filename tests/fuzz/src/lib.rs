@@ -4,7 +4,7 @@
 //!
 //! Each target has an oracle of its own, to find more than panics: a reference that interprets the
 //! same accesses to the ring ([`reversed`], [`driver`]), formulas of the specification
-//! ([`layout`]), the inverse function ([`wire`]), another reader of the same input ([`table`]), a
+//! ([`layout`]), invariants of a state ([`at`]), the inverse function ([`wire`]), another reader of the same input ([`table`]), a
 //! model ([`stack`]).
 //!
 //! How to run:
@@ -18,6 +18,7 @@
 pub use vring_host_tests::reference::{driver, input, layout, reversed};
 pub use vring_host_tests::stack;
 
+pub mod at;
 pub mod table;
 pub mod wire;
 
@@ -25,7 +26,8 @@ pub mod wire;
 pub type Target = fn(&[u8]);
 
 /// All targets by name, which is that of the folder in `corpus` and of the program.
-pub const TARGETS: [(&str, Target); 7] = [
+pub const TARGETS: [(&str, Target); 8] = [
+    ("at_model", at::fuzz),
     ("caif_wire", wire::fuzz),
     ("resource_table", table::fuzz),
     ("stack_control", |input| {

@@ -37,6 +37,11 @@ fn inputs(name: &str) -> Vec<PathBuf> {
 }
 
 #[test]
+fn at_model() {
+    replay("at_model");
+}
+
+#[test]
 fn caif_wire() {
     replay("caif_wire");
 }
