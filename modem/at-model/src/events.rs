@@ -2,13 +2,14 @@
 
 //! What happens to a modem, and the results that terminals get for it unasked.
 
-use crate::registration::Domains;
+use crate::registration::{Domains, Status};
 use crate::terminal::Settings;
 
 /// A change of the modem's state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Event {
-    Registration(Domains),
+    /// Registration, before and now.
+    Registration(Domains, Domains),
     /// The network ended a context: `"IP","10.64.0.2",1`.
     ContextLost(String),
     /// The network ended all packet service.
@@ -47,11 +48,16 @@ pub(crate) fn results(event: &Event, settings: &Settings) -> Vec<String> {
         }
     };
     match event {
-        Event::Registration(domains) => {
-            let roaming = domains.cs == crate::registration::Status::Roaming;
-            indicator(SERVICE, domains.cs.is_registered().into());
-            indicator(ROAM, roaming.into());
-            lines.extend(domains.lines(settings));
+        Event::Registration(before, now) => {
+            let service = now.cs.is_registered();
+            if service != before.cs.is_registered() {
+                indicator(SERVICE, service.into());
+            }
+            let roams = |domains: &Domains| domains.cs == Status::Roaming;
+            if roams(now) != roams(before) {
+                indicator(ROAM, roams(now).into());
+            }
+            lines.extend(now.lines(before, settings));
         }
         Event::ContextLost(context) if settings.cgerep => {
             lines.push(format!("+CGEV: NW DEACT {context}"));
@@ -71,16 +77,18 @@ pub(crate) fn results(event: &Event, settings: &Settings) -> Vec<String> {
 pub(crate) const AREA: &str = "\"0001\",\"00000001\"";
 
 impl Domains {
-    /// Returns the results of +CREG, +CGREG, +CEREG and *ERINFO that were asked for.
-    fn lines(&self, settings: &Settings) -> Vec<String> {
+    /// Returns the results of +CREG, +CGREG, +CEREG and *ERINFO that were asked for, of what has
+    /// changed.
+    fn lines(&self, before: &Self, settings: &Settings) -> Vec<String> {
         let mut lines = Vec::new();
-        for (name, level, status, act) in [
-            ("+CREG", settings.creg, self.cs, ""),
-            ("+CGREG", settings.cgreg, self.ps, ""),
-            ("+CEREG", settings.cereg, self.ps, ",7"),
+        for (name, level, old, status, act) in [
+            ("+CREG", settings.creg, before.cs, self.cs, ""),
+            ("+CGREG", settings.cgreg, before.ps, self.ps, ""),
+            ("+CEREG", settings.cereg, before.ps, self.ps, ",7"),
         ] {
             let number = status.number();
             match level {
+                _ if old == status => {}
                 0 => {}
                 2.. if status.is_registered() => {
                     lines.push(format!("{name}: {number},{AREA}{act}"));
@@ -88,7 +96,7 @@ impl Domains {
                 _ => lines.push(format!("{name}: {number}")),
             }
         }
-        if settings.erinfo {
+        if settings.erinfo && self.radio() != before.radio() {
             lines.push(self.radio());
         }
         lines

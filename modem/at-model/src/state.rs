@@ -198,7 +198,7 @@ impl State {
         }
         let news = (self.registration.domains(), sim, self.network.bars());
         if news.0 != self.told.0 {
-            self.events.push(Event::Registration(news.0));
+            self.events.push(Event::Registration(self.told.0, news.0));
             if news.0.cs.is_registered() && !self.told.0.cs.is_registered() {
                 self.network.script.happened(&Trigger::Registered, now);
             }
