@@ -6,3 +6,4 @@
 pub mod netdevs;
 pub mod netlink;
 pub mod remoteproc;
+pub mod uevents;

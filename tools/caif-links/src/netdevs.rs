@@ -2,7 +2,7 @@
 
 //! Network devices of CAIF: links, and interfaces of the kind `caif`.
 
-use std::{fmt, net::IpAddr};
+use std::{fmt, io, net::IpAddr};
 
 use anyhow::Result;
 use netlink_packet_route::{
@@ -217,8 +217,8 @@ pub fn attribute(data: &mut Vec<u8>, number: u16, value: &[u8]) {
     data.resize(data.len().next_multiple_of(4), 0);
 }
 
-/// Returns all network devices, in the order of their numbers.
-pub fn all(netlink: &Netlink) -> Result<Vec<Netdev>> {
+/// Returns all network devices without their addresses, in the order of their numbers.
+pub fn without_addresses(netlink: &Netlink) -> Result<Vec<Netdev>> {
     let links = RouteNetlinkMessage::GetLink(LinkMessage::default());
     let mut found: Vec<Netdev> = netlink
         .dump(&links)?
@@ -228,6 +228,13 @@ pub fn all(netlink: &Netlink) -> Result<Vec<Netdev>> {
             _ => None,
         })
         .collect();
+    found.sort_by_key(|dev| dev.index);
+    Ok(found)
+}
+
+/// Returns all network devices, in the order of their numbers.
+pub fn all(netlink: &Netlink) -> Result<Vec<Netdev>> {
+    let mut found = without_addresses(netlink)?;
     let addresses = RouteNetlinkMessage::GetAddress(AddressMessage::default());
     for message in netlink.dump(&addresses)? {
         let RouteNetlinkMessage::NewAddress(message) = message else {
@@ -240,8 +247,47 @@ pub fn all(netlink: &Netlink) -> Result<Vec<Netdev>> {
             dev.addresses.push(address);
         }
     }
-    found.sort_by_key(|dev| dev.index);
     Ok(found)
+}
+
+/// An interface of the kind `caif` that has just been made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// The interface.
+    pub dev: Netdev,
+    /// The port of the netlink socket that asked for it: for most sockets the number of their
+    /// process.
+    pub port: u32,
+}
+
+/// Returns the interfaces that were made, of the messages of [`Netlink::take`]. The kernel marks
+/// the first notification of an interface as a change of all flags.
+pub fn made(messages: &[(u32, RouteNetlinkMessage)]) -> Vec<Made> {
+    let one = |(port, message): &(u32, RouteNetlinkMessage)| match message {
+        RouteNetlinkMessage::NewLink(link) if link.header.change_mask.bits() == u32::MAX => {
+            let dev = Netdev::new(link);
+            let is_interface = matches!(dev.role, Role::Interface { .. });
+            is_interface.then_some(Made { dev, port: *port })
+        }
+        _ => None,
+    };
+    messages.iter().filter_map(one).collect()
+}
+
+/// Sets a network device up.
+pub fn set_up(netlink: &Netlink, index: u32) -> io::Result<()> {
+    let mut message = LinkMessage::default();
+    message.header.index = index;
+    message.header.flags = LinkFlags::Up;
+    message.header.change_mask = LinkFlags::Up;
+    netlink.request(RouteNetlinkMessage::SetLink(message), 0)
+}
+
+/// Deletes a network device.
+pub fn delete(netlink: &Netlink, index: u32) -> io::Result<()> {
+    let mut message = LinkMessage::default();
+    message.header.index = index;
+    netlink.request(RouteNetlinkMessage::DelLink(message), 0)
 }
 
 fn address(message: &AddressMessage) -> Option<Address> {
@@ -347,6 +393,25 @@ mod tests {
                 }
             );
         }
+    }
+
+    #[test]
+    fn what_was_made_is_told_from_what_changed() {
+        let mut interface = interface_message(Vec::new(), None);
+        let message = |link: &LinkMessage| (700, RouteNetlinkMessage::NewLink(link.clone()));
+        // Its flags changed.
+        interface.header.change_mask = LinkFlags::Up;
+        assert_eq!(made(&[message(&interface)]), []);
+        interface.header.change_mask = LinkFlags::from_bits_retain(u32::MAX);
+        // A link is no interface.
+        let mut link = link_message(2, "cfvrt0");
+        link.header.change_mask = interface.header.change_mask;
+        let gone = (700, RouteNetlinkMessage::DelLink(interface.clone()));
+        let found = made(&[message(&link), gone, message(&interface)]);
+        let [one] = found.as_slice() else {
+            panic!("{found:?}");
+        };
+        assert_eq!((one.port, one.dev.index), (700, 9));
     }
 
     #[test]

@@ -12,9 +12,12 @@ use netlink_packet_core::{
     NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
 };
 use netlink_packet_route::RouteNetlinkMessage;
-use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, send,
-    socket,
+use nix::{
+    errno::Errno,
+    sys::socket::{
+        AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, send,
+        socket,
+    },
 };
 
 /// More than the kernel puts into one datagram.
@@ -27,10 +30,14 @@ const LINKS: u32 = 1;
 /// A socket of rtnetlink.
 pub struct Netlink(OwnedFd);
 
+/// A message, and the port of the socket whose request caused it: for most sockets the number of
+/// their process, 0 for the kernel.
+type Message = (u32, RouteNetlinkMessage);
+
 /// The content of one datagram.
 #[derive(Default)]
 struct Part {
-    messages: Vec<RouteNetlinkMessage>,
+    messages: Vec<Message>,
     /// Whether it was the last one.
     done: bool,
     /// Whether something changed while the kernel went over it.
@@ -66,8 +73,26 @@ impl Netlink {
         let mut buffer = vec![0; DATAGRAM];
         while matches!(
             recv(self.0.as_raw_fd(), &mut buffer, MsgFlags::empty()),
-            Ok(1..) | Err(nix::errno::Errno::ENOBUFS)
+            Ok(1..) | Err(Errno::ENOBUFS)
         ) {}
+    }
+
+    /// Takes the messages that there are, of a socket for [`events`](Self::events). Those of an
+    /// overrun are lost.
+    pub fn take(&self) -> Vec<Message> {
+        let mut buffer = vec![0; DATAGRAM];
+        let mut all = Vec::new();
+        loop {
+            match recv(self.0.as_raw_fd(), &mut buffer, MsgFlags::empty()) {
+                Ok(len @ 1..) => all.extend(
+                    parse(buffer.get(..len).unwrap_or_default())
+                        .map(|part| part.messages)
+                        .unwrap_or_default(),
+                ),
+                Err(Errno::ENOBUFS | Errno::EINTR) => {}
+                _ => return all,
+            }
+        }
     }
 
     /// Makes a request that changes something.
@@ -86,7 +111,7 @@ impl Netlink {
             let (mut all, mut torn) = (Vec::new(), false);
             loop {
                 let part = self.receive()?;
-                all.extend(part.messages);
+                all.extend(part.messages.into_iter().map(|(_, message)| message));
                 torn |= part.torn;
                 if part.done {
                     break;
@@ -145,7 +170,9 @@ fn parse(datagram: &[u8]) -> Result<Part> {
             NetlinkPayload::Error(error) if error.code.is_some() => {
                 return Err(error.to_io().into());
             }
-            NetlinkPayload::InnerMessage(message) => part.messages.push(message),
+            NetlinkPayload::InnerMessage(inner) => {
+                part.messages.push((message.header.port_number, inner));
+            }
             _ => {}
         }
     }
@@ -181,6 +208,21 @@ mod tests {
                 .unwrap()
                 .messages
                 .is_empty()
+        );
+    }
+
+    #[test]
+    fn messages_have_the_port_of_who_asked() {
+        let mut bytes = message(32, 16, 0, &[0; 16]);
+        bytes[12..16].copy_from_slice(&700_u32.to_ne_bytes());
+        let part = parse(&bytes).unwrap();
+        assert!(
+            matches!(
+                part.messages.as_slice(),
+                [(700, RouteNetlinkMessage::NewLink(_))]
+            ),
+            "{:?}",
+            part.messages
         );
     }
 

@@ -156,10 +156,7 @@ fn interface<'a>(devs: &'a [Netdev], name: &str) -> Result<&'a Netdev> {
 pub fn delete(args: &DelArgs) -> Result<()> {
     let netlink = Netlink::new()?;
     let devs = netdevs::all(&netlink)?;
-    let mut message = LinkMessage::default();
-    message.header.index = interface(&devs, &args.name)?.index;
-    netlink
-        .request(RouteNetlinkMessage::DelLink(message), 0)
+    netdevs::delete(&netlink, interface(&devs, &args.name)?.index)
         .map_err(Refusal::from)
         .with_context(|| format!("cannot delete {}", args.name))
 }
