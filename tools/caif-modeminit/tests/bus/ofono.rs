@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! oFono, as the daemon meets it: its calls in their order, and what it does with the answers.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Condvar, Mutex},
+    time::Duration,
+};
+
+use async_io::{Timer, block_on};
+use caif_modeminit::bus::{MANAGER, NAME};
+use futures_lite::{StreamExt, future};
+use zbus::{
+    Connection, MatchRule, Message, MessageStream,
+    connection::Builder,
+    fdo::{DBusProxy, NameOwnerChanged},
+    interface,
+    message::{Flags, Type},
+    zvariant::{ObjectPath, OwnedObjectPath, OwnedValue, Value},
+};
+
+/// How long to wait for what must come.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// What oFono knows of a modem of the daemon.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    pub serial: String,
+    pub interface: String,
+    pub state: String,
+}
+
+type Modems = Vec<(OwnedObjectPath, HashMap<String, OwnedValue>)>;
+
+/// How often oFono was asked for its modems.
+type Asked = Arc<(Mutex<u32>, Condvar)>;
+
+/// oFono's own manager.
+struct Manager {
+    online: bool,
+    asked: Asked,
+}
+
+#[interface(name = "org.ofono.Manager")]
+impl Manager {
+    fn get_modems(&self) -> Vec<(ObjectPath<'static>, HashMap<&'static str, Value<'static>>)> {
+        let path = ObjectPath::from_static_str_unchecked("/remoteproc0");
+        *self.asked.0.lock().expect("no panic") += 1;
+        self.asked.1.notify_all();
+        vec![(path, HashMap::from([("Online", Value::from(self.online))]))]
+    }
+}
+
+/// A client that does as oFono does.
+pub struct Ofono {
+    pub connection: Connection,
+    owners: MessageStream,
+    signals: MessageStream,
+    /// The modems by path.
+    pub modems: BTreeMap<String, Known>,
+    /// How often it asked the daemon.
+    pub asked: u32,
+    was_asked: Asked,
+}
+
+impl Ofono {
+    /// Connects, takes oFono's name, and begins to watch the daemon's.
+    pub fn new(address: &str) -> Self {
+        let was_asked = Asked::default();
+        let manager = Manager {
+            online: false,
+            asked: was_asked.clone(),
+        };
+        block_on(async {
+            let connection = Builder::address(address)
+                .and_then(|builder| builder.serve_at("/", manager))
+                .and_then(|builder| builder.name("org.ofono"))
+                .expect("an address")
+                .build()
+                .await
+                .expect("the bus");
+            let owners = MatchRule::builder()
+                .msg_type(Type::Signal)
+                .interface("org.freedesktop.DBus")
+                .and_then(|rule| rule.member("NameOwnerChanged"))
+                .and_then(|rule| rule.arg(0, NAME))
+                .expect("a rule")
+                .build();
+            let signals = MatchRule::builder()
+                .msg_type(Type::Signal)
+                .interface("com.stericsson.modeminit.Modem")
+                .and_then(|rule| rule.member("PropertyChanged"))
+                .expect("a rule")
+                .build();
+            let stream = |rule| MessageStream::for_match_rule(rule, &connection, Some(1000));
+            let mut ofono = Self {
+                owners: stream(owners).await.expect("a match"),
+                signals: stream(signals).await.expect("a match"),
+                connection,
+                modems: BTreeMap::new(),
+                asked: 0,
+                was_asked,
+            };
+            let dbus = DBusProxy::new(&ofono.connection).await.expect("the bus");
+            let name = NAME.try_into().expect("a name");
+            if dbus.name_has_owner(name).await.expect("an answer") {
+                ofono.ask().await;
+            }
+            ofono
+        })
+    }
+
+    /// Calls `GetModems` as oFono does, which does not start a service.
+    async fn ask(&mut self) {
+        self.asked += 1;
+        let message = Message::method_call(MANAGER, "GetModems")
+            .and_then(|message| message.destination(NAME))
+            .and_then(|message| message.interface("com.stericsson.modeminit.Manager"))
+            .and_then(|message| message.with_flags(Flags::NoAutoStart))
+            .and_then(|message| message.build(&()))
+            .expect("a message");
+        let serial = message.primary_header().serial_num();
+        let mut answers = MessageStream::from(&self.connection);
+        self.connection.send(&message).await.expect("the bus");
+        let answer = loop {
+            let message = answers.next().await.expect("an answer").expect("an answer");
+            if message.header().reply_serial() == Some(serial) {
+                break message;
+            }
+        };
+        assert_eq!(answer.body().signature().to_string_no_parens(), "a(oa{sv})");
+        let all: Modems = answer.body().deserialize().expect("modems");
+        for (path, properties) in all {
+            let text = |name: &str| {
+                let value = properties.get(name).expect("each property");
+                value.downcast_ref::<&str>().expect("text").to_owned()
+            };
+            let known = Known {
+                serial: text("Serial"),
+                interface: text("Interface"),
+                state: text("State"),
+            };
+            assert_eq!(properties.len(), 3, "{properties:?}");
+            self.modems.insert(path.to_string(), known);
+        }
+    }
+
+    /// Does what the next signal asks for. Returns the new state if it was one.
+    async fn step(&mut self) -> Option<String> {
+        let message = future::or(self.owners.next(), self.signals.next()).await;
+        let message = message.expect("the bus").expect("a signal");
+        if let Some(change) = NameOwnerChanged::from_message(message.clone()) {
+            let change = change.args().expect("arguments");
+            match change.new_owner().is_some() {
+                true => self.ask().await,
+                false => self.modems.clear(),
+            }
+            return None;
+        }
+        let header = message.header();
+        let path = header.path().expect("a path").to_string();
+        // It takes what follows the name for a string, whatever it is.
+        let body = message.body();
+        assert_eq!(body.signature().to_string_no_parens(), "ss");
+        let (name, value): (String, String) = body.deserialize().expect("two strings");
+        assert_eq!(name, "State", "it does not take others");
+        self.modems.get_mut(&path)?.state.clone_from(&value);
+        Some(value)
+    }
+
+    /// Goes on until what it knows is as wanted. Returns the states that it was told meanwhile.
+    pub fn until(&mut self, wanted: impl Fn(&Self) -> bool) -> Vec<String> {
+        let go_on = async {
+            let mut told = Vec::new();
+            while !wanted(self) {
+                told.extend(self.step().await);
+            }
+            Some(told)
+        };
+        let late = async {
+            Timer::after(LIMIT).await;
+            None
+        };
+        let told = block_on(future::or(go_on, late));
+        told.unwrap_or_else(|| panic!("it did not come: {:?}", self.modems))
+    }
+
+    /// Goes on until the only modem has this state.
+    pub fn until_state(&mut self, state: &str) -> Vec<String> {
+        self.until(|ofono| ofono.modems.len() == 1 && ofono.modem().state == state)
+    }
+
+    /// Waits until it was asked so often.
+    pub fn until_asked(&self, often: u32) {
+        let (asked, changed) = &*self.was_asked;
+        let asked = asked.lock().expect("no panic");
+        let (asked, late) = changed
+            .wait_timeout_while(asked, LIMIT, |asked| *asked < often)
+            .expect("no panic");
+        assert!(!late.timed_out(), "it was asked {asked} times");
+    }
+
+    /// Returns the only modem.
+    pub fn modem(&self) -> &Known {
+        self.modems.values().next().expect("a modem")
+    }
+
+    /// Goes online or offline, and tells so.
+    pub fn set_online(&self, online: bool) {
+        block_on(async {
+            let server = self.connection.object_server();
+            let manager = server
+                .interface::<_, Manager>("/")
+                .await
+                .expect("a manager");
+            manager.get_mut().await.online = online;
+            let path = "/remoteproc0";
+            let body = ("Online", Value::from(online));
+            self.connection
+                .emit_signal(
+                    None::<&str>,
+                    path,
+                    "org.ofono.Modem",
+                    "PropertyChanged",
+                    &body,
+                )
+                .await
+                .expect("the bus");
+        });
+    }
+}
