@@ -31,7 +31,7 @@ modules: $(SETUP) ## build the modules; KDIR=... against your own kernel
 modem: setup ## build the modem's programs
 	@scripts/modem
 
-tools: setup ## build caifctl, which shows and uses links, with manual pages and completion
+tools: setup ## build caifctl and caif-modeminit, with manual pages and completion
 	@scripts/tools
 
 docs: setup ## render what the driver's sources say of themselves

@@ -24,6 +24,9 @@ LLVM_VER=19
 # Debian 12's tshark, by which the dissector is tested.
 WIRESHARK_SERIES=4.0
 WIRESHARK_PIN='4.0.17-0+deb12u3'
+# The bus of the tests of caif-modeminit, where none is installed: Debian 12's.
+# shellcheck disable=SC2034 # used by scripts that source this
+DBUS_SERIES=1.14
 
 JOBS=${JOBS:-$(nproc)}
 

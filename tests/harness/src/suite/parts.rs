@@ -111,7 +111,7 @@ const PARTS: &[Part] = &[
     },
     Part {
         name: "modem",
-        what: "the modem's own tests, and those of caifctl",
+        what: "the modem's own tests, and those of caifctl and caif-modeminit",
         short: Some(&["tests/modem/run"]),
         full: Some(&["tests/modem/run"]),
         ..PART
