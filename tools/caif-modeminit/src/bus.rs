@@ -2,6 +2,8 @@
 
 //! The service on the bus.
 
+use std::time::Duration;
+
 use anyhow::{Context, Error, Result, anyhow};
 use zbus::{
     Connection,
@@ -22,6 +24,9 @@ pub const NAME: &str = "com.stericsson.modeminit";
 pub const MANAGER: &str = "/";
 /// What the objects of the modems are below.
 const MODEMS: &str = "/com/stericsson/modeminit";
+
+/// How long the bus may take to answer.
+const ANSWER: Duration = Duration::from_secs(25);
 
 /// Returns the path of a modem's object.
 pub fn path(serial: &str) -> String {
@@ -45,6 +50,7 @@ impl Bus {
         let connect = async {
             builder?
                 .internal_executor(false)
+                .method_timeout(ANSWER)
                 .serve_at(MANAGER, Manager(view.clone()))?
                 .build()
                 .await

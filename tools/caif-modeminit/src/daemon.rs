@@ -121,7 +121,11 @@ impl<K: Kernel> Daemon<K> {
                     self.learn_ofono().await;
                     self.look().await?;
                 }
-                Woken::Ofono(Event::Modem) => self.ask(),
+                Woken::Ofono(Event::Modem) => {
+                    // What was made before is asked of, too.
+                    self.look().await?;
+                    self.ask();
+                }
                 Woken::Ofono(Event::End) => bail!("the bus is gone"),
                 Woken::Answer(online) => self.answered(online).await?,
             }
@@ -307,9 +311,10 @@ impl<K: Kernel> Daemon<K> {
         {
             sweeper.left(&question.candidates);
         }
+        self.look().await?;
         if std::mem::take(&mut self.ask_again) {
             self.ask();
         }
-        self.look().await
+        Ok(())
     }
 }

@@ -17,6 +17,7 @@ use caif_modeminit::{
     kernel::Linux,
 };
 use clap::Parser;
+use futures_lite::future;
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
     low_level::pipe,
@@ -58,7 +59,14 @@ fn run(args: &RunArgs) -> Result<()> {
         file: args.state.clone(),
     };
     async_io::block_on(async {
-        let bus = Bus::connect(args.bus.as_deref()).await?;
+        let ended = async {
+            end.readable().await?;
+            Ok(None)
+        };
+        let connect = async { Bus::connect(args.bus.as_deref()).await.map(Some) };
+        let Some(bus) = future::or(ended, connect).await? else {
+            return Ok(());
+        };
         let kernel = Linux::new(&args.sys)?;
         Daemon::run(kernel, bus, sweeping, &end).await
     })

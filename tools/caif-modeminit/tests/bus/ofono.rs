@@ -62,6 +62,8 @@ pub struct Ofono {
     /// How often it asked the daemon.
     pub asked: u32,
     was_asked: Asked,
+    /// The states that are new, by signals or answers.
+    told: Vec<String>,
 }
 
 impl Ofono {
@@ -101,6 +103,7 @@ impl Ofono {
                 modems: BTreeMap::new(),
                 asked: 0,
                 was_asked,
+                told: Vec::new(),
             };
             let dbus = DBusProxy::new(&ofono.connection).await.expect("the bus");
             let name = NAME.try_into().expect("a name");
@@ -142,12 +145,16 @@ impl Ofono {
                 state: text("State"),
             };
             assert_eq!(properties.len(), 3, "{properties:?}");
-            self.modems.insert(path.to_string(), known);
+            let state = known.state.clone();
+            let old = self.modems.insert(path.to_string(), known);
+            if old.is_some_and(|old| old.state != state) {
+                self.told.push(state);
+            }
         }
     }
 
-    /// Does what the next signal asks for. Returns the new state if it was one.
-    async fn step(&mut self) -> Option<String> {
+    /// Does what the next signal asks for.
+    async fn step(&mut self) {
         let message = future::or(self.owners.next(), self.signals.next()).await;
         let message = message.expect("the bus").expect("a signal");
         if let Some(change) = NameOwnerChanged::from_message(message.clone()) {
@@ -156,7 +163,7 @@ impl Ofono {
                 true => self.ask().await,
                 false => self.modems.clear(),
             }
-            return None;
+            return;
         }
         let header = message.header();
         let path = header.path().expect("a path").to_string();
@@ -165,25 +172,29 @@ impl Ofono {
         assert_eq!(body.signature().to_string_no_parens(), "ss");
         let (name, value): (String, String) = body.deserialize().expect("two strings");
         assert_eq!(name, "State", "it does not take others");
-        self.modems.get_mut(&path)?.state.clone_from(&value);
-        Some(value)
+        // It ignores those of other modems. An answer may have had the state already.
+        let known = self.modems.get_mut(&path);
+        if let Some(known) = known.filter(|known| known.state != value) {
+            known.state.clone_from(&value);
+            self.told.push(value);
+        }
     }
 
-    /// Goes on until what it knows is as wanted. Returns the states that it was told meanwhile.
+    /// Goes on until what it knows is as wanted. Returns the states that were new meanwhile.
     pub fn until(&mut self, wanted: impl Fn(&Self) -> bool) -> Vec<String> {
         let go_on = async {
-            let mut told = Vec::new();
             while !wanted(self) {
-                told.extend(self.step().await);
+                self.step().await;
             }
-            Some(told)
+            true
         };
         let late = async {
             Timer::after(LIMIT).await;
-            None
+            false
         };
-        let told = block_on(future::or(go_on, late));
-        told.unwrap_or_else(|| panic!("it did not come: {:?}", self.modems))
+        let came = block_on(future::or(go_on, late));
+        assert!(came, "it did not come: {:?}", self.modems);
+        std::mem::take(&mut self.told)
     }
 
     /// Goes on until the only modem has this state.

@@ -130,12 +130,19 @@ fn a_bus_that_is_not_there_is_an_error() {
 
 #[test]
 fn the_policy_lets_root_have_the_name() {
+    // As in Debian's configuration of the system bus.
     let deny = r#"
   <policy context="default">
     <allow user="*"/>
     <deny own="*"/>
     <deny send_type="method_call"/>
+    <allow send_type="signal"/>
+    <allow send_requested_reply="true" send_type="method_return"/>
+    <allow send_requested_reply="true" send_type="error"/>
     <allow receive_type="method_call"/>
+    <allow receive_type="method_return"/>
+    <allow receive_type="error"/>
+    <allow receive_type="signal"/>
     <allow send_destination="org.freedesktop.DBus"/>
   </policy>"#;
     let sys = folder();
@@ -165,6 +172,22 @@ fn the_policy_lets_root_have_the_name() {
     assert!(asks.is_ok(), "{asks:?}");
     child.kill().expect("it runs");
     child.wait().expect("it ended");
+}
+
+#[test]
+fn sigterm_ends_it_while_it_waits_for_the_bus() {
+    let sys = folder();
+    let path = sys.path().join("bus");
+    let silent = std::os::unix::net::UnixListener::bind(&path).expect("a socket");
+    let mut child = program(&format!("unix:path={}", path.display()), &sys)
+        .spawn()
+        .expect("the program");
+    // It has caught signals by then.
+    let (mut connection, _) = silent.accept().expect("a connection");
+    connection.read_exact(&mut [0]).expect("its first byte");
+    let process = i32::try_from(child.id()).expect("a process");
+    kill(Pid::from_raw(process), Signal::SIGTERM).expect("it runs");
+    assert_eq!(child.wait().expect("it ended").code(), Some(0));
 }
 
 #[test]
