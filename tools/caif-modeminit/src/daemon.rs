@@ -118,6 +118,8 @@ impl<K: Kernel> Daemon<K> {
                 Woken::End => break,
                 Woken::Kernel | Woken::Time => self.look().await?,
                 Woken::Ofono(Event::Owner) => {
+                    // What the old process made must be known before it is gone.
+                    self.look().await?;
                     self.learn_ofono().await;
                     self.look().await?;
                 }

@@ -4,6 +4,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    num::NonZeroU32,
     sync::{Arc, Condvar, Mutex},
     time::Duration,
 };
@@ -55,8 +56,10 @@ impl Manager {
 /// A client that does as oFono does.
 pub struct Ofono {
     pub connection: Connection,
-    owners: MessageStream,
-    signals: MessageStream,
+    /// All that comes, in its order.
+    messages: MessageStream,
+    /// The calls to the daemon.
+    calls: Vec<NonZeroU32>,
     /// The modems by path.
     pub modems: BTreeMap<String, Known>,
     /// How often it asked the daemon.
@@ -95,17 +98,19 @@ impl Ofono {
                 .and_then(|rule| rule.member("PropertyChanged"))
                 .expect("a rule")
                 .build();
-            let stream = |rule| MessageStream::for_match_rule(rule, &connection, Some(1000));
+            let dbus = DBusProxy::new(&connection).await.expect("the bus");
+            for rule in [owners, signals] {
+                dbus.add_match_rule(rule).await.expect("a match");
+            }
             let mut ofono = Self {
-                owners: stream(owners).await.expect("a match"),
-                signals: stream(signals).await.expect("a match"),
+                messages: MessageStream::from(&connection),
+                calls: Vec::new(),
                 connection,
                 modems: BTreeMap::new(),
                 asked: 0,
                 was_asked,
                 told: Vec::new(),
             };
-            let dbus = DBusProxy::new(&ofono.connection).await.expect("the bus");
             let name = NAME.try_into().expect("a name");
             if dbus.name_has_owner(name).await.expect("an answer") {
                 ofono.ask().await;
@@ -123,15 +128,16 @@ impl Ofono {
             .and_then(|message| message.with_flags(Flags::NoAutoStart))
             .and_then(|message| message.build(&()))
             .expect("a message");
-        let serial = message.primary_header().serial_num();
-        let mut answers = MessageStream::from(&self.connection);
+        self.calls.push(message.primary_header().serial_num());
         self.connection.send(&message).await.expect("the bus");
-        let answer = loop {
-            let message = answers.next().await.expect("an answer").expect("an answer");
-            if message.header().reply_serial() == Some(serial) {
-                break message;
-            }
-        };
+    }
+
+    /// Takes over the answer.
+    fn answered(&mut self, answer: &Message) {
+        if answer.message_type() == Type::Error {
+            // The name was given back meanwhile, and will be taken again.
+            return;
+        }
         assert_eq!(answer.body().signature().to_string_no_parens(), "a(oa{sv})");
         let all: Modems = answer.body().deserialize().expect("modems");
         for (path, properties) in all {
@@ -153,16 +159,26 @@ impl Ofono {
         }
     }
 
-    /// Does what the next signal asks for.
+    /// Does what the next message asks for.
     async fn step(&mut self) {
-        let message = future::or(self.owners.next(), self.signals.next()).await;
-        let message = message.expect("the bus").expect("a signal");
+        let message = self.messages.next().await;
+        let message = message.expect("the bus").expect("a message");
         if let Some(change) = NameOwnerChanged::from_message(message.clone()) {
             let change = change.args().expect("arguments");
             match change.new_owner().is_some() {
                 true => self.ask().await,
                 false => self.modems.clear(),
             }
+            return;
+        }
+        if let Some(serial) = message.header().reply_serial() {
+            if self.calls.contains(&serial) {
+                self.answered(&message);
+            }
+            return;
+        }
+        let of_modem = "com.stericsson.modeminit.Modem";
+        if message.header().interface().map(|name| name.as_str()) != Some(of_modem) {
             return;
         }
         let header = message.header();
