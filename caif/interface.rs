@@ -165,6 +165,9 @@ impl VirtualNetdev for Interface {
     const MTU: u32 = DATAGRAM_MTU as u32;
     const MIN_MTU: u32 = bindings::ETH_MIN_MTU;
     const MAX_MTU: u32 = DATAGRAM_MTU as u32;
+    // oFono reads the notification of a new interface into 1024 bytes, and ignores a longer one.
+    // IPv6's part alone has 816.
+    const IPV6_WHEN_UP: bool = true;
     const ATTRIBUTES: &'static [Attribute] = &[
         Attribute::None,
         Attribute::U32,

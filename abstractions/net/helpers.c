@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 #include <linux/bottom_half.h>
+#include <linux/in6.h>
 #include <linux/mm.h>
 #include <linux/rtnetlink.h>
 #include <net/gso.h>
@@ -420,6 +421,17 @@ void net_helper_unlink_lowers(struct net_device *dev)
 			return;
 		netdev_upper_dev_unlink(lower, dev);
 	}
+}
+
+int net_helper_register_before_ipv6(struct net_device *dev)
+{
+	unsigned int mtu = dev->mtu;
+	int ret;
+
+	WRITE_ONCE(dev->mtu, min(mtu, IPV6_MIN_MTU - 1));
+	ret = register_netdevice(dev);
+	WRITE_ONCE(dev->mtu, mtu);
+	return ret;
 }
 
 int net_helper_set_mtu(struct net_device *dev, unsigned int mtu)

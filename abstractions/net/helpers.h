@@ -98,6 +98,12 @@ void net_helper_unregister(struct net_device *dev);
 struct net_device *net_helper_newlink_lower(struct rtnl_newlink_params *params);
 /* Undoes all netdev_upper_dev_link() of an upper device. RTNL must be held. */
 void net_helper_unlink_lowers(struct net_device *dev);
+/*
+ * Registers a device of which IPv6 makes its part later: when it is set up and has a carrier,
+ * when it gets an address of IPv6, or when its MTU is changed. addrconf makes none of a new device
+ * whose MTU is below the least one of IPv6, so that is what it has meanwhile. RTNL must be held.
+ */
+int net_helper_register_before_ipv6(struct net_device *dev);
 int net_helper_set_mtu(struct net_device *dev, unsigned int mtu);
 void net_helper_set_lltx(struct net_device *dev);
 /*

@@ -139,6 +139,8 @@ pub(crate) trait VirtualNetdev: Send + Sync + Sized + 'static {
     const MIN_MTU: u32;
     /// Largest MTU.
     const MAX_MTU: u32;
+    /// Whether IPv6 makes its part of a device when that is set up, not when it is made.
+    const IPV6_WHEN_UP: bool;
     /// The attributes of the kind, by number.
     const ATTRIBUTES: &'static [Attribute];
 
@@ -290,8 +292,13 @@ impl<V: VirtualNetdev> Callbacks<V> {
         }
         // SAFETY: The device is new, and RTNL is held. There is no carrier before `open()`.
         unsafe { bindings::netif_carrier_off(dev) };
-        // SAFETY: The device is complete, and RTNL is held.
-        to_result(unsafe { bindings::register_netdevice(dev) })?;
+        to_result(if V::IPV6_WHEN_UP {
+            // SAFETY: The device is complete, and RTNL is held.
+            unsafe { bindings::net_helper_register_before_ipv6(dev) }
+        } else {
+            // SAFETY: As above.
+            unsafe { bindings::register_netdevice(dev) }
+        })?;
         // SAFETY: The device is registered, and RTNL is held.
         let linked = unsafe { Self::link(&state, dev, lower, extack) };
         if linked.is_err() {

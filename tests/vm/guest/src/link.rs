@@ -30,6 +30,9 @@ pub struct Args {
     /// The link to use, with which the interface is removed
     #[arg(long)]
     link: Option<String>,
+    /// Another MTU than the default one
+    #[arg(long)]
+    mtu: Option<u32>,
 }
 
 impl Args {
@@ -40,6 +43,7 @@ impl Args {
             connid: None,
             loopback: false,
             link: None,
+            mtu: None,
         }
     }
 
@@ -86,6 +90,7 @@ impl Request {
             ]),
         ];
         link.attributes.extend(below.map(LinkAttribute::Link));
+        link.attributes.extend(args.mtu.map(LinkAttribute::Mtu));
         Self::new(
             RouteNetlinkMessage::NewLink(link),
             NLM_F_CREATE | NLM_F_EXCL,

@@ -28,6 +28,8 @@ const OPER_UP: u32 = 6;
 const UP: u32 = libc::IFF_UP as u32;
 const NAME: &str = "caifr";
 const REFUSED: u32 = 0xdead;
+/// Bytes into which oFono reads the notification of an interface: it ignores one that is longer.
+const OFONO_READS: usize = 1024;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -215,16 +217,24 @@ pub fn run(args: &Args) -> Result<()> {
     // As oFono does.
     let asked = [u32_attribute(V4, 7), attribute(LOOP, &int(1))];
     create(NAME, &[], &asked)?;
-    let mut told = 0;
+    let mut told = Vec::new();
     while let Ok((bytes, _)) = listener.recv_from_full() {
-        told += messages(&bytes)
-            .iter()
-            .filter(|message| kind_of(message) == NEWLINK)
-            .filter_map(|message| Said::of(message))
-            .filter(|said| said.attributes.get(&IFNAME).map(Vec::as_slice) == Some(b"caifr\0"))
-            .count();
+        told.extend(
+            messages(&bytes)
+                .into_iter()
+                .filter(|message| kind_of(message) == NEWLINK)
+                .filter_map(|message| Some((message.len(), Said::of(message)?)))
+                .filter(|(_, said)| {
+                    said.attributes.get(&IFNAME).map(Vec::as_slice) == Some(b"caifr\0")
+                })
+                .map(|(len, _)| len),
+        );
     }
-    ensure!(told == 1, "told {told} times of the new interface");
+    ensure!(
+        matches!(told[..], [len] if len <= OFONO_READS),
+        "told of the new interface in messages of {told:?} bytes"
+    );
+    println!("told in {} bytes", told[0]);
     has(7, 1)?;
     let said = get(NAME)?;
     ensure!(said.hw_type == 65534, "type {}", said.hw_type);

@@ -8,6 +8,7 @@ use super::{Case, one};
 use crate::vm::Vm;
 
 mod daemons;
+mod kind;
 
 const CASES: &[Case] = &[
     one("clients_are_debians", |vm| explained(vm, debians)),
@@ -16,7 +17,7 @@ const CASES: &[Case] = &[
 
 /// All cases.
 pub(super) fn all() -> Vec<Case> {
-    let cases = [CASES];
+    let cases = [CASES, kind::CASES];
     let cases = cases.into_iter().flatten();
     cases.map(|case| Case { ..*case }).collect()
 }
