@@ -9,7 +9,9 @@ local all = require("caif.fields")
 local state = require("caif.state")
 local fields = all.fields
 
-local ARPHRD_RAWIP = 519
+-- Types of caif interfaces, where a capture of any interface says them: ARPHRD_NONE, and ARPHRD_RAWIP of
+-- earlier ones.
+local IP_ONLY = { [0xfffe] = true, [519] = true }
 local COMPARED = 96
 local TCP, UDP = 6, 17
 
@@ -73,7 +75,7 @@ function twin.dissect(tvb, pinfo, tree)
 	if not (known and known.looked) then
 		local hatype = get.hatype()
 		local kind = known and known.has_ip and "link"
-			or (get.raw() or hatype and hatype.value == ARPHRD_RAWIP) and "interface"
+			or (get.raw() or hatype and IP_ONLY[hatype.value]) and "interface"
 		local packet = kind and (get.ip() or get.ipv6())
 		local key = packet and key_of(tvb, packet.offset)
 		if key then
