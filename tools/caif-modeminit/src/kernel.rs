@@ -33,6 +33,9 @@ pub trait Kernel {
     fn made(&mut self) -> Vec<Made>;
 }
 
+/// `NET_NAME_ENUM`: the kernel chose the name.
+const NAME_ENUM: &str = "1";
+
 /// Linux.
 pub struct Linux {
     sys: PathBuf,
@@ -50,6 +53,25 @@ impl Linux {
             links: Async::new(Netlink::events()?).context("cannot wait for rtnetlink")?,
             devices: Async::new(Uevents::new()?).context("cannot wait for events of devices")?,
         })
+    }
+
+    /// Returns whether an interface is as oFono makes them: for any link, without loopback, and
+    /// with a name that the kernel chose.
+    fn is_as_of_ofono(&self, dev: &Netdev) -> bool {
+        let chosen = self
+            .sys
+            .join("class/net")
+            .join(&dev.name)
+            .join("name_assign_type");
+        let is_plain = matches!(
+            dev.role,
+            Role::Interface {
+                loopback: false,
+                lower: None,
+                ..
+            }
+        );
+        is_plain && fs::read_to_string(chosen).is_ok_and(|text| text.trim() == NAME_ENUM)
     }
 
     fn link(&self, dev: Netdev) -> Option<Link> {
@@ -122,6 +144,8 @@ impl Kernel for Linux {
     }
 
     fn made(&mut self) -> Vec<Made> {
-        netdevs::made(&self.links.get_ref().take())
+        let mut made = netdevs::made(&self.links.get_ref().take());
+        made.retain(|one| one.port != 0 || self.is_as_of_ofono(&one.dev));
+        made
     }
 }

@@ -4,9 +4,10 @@
 //!
 //! oFono makes four interfaces of the kind `caif` whenever a modem goes online, and means to delete
 //! them when it goes offline, but its request to delete has flags that Linux refuses.
-//! Only interfaces that were seen being made are looked at: the kernel's notification has the port
-//! of the netlink socket that asked for it, which is oFono's process number. Those that anybody
-//! else made, and those that were there before, are never touched.
+//! Only interfaces that were seen being made are looked at. The kernel's notification has the port
+//! of the netlink socket that asked for it if the request had `NLM_F_ECHO`, which oFono's have not:
+//! then oFono's are those that it made without a name while it was on the bus. Those that anybody
+//! else made otherwise, and those that were there before, are never touched.
 
 use crate::modems::Interface;
 
@@ -40,10 +41,14 @@ pub struct Sweeper {
 }
 
 impl Sweeper {
-    /// Takes over that an interface was made, by a request from this port.
+    /// Takes over that an interface was made, by a request from this port, or from one that the
+    /// kernel does not tell, 0, but as oFono makes them.
     pub fn made(&mut self, index: u32, name: &str, maker: u32) {
-        // 0 is the kernel.
-        if maker != 0 {
+        let maker = match maker {
+            0 => self.ofono,
+            port => Some(port),
+        };
+        if let Some(maker) = maker {
             self.made.push(Made {
                 index,
                 name: name.to_owned(),

@@ -105,11 +105,13 @@ fn what_ofono_made_is_kept_for_the_next_start() {
 }
 
 #[test]
-fn what_the_kernel_made_is_nobodys() {
+fn what_was_made_by_an_unknown_port_is_ofonos_if_that_is_there() {
     let mut sweeper = Sweeper::default();
     sweeper.made(10, "caif10", 0);
     sweeper.ofono_is(Some(OFONO));
     assert_eq!(sweeper.candidates(), []);
+    sweeper.made(11, "caif11", 0);
+    assert_eq!(sweeper.candidates(), [11]);
 }
 
 #[derive(Clone, Debug)]
