@@ -17,7 +17,7 @@ fi
 tree_args=()
 if [ -n "${with_clients:-}" ]; then
 	tree=$("$TOP/tests/clients/tree" | tail -n 1)
-	tree_args=(--tree "$tree") image+=-clients
+	tree_args=(--tree "$tree" --program caif-modeminit) image+=-clients
 fi
 tun=$("$TOP/scripts/tun" "$kernel" | tail -n 1)
 

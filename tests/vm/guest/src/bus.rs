@@ -31,9 +31,7 @@ pub struct Args {
     name: String,
     /// Object, for example /
     path: String,
-    /// Interface, for example org.ofono.Manager
-    interface: String,
-    /// Method without arguments, for example GetModems
+    /// Interface and method without arguments, for example org.ofono.Manager.GetModems
     method: String,
     /// Wait until these hold for what the method returns, in one answer: KEY.KEY=VALUE, KEY!=VALUE for
     /// none of this value; * stands for any key or value
@@ -49,12 +47,16 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<()> {
     let end = Instant::now() + Duration::from_secs(args.timeout);
     let waits = !args.conditions.is_empty();
+    let (interface, method) = args
+        .method
+        .rsplit_once('.')
+        .context("want INTERFACE.METHOD")?;
     let mut bus = Bus::connect(end)?;
     if waits {
         bus.subscribe(&args.name)?;
     }
     loop {
-        let answer = bus.call(&args.name, &args.path, &args.interface, &args.method)?;
+        let answer = bus.call(&args.name, &args.path, interface, method)?;
         let last = match answer {
             Ok(value) if args.conditions.iter().all(|c| c.holds(&value)) => {
                 println!("{value}");

@@ -17,7 +17,6 @@ impl Vm {
     }
 
     /// Starts a daemon by its command line, unless it runs. Its output is in `/tmp/NAME.log`.
-    #[expect(dead_code, reason = "the first daemon comes with the next case")]
     pub(super) fn daemon(&mut self, name: &str, command: &str) -> Result<()> {
         self.guest.ok(&format!(
             "kill -0 $(cat /tmp/{name}.pid 2>/dev/null) 2>/dev/null || \

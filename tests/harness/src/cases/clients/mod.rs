@@ -7,8 +7,12 @@ use anyhow::{Result, ensure};
 use super::{Case, one};
 use crate::vm::Vm;
 
+mod bus;
 mod daemons;
 mod kind;
+mod life;
+mod network;
+mod online;
 
 const CASES: &[Case] = &[
     one("clients_are_debians", |vm| explained(vm, debians)),
@@ -17,7 +21,13 @@ const CASES: &[Case] = &[
 
 /// All cases.
 pub(super) fn all() -> Vec<Case> {
-    let cases = [CASES, kind::CASES];
+    let cases = [
+        CASES,
+        kind::CASES,
+        online::CASES,
+        life::CASES,
+        network::CASES,
+    ];
     let cases = cases.into_iter().flatten();
     cases.map(|case| Case { ..*case }).collect()
 }
@@ -25,7 +35,7 @@ pub(super) fn all() -> Vec<Case> {
 /// Runs a case. What the clients said explains its failure.
 fn explained(vm: &mut Vm, case: fn(&mut Vm) -> Result<()>) -> Result<()> {
     case(vm).map_err(|error| {
-        let logs = vm.guest.run("tail -n 40 /tmp/*.log");
+        let logs = vm.guest.run("tail -n 60 /tmp/*.log");
         let logs = logs.map_or_else(|error| error.to_string(), |answer| answer.out);
         error.context(format!("the clients' logs:\n{logs}\n---"))
     })
@@ -46,7 +56,7 @@ fn bus(vm: &mut Vm) -> Result<()> {
     vm.bus()?;
     let names = vm
         .guest
-        .ok("guest-tool bus org.freedesktop.DBus / org.freedesktop.DBus ListNames")?;
+        .ok("guest-tool bus org.freedesktop.DBus / org.freedesktop.DBus.ListNames")?;
     ensure!(names.contains("org.freedesktop.DBus"), "{names}");
     Ok(())
 }

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What happens to contexts and clients: offline and online, two contexts, crashes, clients that are
+//! killed.
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use super::{
+    Case,
+    bus::{connman, ofono},
+    explained, one,
+    online::{Active, CELLULAR},
+};
+use crate::{link::CRASH, vm::Vm};
+
+pub(super) const CASES: &[Case] = &[
+    one("clients_offline_and_online", |vm| explained(vm, cycles)),
+    one("clients_two_contexts", |vm| explained(vm, two)),
+    one("clients_modem_crash", |vm| explained(vm, crash)),
+    one("clients_ofono_is_killed", |vm| explained(vm, killed)),
+    one("clients_two_on_one_connection", |vm| explained(vm, shared)),
+    one("clients_without_modeminit", |vm| explained(vm, alone)),
+];
+
+/// Seconds in which all is back after a crash.
+const BACK: u64 = 30;
+/// Interfaces that oFono makes of a modem that is online.
+const INTERFACES: usize = 4;
+/// Commands of oFono, in the order in which it gives them, after which it is killed.
+pub(super) const POINTS: &[&str] = &[
+    "AT+CFUN=4",
+    "AT+CIMI",
+    "AT+CFUN=1",
+    "AT+CGATT=1",
+    "AT*EPPSD=1",
+];
+
+/// What the clients hold of the modem and of the kernel.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Held {
+    channels: String,
+    interfaces: usize,
+}
+
+impl Vm {
+    pub(super) fn held(&mut self) -> Result<Held> {
+        let channels = self
+            .guest
+            .ok("guest-tool at --device cfvrt0 'AT*CHANNELS?' | sed -n 's/.*CHANNELS: //p'")?;
+        let interfaces = self.netdevs()?;
+        Ok(Held {
+            channels: channels.trim().to_owned(),
+            interfaces: interfaces.iter().filter(|n| n.starts_with("caif")).count(),
+        })
+    }
+
+    /// Waits until no interface is left, which is for caif-modeminit to do.
+    fn swept(&mut self) -> Result<()> {
+        self.guest
+            .ok("guest-tool wait-netdev 'caif*' --count 0")
+            .map(drop)
+    }
+
+    /// Ends caif-modeminit, without which there is no modem for oFono, and starts it again.
+    pub(super) fn restart_modeminit(&mut self, modem: &str) -> Result<()> {
+        self.guest
+            .ok("kill $(cat /tmp/caif-modeminit.pid) && rm /tmp/caif-modeminit.pid")?;
+        ofono("/", "org.ofono.Manager").wait(self, "GetModems", &[&format!("{modem}!=*")])?;
+        self.ofono().map(drop)
+    }
+
+    fn goes_offline(&mut self, modem: &str) -> Result<()> {
+        connman(CELLULAR, "net.connman.Technology").set(self, "Powered", "boolean:false")?;
+        ofono(modem, "org.ofono.Modem").has(self, &["Online=false"])?;
+        self.swept()
+    }
+}
+
+/// Three times offline and online leave no channel and no interface behind.
+fn cycles(vm: &mut Vm) -> Result<()> {
+    let modem = vm.ofono()?;
+    vm.online()?;
+    let before = vm.held()?;
+    for round in 0..3 {
+        vm.goes_offline(&modem)
+            .with_context(|| format!("round {round}"))?;
+        let context = vm.online().with_context(|| format!("round {round}"))?;
+        vm.uses(&context)?;
+    }
+    let after = vm.held()?;
+    ensure!(
+        before == after && after.interfaces == INTERFACES,
+        "before {before:?}, after {after:?}"
+    );
+    Ok(())
+}
+
+/// A second context has an interface and an address of its own, while the first one is in use.
+fn two(vm: &mut Vm) -> Result<()> {
+    let modem = vm.ofono()?;
+    let first = vm.online()?;
+    let manager = ofono(&modem, "org.ofono.ConnectionManager");
+    let made = manager.call(vm, "AddContext", "string:internet")?;
+    let path = made
+        .split('"')
+        .nth(1)
+        .with_context(|| format!("no context: {made}"))?
+        .to_owned();
+    let context = ofono(&path, "org.ofono.ConnectionContext");
+    context.set(vm, "AccessPointName", "string:second")?;
+    context.set(vm, "Active", "boolean:true")?;
+    let second = context.has(vm, &["Active=true", "Settings.Interface=*"])?;
+    let second = Active::of(&second)?;
+    ensure!(
+        second.interface != first.interface
+            && second.host != first.host
+            && second.modem != first.modem,
+        "both have {} and {}",
+        second.interface,
+        second.host
+    );
+    let Active {
+        interface,
+        host,
+        modem,
+        ..
+    } = &second;
+    vm.guest.ok(&format!(
+        "ip addr replace {host} peer {modem} dev {interface} && \
+         guest-tool ping {modem} --sizes 8,1472 --count 5 && \
+         guest-tool tcp both {modem} --bytes 100000"
+    ))?;
+    vm.uses(&first)?;
+    context.set(vm, "Active", "boolean:false")?;
+    vm.uses(&first)?;
+    manager
+        .call(vm, "RemoveContext", &format!("objpath:{path}"))
+        .map(drop)
+}
+
+/// After a crash of the modem all is back by itself.
+fn crash(vm: &mut Vm) -> Result<()> {
+    vm.online()?;
+    let manager = connman("/", "net.connman.Manager");
+    let gone = vm.guest.start_for(
+        "guest-tool bus net.connman / net.connman.Manager.GetServices --until '*.State!=ready'",
+        200,
+    )?;
+    vm.guest.ok(&format!(
+        "cut -d' ' -f1 /proc/uptime >/tmp/crash; echo 1 >$(echo {CRASH})"
+    ))?;
+    gone.ok()?;
+    manager.wait(vm, "GetServices", &["*.Type=cellular", "*.State=ready"])?;
+    let seconds: f64 = vm
+        .guest
+        .ok("cut -d' ' -f1 /proc/uptime /tmp/crash")?
+        .lines()
+        .map(|line| line.trim().parse::<f64>().unwrap_or(0.0))
+        .reduce(|now, then| now - then)
+        .context("no time")?;
+    println!("       back after {seconds:.1} s");
+    ensure!(seconds < BACK as f64, "it took {seconds} s");
+    let context = vm.online()?;
+    vm.uses(&context)
+}
+
+/// oFono is killed at several points of its dialogue. The modem gets all channels back, and oFono
+/// starts again.
+fn killed(vm: &mut Vm) -> Result<()> {
+    vm.online()?;
+    vm.guest
+        .ok("kill -9 $(cat /tmp/ofonod.pid) && rm /tmp/ofonod.pid")?;
+    for point in POINTS {
+        // grep ends with the first line that has the command.
+        vm.guest
+            .ok(&format!(
+                "rm -f /tmp/dialogue; mkfifo /tmp/dialogue; \
+             OFONO_AT_DEBUG=1 ofonod -n -d </dev/null >/tmp/dialogue 2>&1 & \
+             grep -q -m1 -F '{point}' /tmp/dialogue; kill -9 $!; wait; true"
+            ))
+            .with_context(|| format!("at {point}"))?;
+        vm.swept().with_context(|| format!("at {point}"))?;
+        let held = vm.held()?;
+        ensure!(held.channels == "1", "at {point}: {held:?}");
+    }
+    let context = vm.online()?;
+    vm.uses(&context)
+}
+
+/// A second client asks for the connection that oFono uses, and oFono's channel goes on.
+fn shared(vm: &mut Vm) -> Result<()> {
+    let context = vm.online()?;
+    let shown = vm
+        .guest
+        .ok(&format!("caifctl link show {} --json", context.interface))?;
+    let shown: Value = serde_json::from_str(&shown)?;
+    let id = shown
+        .pointer("/0/connection_id")
+        .with_context(|| format!("no id: {shown}"))?;
+    vm.guest.ok(&format!(
+        "guest-tool link-add caifx --connid {id} && ip link set caifx up; ip link del caifx"
+    ))?;
+    vm.uses(&context)
+}
+
+/// Without the service there is no modem for oFono, and with it there is one again.
+fn alone(vm: &mut Vm) -> Result<()> {
+    let modem = vm.ofono()?;
+    vm.online()?;
+    vm.restart_modeminit(&modem)?;
+    let context = vm.online()?;
+    vm.uses(&context)
+}
