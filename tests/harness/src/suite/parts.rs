@@ -149,6 +149,14 @@ const PARTS: &[Part] = &[
         ..PART
     },
     Part {
+        name: "clients",
+        what: "Debian's oFono and ConnMan, unmodified, online through the modem, on the kernel with IPv6",
+        short: Some(&["tests/clients/run"]),
+        full: Some(&["tests/clients/run", "--long"]),
+        needs: &["kernel"],
+        ..PART
+    },
+    Part {
         name: "soak",
         what: "crashes, recoveries and rebinds under traffic: as many as fit, in test-all a thousand",
         short: Some(&["tests/soak/run", "--short"]),
