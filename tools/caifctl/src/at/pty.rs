@@ -2,8 +2,9 @@
 
 //! A pseudo terminal in front of a channel, for programs that want a serial port.
 //!
-//! Programs can open and close it repeatedly. The channel is opened again when the modem is back;
-//! bytes that a program writes meanwhile are lost, as on a serial line.
+//! Programs can open and close it repeatedly. What the modem says while no program has it open is
+//! discarded, as on a serial port. The channel is opened again when the modem is back; bytes that a
+//! program writes meanwhile are lost, as on a serial line.
 
 use std::{
     fs::{File, OpenOptions},
@@ -18,10 +19,14 @@ use std::{
 
 use anyhow::{Context, Result};
 use nix::{
+    errno::Errno,
     fcntl::OFlag,
-    poll::PollFlags,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
     pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt},
-    sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr},
+    sys::{
+        inotify::{AddWatchFlags, InitFlags, Inotify},
+        termios::{FlushArg, SetArg, cfmakeraw, tcflush, tcgetattr, tcsetattr},
+    },
 };
 use socket2::Socket;
 
@@ -68,8 +73,15 @@ pub fn run(args: &Args, path: Option<&Path>) -> Result<()> {
 struct Terminal {
     master: PtyMaster,
     path: PathBuf,
-    /// Open, so that the terminal stays when the last program closes it.
-    _kept: File,
+    opens: Opens,
+}
+
+/// How it is seen that a program opens the terminal.
+enum Opens {
+    /// By events.
+    Seen(Inotify),
+    /// Not at all, where the kernel has no such events: it stays open.
+    Unseen { _kept: File },
 }
 
 impl Terminal {
@@ -82,21 +94,64 @@ impl Terminal {
         grantpt(&master)?;
         unlockpt(&master)?;
         let path = PathBuf::from(ptsname_r(&master)?);
-        let kept = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .custom_flags(libc::O_NOCTTY)
-            .open(&path)
-            .with_context(|| path.display().to_string())?;
-        let mut mode = tcgetattr(&kept)?;
+        // The mode stays while the master is open.
+        let end = other_end(&path).with_context(|| path.display().to_string())?;
+        let mut mode = tcgetattr(&end)?;
         cfmakeraw(&mut mode);
-        tcsetattr(&kept, SetArg::TCSANOW, &mode)?;
+        tcsetattr(&end, SetArg::TCSANOW, &mode)?;
+        let events = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC);
+        let opens = match events {
+            Ok(events) => {
+                events.add_watch(&path, AddWatchFlags::IN_OPEN)?;
+                Opens::Seen(events)
+            }
+            Err(_) => Opens::Unseen { _kept: end },
+        };
         Ok(Self {
             master,
             path,
-            _kept: kept,
+            opens,
         })
     }
+
+    /// Returns whether no program has it open, and all that programs wrote was read. Opens after that
+    /// are events.
+    fn is_closed(&self) -> Result<bool> {
+        let Opens::Seen(events) = &self.opens else {
+            return Ok(false);
+        };
+        while events.read_events().is_ok() {}
+        let mut fds = [PollFd::new(self.master.as_fd(), PollFlags::POLLIN)];
+        poll(&mut fds, PollTimeout::ZERO)?;
+        let [fd] = fds;
+        let state = fd.revents().unwrap_or(PollFlags::POLLHUP);
+        Ok(state.contains(PollFlags::POLLHUP) && !state.contains(PollFlags::POLLIN))
+    }
+
+    /// Returns what to wait for: these events, or that a program opens it.
+    fn events(&self, is_closed: bool, events: PollFlags) -> (BorrowedFd<'_>, PollFlags) {
+        match &self.opens {
+            Opens::Seen(opens) if is_closed => (opens.as_fd(), PollFlags::POLLIN),
+            _ => (self.master.as_fd(), events),
+        }
+    }
+
+    /// Discards what the last program has not read.
+    fn discard(&self) {
+        // It may be locked for others than root; the next program flushes it, too.
+        if let Ok(end) = other_end(&self.path) {
+            let _ = tcflush(&end, FlushArg::TCIFLUSH);
+        }
+    }
+}
+
+/// Opens the side of programs.
+fn other_end(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK)
+        .open(path)
 }
 
 /// Bytes in transit from one side to the other. No more are read before they are written, so that a
@@ -144,20 +199,32 @@ fn is_not_now(error: &io::Error) -> bool {
 fn connect(terminal: &Terminal, socket: &Socket, signals: &Signals) -> Result<Option<io::Error>> {
     socket.set_nonblocking(true)?;
     let (mut up, mut down) = (Pipe::default(), Pipe::default());
+    let mut was_closed = false;
     loop {
+        let is_closed = terminal.is_closed()?;
+        if is_closed {
+            up.0.clear();
+            if !was_closed {
+                terminal.discard();
+            }
+        }
+        was_closed = is_closed;
         let (from_socket, to_terminal) = up.wants();
         let (from_terminal, to_socket) = down.wants();
         let fds: [(BorrowedFd<'_>, PollFlags); 2] = [
             (socket.as_fd(), from_socket | to_socket),
-            (terminal.master.as_fd(), from_terminal | to_terminal),
+            terminal.events(is_closed, from_terminal | to_terminal),
         ];
         let ready = match signals.wait(&fds, None)? {
             Waited::Ready(ready) => ready,
             _ => return Ok(None),
         };
-        let moved = up
-            .step(socket, Master(&terminal.master))
-            .and_then(|()| down.step(Master(&terminal.master), socket));
+        let moved = if is_closed {
+            up.step(socket, io::sink())
+        } else {
+            up.step(socket, Master(&terminal.master))
+        };
+        let moved = moved.and_then(|()| down.step(Master(&terminal.master), socket));
         if let Err(error) = moved {
             return Ok(Some(match error.kind() {
                 ErrorKind::UnexpectedEof => io::Error::other("the modem closed it"),
@@ -177,7 +244,11 @@ struct Master<'a>(&'a PtyMaster);
 
 impl Read for Master<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        Ok(nix::unistd::read(self.0, buffer)?)
+        match nix::unistd::read(self.0, buffer) {
+            // No program has it open.
+            Err(Errno::EIO) => Err(ErrorKind::WouldBlock.into()),
+            result => Ok(result?),
+        }
     }
 }
 
@@ -199,12 +270,12 @@ fn reopen(args: &Args, terminal: &Terminal, signals: &Signals) -> Result<Option<
         if let Ok(socket) = args.open() {
             return Ok(Some(socket));
         }
-        let fds = [
-            (events.as_fd(), PollFlags::POLLIN),
-            (terminal.master.as_fd(), PollFlags::POLLIN),
-        ];
         let end = std::time::Instant::now() + AGAIN;
         loop {
+            let fds = [
+                (events.as_fd(), PollFlags::POLLIN),
+                terminal.events(terminal.is_closed()?, PollFlags::POLLIN),
+            ];
             let left = end.saturating_duration_since(std::time::Instant::now());
             match signals.wait(&fds, Some(left))? {
                 Waited::End => return Ok(None),

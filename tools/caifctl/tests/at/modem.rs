@@ -52,6 +52,8 @@ fn answer(mut stream: UnixStream) {
             // More than a terminal holds, and no more than a socket does.
             "AT*FLOOD" => return drop(stream.write_all(&[b'x'; 160 << 10])),
             "AT*SILENT" => continue,
+            // A line that is no answer, in one piece.
+            "AT*RING" if stream.write_all(b"RING\r\n").is_ok() => continue,
             "ATI" => "fake modem\r\n\r\nOK",
             "AT+CSQ" => "+CSQ: 23,99\r\n\r\nOK",
             "AT+CPIN?" => "+CME ERROR: 10",

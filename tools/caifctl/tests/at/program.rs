@@ -112,6 +112,13 @@ pub fn read_until(from: &impl AsFd, text: &str) -> String {
     String::from_utf8_lossy(&all).into_owned()
 }
 
+/// Waits until there is something to read.
+pub fn wait_to_read(from: &impl AsFd) {
+    let mut fds = [PollFd::new(from.as_fd(), PollFlags::POLLIN)];
+    let limit = PollTimeout::try_from(LIMIT).expect("a short time");
+    assert!(poll(&mut fds, limit).expect("poll") > 0, "nothing to read");
+}
+
 /// Polls a condition for which there is no event.
 pub fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
     let end = Instant::now() + LIMIT;

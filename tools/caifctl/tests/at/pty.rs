@@ -9,11 +9,14 @@ use std::{
     process::Stdio,
 };
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::{
+    inotify::{AddWatchFlags, InitFlags, Inotify},
+    signal::{Signal, kill},
+};
 
 use crate::{
     modem::Modem,
-    program::{Running, at, read_until, run},
+    program::{Running, at, read_until, run, wait_to_read},
 };
 
 /// Starts the program, and waits for the name of the terminal.
@@ -64,6 +67,27 @@ fn programs_open_it_one_after_the_other() {
 }
 
 #[test]
+fn what_nobody_has_read_is_discarded() {
+    let modem = Modem::start();
+    let (mut child, name) = start(&modem, &["--pty"]);
+    let mut port = open(&name);
+    let events = Inotify::init(InitFlags::empty()).expect("events");
+    let kinds = AddWatchFlags::IN_CLOSE_WRITE;
+    events.add_watch(name.as_str(), kinds).expect("a watch");
+    port.write_all(b"AT*RING\r").expect("a terminal");
+    wait_to_read(&port);
+    drop(port);
+    // One is of this test; the other one is of the program, which opens the terminal to flush it.
+    for _ in 0..2 {
+        wait_to_read(&events);
+        events.read_events().expect("an event");
+    }
+    let mut port = open(&name);
+    assert_eq!(says(&mut port, "AT", "OK\r\n"), "AT\r\r\nOK\r\n");
+    terminate(&mut child);
+}
+
+#[test]
 fn it_outlives_the_channel() {
     let modem = Modem::start();
     let (mut child, name) = start(&modem, &["--pty"]);
@@ -81,7 +105,8 @@ fn it_outlives_the_channel() {
 fn a_channel_that_ends_is_seen_while_nobody_reads() {
     let modem = Modem::start();
     let (mut child, name) = start(&modem, &["--pty"]);
-    open(&name).write_all(b"AT*FLOOD\r").expect("a terminal");
+    let mut port = open(&name);
+    port.write_all(b"AT*FLOOD\r").expect("a terminal");
     let stderr = child.0.stderr.take().expect("a pipe");
     read_until(&stderr, "the channel is open again\n");
     terminate(&mut child);
