@@ -32,7 +32,7 @@ pub enum Command {
     Link(link::Command),
     /// Send AT commands: by hand, from a script, or from programs that want a serial port
     ///
-    /// Without --exec and --pty, commands are typed, with a history and the usual keys to edit a line; ^C,
+    /// Without --exec, --pty and --serial, commands are typed, with a history and the usual keys to edit a line; ^C,
     /// or ^D in an empty line, ends it. If standard input is no terminal, each line of it is a command, as
     /// with --exec.
     At(at::Args),
@@ -80,6 +80,7 @@ mod tests {
             ("caifctl link add sixteencharacter --connection-id 1", "15"),
             ("caifctl at --exec", "a value is required"),
             ("caifctl at --exec AT --pty", "cannot be used with"),
+            ("caifctl at --serial --pty", "cannot be used with"),
             ("caifctl at --timeout 0", "from 0.1 to"),
             ("caifctl ping-channel --size 7", "8..=1500"),
             ("caifctl bench --window 0", "1..="),

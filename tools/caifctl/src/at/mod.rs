@@ -7,6 +7,7 @@ pub mod exec;
 mod history;
 mod link_name;
 mod pty;
+mod serial;
 mod terminal;
 
 use std::{
@@ -34,6 +35,10 @@ pub struct Args {
     /// interrupted; PATH becomes a symbolic link to it
     #[arg(long, value_name = "PATH", num_args = 0..=1)]
     pty: Option<Option<PathBuf>>,
+    /// The same for programs that take ports from udev, as ModemManager does: the terminal is in the
+    /// place of PORT, a serial port without hardware such as ttyS3, or of any such port
+    #[arg(long, value_name = "PORT", num_args = 0..=1, conflicts_with_all = ["exec", "pty"])]
+    serial: Option<Option<String>>,
 }
 
 impl Args {
@@ -54,6 +59,9 @@ impl Args {
 pub fn run(args: &Args) -> Result<()> {
     if let Some(path) = &args.pty {
         return pty::run(args, path.as_deref());
+    }
+    if let Some(port) = &args.serial {
+        return pty::run_as_port(args, port.as_deref());
     }
     if !args.exec.is_empty() {
         return exec::run(args, args.exec.iter().cloned().map(Ok));

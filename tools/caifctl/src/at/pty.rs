@@ -4,7 +4,9 @@
 //!
 //! Programs can open and close it repeatedly. What the modem says while no program has it open is
 //! discarded, as on a serial port. The channel is opened again when the modem is back; bytes that a
-//! program writes meanwhile are lost, as on a serial line.
+//! program writes meanwhile are lost, as on a serial line. A terminal in the place of a
+//! serial port ends with its channel instead, as a modem that is unplugged, and there is a new one
+//! when the modem is back: programs that set a modem up know by that to do so again.
 
 use std::{
     fs::{File, OpenOptions},
@@ -30,8 +32,13 @@ use nix::{
 };
 use socket2::Socket;
 
-use super::{Args, link_name::LinkName};
+use super::{
+    Args,
+    link_name::LinkName,
+    serial::{Cover, Port},
+};
 use crate::{
+    netdevs::{self, Role},
     netlink::Netlink,
     output::{complain, print},
     signals::{Signals, Waited},
@@ -59,7 +66,7 @@ pub fn run(args: &Args, path: Option<&Path>) -> Result<()> {
                 None => break,
             }
         }
-        match reopen(args, &terminal, &signals)? {
+        match reopen(args, Some(&terminal), &signals)? {
             Some(again) => socket = Some(again),
             None => break,
         }
@@ -67,6 +74,46 @@ pub fn run(args: &Args, path: Option<&Path>) -> Result<()> {
     }
     drop(name);
     Ok(())
+}
+
+/// The same in the place of a serial port: the named one, or any without hardware.
+pub fn run_as_port(args: &Args, name: Option<&str>) -> Result<()> {
+    let mut socket = args.open()?;
+    let signals = Signals::new()?;
+    let port = Port::take(name)?;
+    loop {
+        let terminal = Terminal::new().context("cannot make a pseudo terminal")?;
+        let modem = args.peer.link.as_deref().unwrap_or("caif");
+        let cover = Cover::new(&port, &terminal.path, modem, interfaces(args)?)?;
+        print(&format!("{}\n", port.node().display()))?;
+        let why = connect(&terminal, &socket, &signals)?;
+        drop(cover);
+        let Some(why) = why else {
+            break;
+        };
+        complain(&format!("the channel is lost: {why}"));
+        match reopen(args, None, &signals)? {
+            Some(again) => socket = again,
+            None => break,
+        }
+        complain("the channel is open again");
+    }
+    Ok(())
+}
+
+/// Returns the interfaces that may lead to the modem: those that were made for its link, or for any.
+fn interfaces(args: &Args) -> Result<Vec<String>> {
+    let devs = netdevs::all(&Netlink::new()?)?;
+    let link = args.peer.link.as_ref();
+    let link = devs.iter().find(|dev| Some(&dev.name) == link);
+    let leads = |role: &Role| match role {
+        Role::Interface { lower, .. } => {
+            lower.is_none() || link.is_none_or(|link| *lower == Some(link.index))
+        }
+        _ => false,
+    };
+    let names = devs.iter().filter(|dev| leads(&dev.role));
+    Ok(names.map(|dev| dev.name.clone()).collect())
 }
 
 /// A pseudo terminal in raw mode.
@@ -263,7 +310,7 @@ impl Write for Master<'_> {
 }
 
 /// Opens the channel again, as soon as possible. Returns `None` if the program is to end.
-fn reopen(args: &Args, terminal: &Terminal, signals: &Signals) -> Result<Option<Socket>> {
+fn reopen(args: &Args, terminal: Option<&Terminal>, signals: &Signals) -> Result<Option<Socket>> {
     // Subscribed before the first attempt, so that no change is missed.
     let events = Netlink::events()?;
     loop {
@@ -272,18 +319,20 @@ fn reopen(args: &Args, terminal: &Terminal, signals: &Signals) -> Result<Option<
         }
         let end = std::time::Instant::now() + AGAIN;
         loop {
-            let fds = [
-                (events.as_fd(), PollFlags::POLLIN),
-                terminal.events(terminal.is_closed()?, PollFlags::POLLIN),
-            ];
+            let mut fds = vec![(events.as_fd(), PollFlags::POLLIN)];
+            if let Some(terminal) = terminal {
+                fds.push(terminal.events(terminal.is_closed()?, PollFlags::POLLIN));
+            }
             let left = end.saturating_duration_since(std::time::Instant::now());
             match signals.wait(&fds, Some(left))? {
                 Waited::End => return Ok(None),
                 Waited::TimeOut => break,
                 Waited::Ready(ready) => {
                     // Bytes that programs write now are lost.
-                    let mut buffer = [0; CHUNK];
-                    while matches!(Master(&terminal.master).read(&mut buffer), Ok(1..)) {}
+                    if let Some(terminal) = terminal {
+                        let mut buffer = [0; CHUNK];
+                        while matches!(Master(&terminal.master).read(&mut buffer), Ok(1..)) {}
+                    }
                     if ready.first().is_some_and(|ready| !ready.is_empty()) {
                         events.drain();
                         break;

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! A terminal in the place of a serial port that has no hardware, for programs that take ports from
+//! udev.
+//!
+//! The kernel tells udev nothing of pseudo terminals, and has no entry for them in sysfs. The driver
+//! of 8250 ports, however, has entries for ports that no hardware was found for. While such a port is
+//! covered, the terminal is mounted over its node in /dev, and a record says so to udev's rule.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::Write,
+    os::unix::fs::{DirBuilderExt, MetadataExt},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail};
+use nix::{
+    errno::Errno,
+    fcntl::{Flock, FlockArg},
+    mount::{MntFlags, MsFlags, mount, umount2},
+    sys::stat::major,
+};
+
+use crate::output::complain;
+
+/// Where the kernel lists terminals, and where their nodes are.
+const PORTS: &str = "/sys/class/tty";
+const NODES: &str = "/dev";
+/// A file for each covered port, and for each interface that belongs to one, with the variables that
+/// the rule takes over.
+const RECORDS: &str = "/run/caif/serial";
+const INTERFACES: &str = "/run/caif/interface";
+/// The port's type if no hardware was found.
+const UNKNOWN: &str = "0";
+/// The major numbers of pseudo terminals.
+const TERMINALS: std::ops::RangeInclusive<u64> = 136..=143;
+
+/// A port that no other process covers while this exists.
+#[derive(Debug)]
+pub struct Port {
+    name: String,
+    /// Never removed, so that its lock means the same to all; empty while nothing covers the port.
+    record: Flock<File>,
+}
+
+impl Port {
+    /// Takes the named port, or the last one that is not in use.
+    pub fn take(name: Option<&str>) -> Result<Self> {
+        if let Some(name) = name {
+            let kind = kind(name).with_context(|| format!("there is no serial port {name}"))?;
+            if kind != UNKNOWN {
+                bail!("{name} has hardware: name another port, or none");
+            }
+            return Self::lock(name)?
+                .with_context(|| format!("another caifctl is in the place of {name}"));
+        }
+        let mut names = Vec::new();
+        for entry in fs::read_dir(PORTS).with_context(|| format!("cannot read {PORTS}"))? {
+            let name = entry?.file_name().to_string_lossy().into_owned();
+            if kind(&name).is_ok_and(|kind| kind == UNKNOWN) {
+                names.push(name);
+            }
+        }
+        names.sort_by_key(|name| (name.len(), name.clone()));
+        for name in names.iter().rev() {
+            if let Some(port) = Self::lock(name)? {
+                return Ok(port);
+            }
+        }
+        bail!(
+            "there is no serial port without hardware that is not in use: see {PORTS}; the kernel's \
+             parameter 8250.nr_uarts is their number"
+        )
+    }
+
+    /// Returns `None` if another process has it.
+    fn lock(name: &str) -> Result<Option<Self>> {
+        let record = Path::new(RECORDS).join(name);
+        let what = || format!("cannot use {}", record.display());
+        folder(RECORDS)?;
+        let mut options = OpenOptions::new();
+        let file = options.append(true).create(true).open(&record);
+        let file = file.with_context(what)?;
+        let record = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(record) => record,
+            Err((_, Errno::EWOULDBLOCK)) => return Ok(None),
+            Err((_, error)) => return Err(error).with_context(what),
+        };
+        let port = Self {
+            name: name.to_owned(),
+            record,
+        };
+        // What one that was killed has left.
+        port.uncover()?;
+        Ok(Some(port))
+    }
+
+    pub fn node(&self) -> PathBuf {
+        Path::new(NODES).join(&self.name)
+    }
+
+    /// Removes all terminals that cover the port.
+    fn uncover(&self) -> Result<()> {
+        let node = self.node();
+        self.record.set_len(0)?;
+        while fs::metadata(&node).is_ok_and(|node| TERMINALS.contains(&major(node.rdev()))) {
+            umount2(&node, MntFlags::MNT_DETACH)
+                .with_context(|| format!("cannot unmount {}", node.display()))?;
+        }
+        Ok(())
+    }
+
+    /// Tells udev that the port has come or gone.
+    fn announce(&self, action: &str) -> Result<()> {
+        let file = Path::new(PORTS).join(&self.name).join("uevent");
+        fs::write(&file, action).with_context(|| format!("cannot write to {}", file.display()))
+    }
+}
+
+/// Returns the type of a port. Terminals of other drivers have none.
+fn kind(name: &str) -> Result<String> {
+    if name.contains('/') {
+        bail!("a port's name has no slash");
+    }
+    let text = fs::read_to_string(Path::new(PORTS).join(name).join("type"))?;
+    Ok(text.trim().to_owned())
+}
+
+/// A terminal in the place of a port.
+#[derive(Debug)]
+pub struct Cover<'a> {
+    port: &'a Port,
+    /// The interfaces of the same modem, which come and go with it.
+    interfaces: Vec<String>,
+}
+
+impl<'a> Cover<'a> {
+    /// Puts the terminal in the place of the port, and tells udev of it and of the interfaces, all of
+    /// the modem of that name.
+    pub fn new(
+        port: &'a Port,
+        terminal: &Path,
+        modem: &str,
+        interfaces: Vec<String>,
+    ) -> Result<Self> {
+        let cover = Self { port, interfaces };
+        let node = port.node();
+        mount(
+            Some(terminal),
+            &node,
+            None::<&str>,
+            MsFlags::MS_BIND,
+            None::<&str>,
+        )
+        .with_context(|| {
+            format!(
+                "cannot mount {} over {}",
+                terminal.display(),
+                node.display()
+            )
+        })?;
+        let record = format!("CAIF_MODEM={modem}\n");
+        (&*port.record).write_all(record.as_bytes())?;
+        folder(INTERFACES)?;
+        for name in &cover.interfaces {
+            let file = Path::new(INTERFACES).join(name);
+            fs::write(&file, &record)
+                .with_context(|| format!("cannot write to {}", file.display()))?;
+        }
+        port.announce("add")?;
+        cover.announce_interfaces("add");
+        Ok(cover)
+    }
+
+    /// Tells udev that the interfaces have come or gone. They may be gone by now.
+    fn announce_interfaces(&self, action: &str) {
+        for name in &self.interfaces {
+            let _ = fs::write(format!("/sys/class/net/{name}/uevent"), action);
+        }
+    }
+}
+
+impl Drop for Cover<'_> {
+    fn drop(&mut self) {
+        for name in &self.interfaces {
+            let _ = fs::remove_file(Path::new(INTERFACES).join(name));
+        }
+        self.announce_interfaces("remove");
+        // Port and interfaces are still there, as they were at boot.
+        let result = self
+            .port
+            .announce("remove")
+            .and_then(|()| self.port.uncover())
+            .and_then(|()| self.port.announce("add"));
+        if let Err(error) = result {
+            complain(&format!("{error:#}"));
+        }
+        self.announce_interfaces("add");
+    }
+}
+
+/// Makes a folder that all may read.
+fn folder(path: &str) -> Result<()> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(path)
+        .with_context(|| format!("cannot make {path}"))
+}
