@@ -25,6 +25,7 @@ mod ping;
 mod reflect;
 mod rtnetlink;
 mod rtnl;
+mod serial;
 mod sockets;
 mod tap;
 mod tcp;
@@ -81,6 +82,8 @@ enum Command {
     Ping(ping::Args),
     /// Answer the hostile modem, and check every byte that it delivers, until killed
     Reflect(reflect::Args),
+    /// Send commands to a serial port, with the calls of a program that uses one
+    Serial(serial::Args),
     /// Check the contract of sockets, call by call
     Sockets(sockets::Args),
     /// Check sent frames and merged segments while streams pass
@@ -112,6 +115,7 @@ fn main() -> Result<()> {
         Command::Measure(args) => measure::run(&args),
         Command::Ping(args) => ping::run(&args),
         Command::Reflect(args) => reflect::run(&args),
+        Command::Serial(args) => serial::run(&args),
         Command::Sockets(args) => sockets::run(&args),
         Command::Tap(args) => tap::run(&args),
         Command::UdpEcho(args) => udp::run(&args),

@@ -13,6 +13,7 @@ mod kind;
 mod life;
 mod network;
 mod online;
+mod pty;
 
 const CASES: &[Case] = &[
     one("clients_are_unmodified", |vm| explained(vm, unmodified)),
@@ -23,6 +24,7 @@ const CASES: &[Case] = &[
 pub(super) fn all() -> Vec<Case> {
     let cases = [
         CASES,
+        pty::CASES,
         kind::CASES,
         online::CASES,
         life::CASES,
