@@ -13,6 +13,7 @@ mod kind;
 mod life;
 mod network;
 mod online;
+mod programs;
 mod pty;
 
 const CASES: &[Case] = &[
@@ -25,6 +26,7 @@ pub(super) fn all() -> Vec<Case> {
     let cases = [
         CASES,
         pty::CASES,
+        programs::CASES,
         kind::CASES,
         online::CASES,
         life::CASES,
@@ -46,7 +48,7 @@ fn explained(vm: &mut Vm, case: fn(&mut Vm) -> Result<()>) -> Result<()> {
 /// Each file that is a package's is as in the package.
 fn unmodified(vm: &mut Vm) -> Result<()> {
     let out = vm.guest.ok("cd / && md5sum -c packaged.md5sums")?;
-    for program in ["ofonod", "connmand", "dbus-daemon"] {
+    for program in ["ofonod", "connmand", "dbus-daemon", "gammu"] {
         let checked = |line: &str| line.ends_with(&format!("/{program}: OK"));
         ensure!(out.lines().any(checked), "{program} was not checked: {out}");
     }
