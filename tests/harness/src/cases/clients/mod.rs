@@ -11,6 +11,7 @@ mod bus;
 mod daemons;
 mod kind;
 mod life;
+mod modem_manager;
 mod network;
 mod online;
 mod programs;
@@ -27,6 +28,7 @@ pub(super) fn all() -> Vec<Case> {
         CASES,
         pty::CASES,
         programs::CASES,
+        modem_manager::CASES,
         kind::CASES,
         online::CASES,
         life::CASES,
@@ -48,7 +50,7 @@ fn explained(vm: &mut Vm, case: fn(&mut Vm) -> Result<()>) -> Result<()> {
 /// Each file that is a package's is as in the package.
 fn unmodified(vm: &mut Vm) -> Result<()> {
     let out = vm.guest.ok("cd / && md5sum -c packaged.md5sums")?;
-    for program in ["ofonod", "connmand", "dbus-daemon", "gammu"] {
+    for program in ["ofonod", "connmand", "dbus-daemon", "ModemManager", "gammu"] {
         let checked = |line: &str| line.ends_with(&format!("/{program}: OK"));
         ensure!(out.lines().any(checked), "{program} was not checked: {out}");
     }
