@@ -14,6 +14,7 @@ mod abstractions {
     //! Safe wrappers that the kernel crate lacks.
 
     pub(crate) mod bindings;
+    pub(crate) mod compat;
     pub(crate) mod net;
     pub(crate) mod virtio;
 }
@@ -46,6 +47,7 @@ mod vring_watch;
 use crate::{
     abstractions::{
         bindings,
+        compat::device_table,
         net::{
             self,
             ethtool::Rings,
@@ -110,11 +112,10 @@ use kernel::{
     }, //
 };
 
-kernel::module_device_table!(
+device_table!(
     "virtio",
     virtio::DeviceId,
     ID_TABLE,
-    @none,
     [virtio::DeviceId::new(bindings::VIRTIO_ID_CAIF)]
 );
 

@@ -36,7 +36,13 @@ pub(crate) use self::{
 
 use self::doorbell::Lease;
 use crate::{
-    abstractions::virtio,
+    abstractions::{
+        compat::barrier::{
+            mb,
+            Full, //
+        },
+        virtio, //
+    },
     vring_layout::{
         Layout,
         LayoutError, //
@@ -57,13 +63,7 @@ use core::{
 use kernel::{
     device,
     prelude::*,
-    sync::{
-        barrier::{
-            mb,
-            Full, //
-        },
-        rcu, //
-    }, //
+    sync::rcu, //
 };
 
 /// A virtio device of a remote processor.

@@ -9,6 +9,7 @@
 
 use crate::abstractions::{
     bindings,
+    compat::rcu_barrier,
     module,
     slot::{
         AtomicSlot,
@@ -300,7 +301,7 @@ impl<T: Send + Sync + 'static> Drop for RcuSlot<T> {
 pub(super) fn wait() {
     // An object that is freed may be the last that has a reference to another one.
     while PENDING.load(Acquire) != 0 {
-        rcu::rcu_barrier();
+        rcu_barrier();
     }
-    rcu::rcu_barrier();
+    rcu_barrier();
 }

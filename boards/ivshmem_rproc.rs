@@ -14,6 +14,7 @@ mod abstractions {
     //! Safe wrappers that the kernel crate lacks.
 
     pub(crate) mod bindings;
+    pub(crate) mod compat;
     pub(crate) mod event;
     pub(crate) mod memory;
     pub(crate) mod pci;
@@ -43,6 +44,13 @@ mod vring_layout;
 
 use crate::{
     abstractions::{
+        compat::{
+            self,
+            irq::{
+                Handler,
+                IrqReturn, //
+            }, //
+        },
         memory::Physical,
         pci::{
             handle_msix,
@@ -76,10 +84,6 @@ use kernel::{
         register,
         Io, //
     },
-    irq::{
-        Handler,
-        IrqReturn, //
-    },
     new_mutex,
     pci,
     prelude::*,
@@ -109,7 +113,7 @@ register! {
 }
 
 /// BAR 0 up to the last register in use.
-type Registers = pci::DevresBar<0x10>;
+type Registers = compat::pci::DevresBar<0x10>;
 
 /// Vector by which each side tells the other that the control page changed.
 const CONTROL: u16 = 2;
@@ -199,7 +203,7 @@ impl Handler for Vector {
     }
 }
 
-kernel::pci_device_table!(
+compat::pci::device_table!(
     PCI_TABLE,
     <IvshmemRproc as pci::Driver>::IdInfo,
     [(
@@ -251,7 +255,7 @@ impl pci::Driver for IvshmemRproc {
 
     fn probe<'bound>(
         pdev: &'bound pci::Device<Core<'_>>,
-        _info: Option<&'bound Self::IdInfo>,
+        _info: compat::pci::ProbeInfo<'bound, Self::IdInfo>,
     ) -> impl PinInit<Self::Data<'bound>, Error> + 'bound {
         let revision = pdev.revision_id();
         if revision != REVISION {

@@ -15,6 +15,7 @@ mod abstractions {
     //! Safe wrappers that the kernel crate lacks.
 
     pub(crate) mod bindings;
+    pub(crate) mod compat;
     pub(crate) mod event;
     #[expect(dead_code, reason = "this board maps all regions whole and as memory")]
     pub(crate) mod memory;
@@ -58,6 +59,7 @@ mod vring_layout;
 
 use crate::{
     abstractions::{
+        compat::of_device_table,
         memory::Memory,
         remoteproc::{
             elf::{
@@ -194,7 +196,7 @@ impl Operations for Board {
     }
 }
 
-kernel::of_device_table!(
+of_device_table!(
     OF_TABLE,
     <SocRproc as platform::Driver>::IdInfo,
     [(of::DeviceId::new(c"linux,caif-virt-modem"), ())]

@@ -15,6 +15,7 @@ mod abstractions {
 
     pub(crate) mod bh_lock;
     pub(crate) mod bindings;
+    pub(crate) mod compat;
     pub(crate) mod deferred;
     pub(crate) mod module;
     pub(crate) mod net {

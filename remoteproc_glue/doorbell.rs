@@ -20,7 +20,10 @@ use super::{
     bindings,
     news::State, //
 };
-use crate::vring_layout::Layout;
+use crate::{
+    abstractions::compat::synchronize_rcu,
+    vring_layout::Layout, //
+};
 use core::{
     cell::UnsafeCell,
     ptr::{
@@ -248,7 +251,7 @@ impl<'bound> Lease<'bound> {
         self.mute();
         if !self.doorbell().target.xchg(null_mut(), Full).is_null() {
             // The callback uses the target in a read-side section of its own.
-            rcu::synchronize_rcu();
+            synchronize_rcu();
         }
     }
 }

@@ -24,9 +24,15 @@ use super::{
     Vring, //
 };
 use crate::{
-    abstractions::net::napi::{
-        Napi,
-        Source, //
+    abstractions::{
+        compat::barrier::{
+            dma_mb,
+            Write, //
+        },
+        net::napi::{
+            Napi,
+            Source, //
+        }, //
     },
     vring_layout::Layout,
     vring_mem::RingMem, //
@@ -38,10 +44,6 @@ use kernel::{
             AtomicFlag,
             Full,
             Relaxed, //
-        },
-        barrier::{
-            dma_mb,
-            Write, //
         },
         Arc, //
     }, //

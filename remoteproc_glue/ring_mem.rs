@@ -2,16 +2,18 @@
 
 //! The memory of a vring, for the rings to access.
 
-use crate::vring_mem::RingMem;
+use crate::{
+    abstractions::compat::barrier::{
+        dma_mb,
+        mb,
+        Full,
+        Read, //
+    },
+    vring_mem::RingMem, //
+};
 use core::{
     marker::PhantomData,
     ptr::NonNull, //
-};
-use kernel::sync::barrier::{
-    dma_mb,
-    mb,
-    Full,
-    Read, //
 };
 
 /// Memory of a vring that the remote processor can write to at any time.

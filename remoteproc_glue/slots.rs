@@ -3,7 +3,10 @@
 //! Memory to send frames from: fixed slots in memory that the remote processor can read.
 
 use crate::{
-    abstractions::net::SkBuff,
+    abstractions::{
+        compat,
+        net::SkBuff, //
+    },
     vring_driver::Slot, //
 };
 use core::ops::Range;
@@ -80,14 +83,14 @@ impl Slots {
 
     /// Returns the device addresses of all slots.
     pub(crate) fn dma_range(&self) -> Range<u64> {
-        let start = widened(self.mem.dma_address());
+        let start = widened(compat::dma_address(&self.mem));
         start..start.saturating_add(self.mem.size() as u64)
     }
 
     /// Returns the device address of a slot.
     #[inline]
     pub(crate) fn dma_address(&self, slot: &Slot) -> u64 {
-        widened(self.mem.dma_address()) + (usize::from(slot.index()) * self.stride) as u64
+        widened(compat::dma_address(&self.mem)) + (usize::from(slot.index()) * self.stride) as u64
     }
 
     /// Writes a packet to a slot, behind `head` bytes that stay as they are and with `tail`

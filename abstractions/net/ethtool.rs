@@ -9,7 +9,10 @@ use super::device::{
     Callbacks,
     NetdevOperations, //
 };
-use crate::abstractions::bindings;
+use crate::abstractions::{
+    bindings,
+    compat::unsupported, //
+};
 use core::marker::PhantomData;
 use kernel::prelude::*;
 
@@ -69,7 +72,7 @@ impl<O: NetdevOperations> EthtoolCallbacks<O> {
         if sset == bindings::ethtool_stringset_ETH_SS_STATS as c_int {
             O::COUNTERS.len() as c_int
         } else {
-            EOPNOTSUPP.to_errno()
+            unsupported().to_errno()
         }
     }
 

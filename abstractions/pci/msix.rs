@@ -4,10 +4,16 @@
 //!
 //! C header: [`include/linux/pci.h`](srctree/include/linux/pci.h)
 
+use crate::abstractions::compat::{
+    irq,
+    pci::{
+        alloc_irq_vectors,
+        IrqVectorRegistration, //
+    }, //
+};
 use kernel::{
     device::Bound,
     devres,
-    irq,
     pci,
     prelude::*, //
 };
@@ -16,7 +22,7 @@ use kernel::{
 struct MsiX<H: irq::Handler + Send + 'static> {
     /// Before `vectors`, since the handlers must be gone when those are freed.
     _handlers: KVec<Pin<KBox<irq::Registration<'static, H>>>>,
-    _vectors: pci::IrqVectorRegistration<'static>,
+    _vectors: IrqVectorRegistration<'static>,
 }
 
 /// Allocates as many vectors as there are handlers, and lets each handler handle the one of its
@@ -32,8 +38,7 @@ pub(crate) fn handle_msix<H: irq::Handler + Send + 'static, const N: usize>(
     let bound: &'static pci::Device<Bound> =
         unsafe { core::mem::transmute::<&pci::Device<Bound>, &'static pci::Device<Bound>>(pdev) };
     let count = u32::try_from(N)?;
-    let types = pci::IrqTypes::default().with(pci::IrqType::MsiX);
-    let vectors = bound.alloc_irq_vectors(count, count, types)?;
+    let vectors = alloc_irq_vectors(bound, count)?;
     let mut registrations = KVec::with_capacity(N, GFP_KERNEL)?;
     for (index, handler) in handlers.into_iter().enumerate() {
         let request: irq::IrqRequest<'_> = vectors.index(index)?.into();

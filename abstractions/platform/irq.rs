@@ -4,10 +4,10 @@
 //!
 //! C header: [`include/linux/platform_device.h`](srctree/include/linux/platform_device.h)
 
+use crate::abstractions::compat::irq;
 use kernel::{
     device::Bound,
     devres,
-    irq,
     platform,
     prelude::*, //
 };

@@ -13,7 +13,10 @@ use super::{
     ops::context,
     registration::Operations, //
 };
-use crate::abstractions::bindings;
+use crate::abstractions::{
+    bindings,
+    compat::unsupported, //
+};
 use core::ptr::null_mut;
 use kernel::{
     error::{
@@ -69,7 +72,7 @@ unsafe fn check_file<T: Operations>(
     // SAFETY: The operations are only set for such processors, and the context outlives them.
     let (this, context) = unsafe { context::<T>(rproc) };
     if !T::HAS_CHECK_FIRMWARE {
-        return Err(EOPNOTSUPP);
+        return Err(unsupported());
     }
     // SAFETY: remoteproc keeps the file during the operation, or gives none.
     let file = unsafe { fw.as_ref() }.ok_or(EINVAL)?;

@@ -9,7 +9,10 @@ use super::{
     recovery::Recovery,
     table::Shown, //
 };
-use crate::abstractions::bindings;
+use crate::abstractions::{
+    bindings,
+    compat::synchronize_rcu, //
+};
 use core::{
     ops::Deref,
     ptr::NonNull, //
@@ -194,7 +197,7 @@ impl Rproc {
     /// sleep.
     pub(super) fn close_interrupts(&self) {
         self.private().interrupts.store(false, Release);
-        rcu::synchronize_rcu();
+        synchronize_rcu();
     }
 
     /// Reports that the processor crashed. It is recovered later, unless the user disabled that.

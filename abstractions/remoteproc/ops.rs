@@ -16,7 +16,10 @@ use super::{
         Operations, //
     }, //
 };
-use crate::abstractions::bindings;
+use crate::abstractions::{
+    bindings,
+    compat::unsupported, //
+};
 use kernel::{
     error::from_result,
     prelude::*, //
@@ -111,7 +114,7 @@ extern "C" fn start<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
     // SAFETY: The operation is only set for such processors, and the context outlives them.
     let (this, context) = unsafe { context::<T>(rproc) };
     if !T::HAS_START {
-        return EOPNOTSUPP.to_errno();
+        return unsupported().to_errno();
     }
     // SAFETY: The processor is valid, and its lock is held in this operation.
     let own = unsafe { (*rproc).table_ptr }.cast::<u8>();

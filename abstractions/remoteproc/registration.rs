@@ -25,7 +25,10 @@ use super::{
     recovery::Recovery,
     table::Shown, //
 };
-use crate::abstractions::bindings;
+use crate::abstractions::{
+    bindings,
+    compat::synchronize_rcu, //
+};
 use core::ptr::{
     from_ref,
     NonNull, //
@@ -43,8 +46,7 @@ use kernel::{
         atomic::{
             ordering::Release,
             Atomic, //
-        },
-        rcu, //
+        }, //
     }, //
 };
 
@@ -293,7 +295,7 @@ impl<T: Operations> Unregistered<T> {
             // A user might have started it before it failed.
             self.shut_down_all();
             // Who reports a crash looks with a spin lock held whether it goes.
-            rcu::synchronize_rcu();
+            synchronize_rcu();
             // SAFETY: The structure is valid; only the address of a part of it is taken.
             let crash = unsafe { &raw mut (*raw).crash_handler };
             // SAFETY: The work is initialized.

@@ -10,25 +10,25 @@
 //!
 //! C header: [`include/linux/remoteproc.h`](srctree/include/linux/remoteproc.h)
 
-use crate::abstractions::bindings;
+use crate::abstractions::{
+    bindings,
+    compat::barrier::{
+        dma_mb,
+        mb,
+        Full,
+        Write, //
+    }, //
+};
 use core::mem::offset_of;
 use kernel::{
     prelude::*,
-    sync::{
-        atomic::{
-            ordering::{
-                Acquire,
-                Relaxed,
-                Release, //
-            },
-            Atomic, //
+    sync::atomic::{
+        ordering::{
+            Acquire,
+            Relaxed,
+            Release, //
         },
-        barrier::{
-            dma_mb,
-            mb,
-            Full,
-            Write, //
-        }, //
+        Atomic, //
     }, //
 };
 

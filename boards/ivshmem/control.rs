@@ -10,19 +10,17 @@ use super::map::{
     VERSION, //
 };
 use crate::abstractions::{
+    compat::barrier::{
+        dma_mb,
+        Read,
+        Write, //
+    },
     memory::Memory,
     remoteproc::DeviceRange, //
 };
 use kernel::{
     prelude::*,
-    sync::{
-        barrier::{
-            dma_mb,
-            Read,
-            Write, //
-        },
-        Arc, //
-    }, //
+    sync::Arc, //
 };
 
 pub(crate) use super::map::ModemState;

@@ -12,6 +12,10 @@ use super::control::{
     ModemState, //
 };
 use crate::abstractions::{
+    compat::{
+        new_spinlock_irq,
+        SpinLockIrq, //
+    },
     event::Event,
     remoteproc::{
         Crash,
@@ -20,13 +24,11 @@ use crate::abstractions::{
 };
 use kernel::{
     impl_has_hr_timer,
-    new_spinlock_irq,
     prelude::*,
     sync::{
         aref::ARef,
         Arc,
-        ArcBorrow,
-        SpinLockIrq, //
+        ArcBorrow, //
     },
     time::{
         hrtimer::{

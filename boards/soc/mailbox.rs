@@ -6,6 +6,15 @@
 
 use crate::{
     abstractions::{
+        compat::{
+            irq::{
+                Handler,
+                IrqReturn, //
+            },
+            new_spinlock_irq,
+            DevresIoMem,
+            SpinLockIrq, //
+        },
         platform::handle_irq,
         remoteproc::Rproc, //
     },
@@ -14,24 +23,15 @@ use crate::{
 use kernel::{
     device::Core,
     io::{
-        mem::{
-            DevresIoMem,
-            IoMem, //
-        },
+        mem::IoMem,
         register,
         Io, //
     },
-    irq::{
-        Handler,
-        IrqReturn, //
-    },
-    new_spinlock_irq,
     platform,
     prelude::*,
     sync::{
         aref::ARef,
-        Arc,
-        SpinLockIrq, //
+        Arc, //
     }, //
 };
 

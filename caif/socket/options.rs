@@ -13,6 +13,7 @@ use super::{
 use crate::{
     abstractions::{
         bindings,
+        compat::unsupported,
         net::socket::{
             Call,
             OptionSink,
@@ -101,7 +102,7 @@ pub(super) fn get(
 ) -> Result {
     let is_util = call.socket().ops().protocol == Protocol::Util;
     if level != LEVEL || name != RSP_PARAM || !is_util {
-        return Err(EOPNOTSUPP);
+        return Err(unsupported());
     }
     let mut guard = call.lock();
     settle(&mut guard);

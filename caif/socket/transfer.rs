@@ -13,6 +13,7 @@ use super::{
 use crate::{
     abstractions::{
         bindings,
+        compat::unsupported,
         net::socket::{
             signal_pending,
             Call,
@@ -110,7 +111,7 @@ pub(super) fn send_packet(
     let mut guard = call.lock();
     socket.take_error()?;
     if flags & bindings::MSG_OOB != 0 || message.has_address() {
-        return Err(EOPNOTSUPP);
+        return Err(unsupported());
     }
     loop {
         if can_send(&guard) {
@@ -153,7 +154,7 @@ pub(super) fn send_stream(
 ) -> Result<usize> {
     let flags = message.flags();
     if flags & bindings::MSG_OOB != 0 || message.has_address() {
-        return Err(EOPNOTSUPP);
+        return Err(unsupported());
     }
     let mut timeout = call.send_timeout(flags & bindings::MSG_DONTWAIT != 0);
     let mut guard = call.lock();
@@ -243,7 +244,7 @@ fn begin_to_receive<'c>(
     flags: u32,
 ) -> Result<(Timeout, Guard<'c, CaifSocket>)> {
     if flags & bindings::MSG_OOB != 0 {
-        return Err(EOPNOTSUPP);
+        return Err(unsupported());
     }
     let timeout = call.receive_timeout(flags & bindings::MSG_DONTWAIT != 0);
     let mut guard = call.lock();

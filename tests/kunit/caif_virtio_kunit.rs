@@ -21,6 +21,7 @@ mod abstractions {
     //! Safe wrappers that the kernel crate lacks.
 
     pub(crate) mod bindings;
+    pub(crate) mod compat;
     pub(crate) mod deferred;
     pub(crate) mod event;
     pub(crate) mod memory;

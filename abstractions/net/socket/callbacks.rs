@@ -16,7 +16,10 @@ use super::{
     Created,
     SocketOps, //
 };
-use crate::abstractions::bindings;
+use crate::abstractions::{
+    bindings,
+    compat::this_module, //
+};
 use core::{
     marker::PhantomData,
     ptr::NonNull,
@@ -24,7 +27,6 @@ use core::{
 };
 use kernel::{
     error::from_result,
-    module::this_module,
     prelude::*, //
 };
 

@@ -9,11 +9,13 @@ use super::{
     sock::Socket,
     SocketOps, //
 };
-use crate::abstractions::bindings;
+use crate::abstractions::{
+    bindings,
+    compat::this_module, //
+};
 use core::marker::PhantomData;
 use kernel::{
     error::to_result,
-    module::this_module,
     prelude::*,
     sync::atomic::{
         AtomicFlag,

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What differs between the releases of Linux that the modules are built for.
+//!
+//! All other files are written for the newest one, and take from here what an older one has in
+//! another way, or not at all.
+
+#![allow(
+    dead_code,
+    unused_imports,
+    unused_macros,
+    reason = "each module uses some of these"
+)]
+
+pub(crate) use release::*;
+
+mod release {
+    use kernel::{
+        dma::{
+            Coherent,
+            DmaAddress, //
+        },
+        prelude::*, //
+    };
+    pub(crate) use kernel::{
+        io::mem::DevresIoMem,
+        irq,
+        module::this_module,
+        new_spinlock_irq,
+        sync::{
+            barrier,
+            rcu::{
+                rcu_barrier,
+                synchronize_rcu, //
+            },
+            SpinLockIrq, //
+        }, //
+    };
+
+    /// Returns `EOPNOTSUPP`.
+    #[inline]
+    pub(crate) fn unsupported() -> Error {
+        EOPNOTSUPP
+    }
+
+    /// Returns the address by which the device reaches the memory.
+    #[inline]
+    pub(crate) fn dma_address(memory: &Coherent<[u8]>) -> DmaAddress {
+        memory.dma_address()
+    }
+
+    /// Makes the table of a driver's device ids, which have no data of the driver's, and lets the
+    /// module be found by them.
+    macro_rules! device_table {
+        ($bus:literal, $id:ty, $table:ident, [$($entry:expr),* $(,)?]) => {
+            kernel::module_device_table!($bus, $id, $table, @none, [$($entry),*]);
+        };
+    }
+    pub(crate) use device_table;
+
+    /// The same for a driver of platform devices of the device tree, whose data is `$info`.
+    macro_rules! of_device_table {
+        ($table:ident, $info:ty, $entries:tt) => {
+            kernel::of_device_table!($table, $info, $entries);
+        };
+    }
+    pub(crate) use of_device_table;
+
+    #[cfg(CONFIG_PCI)]
+    pub(crate) mod pci {
+        //! Drivers of PCI devices, their registers and interrupts.
+
+        pub(crate) use kernel::pci::{
+            DevresBar,
+            IrqVectorRegistration, //
+        };
+        use kernel::{
+            device::Bound,
+            pci::{
+                Device,
+                IrqType,
+                IrqTypes, //
+            },
+            prelude::*, //
+        };
+
+        /// What a driver's probe is given of the entry of its table.
+        pub(crate) type ProbeInfo<'a, T> = Option<&'a T>;
+
+        /// Allocates `count` MSI-X vectors.
+        pub(crate) fn alloc_irq_vectors(
+            pdev: &Device<Bound>,
+            count: u32,
+        ) -> Result<IrqVectorRegistration<'_>> {
+            let types = IrqTypes::default().with(IrqType::MsiX);
+            pdev.alloc_irq_vectors(count, count, types)
+        }
+
+        /// Makes the table of a driver's device ids, whose data is `$info`.
+        macro_rules! device_table {
+            ($table:ident, $info:ty, $entries:tt) => {
+                kernel::pci_device_table!($table, $info, $entries);
+            };
+        }
+        pub(crate) use device_table;
+    }
+}
