@@ -14,19 +14,27 @@
 
 pub(crate) use release::*;
 
+// Of each older release a file in `compat/` has the items of the `release` below. Kbuild sets the
+// condition by the kernel's version; `Documentation/kernels.md` lists what differs.
+#[cfg(LINUX_7_2)]
+#[path = "compat/linux_7_2.rs"]
+mod release;
+
+#[cfg(not(LINUX_7_2))]
 mod release {
     use kernel::{
         dma::{
             Coherent,
             DmaAddress, //
         },
-        prelude::*, //
+        module_param::ModuleParamAccess, //
     };
     pub(crate) use kernel::{
         io::mem::DevresIoMem,
         irq,
         module::this_module,
         new_spinlock_irq,
+        prelude,
         sync::{
             barrier,
             rcu::{
@@ -37,10 +45,10 @@ mod release {
         }, //
     };
 
-    /// Returns `EOPNOTSUPP`.
+    /// Returns the value of a module's parameter.
     #[inline]
-    pub(crate) fn unsupported() -> Error {
-        EOPNOTSUPP
+    pub(crate) fn parameter<T: Copy>(parameter: &ModuleParamAccess<T>) -> T {
+        parameter.value()
     }
 
     /// Returns the address by which the device reaches the memory.

@@ -267,8 +267,10 @@ impl pci::Driver for IvshmemRproc {
         pdev.set_master();
 
         let memory = Self::memory(pdev)?;
-        let (control, carveouts) =
-            layout::map(&memory, module_parameters::heap_is_io.value() != 0)?;
+        let (control, carveouts) = layout::map(
+            &memory,
+            compat::parameter(&module_parameters::heap_is_io) != 0,
+        )?;
         if let Err((magic, version)) = control.check()? {
             dev_err!(
                 pdev,

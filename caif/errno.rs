@@ -2,8 +2,10 @@
 
 //! The kernel's errors for those of the stack's logic.
 
-use crate::policy::Errno;
-use kernel::prelude::*;
+use crate::{
+    abstractions::compat::prelude::*,
+    policy::Errno, //
+};
 
 impl From<Errno> for Error {
     fn from(error: Errno) -> Self {

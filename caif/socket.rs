@@ -19,6 +19,7 @@ use self::{
 use crate::{
     abstractions::{
         bindings,
+        compat::prelude::*,
         net::socket::{
             capable,
             Call,
@@ -38,7 +39,6 @@ use crate::{
         SocketType, //
     }, //
 };
-use kernel::prelude::*;
 
 /// `CAIFPROTO_*`.
 #[derive(Clone, Copy, Eq, PartialEq)]

@@ -3,10 +3,13 @@
 //! Transmission: frames to the modem.
 
 use crate::{
-    abstractions::net::{
-        burst::Burst,
-        netdev::Netdev,
-        skbuff::SkBuff, //
+    abstractions::{
+        compat::prelude::*,
+        net::{
+            burst::Burst,
+            netdev::Netdev,
+            skbuff::SkBuff, //
+        }, //
     },
     caif_wire::{
         control::Message,
@@ -26,10 +29,7 @@ use crate::{
     link::Link,
     policy::Errno, //
 };
-use kernel::{
-    prelude::*,
-    sync::rcu, //
-};
+use kernel::sync::rcu;
 
 /// `ETH_P_CAIF`.
 pub(crate) const PROTOCOL: u16 = crate::abstractions::bindings::ETH_P_CAIF as u16;

@@ -107,6 +107,8 @@ kernel_sources() {
 		mounted_files
 	) | sed 's|^\./||' | LC_ALL=C sort -u
 }
+# Leaves out what the kernel's source does not need: what is for older releases of it.
+in_tree() { grep -v '^abstractions/compat/'; }
 # In the kernel the stack has a folder of its own. Files that it shares with the driver and its tests
 # are in both: wrappers that belong into the kernel crate.
 stack_sources() {
@@ -117,7 +119,7 @@ stack_sources() {
 		find abstractions -maxdepth 1 \( -name '*.h' -o -name bindgen_parameters \)
 		find abstractions -mindepth 2 -name '*.h'
 		module_files .c caif
-	} | LC_ALL=C sort -u
+	} | in_tree | LC_ALL=C sort -u
 }
 stack_documents() { kernel_documents | grep '/caif-'; }
 # The driver, its board and its tests: all files but those of the stack alone.
@@ -132,7 +134,7 @@ driver_sources() {
 		done
 	} | LC_ALL=C sort -u |
 		LC_ALL=C comm -13 - <(stack_sources | grep '\.rs$\|\.c$\|^caif/') |
-		LC_ALL=C comm -13 - <(kernel_sources | grep -vx 'Kbuild\|Kconfig')
+		LC_ALL=C comm -13 - <(kernel_sources | in_tree | grep -vx 'Kbuild\|Kconfig')
 }
 driver_documents() { kernel_documents | grep -v '/caif-'; }
 
@@ -142,11 +144,13 @@ kconfig_without() {
 		sed -e :a -e '/^\n*$/{$d;N;ba' -e '}'
 }
 # kbuild_without FILE SYMBOL...: Kbuild without these symbols. Each module has a paragraph there, and
-# a line in the paragraph for builds out of tree.
+# a line in the paragraph for builds out of tree. What is for older releases goes, too.
 kbuild_without() {
 	awk -v drop="${*:2}" '
 		BEGIN { RS = ""; ORS = "\n\n"; n = split(drop, symbols, " ") }
 		{
+			if (/\ncaif-older := /) next
+			gsub(/ \$\(caif-compat\)/, "")
 			for (i = 1; i <= n; i++) {
 				if (index($0, "obj-$(CONFIG_" symbols[i] ")")) next
 				gsub("CONFIG_" symbols[i] " :=[^\n]*\n", "")
@@ -155,7 +159,13 @@ kbuild_without() {
 		}' "$1" | sed '$d'
 }
 
-kernel_documents() { (cd "$TOP" && find Documentation -type f -name '*.md' | LC_ALL=C sort); }
+# newest_only FILE: a file of Rust without its paragraphs, and conditions, for older releases of Linux.
+newest_only() {
+	awk 'BEGIN { RS = ""; ORS = "\n\n" } !/(^|\n)#\[cfg\(LINUX_/' "$1" | sed -e '$d' -e '/^#\[cfg(not(LINUX_/d'
+}
+
+# What the kernel is documented by: all but what is said of its releases.
+kernel_documents() { (cd "$TOP" && find Documentation -type f -name '*.md' ! -name kernels.md | LC_ALL=C sort); }
 
 # The scripts, for shellcheck.
 shell_scripts() { git -C "$TOP" grep -lE '^#!/(usr/bin/env bash|bin/(ba)?sh)|^# shellcheck shell=bash' -- ':!*.rs' ':!*.md'; }

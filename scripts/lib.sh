@@ -15,6 +15,9 @@ CACHE=${CAIF_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/caif_virtio}
 # taken, with a warning, when the archive no longer carries the pinned one.
 LINUX_SERIES=7.3
 LINUX_PIN=7.3.4-1~bpo13+1
+# An older release that the modules build for as well, see abstractions/compat.rs.
+LINUX_OLDER_SERIES=7.2
+LINUX_OLDER_PIN=7.2.12-1~bpo13+1
 CSTACK_SERIES=6.12
 BINDGEN_PIN=0.72.1
 # The oldest rustc that the kernel supports, from Debian 12's package for its browsers.
@@ -83,6 +86,21 @@ kernel_arch() {
 	ARCH=$arch
 	# shellcheck source=scripts/lib.sh
 	. "$TOP/scripts/lib.sh"
+}
+
+# debian_kernel NAME: sets deb_series, deb_pin and deb_release to the series, the version and the release
+# of a kernel of Debian 13's backports for arm64. Fails if there is none of that name.
+debian_kernel() {
+	local flavour
+	deb_series=$LINUX_SERIES deb_pin=$LINUX_PIN
+	case $1 in
+	debian) flavour=arm64 ;;
+	debian-rt) flavour=rt-arm64 ;;
+	debian-16k) flavour=arm64-16k ;;
+	"debian-$LINUX_OLDER_SERIES") flavour=arm64 deb_series=$LINUX_OLDER_SERIES deb_pin=$LINUX_OLDER_PIN ;;
+	*) return 1 ;;
+	esac
+	deb_release=${deb_pin%%-*}+deb13-$flavour
 }
 
 # config_lines CONFIG: what a kernel's configuration says, sorted.

@@ -11,10 +11,9 @@ use super::device::{
 };
 use crate::abstractions::{
     bindings,
-    compat::unsupported, //
+    compat::prelude::*, //
 };
 use core::marker::PhantomData;
-use kernel::prelude::*;
 
 /// Sizes of the rings, in frames.
 #[derive(Clone, Copy)]
@@ -72,7 +71,7 @@ impl<O: NetdevOperations> EthtoolCallbacks<O> {
         if sset == bindings::ethtool_stringset_ETH_SS_STATS as c_int {
             O::COUNTERS.len() as c_int
         } else {
-            unsupported().to_errno()
+            EOPNOTSUPP.to_errno()
         }
     }
 

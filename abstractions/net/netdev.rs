@@ -5,7 +5,10 @@
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
 use super::skbuff::SkBuff;
-use crate::abstractions::bindings;
+use crate::abstractions::{
+    bindings,
+    compat::prelude::*, //
+};
 use core::{
     marker::PhantomData,
     ops::Deref,
@@ -13,7 +16,6 @@ use core::{
 };
 use kernel::{
     error::to_result,
-    prelude::*,
     types::{
         NotThreadSafe,
         Opaque, //

@@ -51,8 +51,8 @@ pub(crate) use self::{
 
 use crate::abstractions::bindings;
 use kernel::{
-    module::ModuleMetadata,
-    prelude::*, //
+    prelude::*,
+    ModuleMetadata, //
 };
 
 /// What a socket starts with.

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::abstractions::{
     bindings,
-    compat::unsupported, //
+    compat::prelude::*, //
 };
 use core::ptr::null_mut;
 use kernel::{
@@ -23,7 +23,6 @@ use kernel::{
         from_result,
         to_result, //
     },
-    prelude::*,
     sync::atomic::{
         ordering::Relaxed,
         Atomic, //
@@ -72,7 +71,7 @@ unsafe fn check_file<T: Operations>(
     // SAFETY: The operations are only set for such processors, and the context outlives them.
     let (this, context) = unsafe { context::<T>(rproc) };
     if !T::HAS_CHECK_FIRMWARE {
-        return Err(unsupported());
+        return Err(EOPNOTSUPP);
     }
     // SAFETY: remoteproc keeps the file during the operation, or gives none.
     let file = unsafe { fw.as_ref() }.ok_or(EINVAL)?;

@@ -18,12 +18,9 @@ use super::{
 };
 use crate::abstractions::{
     bindings,
-    compat::unsupported, //
+    compat::prelude::*, //
 };
-use kernel::{
-    error::from_result,
-    prelude::*, //
-};
+use kernel::error::from_result;
 
 /// Returns the operations of remoteproc that call those of a driver.
 pub(super) fn table<T: Operations>() -> bindings::rproc_ops {
@@ -114,7 +111,7 @@ extern "C" fn start<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
     // SAFETY: The operation is only set for such processors, and the context outlives them.
     let (this, context) = unsafe { context::<T>(rproc) };
     if !T::HAS_START {
-        return unsupported().to_errno();
+        return EOPNOTSUPP.to_errno();
     }
     // SAFETY: The processor is valid, and its lock is held in this operation.
     let own = unsafe { (*rproc).table_ptr }.cast::<u8>();

@@ -4,14 +4,16 @@
 
 use super::Protocol;
 use crate::{
-    abstractions::bindings,
+    abstractions::{
+        bindings,
+        compat::prelude::*, //
+    },
     caif_wire::params::{
         LinkParams,
         ServiceParams, //
     },
     policy, //
 };
-use kernel::prelude::*;
 
 /// `sizeof(struct sockaddr_caif)`.
 const SIZE: usize = 24;

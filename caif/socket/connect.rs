@@ -12,6 +12,10 @@ use super::{
 };
 use crate::{
     abstractions::{
+        compat::{
+            parameter,
+            prelude::*, //
+        },
         net::{
             netdev::NetId,
             socket::{
@@ -34,11 +38,10 @@ use crate::{
     }, //
 };
 use core::mem;
-use kernel::prelude::*;
 
 /// Returns the milliseconds that the modem has to answer, whatever `SO_SNDTIMEO` is.
 fn answer_ms() -> u32 {
-    crate::module_parameters::connect_timeout_ms.value().max(1)
+    parameter(&crate::module_parameters::connect_timeout_ms).max(1)
 }
 
 /// State of a socket.

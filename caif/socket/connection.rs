@@ -9,6 +9,7 @@ use crate::{
             new_bh_lock,
             BhLock, //
         },
+        compat::prelude::*,
         deferred::{
             new_deferred,
             Deferred,
@@ -34,10 +35,7 @@ use core::{
     mem,
     ops::Deref, //
 };
-use kernel::{
-    prelude::*,
-    sync::Arc, //
-};
+use kernel::sync::Arc;
 
 /// Delay before a flow message that failed is sent again.
 const RETRY_MS: u32 = 50;

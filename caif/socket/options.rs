@@ -13,7 +13,7 @@ use super::{
 use crate::{
     abstractions::{
         bindings,
-        compat::unsupported,
+        compat::prelude::*,
         net::socket::{
             Call,
             OptionSink,
@@ -25,7 +25,6 @@ use crate::{
         Preference, //
     }, //
 };
-use kernel::prelude::*;
 
 /// `SOL_CAIF`.
 const LEVEL: c_int = bindings::SOL_CAIF as c_int;
@@ -102,7 +101,7 @@ pub(super) fn get(
 ) -> Result {
     let is_util = call.socket().ops().protocol == Protocol::Util;
     if level != LEVEL || name != RSP_PARAM || !is_util {
-        return Err(unsupported());
+        return Err(EOPNOTSUPP);
     }
     let mut guard = call.lock();
     settle(&mut guard);

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     abstractions::{
         bindings,
-        compat::unsupported,
+        compat::prelude::*,
         net::socket::{
             signal_pending,
             Call,
@@ -28,10 +28,7 @@ use crate::{
     caif_wire::data::Service,
     channel::Channel, //
 };
-use kernel::{
-    prelude::*,
-    sync::rcu, //
-};
+use kernel::sync::rcu;
 
 /// Length, link id and the longest header of a frame, and its check sequence.
 const FRONT: u32 = 3 + 4;
@@ -111,7 +108,7 @@ pub(super) fn send_packet(
     let mut guard = call.lock();
     socket.take_error()?;
     if flags & bindings::MSG_OOB != 0 || message.has_address() {
-        return Err(unsupported());
+        return Err(EOPNOTSUPP);
     }
     loop {
         if can_send(&guard) {
@@ -154,7 +151,7 @@ pub(super) fn send_stream(
 ) -> Result<usize> {
     let flags = message.flags();
     if flags & bindings::MSG_OOB != 0 || message.has_address() {
-        return Err(unsupported());
+        return Err(EOPNOTSUPP);
     }
     let mut timeout = call.send_timeout(flags & bindings::MSG_DONTWAIT != 0);
     let mut guard = call.lock();
@@ -244,7 +241,7 @@ fn begin_to_receive<'c>(
     flags: u32,
 ) -> Result<(Timeout, Guard<'c, CaifSocket>)> {
     if flags & bindings::MSG_OOB != 0 {
-        return Err(unsupported());
+        return Err(EOPNOTSUPP);
     }
     let timeout = call.receive_timeout(flags & bindings::MSG_DONTWAIT != 0);
     let mut guard = call.lock();

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::abstractions::{
     bindings,
+    compat::prelude::*,
     net::skbuff::SkBuff, //
 };
 use core::{
@@ -23,7 +24,6 @@ use core::{
     ptr::NonNull, //
 };
 use kernel::{
-    prelude::*,
     sync::atomic::Relaxed,
     types::NotThreadSafe, //
 };
