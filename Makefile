@@ -14,6 +14,8 @@ endif
 PARTS := $(filter-out intree,$(shell awk -F'"' '/^        name: / { name = $$2; short = 0; cases = 1 } \
 	/^        short: Some/ { short = 1 } /^        cases: false/ { cases = 0 } \
 	/^    },/ && short && cases { print name; short = 0 }' tests/harness/src/suite/parts.rs))
+# The kernels of Debian that are parts of make test-all.
+DISTRO := $(shell sed -nE 's|.*"tests/distro/machine", "(.*)".*|\1|p' tests/harness/src/suite/parts.rs)
 .PHONY: $(shell sed -n 's/^\([a-z-]*\):.* \#\# .*/\1/p' $(firstword $(MAKEFILE_LIST))) $(PARTS:%=test-%)
 
 ## For people
@@ -67,8 +69,8 @@ test-kernels: setup ## KUnit and the demo on kernels of other compilers, pages, 
 test-wireshark: setup ## the dissector of tools/wireshark, by Debian's tshark
 	@tests/wireshark/run
 
-test-distro: setup ## build for Debian's own kernel for arm64 from its packages, and what must be refused there
-	@tests/distro/run
+test-distro: setup ## Debian's own kernels for arm64, each with the demo and a hostile modem; DKMS, packages, and what must be refused
+	@tests/run --all --resume distro $(DISTRO)
 
 test-intree: setup ## driver and stack as part of the kernel, with its own KUnit tool; with ARCH=arm64 that tool on a machine of arm64
 	@tests/intree/run --full

@@ -237,8 +237,36 @@ const PARTS: &[Part] = &[
     },
     Part {
         name: "distro",
-        what: "the packaged kernel of Debian 13 for arm64: make test-distro",
+        what: "packaged kernels of Debian 13 for arm64, DKMS and packages; with the four below make test-distro",
         full: Some(&["tests/distro/run"]),
+        needs: &["kernel"],
+        ..PART
+    },
+    Part {
+        name: "debian",
+        what: "a packaged kernel of arm64 in QEMU: the demo, twenty faults of a hostile modem",
+        full: Some(&["tests/distro/machine", "debian"]),
+        needs: &["kernel"],
+        ..PART
+    },
+    Part {
+        name: "debian-rt",
+        what: "the same of the one with PREEMPT_RT",
+        full: Some(&["tests/distro/machine", "debian-rt"]),
+        needs: &["kernel"],
+        ..PART
+    },
+    Part {
+        name: "debian-16k",
+        what: "the same of the one with pages of 16 KiB",
+        full: Some(&["tests/distro/machine", "debian-16k"]),
+        needs: &["kernel"],
+        ..PART
+    },
+    Part {
+        name: "debian-7.2",
+        what: "the same of Linux 7.2",
+        full: Some(&["tests/distro/machine", "debian-7.2"]),
         needs: &["kernel"],
         ..PART
     },
