@@ -12,11 +12,13 @@ use anyhow::Context;
 use caif_stack::{Config, Engine, Ipv4Net, Network};
 use capture::Capture;
 use clap::Parser;
+use forward::Forwarder;
 use ivshmem::board::Board;
 use modem::{Modem, Totals};
 use rustix::fd::AsFd;
 use std::{
     io::{Write, stdout},
+    net::SocketAddr,
     ops::RangeInclusive,
     os::unix::net::UnixStream,
     path::PathBuf,
@@ -61,6 +63,10 @@ struct Args {
     /// one host must not share any.
     #[arg(long, default_value = "1-255", value_parser = parse_linkids)]
     linkids: RangeInclusive<u8>,
+    /// Pass TCP connections to this port of IP channels on to another program, as PORT=ADDRESS:PORT.
+    /// May be repeated.
+    #[arg(long, value_parser = forward::parse)]
+    forward: Vec<(u16, SocketAddr)>,
     /// Frames at most on one chain of buffers.
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
     chain_max: u16,
@@ -150,9 +156,15 @@ fn main() -> anyhow::Result<()> {
     let capture = args.pcap.as_deref().map(Capture::create).transpose()?;
     let board = Board::connect(&args.socket)
         .with_context(|| format!("cannot join the board at {}", args.socket.display()))?;
+    let forwarder = Forwarder::default();
+    let mut engine = Engine::new(config);
+    for (port, to) in args.forward {
+        engine.forward(forwarder.to(port, to));
+    }
     let mut modem = Modem::new(
         board,
-        Engine::new(config),
+        engine,
+        forwarder,
         capture,
         args.chain_max,
         args.seed,

@@ -10,6 +10,7 @@ use crate::{
 };
 use anyhow::Context;
 use caif_stack::{End, Engine};
+use forward::Forwarder;
 use ivshmem::{board::Board, control::ModemState};
 use link::{Link, table::Vdev, uplink::Received};
 use rustix::{
@@ -61,6 +62,7 @@ pub struct Totals {
 pub struct Modem {
     board: Board,
     engine: Engine,
+    forwarder: Forwarder,
     capture: Option<Capture>,
     chain_max: u16,
     seed: u64,
@@ -74,6 +76,7 @@ impl Modem {
     pub fn new(
         board: Board,
         engine: Engine,
+        forwarder: Forwarder,
         capture: Option<Capture>,
         chain_max: u16,
         seed: u64,
@@ -83,6 +86,7 @@ impl Modem {
         Ok(Self {
             board,
             engine,
+            forwarder,
             capture,
             chain_max,
             seed,
@@ -125,10 +129,11 @@ impl Modem {
         self.totals
     }
 
-    /// Waits for a doorbell, a message of the server or `stop`, at most until `deadline`. Returns
+    /// Waits for a doorbell, a message of the server, a connection that is passed on or `stop`, at most until `deadline`. Returns
     /// whether to stop.
     fn wait(&self, stop: BorrowedFd<'_>, deadline: Instant) -> anyhow::Result<bool> {
         let client = self.board.client();
+        let files = self.forwarder.waiting();
         let mut fds = vec![
             PollFd::from_borrowed_fd(stop, PollFlags::IN),
             PollFd::from_borrowed_fd(client.socket(), PollFlags::IN),
@@ -138,11 +143,16 @@ impl Modem {
                 .filter_map(|vector| client.vector(vector))
                 .map(|event| PollFd::from_borrowed_fd(event, PollFlags::IN)),
         );
+        let doorbells = fds.len();
+        fds.extend(files.iter().map(|file| PollFd::new(&**file, file.wanted())));
         let timeout = Timespec::try_from(deadline.saturating_duration_since(Instant::now()))
             .context("time to wait")?;
         match poll(&mut fds, Some(&timeout)) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error).context("wait for events"),
+        }
+        for (file, fd) in files.iter().zip(fds.iter().skip(doorbells)) {
+            file.note(fd.revents());
         }
         Ok(fds.first().is_some_and(|fd| !fd.revents().is_empty()))
     }

@@ -12,7 +12,7 @@ use caif_wire::{CONTROL_CHANNEL, Data, Fcs, Frame, LinkParams, Message, Service,
 use crate::at::At;
 use crate::channel::{self, Bearer, Behind, Channel, Limits};
 use crate::control::{self, Grant};
-use crate::ip::{IpConfig, IpStack};
+use crate::ip::{Forward, IpConfig, IpStack};
 use crate::linkid::LinkIds;
 use crate::stats::{add, count};
 use crate::{Config, Stats};
@@ -57,6 +57,8 @@ pub struct Engine {
     late: Vec<Vec<u8>>,
     /// How the modem's life has ended.
     end: Option<End>,
+    /// Ports of IP channels whose connections are passed on.
+    forwards: Vec<Forward>,
     /// The latest time that the driver passed.
     now: Option<Instant>,
     stats: Stats,
@@ -78,9 +80,15 @@ impl Engine {
             last_setup: Vec::new(),
             late: Vec::new(),
             end: None,
+            forwards: Vec::new(),
             now: None,
             stats: Stats::default(),
         }
+    }
+
+    /// Passes connections to a port on, of all IP channels that are set up from now on.
+    pub fn forward(&mut self, forward: Forward) {
+        self.forwards.push(forward);
     }
 
     /// Takes a frame from the host. It starts with its length; what follows it is ignored.
@@ -259,7 +267,9 @@ impl Engine {
                         mtu,
                         ..config.clone()
                     };
-                    Box::new(IpStack::new(&config, now))
+                    let mut stack = IpStack::new(&config, now);
+                    self.forwards.iter().for_each(|f| stack.forward(f));
+                    Box::new(stack)
                 });
             }
         }
@@ -410,11 +420,12 @@ impl Engine {
                     .ip_config(connection)
                     .ok_or("no context is active on the connection id")?;
                 config.mtu = mtu;
-                let stack = Some(Box::new(IpStack::new(&config, now)));
+                let mut stack = IpStack::new(&config, now);
+                self.forwards.iter().for_each(|f| stack.forward(f));
                 let bearer = Bearer {
                     connection,
                     mtu,
-                    stack,
+                    stack: Some(Box::new(stack)),
                 };
                 (Service::Datagram, Behind::Ip(bearer))
             }

@@ -32,5 +32,5 @@ mod stats;
 pub use at_model::{BadScenario, Network};
 pub use config::{Config, Ipv4Net};
 pub use engine::{End, Engine};
-pub use ip::{IpConfig, IpStack};
+pub use ip::{Forward, IpConfig, IpStack, Remote};
 pub use stats::Stats;

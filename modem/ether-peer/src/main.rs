@@ -9,7 +9,7 @@ mod ether;
 
 use std::{
     io::{ErrorKind, Write, stdout},
-    net::Ipv4Addr,
+    net::{Ipv4Addr, SocketAddr},
     os::unix::net::{UnixDatagram, UnixStream},
     path::PathBuf,
     time::{Duration, Instant},
@@ -19,6 +19,7 @@ use anyhow::{Context, Result};
 use caif_stack::{IpConfig, IpStack};
 use clap::Parser;
 use ether::{Ether, Received};
+use forward::Forwarder;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// The modem's IP services behind an Ethernet device, to compare a link with.
@@ -39,6 +40,9 @@ struct Args {
     /// Size of the largest packet, in bytes.
     #[arg(long, default_value_t = 1500)]
     mtu: usize,
+    /// Pass TCP connections to this port on to another program, as PORT=ADDRESS:PORT. May be repeated.
+    #[arg(long, value_parser = forward::parse)]
+    forward: Vec<(u16, SocketAddr)>,
 }
 
 fn main() -> Result<()> {
@@ -62,12 +66,16 @@ fn main() -> Result<()> {
         ..IpConfig::default()
     };
     let mut stack = IpStack::new(&config, Instant::now());
+    let forwarder = Forwarder::default();
+    for (port, to) in &args.forward {
+        stack.forward(&forwarder.to(*port, *to));
+    }
     let mut ether = Ether::new(args.address);
     loop {
         receive(&socket, &args, &mut ether, &mut stack)?;
         send(&socket, &args, &ether, &mut stack)?;
         let due = stack.poll(Instant::now());
-        if wait(&socket, &stop, due)? {
+        if wait(&socket, &forwarder, &stop, due)? {
             return Ok(());
         }
     }
@@ -134,19 +142,29 @@ fn put(socket: &UnixDatagram, args: &Args, frame: &[u8]) -> Result<()> {
     }
 }
 
-/// Waits for a frame, a deadline or `stop`. Returns whether to stop.
-fn wait(socket: &UnixDatagram, stop: &UnixStream, due: Option<Instant>) -> Result<bool> {
+/// Waits for a frame, a connection that is passed on, a deadline or `stop`. Returns whether to stop.
+fn wait(
+    socket: &UnixDatagram,
+    forwarder: &Forwarder,
+    stop: &UnixStream,
+    due: Option<Instant>,
+) -> Result<bool> {
     let left = due.map(|due| due.saturating_duration_since(Instant::now()));
     // Rounded up, so that the deadline has passed when the wait ends.
     let left = left.map(|left| left + Duration::from_micros(1));
     let timeout = left.and_then(|left| Timespec::try_from(left).ok());
-    let mut fds = [
+    let files = forwarder.waiting();
+    let mut fds = vec![
         PollFd::new(socket, PollFlags::IN),
         PollFd::new(stop, PollFlags::IN),
     ];
+    fds.extend(files.iter().map(|file| PollFd::new(&**file, file.wanted())));
     match poll(&mut fds, timeout.as_ref()) {
         Ok(_) | Err(rustix::io::Errno::INTR) => {}
         Err(error) => return Err(error).context("cannot wait"),
+    }
+    for (file, fd) in files.iter().zip(fds.iter().skip(2)) {
+        file.note(fd.revents());
     }
     Ok(!fds[1].revents().is_empty())
 }

@@ -5,6 +5,7 @@
 mod advertise;
 mod device;
 mod dns;
+mod forward;
 mod session;
 mod tcp;
 mod udp;
@@ -17,6 +18,7 @@ use smoltcp::time::Instant as IpInstant;
 use smoltcp::wire::{HardwareAddress, IpCidr};
 
 use device::PacketQueues;
+pub use forward::{Forward, Remote};
 
 /// How long to wait when the stack reports work that is due and does none.
 const NO_PROGRESS: Duration = Duration::from_millis(10);
@@ -116,6 +118,11 @@ impl IpStack {
         };
         stack.pump(now);
         stack
+    }
+
+    /// Passes connections to a port that no service has on, from the next packet on.
+    pub fn forward(&mut self, forward: &Forward) {
+        self.tcp.forward(forward.clone());
     }
 
     /// Takes a packet from the host. Returns false if it was dropped.

@@ -16,7 +16,7 @@ pub(crate) trait Session: Send {
 }
 
 /// Returns whether the peer has shut its sending side down and everything was read.
-fn at_end(socket: &Socket<'_>) -> bool {
+pub(super) fn at_end(socket: &Socket<'_>) -> bool {
     matches!(socket.state(), State::CloseWait) && socket.recv_queue() == 0
 }
 

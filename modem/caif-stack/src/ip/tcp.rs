@@ -6,6 +6,7 @@ use smoltcp::iface::{SocketHandle, SocketSet};
 use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
 use smoltcp::time::Duration;
 
+use super::forward::Forward;
 use super::session::{Echo, Session, Sink, Source};
 
 /// Sockets of a port, the listening one among them.
@@ -16,17 +17,26 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
 pub(crate) struct TcpServices {
-    ports: [Port; 3],
+    ports: Vec<Port>,
 }
 
 impl TcpServices {
     pub(crate) fn new() -> Self {
         Self {
-            ports: [
+            ports: vec![
                 Port::new(7, || Box::new(Echo)),
                 Port::new(9, || Box::new(Sink::default())),
                 Port::new(19, || Box::new(Source::default())),
             ],
+        }
+    }
+
+    /// Passes connections to a port on, unless a service has it.
+    pub(crate) fn forward(&mut self, forward: Forward) {
+        let number = forward.port();
+        if self.ports.iter().all(|port| port.number != number) {
+            self.ports
+                .push(Port::new(number, move || forward.session()));
         }
     }
 
@@ -45,15 +55,15 @@ struct Connection {
 
 struct Port {
     number: u16,
-    session: fn() -> Box<dyn Session>,
+    session: Box<dyn Fn() -> Box<dyn Session> + Send>,
     connections: Vec<Connection>,
 }
 
 impl Port {
-    fn new(number: u16, session: fn() -> Box<dyn Session>) -> Self {
+    fn new(number: u16, session: impl Fn() -> Box<dyn Session> + Send + 'static) -> Self {
         Self {
             number,
-            session,
+            session: Box::new(session),
             connections: Vec::new(),
         }
     }
