@@ -91,8 +91,11 @@ bench: setup ## instructions per frame, beside those of the original C driver
 bench-profile: setup ## where the instructions of an interrupt go, by what they belong to
 	@bench/profile
 
-bench-end-to-end: setup ## ping, UDP and TCP through the modem process, beside driver and stack in C, and virtio-net
+bench-end-to-end: setup ## ping, UDP, TCP and iperf3 through the modem process, beside driver and stack in C, and virtio-net
 	@bench/end-to-end
+
+bench-end-to-end-soc: setup ## the same on the machine of arm64 whose modem is in the SoC
+	@bench/end-to-end --soc
 
 bench-host: setup ## time per chain of the ring alone, beside virtio-queue and vringh.c
 	@bench/host/run
