@@ -131,18 +131,18 @@ fn ipv6(vm: &mut Vm) -> Result<()> {
         .strip_suffix("::2")
         .with_context(|| format!("another address: {host}"))?;
     vm.guest.ok(&format!(
-        "guest-tool link-add caif6 --connid 119 && ip link set caif6 up && \
-         guest-tool wait-carrier caif6 && \
-         until ip -6 addr show dev caif6 | grep -q 'inet6 {net}:.*/64 scope global'; do usleep 10000; done"
+        "guest-tool link-add ip6link --connid 119 && ip link set ip6link up && \
+         guest-tool wait-carrier ip6link && \
+         until ip -6 addr show dev ip6link | grep -q 'inet6 {net}:.*/64 scope global'; do usleep 10000; done"
     ))
     .context("the address by router advertisement")?;
     vm.guest.ok(&format!(
-        "ping6 -c 3 -I caif6 {net}::1 && ip -6 addr add {host}/64 dev caif6"
+        "ping6 -c 3 -I ip6link {net}::1 && ip -6 addr add {host}/64 dev ip6link"
     ))?;
     vm.guest
         .ok(&format!("ping6 -c 3 -s 1400 -I {host} {net}::1"))?;
     vm.guest
         .ok(&format!("guest-tool tcp both {net}::1 --bytes 100000"))?;
-    vm.guest.ok(&format!("ip link del caif6 && {OFF}"))?;
+    vm.guest.ok(&format!("ip link del ip6link && {OFF}"))?;
     Ok(())
 }
