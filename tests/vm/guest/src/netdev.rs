@@ -13,7 +13,10 @@ use std::{
 use anyhow::{Result, bail};
 use clap::ValueEnum;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::{
+    net::if_::if_nameindex,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+};
 
 /// Seconds to wait by default.
 const TIMEOUT: u64 = 30;
@@ -34,8 +37,9 @@ pub struct NetdevArgs {
 pub fn wait_netdev(args: &NetdevArgs) -> Result<()> {
     wait(args.timeout, || {
         let mut names = Vec::new();
-        for entry in fs::read_dir("/sys/class/net")? {
-            let name = entry?.file_name().to_string_lossy().into_owned();
+        // Not from sysfs, where an interface still is when the notification of its end is sent.
+        for interface in &if_nameindex()? {
+            let name = interface.name().to_string_lossy().into_owned();
             if matches(&args.pattern, &name) {
                 names.push(name);
             }
