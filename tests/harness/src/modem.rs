@@ -24,6 +24,9 @@ use crate::{
 /// machine.
 pub const START: Duration = Duration::from_secs(20);
 
+/// Where the index of vring 0's available ring is, behind the table of 256 descriptors.
+const AVAIL_IDX: u64 = 0x10_0000 + 256 * 16 + 2;
+
 pub struct Modem {
     pub socket: PathBuf,
     /// Dropped before the server.
@@ -97,23 +100,34 @@ impl Modem {
         Ok(())
     }
 
-    /// Publishes more buffers on vring 0 than there are descriptors, in place of a modem that is
-    /// idle and does not write there itself.
-    pub fn damage_ring(&self) -> Result<()> {
-        // The index of the available ring, behind the table of 256 descriptors.
-        const AVAIL_IDX: u64 = 0x10_0000 + 256 * 16 + 2;
-        let memory = match self.machine {
-            Machine::Ivshmem => self.server.open_memory()?,
-            Machine::Soc => File::options()
-                .read(true)
-                .write(true)
-                .open(beside(&self.socket, ".memory"))?,
-        };
-        let mut index = [0; 2];
-        memory.read_exact_at(&mut index, AVAIL_IDX)?;
-        let index = u16::from_le_bytes(index).wrapping_add(1000);
+    /// Stops the modem's process, and publishes more buffers on vring 0 than there are descriptors in
+    /// its place: a modem that runs would take that for a ring that Linux has cleared. Returns the index
+    /// that was there, for [`Modem::mend_ring`], which must come before Linux misses the heartbeat.
+    pub fn damage_ring(&mut self) -> Result<[u8; 2]> {
+        self.process.signal(Signal::SIGSTOP)?;
+        let memory = self.memory()?;
+        let mut before = [0; 2];
+        memory.read_exact_at(&mut before, AVAIL_IDX)?;
+        let index = u16::from_le_bytes(before).wrapping_add(1000);
         memory.write_all_at(&index.to_le_bytes(), AVAIL_IDX)?;
-        Ok(())
+        Ok(before)
+    }
+
+    /// Puts the index of vring 0 back, and lets the modem's process go on.
+    pub fn mend_ring(&mut self, index: [u8; 2]) -> Result<()> {
+        self.memory()?.write_all_at(&index, AVAIL_IDX)?;
+        self.process.signal(Signal::SIGCONT)
+    }
+
+    /// Opens the memory that the modem shares with Linux.
+    fn memory(&self) -> Result<File> {
+        match self.machine {
+            Machine::Ivshmem => self.server.open_memory(),
+            Machine::Soc => {
+                let file = beside(&self.socket, ".memory");
+                Ok(File::options().read(true).write(true).open(file)?)
+            }
+        }
     }
 
     /// Asks the modem to end, which must be clean, and to have reported no error of Linux.
@@ -154,9 +168,9 @@ fn start_modem(
 ) -> Result<Process> {
     let mut command = Command::new(program);
     command.arg("--socket").arg(socket);
-    // Two modems assign the same linkids, which belong to a link. Only the stack in C needs
-    // different ones.
-    command.arg("--json");
+    // Two modems assign the same linkids, which belong to a link; only the stack in C needs different
+    // ones. The hostile user sends frames on those from 200 on, which must reach no other program.
+    command.args(["--linkids", "1-199", "--json"]);
     command.args(arguments);
     let process = Process::start(name, command, dir)?;
     process

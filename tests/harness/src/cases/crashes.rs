@@ -166,14 +166,19 @@ fn without_recovery(vm: &mut Vm) -> Result<()> {
     vm.up()?;
     vm.guest.ok(&format!("echo disabled >$(echo {RECOVERY})"))?;
     let mark = vm.kernel.mark();
-    vm.modems[0].damage_ring()?;
+    let index = vm.modems[0].damage_ring()?;
     // The first poll finds it.
-    vm.guest
-        .ok("ip link set cfvrt0 down && ip link set cfvrt0 up")?;
-    vm.kernel_says(
-        mark,
-        "remoteproc does not recover the modem: unbind and bind to use the link again",
-    )?;
+    let found = vm
+        .guest
+        .ok("ip link set cfvrt0 down && ip link set cfvrt0 up")
+        .and_then(|_| {
+            vm.kernel_says(
+                mark,
+                "remoteproc does not recover the modem: unbind and bind to use the link again",
+            )
+        });
+    vm.modems[0].mend_ring(index)?;
+    found?;
     vm.guest.ok(&format!("echo enabled >$(echo {RECOVERY})"))?;
     let state = vm.guest.ok(&format!("cat {STATE}"))?;
     ensure!(state.trim() == "running", "the remote processor is {state}");

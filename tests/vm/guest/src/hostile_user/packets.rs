@@ -109,7 +109,7 @@ pub fn frame(task: &mut Task) -> Vec<u8> {
             .map(|_| task.rng.u8(..))
             .collect(),
     };
-    // Unused channels, and the control channel.
+    // Channels that the modem of the tests never assigns, and the control channel.
     let channel = match body.first() {
         Some(0 | 3) => 0,
         _ => task.rng.u8(200..),
