@@ -17,8 +17,9 @@ use condition::Condition;
 const ADDRESS: &str = "unix:path=/run/dbus/system_bus_socket";
 /// The bus's own name.
 const BUS: &str = "org.freedesktop.DBus";
-/// Signals that may wait for their turn. One is as good as many.
-const SIGNALS: usize = 16;
+/// Signals that may wait for their turn. With more of them than that the connection stands still until
+/// one is taken, an answer that is waited for included.
+const SIGNALS: usize = 4096;
 /// Seconds to wait by default.
 const TIMEOUT: u64 = 120;
 
@@ -61,6 +62,8 @@ async fn call(args: &Args) -> Result<()> {
     // Before the first call, so that no change is missed.
     let mut signals = signals(&bus, &args.name).await?;
     loop {
+        // One signal is as good as many.
+        while let Some(Some(_)) = future::poll_once(signals.next()).await {}
         let answer = bus
             .call_method(
                 Some(args.name.as_str()),
