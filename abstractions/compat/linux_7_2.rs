@@ -98,6 +98,7 @@ pub(crate) mod prelude {
     macro_rules! error_codes {
         ($($code:ident),* $(,)?) => {
             $(pub(crate) const $code: Error = {
+                // The compiler evaluates it, and refuses a code of 0.
                 const CODE: NonZero<c_int> =
                     NonZero::new(-(kernel::bindings::$code as c_int)).unwrap();
                 // SAFETY: An error is a structure of its code, which its size leaves no other

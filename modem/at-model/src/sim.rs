@@ -173,12 +173,7 @@ mod tests {
     #[test]
     fn ten_wrong_puks_end_it() {
         let mut sim = Sim::new(Some("1234"));
-        (0..3).for_each(|_| {
-            sim.enter("0")
-                .unwrap_err()
-                .text(Default::default())
-                .map_or((), |_| ())
-        });
+        (0..3).for_each(|_| assert!(sim.enter("0").is_err()));
         (0..10).for_each(|_| assert!(sim.unblock("0", "1234").is_err()));
         assert_eq!(sim.state(), SimState::Dead);
         assert!(sim.unblock(PUK, "1234").is_err());

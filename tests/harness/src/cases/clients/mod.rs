@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Debian's clients: oFono and ConnMan, unmodified, over the modem's network.
+//! Debian's clients of a modem, unmodified: oFono and ConnMan, ModemManager, programs for serial ports.
 
 use anyhow::{Result, ensure};
 
@@ -19,7 +19,7 @@ mod pty;
 
 const CASES: &[Case] = &[
     one("clients_are_unmodified", |vm| explained(vm, unmodified)),
-    one("clients_share_a_bus", |vm| explained(vm, bus)),
+    one("clients_have_a_bus", |vm| explained(vm, bus)),
 ];
 
 /// All cases.
@@ -57,7 +57,7 @@ fn unmodified(vm: &mut Vm) -> Result<()> {
     Ok(())
 }
 
-/// The bus has Debian's own configuration.
+/// The system bus starts with Debian's configuration, and answers.
 fn bus(vm: &mut Vm) -> Result<()> {
     vm.bus()?;
     let names = vm
