@@ -177,10 +177,7 @@ fn works(vm: &mut Vm, after: Against) -> Result<()> {
     vm.traffic()?;
     vm.guest
         .ok("guest-tool sockets blocking_connect packets stream")?;
-    // A socket keeps its counts until it is freed.
-    vm.guest.ok("for i in $(seq 200); do \
-        [ \"$(sed -n 's/^CAIF  *[0-9]*  *\\([0-9]*\\) .*/\\1/p' /proc/net/protocols)\" != 0 ] || exit 0; \
-        usleep 50000; done; cat /proc/net/protocols; exit 1")?;
+    vm.sockets_are_freed()?;
     if after == Against::Tun {
         vm.guest.ok("rmmod tun")?;
     }

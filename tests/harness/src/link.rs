@@ -35,6 +35,9 @@ const C_STACK: [&str; 3] = ["caif", "caif_socket", "chnl_net"];
 pub const COUNTERS: &str = "guest-tool counters $(cd /sys/class/net && echo cfvrt* caif*); \
     grep Icmp: /proc/net/snmp; cat /proc/net/softnet_stat";
 
+/// Prints the number of sockets of CAIF.
+const SOCKETS: &str = r"sed -n 's/^CAIF  *[0-9]*  *\([0-9]*\) .*/\1/p' /proc/net/protocols";
+
 impl Vm {
     /// Loads every module, and waits for the links.
     pub fn load(&mut self) -> Result<()> {
@@ -101,6 +104,26 @@ impl Vm {
             ))?;
         }
         Ok(())
+    }
+
+    /// Returns the number of sockets of CAIF.
+    pub fn sockets(&mut self) -> Result<usize> {
+        let sockets = self.guest.ok(SOCKETS)?;
+        let sockets = sockets.trim();
+        sockets
+            .parse()
+            .with_context(|| format!("no number of sockets: {sockets:?}"))
+    }
+
+    /// Waits until no socket of CAIF is left: one counts until it is freed, a moment after it was
+    /// closed.
+    pub fn sockets_are_freed(&mut self) -> Result<()> {
+        self.guest
+            .ok(&format!(
+                "for i in $(seq 200); do [ \"$({SOCKETS})\" != 0 ] || exit 0; usleep 50000; done; \
+                 cat /proc/net/protocols; exit 1"
+            ))
+            .map(drop)
     }
 
     /// Deletes all IP interfaces.

@@ -24,4 +24,25 @@ impl Vm {
         ))?;
         Ok(())
     }
+
+    /// The daemons that were started, whether they run or not.
+    pub(super) fn daemons(&mut self) -> Result<Vec<String>> {
+        let files = self.guest.ok("cd /tmp && ls *.pid")?;
+        Ok(files
+            .split_whitespace()
+            .filter_map(|file| file.strip_suffix(".pid"))
+            .map(str::to_owned)
+            .collect())
+    }
+
+    /// Ends a daemon, if it runs, and waits until it is gone.
+    pub(super) fn end_daemon(&mut self, name: &str) -> Result<()> {
+        self.guest
+            .ok(&format!(
+                "! kill $(cat /tmp/{name}.pid) 2>/dev/null || \
+                 while kill -0 $(cat /tmp/{name}.pid) 2>/dev/null; do usleep 50000; done; \
+                 rm -f /tmp/{name}.pid"
+            ))
+            .map(drop)
+    }
 }

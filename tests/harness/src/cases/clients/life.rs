@@ -36,27 +36,41 @@ pub(super) const POINTS: &[&str] = &[
     "AT*EPPSD=1",
 ];
 
-/// What the clients hold of the modem and of the kernel.
+/// What the clients hold of the kernel and of the modem.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Held {
-    channels: String,
+    sockets: usize,
     interfaces: usize,
+    channels: String,
+    /// Active contexts, blocks of addresses that they have, and all blocks.
+    network: String,
 }
 
 impl Vm {
     pub(super) fn held(&mut self) -> Result<Held> {
-        let channels = self
+        // The question takes a socket itself.
+        let sockets = self.sockets()?;
+        let answer = self
             .guest
-            .ok("guest-tool at --device cfvrt0 'AT*CHANNELS?' | sed -n 's/.*CHANNELS: //p'")?;
+            .ok("guest-tool at --device cfvrt0 'AT*CHANNELS?;*NET?'")?;
+        let value = |name: &str| {
+            let found = answer.lines().find_map(|line| line.split_once(name));
+            found
+                .map(|(_, value)| value.trim().to_owned())
+                .with_context(|| format!("no {name}: {answer}"))
+        };
+        let (channels, network) = (value("*CHANNELS: ")?, value("*NET: ")?);
         let interfaces = self.netdevs()?;
         Ok(Held {
-            channels: channels.trim().to_owned(),
+            sockets,
             interfaces: interfaces.iter().filter(|n| n.starts_with("caif")).count(),
+            channels,
+            network,
         })
     }
 
     /// Waits until no interface is left, which is for caif-modeminit to do.
-    fn swept(&mut self) -> Result<()> {
+    pub(super) fn swept(&mut self) -> Result<()> {
         self.guest
             .ok("guest-tool wait-netdev 'caif*' --count 0")
             .map(drop)
@@ -181,6 +195,8 @@ fn killed(vm: &mut Vm) -> Result<()> {
             ))
             .with_context(|| format!("at {point}"))?;
         vm.swept().with_context(|| format!("at {point}"))?;
+        vm.sockets_are_freed()
+            .with_context(|| format!("at {point}"))?;
         let held = vm.held()?;
         ensure!(held.channels == "1", "at {point}: {held:?}");
     }

@@ -10,6 +10,7 @@ use crate::vm::Vm;
 mod bus;
 mod daemons;
 mod kind;
+mod leaks;
 mod life;
 mod modem_manager;
 mod network;
@@ -33,6 +34,7 @@ pub(super) fn all() -> Vec<Case> {
         online::CASES,
         life::CASES,
         network::CASES,
+        leaks::CASES,
     ];
     let cases = cases.into_iter().flatten();
     cases.map(|case| Case { ..*case }).collect()

@@ -105,10 +105,7 @@ fn unplug(vm: &mut Vm, terminal: Terminal) -> Result<()> {
         .ok("while mmcli -L | grep /Modem/; do usleep 200000; done")?;
     // Other cases have no need of them.
     for name in ["modem-manager", "udevd"] {
-        vm.guest.ok(&format!(
-            "kill $(cat /tmp/{name}.pid) && while kill -0 $(cat /tmp/{name}.pid) 2>/dev/null; do \
-             usleep 50000; done"
-        ))?;
+        vm.end_daemon(name)?;
     }
     Ok(())
 }
