@@ -229,6 +229,13 @@ const PARTS: &[Part] = &[
         ..PART
     },
     Part {
+        name: "soc-machine",
+        what: "the demo on that machine, and twenty faults of a hostile modem",
+        full: Some(&["tests/soc/machine"]),
+        needs: &["kernel"],
+        ..PART
+    },
+    Part {
         name: "soc-devicetree",
         what: "the binding and the device tree of that machine, by dt-schema",
         full: Some(&["tests/soc/devicetree"]),

@@ -348,7 +348,7 @@ impl Run<'_> {
 
 /// Checks that there are cases and that each of them is run.
 pub fn check(cases: &[Case]) -> Result<()> {
-    ensure!(!cases.is_empty(), "no case has such a name");
+    ensure!(!cases.is_empty(), "there are no cases");
     for case in cases {
         if case.flavours.is_empty() {
             bail!("{} is never run", case.name);

@@ -10,7 +10,7 @@ mod table;
 
 use std::{process::ExitCode, time::Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use hostile::catalogue::{self, Case, Flavour, Verdict};
 
@@ -32,6 +32,10 @@ fn main() -> ExitCode {
 
 fn run(config: &Config) -> Result<bool> {
     let mut cases = catalogue::load(&config.catalogue)?;
+    for glob in &config.cases {
+        let known = cases.iter().any(|case| glob.matches(&case.name));
+        ensure!(known, "no case has a name like {glob}");
+    }
     cases.retain(|case| {
         config.cases.is_empty() || config.cases.iter().any(|glob| glob.matches(&case.name))
     });
