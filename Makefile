@@ -41,9 +41,9 @@ docs: setup ## render what the driver's sources say of themselves
 
 help: ## print this
 	@awk 'function entry(name, text,   words, n, i, line) { \
-		n = split(text, words, " "); line = sprintf("  make %-17s", name); \
+		n = split(text, words, " "); line = sprintf("  make %-20s", name); \
 		for (i = 1; i <= n; i++) { \
-			if (length(line " " words[i]) > 80) { print line; line = sprintf("  %-22s", "") } \
+			if (length(line " " words[i]) > 80) { print line; line = sprintf("  %-25s", "") } \
 			line = line " " words[i] } \
 		print line } \
 	/^## [a-zA-Z-]+: / { name = $$2; sub(/:$$/, "", name); sub(/^[^:]*: /, ""); entry(name, $$0); next } \
@@ -59,7 +59,7 @@ test-all: setup ## everything there is, for a release: hours; interrupted, it go
 	@scripts/toolchain --quiet --kernels
 	@tests/run --all --resume
 
-## test-PART: one part of the tests, as tests/run --list names them
+## test-PART: one part of make test, as tests/run --list names them; tests/run --all PART runs one of make test-all
 $(PARTS:%=test-%): test-%: setup
 	@tests/run $*
 
@@ -71,6 +71,9 @@ test-wireshark: setup ## the dissector of tools/wireshark, by Debian's tshark
 
 test-distro: setup ## Debian's own kernels for arm64, each with the demo and a hostile modem; DKMS, packages, and what must be refused
 	@tests/run --all --resume distro $(DISTRO)
+
+test-soc: setup ## the machine of arm64 whose modem is in the SoC: VM tests, demo, a hostile modem, device tree
+	@tests/run --all --resume soc soc-machine soc-devicetree
 
 test-intree: setup ## driver and stack as part of the kernel, with its own KUnit tool; with ARCH=arm64 that tool on a machine of arm64
 	@tests/intree/run --full
