@@ -9,7 +9,7 @@ TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # For cargo, see modem/kernel-pure/build.rs.
 export CAIF_CHECKOUT=$TOP
 # Everything that is downloaded or built lives here, outside the checkout.
-CACHE=${CAIF_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/caif_virtio}
+CACHE=$(realpath -ms "${CAIF_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/caif_virtio}")
 
 # Versions the project was tested with. A newer package of the same series is
 # taken, with a warning, when the archive no longer carries the pinned one.
@@ -134,7 +134,12 @@ lost_config() {
 		done
 }
 
-say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
+# In bold on a terminal; in a log there are no escape sequences.
+if [ -t 2 ]; then
+	say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
+else
+	say() { printf '==> %s\n' "$*" >&2; }
+fi
 warn() { printf 'warning: %s\n' "$*" >&2; }
 die() {
 	printf 'error: %s\n' "$*" >&2

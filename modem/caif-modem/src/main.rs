@@ -17,7 +17,7 @@ use ivshmem::board::Board;
 use modem::{Modem, Totals};
 use rustix::fd::AsFd;
 use std::{
-    io::{Write, stdout},
+    io::{IsTerminal, Write, stdout},
     net::SocketAddr,
     ops::RangeInclusive,
     os::unix::net::UnixStream,
@@ -38,8 +38,8 @@ struct Args {
     /// Capture all frames to this file, in pcapng.
     #[arg(long)]
     pcap: Option<PathBuf>,
-    /// What to log, for example "info" or "debug" (or RUST_LOG).
-    #[arg(long, default_value = "info")]
+    /// What to log, for example "info" or "debug".
+    #[arg(long, default_value = "info", env = "RUST_LOG", hide_env_values = true)]
     log: String,
     /// Address of the IP channel with a connection id, as ID=ADDRESS/PREFIX. May be repeated;
     /// other channels have 10.9.(ID mod 256).1/24.
@@ -130,9 +130,9 @@ fn rows(totals: &Totals) -> Vec<(&'static str, u64)> {
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    let filter = EnvFilter::try_from_default_env().or_else(|_| EnvFilter::try_new(&args.log))?;
     tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_env_filter(EnvFilter::try_new(&args.log)?)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
     let (stop, stopper) = UnixStream::pair().context("make a pair of sockets")?;

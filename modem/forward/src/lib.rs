@@ -15,6 +15,7 @@ use std::{
         Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use caif_stack::{Forward, Remote};
@@ -22,6 +23,10 @@ use rustix::{
     event::PollFlags,
     fd::{AsFd, BorrowedFd},
 };
+
+/// Limit of a connect, which the modem's loop waits for: its heart beats every 50 ms, and Linux takes a modem
+/// whose heart stands still for one that crashed.
+const CONNECT_LIMIT: Duration = Duration::from_millis(40);
 
 /// Returns port and address of the text `PORT=ADDRESS:PORT`, or what is wrong with it.
 pub fn parse(text: &str) -> Result<(u16, SocketAddr), String> {
@@ -42,7 +47,7 @@ impl Forwarder {
     pub fn to(&self, port: u16, to: SocketAddr) -> Forward {
         let files = self.files.clone();
         Forward::new(port, move || {
-            let stream = TcpStream::connect(to)?;
+            let stream = TcpStream::connect_timeout(&to, CONNECT_LIMIT)?;
             stream.set_nonblocking(true)?;
             stream.set_nodelay(true)?;
             let file = Arc::new(File {
@@ -211,6 +216,23 @@ mod tests {
         let forwarder = Forwarder::default();
         assert!(forwarder.to(5201, to).connect().is_err());
         assert!(forwarder.files.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn who_does_not_answer_is_not_waited_for() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let to = listener.local_addr().unwrap();
+        // Once the queue of those that are not accepted is full nobody answers.
+        let limit = Duration::from_millis(200);
+        let queue: Vec<_> =
+            std::iter::from_fn(|| TcpStream::connect_timeout(&to, limit).ok()).collect();
+        assert!(!queue.is_empty());
+        let start = std::time::Instant::now();
+        let connected = Forwarder::default().to(5201, to).connect();
+        let error = connected.err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        // Without a limit it takes the kernel two minutes.
+        assert!(start.elapsed() < Duration::from_secs(20));
     }
 
     #[test]

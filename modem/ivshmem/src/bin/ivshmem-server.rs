@@ -9,7 +9,7 @@ use clap::Parser;
 use ivshmem::{VECTORS, server::Server};
 use rustix::fd::AsFd;
 use std::{
-    io::{Write, stdout},
+    io::{IsTerminal, Write, stdout},
     os::unix::net::UnixStream,
     path::PathBuf,
     process::ExitCode,
@@ -39,8 +39,8 @@ struct Args {
     /// Be the boot loader of the same-SoC machine, too: start the modem with this firmware.
     #[arg(long, requires = "soc")]
     boot: Option<PathBuf>,
-    /// What to log, for example "info" or "debug" (or RUST_LOG).
-    #[arg(long, default_value = "info")]
+    /// What to log, for example "info" or "debug".
+    #[arg(long, default_value = "info", env = "RUST_LOG", hide_env_values = true)]
     log: String,
 }
 
@@ -70,9 +70,9 @@ fn main() -> ExitCode {
 }
 
 fn serve(args: &Args) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_from_default_env().or_else(|_| EnvFilter::try_new(&args.log))?;
     tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_env_filter(EnvFilter::try_new(&args.log)?)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
     let (stop, stopper) = UnixStream::pair().context("make a pair of sockets")?;
