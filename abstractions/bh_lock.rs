@@ -13,7 +13,7 @@ use kernel::{
     }, //
 };
 
-/// Makes a [`BhLock`] with a class of its own for lockdep.
+/// Creates a [`BhLock`] with a lockdep class of its own.
 macro_rules! new_bh_lock {
     ($inner:expr, $name:expr) => {
         $crate::abstractions::bh_lock::BhLock::new($inner, $name, kernel::static_lock_class!())

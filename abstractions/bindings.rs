@@ -34,12 +34,12 @@ use pin_init::{
     Zeroable, //
 };
 
-// As in rust/bindings/lib.rs: bindgen would make them of another width than `usize`.
+// The same as in rust/bindings/lib.rs: bindgen would choose a width other than that of `usize`.
 type __kernel_size_t = usize;
 type __kernel_ssize_t = isize;
 type __kernel_ptrdiff_t = isize;
 
-/// What `ndo_start_xmit` returns.
+/// Result of `ndo_start_xmit`.
 ///
 /// The network core calls that function by a pointer, and with `CONFIG_CFI` traps unless its type
 /// is the one of C by name. bindgen makes integers of enumerations, which have other names; of a
@@ -55,7 +55,7 @@ pub type netdev_tx_t = netdev_tx;
 impl netdev_tx {
     /// `NETDEV_TX_OK`: sent or dropped.
     pub const OK: Self = Self(HELPER_NETDEV_TX_OK as ffi::c_int);
-    /// `NETDEV_TX_BUSY`: not taken.
+    /// `NETDEV_TX_BUSY`: not accepted.
     pub const BUSY: Self = Self(HELPER_NETDEV_TX_BUSY as ffi::c_int);
 }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What differs between the releases of Linux that the modules are built for.
+//! Differences between the releases of Linux that the modules are built for.
 //!
-//! All other files are written for the newest one, and take from here what an older one has in
-//! another way, or not at all.
+//! All other files are written for the newest release, and take from here what an older one lacks
+//! or has in another form.
 
 #![allow(
     dead_code,
@@ -57,8 +57,8 @@ mod release {
         memory.dma_address()
     }
 
-    /// Makes the table of a driver's device ids, which have no data of the driver's, and lets the
-    /// module be found by them.
+    /// Creates the table of a driver's device ids, without driver data, and exports it as aliases
+    /// of the module.
     macro_rules! device_table {
         ($bus:literal, $id:ty, $table:ident, [$($entry:expr),* $(,)?]) => {
             kernel::module_device_table!($bus, $id, $table, @none, [$($entry),*]);
@@ -66,7 +66,7 @@ mod release {
     }
     pub(crate) use device_table;
 
-    /// The same for a driver of platform devices of the device tree, whose data is `$info`.
+    /// Creates the table of a platform driver's device-tree ids, whose driver data is `$info`.
     macro_rules! of_device_table {
         ($table:ident, $info:ty, $entries:tt) => {
             kernel::of_device_table!($table, $info, $entries);
@@ -92,7 +92,7 @@ mod release {
             prelude::*, //
         };
 
-        /// What a driver's probe is given of the entry of its table.
+        /// The driver data of the matching device id, as probe gets it.
         pub(crate) type ProbeInfo<'a, T> = Option<&'a T>;
 
         /// Allocates `count` MSI-X vectors.
@@ -104,7 +104,7 @@ mod release {
             pdev.alloc_irq_vectors(count, count, types)
         }
 
-        /// Makes the table of a driver's device ids, whose data is `$info`.
+        /// Creates the table of a driver's device ids, whose driver data is `$info`.
         macro_rules! device_table {
             ($table:ident, $info:ty, $entries:tt) => {
                 kernel::pci_device_table!($table, $info, $entries);

@@ -18,7 +18,7 @@ use kernel::{
     types::Opaque, //
 };
 
-/// Makes a [`Deferred`] with a class of its own for lockdep.
+/// Creates a [`Deferred`] with a lockdep class of its own.
 macro_rules! new_deferred {
     ($task:expr, $name:expr) => {
         $crate::abstractions::deferred::Deferred::new($task, $name, kernel::static_lock_class!())
@@ -26,9 +26,9 @@ macro_rules! new_deferred {
 }
 pub(crate) use new_deferred;
 
-/// What is to be done.
+/// A task that runs in process context.
 pub(crate) trait Task: Send + Sync + 'static {
-    /// Does it. Process context: may sleep. Never runs twice at the same time.
+    /// Runs the task. Process context: may sleep. Never runs twice at the same time.
     fn run(&self);
 }
 
@@ -54,14 +54,14 @@ unsafe impl<T: Task> Unregister for Inner<T> {
     }
 }
 
-/// A task, and when it is to run.
+/// A task that can be scheduled to run later.
 ///
 /// Dropping it waits for the task to end: that is for process context, without a lock that the task
 /// takes, and not for the task itself.
 pub(crate) struct Deferred<T: Task>(Registered<Inner<T>>);
 
 impl<T: Task> Deferred<T> {
-    /// Takes a task, which is not to run yet.
+    /// Creates a deferred task that is not scheduled.
     pub(crate) fn new(
         task: T,
         name: &'static CStr,
@@ -84,8 +84,8 @@ impl<T: Task> Deferred<T> {
         Registered::new(inner).map(Self)
     }
 
-    /// Runs the task in so many milliseconds, whatever was said before. If it is running, it runs
-    /// once more. Any context.
+    /// Schedules the task to run in `ms` milliseconds, whatever was scheduled before. If it is
+    /// running, it runs once more. Any context.
     pub(crate) fn schedule(&self, ms: u32) {
         // SAFETY: The work is initialized, and disabled before it is freed.
         unsafe { bindings::net_helper_mod_delayed_work(self.0.work.get(), ms) }
@@ -96,16 +96,16 @@ impl<T: Task> Deferred<T> {
 ///
 /// # Safety
 ///
-/// For the work of an [`Inner`].
+/// `work` must be the work of an [`Inner`].
 unsafe extern "C" fn run<T: Task>(work: *mut bindings::work_struct) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: By the safety requirements, the work is part of a delayed work.
     let work = unsafe { container_of!(work, bindings::delayed_work, work) };
     // CAST: `Opaque` is a transparent wrapper.
     let work: *mut Opaque<bindings::delayed_work> = work.cast();
-    // SAFETY: As above.
+    // SAFETY: By the safety requirements, the delayed work is that of an `Inner`.
     let inner = unsafe { container_of!(work, Inner<T>, work) };
     // SAFETY: The object is freed after the work was disabled, by `Registered`, which waits for
-    // this function. Only the task is referred to, which nobody has a mutable reference to.
+    // this function. Only the task is referred to, to which there are no mutable references.
     let task = unsafe { &(*inner).task };
     task.run();
 }

@@ -20,7 +20,7 @@ use kernel::{
 pub(crate) trait Claim: Send + Sync {}
 
 /// A range of physical addresses, and the claim to it. The claim ends with the last part of the
-/// range and the last [`Memory`] that was mapped of one.
+/// range and the last [`Memory`] that a part was mapped as.
 ///
 /// # Invariants
 ///
@@ -105,7 +105,7 @@ fn unmap(base: NonNull<u8>, _len: usize) {
 ///
 /// # Invariants
 ///
-/// `base` points to `len` bytes that are mapped, and of which nobody holds a reference, until
+/// `base` points to `len` bytes that are mapped, and to which there are no references, until
 /// `release` is called.
 pub(crate) struct Memory {
     base: NonNull<u8>,
@@ -119,11 +119,11 @@ pub(crate) struct Memory {
 
 // SAFETY: The mapping is not tied to a thread.
 unsafe impl Send for Memory {}
-// SAFETY: All accesses are volatile, and what is read is not trusted.
+// SAFETY: All accesses are volatile, and values that are read are not trusted.
 unsafe impl Sync for Memory {}
 
 impl Memory {
-    /// Takes over the `len` bytes at `base`, which `release` releases.
+    /// Creates the owner of the `len` bytes at `base`, which calls `release` when it is dropped.
     ///
     /// # Safety
     ///
@@ -146,13 +146,13 @@ impl Memory {
         }
     }
 
-    /// Declares that bytes are only to be copied from and to the memory as from and to I/O memory.
+    /// Marks the memory as I/O memory: bytes are copied from and to it as from and to such.
     pub(crate) fn into_io(mut self) -> Self {
         self.is_io = true;
         self
     }
 
-    /// Returns whether it is I/O memory.
+    /// Returns whether the memory is I/O memory.
     pub(crate) fn is_io(&self) -> bool {
         self.is_io
     }
@@ -199,7 +199,7 @@ impl Memory {
     /// Writes the value at `offset` once.
     pub(crate) fn write<T: AsBytes + Copy>(&self, offset: usize, value: T) -> Result {
         let ptr = self.at::<T>(offset)?;
-        // SAFETY: `at` checked bounds and alignment; nobody has a reference to the memory.
+        // SAFETY: `at` checked bounds and alignment; there are no references to the memory.
         unsafe { ptr.write_volatile(value) };
         Ok(())
     }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The end of a module: afterwards the kernel calls nothing of it, whatever safe code did.
+//! Containment of a module: after its end, the kernel calls nothing of it, whatever safe code did.
 //!
 //! A registration with the kernel ends when its owner is dropped. But safe code may forget an
-//! owner, or drop the last reference to it never, and then the kernel would call code of a module
-//! that was unloaded. So the module owns each registration as well, and what is left when it goes
-//! is ended then. Callbacks of RCU, which nobody can take back, are waited for.
+//! owner, or leak a reference to it, and then the kernel would call code of a module that was
+//! unloaded. So the module owns each registration as well, and at its end ends those that are left.
+//! RCU callbacks, which cannot be cancelled, are waited for.
 
 use super::{
     net::socket::{
@@ -34,27 +34,27 @@ use kernel::{
     InPlaceModule, //
 };
 
-/// What the kernel calls until it is ended.
+/// A registration with the kernel that can be ended.
 ///
 /// # Safety
 ///
-/// When [`unregister`](Self::unregister) has returned, nothing of the registration is called or
+/// When [`unregister`](Self::unregister) has returned, no code of the registration is called or
 /// runs.
 pub(super) unsafe trait Unregister: Send + Sync + 'static {
     /// Ends the registration. Called once. Process context without RTNL: sleeps.
     fn unregister(&self);
 }
 
-/// The owner of a registration, which ends when this is dropped, or with the module.
+/// The owner of a registration, which ends when this is dropped, or at the end of the module.
 pub(super) struct Registered<R: Unregister> {
     registration: Arc<R>,
-    /// Its place among [`static@REGISTRATIONS`].
+    /// The index in [`static@REGISTRATIONS`].
     index: usize,
 }
 
 impl<R: Unregister> Registered<R> {
-    /// Owns a registration that `registration` makes. `ENODEV` if the module is being unloaded.
-    /// Process context: may sleep.
+    /// Creates the owner of the registration that `registration` makes. `ENODEV` if the module is
+    /// being unloaded. Process context: may sleep.
     pub(super) fn new(registration: impl PinInit<R, Error>) -> Result<Self> {
         assert_contained();
         let registration = Arc::pin_init(registration, GFP_KERNEL)?;
@@ -83,7 +83,7 @@ impl<R: Unregister> Deref for Registered<R> {
 impl<R: Unregister> Drop for Registered<R> {
     fn drop(&mut self) {
         let removed = REGISTRATIONS.lock().remove(self.index);
-        // If it is not there any more, the end of the module has it, and ends it.
+        // If it is gone, the module is ending, and ends it.
         if removed.is_some() {
             self.registration.unregister();
         }
@@ -97,7 +97,7 @@ enum Place {
     Used(Arc<dyn Unregister>),
 }
 
-/// The registrations of the module that did not end.
+/// The registrations of the module that have not ended.
 struct Registrations {
     places: KVVec<Place>,
     /// The index of a free place.
@@ -134,7 +134,7 @@ impl Registrations {
         Ok(index)
     }
 
-    /// Removes the registration of an index. `None` if the end of the module has it.
+    /// Removes the registration of an index. `None` if the end of the module has removed it.
     fn remove(&mut self, index: usize) -> Option<Arc<dyn Unregister>> {
         let place = self.places.get_mut(index)?;
         match replace(place, Place::Free(self.free)) {
@@ -149,7 +149,7 @@ impl Registrations {
         }
     }
 
-    /// Removes any place, for good.
+    /// Refuses further registrations and removes a place. Returns `None` when all are removed.
     fn close(&mut self) -> Option<Place> {
         self.is_closed = true;
         let place = self.places.pop();
@@ -165,18 +165,18 @@ global_lock! {
     unsafe(uninit) static REGISTRATIONS: Mutex<Registrations> = Registrations::new();
 }
 
-/// What is left of a module when it was dropped. It is ended when this is dropped.
+/// The registrations that are left when a module is dropped. Dropping this ends them.
 struct Rest(());
 
 impl Rest {
-    /// Begins a module. `EBUSY` if it was begun already.
+    /// Initializes [`static@REGISTRATIONS`]. `EBUSY` if that was done already.
     fn begin() -> Result<Self> {
         static IS_BEGUN: AtomicFlag = AtomicFlag::new(false);
 
         if IS_BEGUN.xchg(true, Relaxed) {
             return Err(EBUSY);
         }
-        // SAFETY: As the flag shows, this happens once.
+        // SAFETY: The flag was not set before, so this is the only call of `init()`.
         unsafe { REGISTRATIONS.init() };
         Ok(Self(()))
     }
@@ -185,7 +185,7 @@ impl Rest {
 impl Drop for Rest {
     fn drop(&mut self) {
         loop {
-            // Each without the lock, since what ends may drop others.
+            // Ended without the lock, since ending one may drop others.
             let place = REGISTRATIONS.lock().close();
             match place {
                 Some(Place::Used(registration)) => registration.unregister(),
@@ -197,9 +197,9 @@ impl Drop for Rest {
     }
 }
 
-/// A module `M` of which nothing is called when it has ended.
+/// A module `M` of which the kernel calls nothing after its end.
 ///
-/// It is the type of the module, or the module of [`WithSockets`].
+/// It is the type of the module, or the `M` of [`WithSockets`].
 #[pin_data]
 pub(crate) struct Contained<M> {
     // Dropped in this order.
@@ -211,8 +211,8 @@ pub(crate) struct Contained<M> {
 impl<M: InPlaceModule> InPlaceModule for Contained<M> {
     fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
-            // First, so that nothing of `M` ran before the module's own call of this, and that it
-            // is dropped last if that of `M` fails.
+            // Initialized first, so that no code of `M` ran before a second call fails, and that it
+            // is dropped last if `M::init()` fails.
             rest: Rest::begin()?,
             inner <- M::init(module),
         })
@@ -228,7 +228,7 @@ impl<M: IsContained, P: SocketOps> IsContained for WithSockets<M, P> {}
 
 fn assert_type<M: IsContained>() {}
 
-/// Compiles only in a module that is [`Contained`]. What rests on that calls this.
+/// Fails to compile in a module that is not [`Contained`]. Called by all that relies on that.
 #[inline]
 pub(super) fn assert_contained() {
     assert_type::<crate::LocalModule>();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the kernel crate's PCI abstractions lack.
+//! PCI abstractions that the kernel crate lacks.
 //!
 //! C header: [`include/linux/pci.h`](srctree/include/linux/pci.h)
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Objects that readers under RCU can look up without counting themselves.
+//! Objects that readers under RCU can look up without taking a reference.
 //!
-//! The objects are freed by callbacks of RCU, which are code of the module. So the module is a
-//! [`Contained`](super::module::Contained) one, which waits for the callbacks before it goes.
+//! The objects are freed by RCU callbacks, which are code of the module. So the module must be a
+//! [`Contained`](super::module::Contained) one, which waits for the callbacks before it ends.
 //!
 //! C header: [`include/linux/rcupdate.h`](srctree/include/linux/rcupdate.h)
 
@@ -50,7 +50,7 @@ use kernel::{
     types::Opaque, //
 };
 
-/// Objects that are to be freed.
+/// The number of objects that are to be freed.
 static PENDING: Atomic<i64> = Atomic::new(0);
 
 /// An object with its count.
@@ -75,18 +75,19 @@ pub(crate) struct RcuArc<T: Send + Sync + 'static> {
     _phantom: PhantomData<Inner<T>>,
 }
 
-// SAFETY: All who have a reference share the object, which is `Sync`, and any of them may drop it,
-// which is `Send`.
+// SAFETY: All references share the object, which is `Sync`, and any task may drop it, since it is
+// `Send`.
 unsafe impl<T: Send + Sync + 'static> Send for RcuArc<T> {}
 
-// SAFETY: As for `Send`.
+// SAFETY: A shared reference gives access to the object, which is `Sync`, and can be cloned, which
+// `Send` allows.
 unsafe impl<T: Send + Sync + 'static> Sync for RcuArc<T> {}
 
 // The object is pinned, the reference to it is not.
 impl<T: Send + Sync + 'static> Unpin for RcuArc<T> {}
 
 impl<T: Send + Sync + 'static> RcuArc<T> {
-    /// Makes an object.
+    /// Creates an object.
     pub(crate) fn pin_init<E>(
         value: impl PinInit<T, E>,
         flags: kernel::alloc::Flags,
@@ -94,7 +95,7 @@ impl<T: Send + Sync + 'static> RcuArc<T> {
     where
         Error: From<E>,
     {
-        // Its callback has ended when the module goes.
+        // The module waits for the callback that frees the object.
         module::assert_contained();
         let inner = KBox::try_pin_init(
             try_pin_init!(Inner {
@@ -118,7 +119,7 @@ impl<T: Send + Sync + 'static> RcuArc<T> {
         ManuallyDrop::new(self).ptr.as_ptr()
     }
 
-    /// Takes over a count.
+    /// Creates a reference from a count.
     ///
     /// # Safety
     ///
@@ -163,8 +164,8 @@ impl<T: Send + Sync + 'static> Drop for RcuArc<T> {
         if self.inner().count.dec_and_test() {
             let head = self.inner().head.get();
             PENDING.fetch_add(1, Relaxed);
-            // SAFETY: The object exists until `free()` frees it, and with its count at zero nobody
-            // makes this call again: `RcuSlot::get()` does not count from zero.
+            // SAFETY: The object exists until `free()` frees it, and with its count at zero this
+            // call is not made again: `RcuSlot::get()` does not count from zero.
             unsafe { bindings::call_rcu(head, Some(free::<T>)) };
         }
     }
@@ -174,7 +175,7 @@ impl<T: Send + Sync + 'static> Drop for RcuArc<T> {
 ///
 /// # Safety
 ///
-/// For the `head` of an [`Inner`] from a `KBox`, which nobody uses any more.
+/// `head` must be that of an [`Inner`] from a `KBox`, which is not used any more.
 unsafe extern "C" fn free<T>(head: *mut bindings::callback_head) {
     // CAST: `Opaque` is a transparent wrapper.
     let head: *mut Opaque<bindings::callback_head> = head.cast();
@@ -182,11 +183,11 @@ unsafe extern "C" fn free<T>(head: *mut bindings::callback_head) {
     let inner = unsafe { container_of!(head, Inner<T>, head) };
     // SAFETY: By the safety requirements, it came from a `KBox`, and this is the only user.
     drop(unsafe { KBox::from_raw(inner) });
-    // Not before what was dropped with it is counted.
+    // Counted down only now: dropping the object may have added others.
     PENDING.fetch_sub(1, Release);
 }
 
-/// The address of an object, of all of its parts.
+/// The address of an object with its count.
 struct Address<T>(Atomic<*mut Inner<T>>);
 
 impl<T> Pointer for Address<T> {
@@ -222,13 +223,13 @@ unsafe impl<T: Send + Sync + 'static> Send for RcuSlot<T> {}
 unsafe impl<T: Send + Sync + 'static> Sync for RcuSlot<T> {}
 
 impl<T: Send + Sync + 'static> RcuSlot<T> {
-    /// Makes an empty place.
+    /// Creates an empty place.
     pub(crate) const fn new() -> Self {
         // INVARIANT: There is no address in it.
         Self(AtomicSlot::new(Address(Atomic::new(null_mut()))))
     }
 
-    /// Returns what is in the place, for as long as the guard is held.
+    /// Returns the object in the place, for as long as the guard is held.
     #[inline]
     pub(crate) fn load<'g>(&self, guard: &'g Guard) -> Option<&'g T> {
         self.inner(guard).map(|inner| &inner.value)
@@ -242,7 +243,7 @@ impl<T: Send + Sync + 'static> RcuSlot<T> {
         Some(unsafe { ptr.as_ref() })
     }
 
-    /// Returns a reference to what is in the place.
+    /// Returns a counted reference to the object in the place.
     pub(crate) fn get(&self) -> Option<RcuArc<T>> {
         let guard = rcu::read_lock();
         let inner = self.inner(&guard)?;
@@ -259,7 +260,7 @@ impl<T: Send + Sync + 'static> RcuSlot<T> {
         })
     }
 
-    /// Puts an object into the place if that is empty; returns whether it was.
+    /// Puts an object into the place if that is empty. Returns whether it was.
     pub(crate) fn publish(&self, object: RcuArc<T>) -> bool {
         let ptr = object.into_raw();
         // INVARIANT: The count passes to the place, if that is empty.
@@ -271,14 +272,14 @@ impl<T: Send + Sync + 'static> RcuSlot<T> {
         published
     }
 
-    /// Empties the place.
+    /// Empties the place, and returns the object that was in it.
     pub(crate) fn take(&self) -> Option<RcuArc<T>> {
         let ptr = self.0.take()?;
         // SAFETY: By the type invariant; the count passes from the place to the reference.
         unsafe { RcuArc::from_raw(ptr) }
     }
 
-    /// Empties the place if this very object is in it.
+    /// Empties the place if this very object is in it, and returns the object.
     pub(crate) fn take_if(&self, object: &T) -> Option<RcuArc<T>> {
         let ptr = self.0.look_up()?;
         let value = ptr.wrapping_byte_add(offset_of!(Inner<T>, value)).cast();
@@ -286,7 +287,7 @@ impl<T: Send + Sync + 'static> RcuSlot<T> {
         if !ptr::eq(value, object) || !self.0.take_back(ptr) {
             return None;
         }
-        // SAFETY: As in `take()`.
+        // SAFETY: By the type invariant; the count passes from the place to the reference.
         unsafe { RcuArc::from_raw(ptr) }
     }
 }
@@ -297,9 +298,9 @@ impl<T: Send + Sync + 'static> Drop for RcuSlot<T> {
     }
 }
 
-/// Waits until no callback is due or running. Process context: sleeps.
+/// Waits until no callback is pending or running. Process context: sleeps.
 pub(super) fn wait() {
-    // An object that is freed may be the last that has a reference to another one.
+    // Freeing an object may drop the last reference to another one.
     while PENDING.load(Acquire) != 0 {
         rcu_barrier();
     }

@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! A place for one object at a time, which others look up without a lock.
+//! A place for one object at a time, which readers look up without a lock.
 //!
-//! It holds an address only: counting and freeing objects is the user's. Tested with this file is
-//! what makes the place safe to share: an object is published with all earlier writes to it, and
-//! taking an object out never takes another one.
+//! It holds an address only: the user counts and frees the objects. This file has the part that
+//! makes the place safe to share, so that it can be tested: an object is published with all earlier
+//! writes to it, and taking an object out never takes another one.
 
 /// An atomic variable for the address of an object.
 pub trait Pointer {
-    /// The address.
+    /// The type of an address.
     type Address: Copy + PartialEq;
 
-    /// The address of no object.
+    /// The address that means no object.
     const NONE: Self::Address;
 
-    /// Returns the address; what was written ahead of its [`replace`](Self::replace) can be read
-    /// after that.
+    /// Returns the address. What was written before its [`replace`](Self::replace) can be read
+    /// after this.
     fn load(&self) -> Self::Address;
 
     /// Sets the address to `new` if it is `old`, and returns whether it was. If it was, all that
-    /// precedes is ordered ahead of all that follows.
+    /// precedes is ordered before all that follows.
     fn replace(&self, old: Self::Address, new: Self::Address) -> bool;
 
     /// Sets the address, and returns the old one; orders as [`replace`](Self::replace) does.
@@ -31,7 +31,7 @@ pub trait Pointer {
 pub struct AtomicSlot<P: Pointer>(P);
 
 impl<P: Pointer> AtomicSlot<P> {
-    /// Makes a place, of a pointer that is [`NONE`](Pointer::NONE).
+    /// Creates a place from a pointer that is [`NONE`](Pointer::NONE).
     pub const fn new(pointer: P) -> Self {
         Self(pointer)
     }
@@ -48,8 +48,8 @@ impl<P: Pointer> AtomicSlot<P> {
         Some(self.0.load()).filter(|object| *object != P::NONE)
     }
 
-    /// Empties the place if this object is in it, and no other one. Returns whether it was: then it
-    /// is the caller's.
+    /// Empties the place if this very object is in it. Returns whether it was; the object is the
+    /// caller's then.
     #[must_use]
     pub fn take_back(&self, object: P::Address) -> bool {
         object != P::NONE && self.0.replace(object, P::NONE)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Linux 7.2: what 7.3 has in its kernel crate, in terms of that of 7.2.
+//! Linux 7.2: the parts of 7.3's kernel crate that 7.2 lacks, built on the kernel crate of 7.2.
 
 use crate::abstractions::bindings;
 use kernel::{
@@ -34,7 +34,7 @@ extern "C" {
 pub(crate) mod barrier {
     //! Barriers for memory that devices access.
 
-    /// What a barrier orders.
+    /// The accesses that a barrier orders.
     #[derive(Clone, Copy)]
     pub(crate) enum Order {
         /// All accesses.
@@ -57,11 +57,11 @@ pub(crate) mod barrier {
     #[inline]
     pub(crate) fn dma_mb(order: Order) {
         match order {
-            // SAFETY: As above.
+            // SAFETY: A barrier can be executed anywhere.
             Full => unsafe { super::compat_dma_mb() },
-            // SAFETY: As above.
+            // SAFETY: A barrier can be executed anywhere.
             Read => unsafe { super::compat_dma_rmb() },
-            // SAFETY: As above.
+            // SAFETY: A barrier can be executed anywhere.
             Write => unsafe { super::compat_dma_wmb() },
         }
     }
@@ -70,14 +70,14 @@ pub(crate) mod barrier {
 /// Waits for a grace period of RCU. Sleeps.
 #[inline]
 pub(crate) fn synchronize_rcu() {
-    // SAFETY: It has no conditions but that the context can sleep.
+    // SAFETY: `synchronize_rcu()` requires only that the context may sleep.
     unsafe { bindings::synchronize_rcu() };
 }
 
 /// Waits until all callbacks of RCU that are due were called. Sleeps.
 #[inline]
 pub(crate) fn rcu_barrier() {
-    // SAFETY: As above.
+    // SAFETY: `rcu_barrier()` requires only that the context may sleep.
     unsafe { bindings::rcu_barrier() };
 }
 
@@ -101,8 +101,8 @@ pub(crate) mod prelude {
                 // The compiler evaluates it, and refuses a code of 0.
                 const CODE: NonZero<c_int> =
                     NonZero::new(-(kernel::bindings::$code as c_int)).unwrap();
-                // SAFETY: An error is a structure of its code, which its size leaves no other
-                // place. The code is one of an error.
+                // SAFETY: An error consists of its code and nothing else, as their equal sizes
+                // show. The code is that of an error.
                 unsafe { core::mem::transmute::<NonZero<c_int>, Error>(CODE) }
             };)*
         };
@@ -140,8 +140,8 @@ pub(crate) fn dma_address(memory: &Coherent<[u8]>) -> DmaAddress {
 /// I/O memory that is unmapped when its device is unbound.
 pub(crate) type DevresIoMem<const SIZE: usize> = Devres<IoMem<'static, SIZE>>;
 
-/// Makes the table of a driver's device ids, which have no data of the driver's, and lets the
-/// module be found by them.
+/// Creates the table of a driver's device ids, without driver data, and exports it as aliases of
+/// the module.
 macro_rules! device_table {
     ($bus:literal, $id:ty, $table:ident, [$($entry:expr),* $(,)?]) => {
         const $table: kernel::device_id::IdArray<$id, (), { <[$id]>::len(&[$($entry),*]) }> =
@@ -151,7 +151,7 @@ macro_rules! device_table {
 }
 pub(crate) use device_table;
 
-/// The same for a driver of platform devices of the device tree, whose data is `$info`.
+/// Creates the table of a platform driver's device-tree ids, whose driver data is `$info`.
 macro_rules! of_device_table {
     ($table:ident, $info:ty, $entries:tt) => {
         kernel::of_device_table!($table, MODULE_TABLE, $info, $entries);
@@ -159,7 +159,7 @@ macro_rules! of_device_table {
 }
 pub(crate) use of_device_table;
 
-/// A spin lock with which interrupts are off.
+/// A spin lock that keeps interrupts off while it is held.
 pub(crate) type SpinLockIrq<T> = Lock<T, SpinLockIrqBackend>;
 
 /// The backend of [`SpinLockIrq`].
@@ -202,7 +202,7 @@ unsafe impl Backend for SpinLockIrqBackend {
     }
 }
 
-/// Makes a [`SpinLockIrq`].
+/// Creates a [`SpinLockIrq`].
 macro_rules! new_spinlock_irq {
     ($inner:expr) => {
         $crate::abstractions::compat::SpinLockIrq::new(
@@ -215,7 +215,7 @@ macro_rules! new_spinlock_irq {
 pub(crate) use new_spinlock_irq;
 
 pub(crate) mod irq {
-    //! Handlers of interrupts, which are not given the device.
+    //! Interrupt handlers, which do not get the device as an argument.
 
     use crate::abstractions::bindings;
     use core::{
@@ -237,11 +237,11 @@ pub(crate) mod irq {
         fn handle(&self) -> IrqReturn;
     }
 
-    /// How an interrupt is requested.
+    /// Flags for requesting an interrupt.
     pub(crate) struct Flags;
 
     impl Flags {
-        /// As the interrupt is configured.
+        /// The trigger that the interrupt is configured with.
         pub(crate) const TRIGGER_NONE: Self = Self;
     }
 
@@ -293,7 +293,7 @@ pub(crate) mod irq {
     }
 
     impl<'a, H: Handler + 'a> Registration<'a, H> {
-        /// Lets `handler` handle the interrupt. Process context: may sleep.
+        /// Requests the interrupt for `handler`. Process context: may sleep.
         ///
         /// # Safety
         ///
@@ -314,7 +314,7 @@ pub(crate) mod irq {
                 _: {
                     // SAFETY: `this` is the registration; only an address is taken.
                     let cookie = unsafe { &raw mut (*this.as_ptr()).handler };
-                    // SAFETY: The interrupt is one of a bound device, and the handler is there
+                    // SAFETY: The interrupt is one of a bound device, and the handler is valid
                     // until the interrupt is freed.
                     to_result(unsafe {
                         bindings::request_irq(
@@ -340,7 +340,7 @@ pub(crate) mod irq {
     }
 
     unsafe extern "C" fn handle<H: Handler>(_irq: c_int, cookie: *mut c_void) -> c_uint {
-        // SAFETY: Interrupts were requested with a handler of this type, which is there until they
+        // SAFETY: Interrupts were requested with a handler of this type, which is valid until they
         // are freed.
         let handler = unsafe { &*cookie.cast::<H>() };
         handler.handle() as c_uint
@@ -371,10 +371,10 @@ pub(crate) mod pci {
     /// A BAR that is unmapped when its device is unbound.
     pub(crate) type DevresBar<const SIZE: usize> = Devres<Bar<'static, SIZE>>;
 
-    /// What a driver's probe is given of the entry of its table.
+    /// The driver data of the matching device id, as probe gets it.
     pub(crate) type ProbeInfo<'a, T> = &'a T;
 
-    /// The C structure of a device.
+    /// Returns the C structure of a device.
     fn as_raw(pdev: &Device<Bound>) -> *mut bindings::pci_dev {
         // CAST: The type is a transparent wrapper.
         from_ref(pdev).cast_mut().cast()
@@ -418,7 +418,7 @@ pub(crate) mod pci {
 
     impl<'a> From<IrqVector<'a>> for IrqRequest<'a> {
         fn from(vector: IrqVector<'a>) -> Self {
-            // SAFETY: It is the number of such a vector.
+            // SAFETY: It is the number of a vector of a device that is bound for the lifetime.
             unsafe { Self::new(vector.irq) }
         }
     }
@@ -437,7 +437,7 @@ pub(crate) mod pci {
         Ok(IrqVectorRegistration { pdev })
     }
 
-    /// Makes the table of a driver's device ids, whose data is `$info`.
+    /// Creates the table of a driver's device ids, whose driver data is `$info`.
     macro_rules! device_table {
         ($table:ident, $info:ty, $entries:tt) => {
             kernel::pci_device_table!($table, MODULE_TABLE, $info, $entries);

@@ -32,7 +32,8 @@ impl Iterator for Packets {
         let skb = NonNull::new(self.0)?;
         // SAFETY: By the type invariant, the packet is valid and ours.
         self.0 = unsafe { bindings::net_helper_skb_unlink(skb.as_ptr()) };
-        // SAFETY: As above; it is not on the list any more.
+        // SAFETY: By the type invariant, the packet is valid and ours; it is not on the list any
+        // more.
         Some(unsafe { SkBuff::from_raw(skb) })
     }
 }
@@ -47,7 +48,7 @@ impl Drop for Packets {
     }
 }
 
-/// Packets that are being gathered.
+/// Packets that are being collected, to be sent together.
 ///
 /// # Invariants
 ///
@@ -58,7 +59,7 @@ pub(crate) struct Burst {
 }
 
 impl Burst {
-    /// Makes a burst of no packet.
+    /// Creates an empty burst.
     #[inline]
     pub(crate) fn new() -> Self {
         // INVARIANT: The list is empty.
@@ -94,7 +95,7 @@ impl SkBuff {
     pub(crate) fn segments(self) -> Result<Packets> {
         // SAFETY: The packet is valid, and the reference to it is the only one.
         let first = from_err_ptr(unsafe { bindings::net_helper_skb_segment(self.as_raw()) })?;
-        // The function took it.
+        // The function consumed the packet.
         self.into_raw();
         // INVARIANT: The list is new, and ours.
         Ok(Packets(first))
@@ -103,8 +104,8 @@ impl SkBuff {
 
 impl Netdev {
     /// Passes packets of a protocol, `ETH_P_*`, to the driver at once. Returns those that it cannot
-    /// take now, or that others have to see before: they are to be sent one by one. With bottom
-    /// halves off.
+    /// take now, or that others must see first; they must be sent one by one. With bottom halves
+    /// off.
     #[inline]
     pub(crate) fn start_xmit(&self, burst: Burst, protocol: u16) -> Packets {
         let list = core::mem::ManuallyDrop::new(burst).packets.0;

@@ -51,10 +51,10 @@ pub(crate) type Stats64 = bindings::rtnl_link_stats64;
 
 /// Result of [`NetdevOperations::start_xmit`].
 pub(crate) enum Xmit {
-    /// Sent or dropped; it is ours no longer.
+    /// The packet was sent or dropped.
     Ok,
-    /// Not taken: the queue was started although there was no room, which is a fault of the
-    /// driver. The stack gets the packet back.
+    /// The packet was not accepted: the queue was started although there was no room, which is a
+    /// fault of the driver. The stack gets the packet back.
     Busy(SkBuff),
 }
 
@@ -71,13 +71,13 @@ pub(crate) trait NetdevOperations: Send + Sync + Sized {
     /// Milliseconds between two calls of [`watchdog`](Self::watchdog).
     const WATCHDOG_MS: c_uint;
 
-    /// What the protocol above expects at the start of the private data. It starts as zeroes.
+    /// The start of the private data, as the protocol above expects it; zeroed at first.
     type Prefix: Zeroable;
     /// State of transmission, protected by the lock of the transmit queue.
     type Tx: Send;
     /// State of reception, protected by NAPI.
     type Rx: Send;
-    /// What schedules the NAPI instance.
+    /// The object that schedules the NAPI instance.
     type Source: napi::Source;
 
     /// Sends a packet. Bottom halves are off: must not sleep.
@@ -86,20 +86,20 @@ pub(crate) trait NetdevOperations: Send + Sync + Sized {
     /// Completes transmissions and receives packets. Softirq context: must not sleep.
     fn poll(&self, cx: &napi::Context<'_>, rx: &mut Self::Rx, tx: &TxLock<'_, Self::Tx>) -> Polled;
 
-    /// Completes transmissions for one who wants to send at once (netpoll), perhaps while
+    /// Completes transmissions for a sender that cannot wait (netpoll), perhaps while
     /// [`poll`](Self::poll) runs on another CPU. Any context, hardirq included: must not sleep.
     fn poll_tx(&self, tx: &mut TxGuard<'_, Self::Tx>);
 
-    /// Looks after what was sent: a period after a packet was sent or the interface came up, and
-    /// again each period until it returns `false`. It does not run while the interface is down or
-    /// paused; `restarted` says that this was so since the last call. Softirq context: must not
+    /// Checks on packets in flight: one period after a packet was sent or the interface came up,
+    /// and again each period until it returns `false`. Does not run while the interface is down or
+    /// paused; `restarted` tells whether it was since the last call. Softirq context: must not
     /// sleep.
     fn watchdog(&self, tx: &mut TxGuard<'_, Self::Tx>, restarted: bool) -> bool;
 
-    /// Adds what only the driver counts. May run at any time, concurrently with everything.
+    /// Adds the driver's own counts. May run at any time, concurrently with every other callback.
     fn get_stats64(&self, stats: &mut Stats64);
 
-    /// Sizes of the rings. Process context with RTNL.
+    /// Returns the sizes of the rings. Process context with RTNL.
     fn rings(&self) -> Rings;
 
     /// Calls `f` with the number and the value of each of the [`COUNTERS`](Self::COUNTERS). Process
@@ -119,7 +119,7 @@ pub(crate) struct Settings {
 
 /// A network device.
 ///
-/// There is no counted reference to one: `unregister_netdev()` would wait for it for ever.
+/// There are no counted references: `unregister_netdev()` would wait for one for ever.
 ///
 /// # Invariants
 ///
@@ -217,7 +217,7 @@ impl<'a> TxQueue<'a> {
         unsafe { bindings::helper_netdev_xmit_more() }
     }
 
-    /// Lets the byte queue limits forget what was sent, so that the stack sends more packets.
+    /// Resets the byte queue limits, so that bytes in flight no longer stop the queue.
     pub(crate) fn reset_byte_limits(&self) {
         // SAFETY: The device is valid, and the lock of its transmit queue is held.
         unsafe { bindings::helper_netdev_tx_reset_queue(self.0.as_raw()) }
@@ -248,8 +248,8 @@ impl<'a, T> TxLock<'a, T> {
         unsafe { TxGuard::new(self.dev, self.tx) }
     }
 
-    /// Takes the lock of the transmit queue, unless somebody holds it: in hardirq context that may
-    /// be what was interrupted.
+    /// Tries to take the lock of the transmit queue. In hardirq context, the interrupted code may
+    /// hold it.
     ///
     /// # Safety
     ///
@@ -287,7 +287,7 @@ impl<'a, T> TxGuard<'a, T> {
         Self {
             // SAFETY: By the safety requirements, the lock is held until the guard is dropped.
             queue: unsafe { TxQueue::new(dev) },
-            // SAFETY: By the safety requirements, nobody else uses the state.
+            // SAFETY: By the safety requirements, nothing else uses the state.
             tx: unsafe { &mut *tx.get() },
         }
     }
@@ -322,7 +322,7 @@ impl<T> Drop for TxGuard<'_, T> {
 
 /// The state of a driver.
 pub(crate) struct Parts<O: NetdevOperations> {
-    /// Shared by everyone.
+    /// Shared by all callbacks.
     pub(crate) ops: O,
     /// See [`NetdevOperations::Rx`].
     pub(crate) rx: UnsafeCell<O::Rx>,
@@ -345,7 +345,7 @@ pub(super) struct Private<O: NetdevOperations> {
 }
 
 impl<O: NetdevOperations> Private<O> {
-    /// Returns where `dev` has its private data, if that is of this type.
+    /// Returns a pointer to the private data of `dev`, if that is of this type.
     #[inline]
     pub(super) const fn of(dev: *mut bindings::net_device) -> *mut Self {
         dev.wrapping_byte_add(bindings::HELPER_NETDEV_PRIV as usize)
@@ -388,7 +388,7 @@ impl<O: NetdevOperations> Callbacks<O> {
         (dev, napi, parts)
     }
 
-    /// Returns what keeps an interface active, for as long as [`borrow`](Self::borrow) does.
+    /// Returns the flag and the watchdog of an active interface, as [`borrow`](Self::borrow) does.
     ///
     /// # Safety
     ///
@@ -398,13 +398,12 @@ impl<O: NetdevOperations> Callbacks<O> {
         let private = Private::<O>::of(dev);
         // SAFETY: By the safety requirements, the private data is of this type.
         let active = unsafe { &(*private).active };
-        // SAFETY: As above.
+        // SAFETY: By the safety requirements, the private data is of this type.
         let watchdog = unsafe { &(*private).watchdog };
         (active, watchdog)
     }
 
-    /// Returns the timer by which the poll function runs again, as
-    /// [`activity`](Self::activity) does.
+    /// Returns the timer that schedules the poll function again, as [`borrow`](Self::borrow) does.
     ///
     /// # Safety
     ///
@@ -414,7 +413,7 @@ impl<O: NetdevOperations> Callbacks<O> {
         unsafe { &(*Private::<O>::of(dev)).repoll }
     }
 
-    /// Enables polling and the watchdog, unless they are. Process context: may sleep.
+    /// Enables polling and the watchdog if they are disabled. Process context: may sleep.
     ///
     /// # Safety
     ///
@@ -422,12 +421,12 @@ impl<O: NetdevOperations> Callbacks<O> {
     pub(super) unsafe fn activate(dev: *mut bindings::net_device) {
         // SAFETY: By the safety requirements.
         let (_, napi, _) = unsafe { Self::borrow(dev) };
-        // SAFETY: As above.
+        // SAFETY: By the safety requirements, `dev` is as described at `Callbacks`.
         let (active, watchdog) = unsafe { Self::activity(dev) };
         if active.xchg(true, Relaxed) {
             return;
         }
-        // SAFETY: By the safety requirements, for `repoll()`.
+        // SAFETY: By the safety requirements, `dev` is as described at `Callbacks`.
         let repoll = unsafe { Self::repoll(dev) };
         // SAFETY: The instance is disabled, so that the poll function does not run. It lives as
         // long as the device, which is closed first, and that disables the timer.
@@ -435,7 +434,7 @@ impl<O: NetdevOperations> Callbacks<O> {
         // SAFETY: It is enabled here and disabled in `deactivate()` only, in turn by `active`, with
         // RTNL held.
         unsafe { napi.enable() };
-        // Those who send without a queueing discipline may do so already.
+        // Without a queueing discipline, packets may be sent already.
         // SAFETY: By the safety requirements, the device is valid and has a transmit queue.
         unsafe { bindings::helper_netif_tx_lock_bh(dev) };
         // SAFETY: The lock was just taken. The device is closed, which disables the watchdog,
@@ -443,11 +442,11 @@ impl<O: NetdevOperations> Callbacks<O> {
         unsafe { watchdog.enable(dev, Self::TICK, O::WATCHDOG_MS) };
         // SAFETY: The lock was taken above.
         unsafe { bindings::helper_netif_tx_unlock_bh(dev) };
-        // Interrupts before this were ignored: polls once.
+        // Interrupts before this were ignored, so poll once.
         napi.schedule();
     }
 
-    /// Disables polling and the watchdog, unless they are, and waits for what runs of them. Process
+    /// Disables polling and the watchdog if they are enabled, and waits until neither runs. Process
     /// context: sleeps.
     ///
     /// # Safety
@@ -456,28 +455,28 @@ impl<O: NetdevOperations> Callbacks<O> {
     pub(super) unsafe fn deactivate(dev: *mut bindings::net_device) {
         // SAFETY: By the safety requirements.
         let (_, napi, _) = unsafe { Self::borrow(dev) };
-        // SAFETY: As above.
+        // SAFETY: By the safety requirements, `dev` is as described at `Callbacks`.
         let (active, watchdog) = unsafe { Self::activity(dev) };
         if active.xchg(false, Relaxed) {
             // The poll function, which starts the timer to run again, does not run any more.
-            // SAFETY: As for `enable()` in `activate()`.
+            // SAFETY: It is enabled in `activate()` and disabled here only, in turn by `active`,
+            // with RTNL held.
             unsafe { napi.disable() };
-            // SAFETY: By the safety requirements, for `repoll()`.
+            // SAFETY: By the safety requirements, `dev` is as described at `Callbacks`.
             unsafe { Self::repoll(dev) }.disable();
             watchdog.disable();
         }
     }
 
     extern "C" fn open(dev: *mut bindings::net_device) -> c_int {
-        // SAFETY: See `Callbacks`; the network core holds RTNL. The stack sends packets only when
-        // the device is open.
+        // SAFETY: `dev` is as described at `Callbacks`, and the network core holds RTNL.
         unsafe { Self::activate(dev) };
         0
     }
 
     extern "C" fn stop(dev: *mut bindings::net_device) -> c_int {
         // The device may be paused.
-        // SAFETY: See `Callbacks`; the network core holds RTNL.
+        // SAFETY: `dev` is as described at `Callbacks`, and the network core holds RTNL.
         unsafe { Self::deactivate(dev) };
         0
     }
@@ -486,9 +485,9 @@ impl<O: NetdevOperations> Callbacks<O> {
         skb: *mut bindings::sk_buff,
         dev: *mut bindings::net_device,
     ) -> bindings::netdev_tx_t {
-        // SAFETY: See `Callbacks`.
+        // SAFETY: `dev` is as described at `Callbacks`.
         let (_, watchdog) = unsafe { Self::activity(dev) };
-        // SAFETY: As above.
+        // SAFETY: `dev` is as described at `Callbacks`.
         let (dev, _, parts) = unsafe { Self::borrow(dev) };
         let Some(skb) = core::ptr::NonNull::new(skb) else {
             return bindings::netdev_tx::OK;
@@ -499,7 +498,8 @@ impl<O: NetdevOperations> Callbacks<O> {
         // SAFETY: The network core holds the lock of the transmit queue, which protects this
         // state.
         let tx = unsafe { &mut *parts.tx.get() };
-        // SAFETY: As above, until this function returns.
+        // SAFETY: The network core holds the lock of the transmit queue until this function
+        // returns.
         let queue = unsafe { TxQueue::new(dev) };
         watchdog.arm(&queue, O::WATCHDOG_MS);
         match parts.ops.start_xmit(&queue, tx, skb) {
@@ -515,7 +515,8 @@ impl<O: NetdevOperations> Callbacks<O> {
     pub(super) extern "C" fn poll(napi: *mut bindings::napi_struct, budget: c_int) -> c_int {
         // SAFETY: The network core calls with a valid instance.
         let dev = unsafe { (*napi).dev };
-        // SAFETY: Polling is possible only while the device is open, see also `Callbacks`.
+        // SAFETY: The instance is enabled only while `dev` is open, so that it is as described at
+        // `Callbacks`.
         let (dev, instance, parts) = unsafe { Self::borrow(dev) };
         let tx = TxLock { dev, tx: &parts.tx };
         let Some(budget) = u32::try_from(budget).ok().and_then(NonZeroU32::new) else {
@@ -526,7 +527,7 @@ impl<O: NetdevOperations> Callbacks<O> {
             }
             return 0;
         };
-        // SAFETY: As for `borrow()` above.
+        // SAFETY: `dev` is open, so that it is as described at `Callbacks`.
         let repoll = unsafe { Self::repoll(dev.as_raw()) };
         // SAFETY: This is the poll function of `instance`, with a budget. The device has the
         // statistics, see `AllocatedNetdev::new()`.
@@ -556,7 +557,7 @@ impl<O: NetdevOperations> Callbacks<O> {
 
     /// # Safety
     ///
-    /// For the timer of the watchdog of a device as described at [`Callbacks`].
+    /// `timer` must be that of the watchdog of a device as described at [`Callbacks`].
     unsafe extern "C" fn tick(timer: *mut bindings::timer_list) {
         // SAFETY: By the safety requirements.
         let watchdog = unsafe { Watchdog::of(timer) };
@@ -568,7 +569,7 @@ impl<O: NetdevOperations> Callbacks<O> {
         let dev = unsafe { (*napi).dev };
         // SAFETY: By the safety requirements.
         let (_, watchdog) = unsafe { Self::activity(dev) };
-        // SAFETY: As above.
+        // SAFETY: By the safety requirements, `dev` is as described at `Callbacks`.
         let (dev, _, parts) = unsafe { Self::borrow(dev) };
         // A timer's function runs in softirq context.
         let mut tx = TxLock { dev, tx: &parts.tx }.lock();
@@ -580,13 +581,13 @@ impl<O: NetdevOperations> Callbacks<O> {
         // SAFETY: The device has per-CPU statistics of the kind that this function sums up, and
         // the network core passes valid statistics.
         unsafe { bindings::dev_get_tstats64(dev, stats) };
-        // SAFETY: See `Callbacks`.
+        // SAFETY: `dev` is as described at `Callbacks`.
         let (_, _, parts) = unsafe { Self::borrow(dev) };
         // The statistics may be part of a netlink message, where they are not aligned.
         // SAFETY: The network core passes valid statistics, for us alone.
         let mut sum = unsafe { stats.read_unaligned() };
         parts.ops.get_stats64(&mut sum);
-        // SAFETY: As above.
+        // SAFETY: The network core passes valid statistics, for us alone.
         unsafe { stats.write_unaligned(sum) };
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What `ethtool` shows of a network device with one pair of rings: sizes, and the driver's own
-//! counters. Driver and bus are shown without our help.
+//! The `ethtool` operations of a network device with one pair of rings: ring sizes and the driver's
+//! own counters. The core shows driver and bus by itself.
 //!
 //! C header: [`include/linux/ethtool.h`](srctree/include/linux/ethtool.h)
 
@@ -24,8 +24,9 @@ pub(crate) struct Rings {
     pub(crate) tx: u32,
 }
 
-/// The callbacks that the network core calls with RTNL held, for devices whose callbacks are those
-/// of [`Callbacks`].
+/// The `ethtool` callbacks for `O`.
+///
+/// The network core calls them with RTNL held and a device as described at [`Callbacks`].
 pub(super) struct EthtoolCallbacks<O: NetdevOperations>(PhantomData<O>);
 
 impl<O: NetdevOperations> EthtoolCallbacks<O> {
@@ -46,7 +47,7 @@ impl<O: NetdevOperations> EthtoolCallbacks<O> {
         _kernel_param: *mut bindings::kernel_ethtool_ringparam,
         _extack: *mut bindings::netlink_ext_ack,
     ) {
-        // SAFETY: See `EthtoolCallbacks`.
+        // SAFETY: `dev` is as described at `Callbacks`.
         let (_, _, parts) = unsafe { Callbacks::<O>::borrow(dev) };
         let Rings { rx, tx } = parts.ops.rings();
         // SAFETY: The network core passes a structure for us to fill in.
@@ -91,7 +92,7 @@ impl<O: NetdevOperations> EthtoolCallbacks<O> {
         _stats: *mut bindings::ethtool_stats,
         data: *mut u64,
     ) {
-        // SAFETY: See `EthtoolCallbacks`.
+        // SAFETY: `dev` is as described at `Callbacks`.
         let (_, _, parts) = unsafe { Callbacks::<O>::borrow(dev) };
         parts.ops.counters(&mut |index, value| {
             if index < O::COUNTERS.len() {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How often something is logged.
+//! The rate limit for log lines that a peer can cause.
 
 use crate::abstractions::bindings;
 

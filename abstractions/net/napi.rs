@@ -59,8 +59,8 @@ impl Napi {
     ///
     /// # Safety
     ///
-    /// The instance must be disabled, as it is when it was added, with nobody else about to enable
-    /// it.
+    /// The instance must be disabled, as it is after it was added, and no other code may be about
+    /// to enable it.
     pub(super) unsafe fn enable(&self) {
         // SAFETY: By the type invariant, the instance was added to a network device; by the safety
         // requirements, it is disabled.
@@ -71,7 +71,7 @@ impl Napi {
     ///
     /// # Safety
     ///
-    /// The instance must be enabled, with nobody else about to disable it.
+    /// The instance must be enabled, and no other code may be about to disable it.
     pub(super) unsafe fn disable(&self) {
         // SAFETY: By the type invariant, the instance was added to a network device; by the safety
         // requirements, it is enabled.
@@ -79,7 +79,7 @@ impl Napi {
     }
 }
 
-/// What schedules a NAPI instance: the queues of its device.
+/// An object that schedules a NAPI instance: the queues of its device.
 ///
 /// The network device owns it, so that it ends before the instance does, whatever a driver does
 /// with references to it.
@@ -88,10 +88,10 @@ impl Napi {
 ///
 /// When [`end`](Self::end) has returned, the instance is not used any more.
 pub(crate) unsafe trait Source: Send + Sync + Sized {
-    /// What it is made of.
+    /// The arguments of [`new`](Self::new).
     type Spec;
 
-    /// Makes a source for an instance. Process context: may sleep.
+    /// Creates a source for an instance. Process context: may sleep.
     ///
     /// # Safety
     ///
@@ -120,7 +120,7 @@ impl<'a, S: Source> SourcePlace<'a, S> {
         Self { napi, place }
     }
 
-    /// Makes the source, which stays in its place. `EBUSY` if there is one. Process context: may
+    /// Creates the source, which stays in its place. `EBUSY` if there is one. Process context: may
     /// sleep.
     pub(crate) fn fill(self, spec: S::Spec) -> Result<&'a S>
     where
@@ -135,8 +135,8 @@ impl<'a, S: Source> SourcePlace<'a, S> {
     }
 }
 
-/// One run of the poll function with a budget: the proof that it is running, in softirq context,
-/// and that no other such run is.
+/// A run of the poll function with a budget: proof that it is running, in softirq context, and that
+/// no other such run is.
 #[derive(Clone, Copy)]
 pub(crate) struct Context<'a> {
     napi: &'a Napi,
@@ -153,7 +153,8 @@ impl<'a> Context<'a> {
     ///
     /// # Safety
     ///
-    /// To be called by the poll function of `napi`, with the budget that it was given. `napi` must
+    /// Must be called by the poll function of `napi`, with the budget that it was given. `napi`
+    /// must
     /// be an instance of `dev`, which has per-CPU statistics of the kind
     /// `NETDEV_PCPU_STAT_TSTATS`.
     #[inline]
@@ -184,14 +185,14 @@ impl<'a> Context<'a> {
         self.budget.get()
     }
 
-    /// Returns whether the moment has passed that a run waited for that ended with
+    /// Returns whether the timer has expired that was started after a run returned
     /// [`Polled::Later`].
     #[inline]
     pub(crate) fn has_waited(&self) -> bool {
         self.repoll.is_over()
     }
 
-    /// The NAPI instance as a C object.
+    /// Returns the NAPI instance as a C object.
     #[inline]
     pub(crate) fn as_raw(&self) -> *mut bindings::napi_struct {
         self.napi.as_raw()
@@ -201,12 +202,12 @@ impl<'a> Context<'a> {
 /// Result of a run of the poll function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Polled {
-    /// There may be more to do: run again.
+    /// There may be more to do: the poll function runs again.
     More,
-    /// That many packets were received, less than the budget, and there were no more when
-    /// interrupts had been asked for again.
+    /// So many packets were received, fewer than the budget, and no more were found after
+    /// interrupts had been requested again.
     Done(u32),
-    /// As [`Done`](Self::Done), but the poll function must run again in a moment, whether or not
-    /// there is an interrupt.
+    /// Like [`Done`](Self::Done), but the poll function runs again shortly, even without an
+    /// interrupt.
     Later(u32),
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Network devices, whoever they belong to: nothing here touches their private data.
+//! Network devices of any driver: nothing here touches their private data.
 //!
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
@@ -22,18 +22,18 @@ use kernel::{
     }, //
 };
 
-/// A network namespace, to be told from others only: it may be gone.
+/// The identity of a network namespace, for comparison only: the namespace may be gone.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NetId(*const bindings::net);
 
 // SAFETY: The pointer is compared, never followed.
 unsafe impl Send for NetId {}
 
-// SAFETY: As for `Send`.
+// SAFETY: The pointer is compared, never followed.
 unsafe impl Sync for NetId {}
 
 impl NetId {
-    /// Describes a namespace.
+    /// Returns the identity of a namespace.
     pub(crate) fn new(net: *const bindings::net) -> Self {
         Self(net)
     }
@@ -52,11 +52,11 @@ impl Rtnl<'_> {
         Self(PhantomData, NotThreadSafe)
     }
 
-    /// Takes RTNL, unless somebody holds it. Process context.
+    /// Takes RTNL if it is free. Process context.
     pub(crate) fn try_lock() -> Option<RtnlGuard> {
         // SAFETY: There are no requirements.
         let taken = unsafe { bindings::rtnl_trylock() } != 0;
-        // Not made before it is known that RTNL was taken: dropping it releases RTNL.
+        // Created only when RTNL was taken: dropping it releases RTNL.
         taken.then(|| RtnlGuard(Rtnl(PhantomData, NotThreadSafe)))
     }
 }
@@ -78,12 +78,12 @@ impl Drop for RtnlGuard {
     }
 }
 
-/// What there is to count of a packet.
+/// The reason why a packet was not handled, which decides where it is counted.
 #[derive(Clone, Copy)]
 pub(crate) enum Outcome {
-    /// It cannot be right.
+    /// The packet is invalid.
     Error,
-    /// It is right, but could not be handled.
+    /// The packet is valid, but could not be handled.
     Dropped,
 }
 
@@ -127,7 +127,8 @@ impl Netdev {
     pub(crate) fn hw_type(&self) -> u16 {
         // SAFETY: By the type invariant, the device is valid; only an address is taken.
         let hw_type = unsafe { &raw const (*self.as_raw()).type_ };
-        // SAFETY: As above; it may change at any time, as a whole.
+        // SAFETY: By the type invariant, the device is valid; the field may change, as a whole, at
+        // any time.
         unsafe { hw_type.read_volatile() }
     }
 
@@ -135,7 +136,8 @@ impl Netdev {
     pub(crate) fn index(&self) -> u32 {
         // SAFETY: By the type invariant, the device is valid; only an address is taken.
         let index = unsafe { &raw const (*self.as_raw()).ifindex };
-        // SAFETY: As above; it may change at any time, as a whole.
+        // SAFETY: By the type invariant, the device is valid; the field may change, as a whole, at
+        // any time.
         let index = unsafe { index.read_volatile() };
         // CAST: The core assigns positive numbers only.
         index as u32
@@ -159,7 +161,7 @@ impl Netdev {
         unsafe { bindings::net_helper_netif_works(self.as_raw()) }
     }
 
-    /// Returns whether the device makes the check sequence of a packet that comes without one.
+    /// Returns whether the device adds the check sequence to a packet that comes without one.
     #[inline]
     pub(crate) fn makes_fcs(&self) -> bool {
         // SAFETY: By the type invariant, the device is valid.
@@ -202,13 +204,13 @@ impl Netdev {
         unsafe { bindings::netif_carrier_off(self.as_raw()) }
     }
 
-    /// Keeps the network stack from sending. Any context.
+    /// Stops the queue: the stack sends no more packets. Any context.
     pub(crate) fn stop_queue(&self) {
         // SAFETY: By the type invariant, the device is valid.
         unsafe { bindings::net_helper_netif_stop_queue(self.as_raw()) }
     }
 
-    /// Lets the network stack send. Any context.
+    /// Wakes the queue: the stack sends packets again. Any context.
     pub(crate) fn wake_queue(&self) {
         // SAFETY: By the type invariant, the device is valid.
         unsafe { bindings::net_helper_netif_wake_queue(self.as_raw()) }
@@ -228,7 +230,7 @@ impl Netdev {
         unsafe { bindings::net_helper_tx_queue_len(self.as_raw()) }
     }
 
-    /// Takes the device off those that it is above of.
+    /// Unlinks the device from its lower devices.
     pub(crate) fn unlink_lowers(&self, _rtnl: &Rtnl<'_>) {
         // SAFETY: By the type invariant, the device is valid; RTNL is held.
         unsafe { bindings::net_helper_unlink_lowers(self.as_raw()) }
@@ -252,31 +254,32 @@ impl Netdev {
         }
     }
 
-    /// Lets the device receive a packet of a protocol, `ETH_P_*`. With bottom halves off.
+    /// Hands a packet of a protocol, `ETH_P_*`, to the stack as received by the device. With bottom
+    /// halves off.
     pub(crate) fn receive(&self, skb: SkBuff, protocol: u16) {
         // SAFETY: The device is valid, and the packet passes to the callee.
         unsafe { bindings::net_helper_receive(skb.into_raw(), self.as_raw(), protocol) }
     }
 
-    /// Counts a packet of so many bytes as received, if the device has counters for each CPU. With
-    /// bottom halves off.
+    /// Counts a packet of `len` bytes as received, if the device has per-CPU counters. With bottom
+    /// halves off.
     pub(crate) fn count_rx(&self, len: u32) {
         // SAFETY: By the type invariant, the device is valid.
         unsafe { bindings::net_helper_count_rx(self.as_raw(), len) }
     }
 
-    /// Counts packets of so many bytes as sent, as [`count_rx`](Self::count_rx) does.
+    /// Counts packets of `len` bytes in total as sent, as [`count_rx`](Self::count_rx) does.
     pub(crate) fn count_tx(&self, packets: u32, len: u32) {
         // SAFETY: By the type invariant, the device is valid.
         unsafe { bindings::net_helper_count_tx(self.as_raw(), packets, len) }
     }
 
-    /// Counts a received packet that was wrong or lost.
+    /// Counts a received packet that was invalid or dropped.
     pub(crate) fn count_rx_fault(&self, outcome: Outcome) {
         match outcome {
             // SAFETY: By the type invariant, the device is valid.
             Outcome::Error => unsafe { bindings::net_helper_count_rx_error(self.as_raw()) },
-            // SAFETY: As above.
+            // SAFETY: By the type invariant, the device is valid.
             Outcome::Dropped => unsafe { bindings::net_helper_count_rx_dropped(self.as_raw()) },
         }
     }
@@ -286,7 +289,7 @@ impl Netdev {
         match outcome {
             // SAFETY: By the type invariant, the device is valid.
             Outcome::Error => unsafe { bindings::net_helper_count_tx_error(self.as_raw()) },
-            // SAFETY: As above.
+            // SAFETY: By the type invariant, the device is valid.
             Outcome::Dropped => unsafe { bindings::net_helper_count_tx_dropped(self.as_raw()) },
         }
     }
@@ -299,7 +302,7 @@ impl Netdev {
 /// The reference is counted.
 pub(crate) struct NetdevRef(NonNull<Netdev>);
 
-// SAFETY: A reference may be dropped by anybody.
+// SAFETY: A reference may be dropped in any task.
 unsafe impl Send for NetdevRef {}
 
 // SAFETY: `Netdev` is `Sync`.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! News of network devices, in all namespaces.
+//! Events of network devices, in all namespaces.
 //!
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
@@ -22,26 +22,26 @@ use kernel::{
     types::Opaque, //
 };
 
-/// What became of a device.
+/// An event of a network device.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NetdevEvent {
-    /// It is there, or it is in this namespace now.
+    /// The device was registered, or moved to this namespace.
     Register,
-    /// It is up, or down, or its carrier changed.
+    /// The device went up or down, or its carrier changed.
     State,
-    /// It is about to go down.
+    /// The device is about to go down.
     GoingDown,
-    /// It has another hardware type.
+    /// The hardware type of the device changed.
     Type,
-    /// It has another MTU.
+    /// The MTU of the device changed.
     Mtu,
-    /// It goes, or moves to another namespace.
+    /// The device is being unregistered, or moves to another namespace.
     Unregister,
 }
 
-/// What is told of devices.
+/// A receiver of events of network devices.
 pub(crate) trait Listener: Send + Sync + 'static {
-    /// Takes note of an event. Process context with RTNL: may sleep.
+    /// Handles an event. Process context with RTNL: may sleep.
     fn event(&self, event: NetdevEvent, dev: &Netdev, rtnl: &Rtnl<'_>);
 }
 
@@ -68,8 +68,8 @@ unsafe impl<L: Listener> Unregister for Inner<L> {
     }
 }
 
-/// A listener that is registered. It is told of all devices that are there, and when it is dropped,
-/// that they went. Both are for process context without RTNL: they sleep.
+/// A registered listener. Registering it reports all existing devices to it, and dropping it
+/// reports them as gone. Both are for process context without RTNL: they sleep.
 pub(crate) struct Notifier<L: Listener>(
     #[expect(dead_code, reason = "dropped")] Registered<Inner<L>>,
 );
@@ -85,18 +85,18 @@ impl<L: Listener> Notifier<L> {
             block: Opaque::new(raw),
             listener,
             // SAFETY: The object stays where it is until it was unregistered; if this fails,
-            // nobody knows of it.
+            // nothing refers to it.
             _: { to_result(unsafe { bindings::register_netdevice_notifier(block.get()) })? },
         }? Error);
         Registered::new(inner).map(Self)
     }
 }
 
-/// Tells a listener.
+/// Passes an event to a listener.
 ///
 /// # Safety
 ///
-/// For the chain of network devices, with the `block` of an [`Inner`].
+/// Must be called by the chain of network devices, with the `block` of an [`Inner`].
 unsafe extern "C" fn call<L: Listener>(
     block: *mut bindings::notifier_block,
     action: c_ulong,
@@ -120,7 +120,7 @@ unsafe extern "C" fn call<L: Listener>(
     // SAFETY: By the safety requirements.
     let inner = unsafe { container_of!(block, Inner<L>, block) };
     // SAFETY: The object is freed after it was unregistered, by `Registered`, which waits for this
-    // function. Only the listener is referred to, which nobody has a mutable reference to.
+    // function. Only the listener is referred to, to which there are no mutable references.
     let listener = unsafe { &(*inner).listener };
     let info: *mut bindings::netdev_notifier_info = info.cast();
     // SAFETY: By the safety requirements, it is such a structure.
@@ -133,5 +133,5 @@ unsafe extern "C" fn call<L: Listener>(
     NOTIFY_DONE
 }
 
-/// The listener does not object.
+/// The result of a listener that does not object.
 const NOTIFY_DONE: c_int = bindings::NOTIFY_DONE as c_int;

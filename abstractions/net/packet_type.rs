@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Handlers of what a network device receives of one protocol.
+//! Handlers of packets of one protocol that a network device receives.
 //!
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
@@ -25,7 +25,7 @@ use kernel::{
     types::Opaque, //
 };
 
-/// What handles packets.
+/// A handler of received packets.
 pub(crate) trait Handler: Send + Sync + 'static {
     /// Handles a packet, which starts behind the header of the link. In softirq context or with
     /// bottom halves off, inside a read section of RCU; on several CPUs at the same time.
@@ -86,7 +86,7 @@ impl<H: Handler> PacketType<H> {
 ///
 /// # Safety
 ///
-/// For the network core, with the `packet_type` of an [`Inner`].
+/// Must be called by the network core, with the `packet_type` of an [`Inner`].
 unsafe extern "C" fn receive<H: Handler>(
     skb: *mut bindings::sk_buff,
     dev: *mut bindings::net_device,
@@ -98,7 +98,7 @@ unsafe extern "C" fn receive<H: Handler>(
     // SAFETY: By the safety requirements.
     let inner = unsafe { container_of!(packet_type, Inner<H>, packet_type) };
     // SAFETY: The object is freed after its removal, by `Registered`, which waits for this
-    // function. Only the handler is referred to, which nobody has a mutable reference to.
+    // function. Only the handler is referred to, to which there are no mutable references.
     let handler = unsafe { &(*inner).handler };
     // SAFETY: The device delivers a packet: it is registered until this read section of RCU ends.
     let dev = unsafe { Netdev::from_raw(dev) };

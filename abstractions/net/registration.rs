@@ -85,19 +85,19 @@ impl<O: NetdevOperations> AllocatedNetdev<O> {
         unsafe { bindings::helper_netif_napi_add(dev.as_ptr(), napi, Some(Callbacks::<O>::poll)) };
         // SAFETY: The device was just allocated, with private data of this type.
         let watchdog = unsafe { &raw mut (*private).watchdog };
-        // SAFETY: The private data is zeroed, and nobody else knows it.
+        // SAFETY: The private data is zeroed, and nothing else refers to it yet.
         unsafe { Watchdog::init(watchdog, Callbacks::<O>::TICK) };
-        // SAFETY: As above.
+        // SAFETY: The device was just allocated, with private data of this type.
         let repoll = unsafe { &raw mut (*private).repoll };
-        // SAFETY: As above.
+        // SAFETY: The private data is zeroed, and nothing else refers to it yet.
         unsafe { Repoll::init(repoll, napi) };
         // CAST: `device::Device` is a transparent wrapper of `struct device`.
         let parent = core::ptr::from_ref(parent).cast_mut().cast();
         // SAFETY: The device is not registered, so that nothing else accesses it.
         unsafe { (*dev.as_ptr()).dev.parent = parent };
-        // SAFETY: As for `napi`; nobody looks at the place yet.
+        // SAFETY: The device was just allocated, with private data of this type.
         let source = unsafe { &raw mut (*private).source };
-        // SAFETY: As above.
+        // SAFETY: The pointer is to a part of the private data, and nothing else refers to it yet.
         unsafe { source.write(SetOnce::new()) };
         // INVARIANT: It was allocated with private data of this type, the NAPI instance was added,
         // and the place for its source written; it is not registered.
@@ -108,10 +108,11 @@ impl<O: NetdevOperations> AllocatedNetdev<O> {
     }
 
     extern "C" fn setup(dev: *mut bindings::net_device) {
-        // SAFETY: `alloc_netdev_mqs()` passes the device it is about to return, which nobody else
-        // knows.
+        // SAFETY: `alloc_netdev_mqs()` passes the device it is about to return, which nothing else
+        // refers to.
         unsafe { bindings::helper_set_offloads(dev) };
-        // SAFETY: As above.
+        // SAFETY: `alloc_netdev_mqs()` passes the device it is about to return, which nothing else
+        // refers to.
         let dev = unsafe { &mut *dev };
         dev.set_pcpu_stat_type(bindings::netdev_stat_type_NETDEV_PCPU_STAT_TSTATS);
         // `alloc_netdev_mqs()` makes the queues next: the type decides on the class of their lock,
@@ -121,13 +122,13 @@ impl<O: NetdevOperations> AllocatedNetdev<O> {
         dev.tx_queue_len = O::TX_QUEUE_LEN;
     }
 
-    /// Returns the place for what schedules the NAPI instance. The instance is disabled, so that
+    /// Returns the place for the source of the NAPI instance. The instance is disabled, so that
     /// scheduling it has no effect yet.
     ///
     /// # Safety
     ///
-    /// The device, and what this becomes, must be dropped before `'a` ends, and nobody may use what
-    /// was made in the place afterwards.
+    /// The device, and what this becomes, must be dropped before `'a` ends, and the source must not
+    /// be used afterwards.
     pub(crate) unsafe fn source_place<'a>(&self) -> SourcePlace<'a, O::Source> {
         let private = Private::<O>::of(self.dev.as_ptr());
         // SAFETY: By the type invariant, the private data is of this type.
@@ -156,8 +157,8 @@ impl<O: NetdevOperations> AllocatedNetdev<O> {
     ) -> Result<NetdevRegistration<O>> {
         let dev = self.dev.as_ptr();
         let private = Private::<O>::of(dev);
-        // SAFETY: By the type invariant, the private data is of this type. Nobody looks at the
-        // parts before the device is registered.
+        // SAFETY: By the type invariant, the private data is of this type. Nothing uses the parts
+        // before the device is registered.
         unsafe { (*private).parts.write(parts) };
         // INVARIANT: The parts are initialized now.
         let unregistered = UnregisteredNetdev {
@@ -208,20 +209,22 @@ unsafe fn end_source<O: NetdevOperations>(dev: NonNull<bindings::net_device>) {
 ///
 /// # Safety
 ///
-/// As for [`end_source`]; the place must not be used any more.
+/// The requirements of [`end_source`] must be met, and the place must not be used any more.
 unsafe fn drop_source<O: NetdevOperations>(dev: NonNull<bindings::net_device>) {
     let private = Private::<O>::of(dev.as_ptr());
-    // SAFETY: By the safety requirements.
+    // SAFETY: By the safety requirements, the private data is of this type.
     let source = unsafe { &raw mut (*private).source };
-    // SAFETY: As above.
+    // SAFETY: By the safety requirements, the place is initialized and not used any more.
     unsafe { source.drop_in_place() };
 }
 
 impl<O: NetdevOperations> Drop for AllocatedNetdev<O> {
     fn drop(&mut self) {
-        // SAFETY: By the type invariant.
+        // SAFETY: By the type invariant, the private data is of this type, with a place for the
+        // source.
         unsafe { end_source::<O>(self.dev) };
-        // SAFETY: As above; the device is freed next.
+        // SAFETY: By the type invariant; the device is freed next, so that the place is not used
+        // again.
         unsafe { drop_source::<O>(self.dev) };
         // SAFETY: By the type invariant, the device is not registered and ours.
         unsafe { bindings::free_netdev(self.dev.as_ptr()) }
@@ -232,7 +235,7 @@ impl<O: NetdevOperations> Drop for AllocatedNetdev<O> {
 ///
 /// # Invariants
 ///
-/// As for [`AllocatedNetdev`], and the parts of the private data are initialized.
+/// The device is as for [`AllocatedNetdev`], and the parts of the private data are initialized.
 pub(crate) struct UnregisteredNetdev<O: NetdevOperations> {
     dev: NonNull<bindings::net_device>,
     _phantom: PhantomData<O>,
@@ -261,7 +264,8 @@ impl<O: NetdevOperations> Drop for UnregisteredNetdev<O> {
         // use them again.
         unsafe { self.parts().drop_in_place() };
         // The parts may have used it.
-        // SAFETY: By the type invariant; the device is freed next.
+        // SAFETY: By the type invariant; the device is freed next, so that the place is not used
+        // again.
         unsafe { drop_source::<O>(self.dev) };
         // SAFETY: By the type invariant, the device is not registered and ours.
         unsafe { bindings::free_netdev(self.dev.as_ptr()) }
@@ -317,16 +321,16 @@ impl<O: NetdevOperations> NetdevRegistration<O> {
         });
     }
 
-    /// Keeps the stack from sending, and disables polling and the watchdog; the interface stays up.
-    /// No callback sends, completes or receives packets after this returns. Process context without
-    /// RTNL: sleeps.
+    /// Disables polling and the watchdog, and detaches the device, so that the stack does not send;
+    /// the interface stays up. No callback sends, completes or receives packets after this returns.
+    /// Process context without RTNL: sleeps.
     pub(crate) fn pause(&self) {
         self.with_rtnl(|dev| {
             // NAPI and the watchdog can wake the queue, so they are disabled first; a transmission
-            // holds the lock that the detach takes. SAFETY: By the type invariant, the device is
-            // registered; RTNL is held.
+            // holds the lock that the detach takes.
+            // SAFETY: By the type invariant, the device is registered; RTNL is held.
             unsafe { Callbacks::<O>::deactivate(dev) };
-            // SAFETY: As above.
+            // SAFETY: By the type invariant, the device is registered; RTNL is held.
             unsafe { bindings::helper_netif_device_detach(dev) };
         });
     }
@@ -337,10 +341,10 @@ impl<O: NetdevOperations> NetdevRegistration<O> {
             // SAFETY: By the type invariant, the device is registered; RTNL is held.
             if unsafe { bindings::helper_netif_running(dev) } {
                 // It may not be paused, and then this does nothing.
-                // SAFETY: As above.
+                // SAFETY: By the type invariant, the device is registered; RTNL is held.
                 unsafe { Callbacks::<O>::activate(dev) };
             }
-            // SAFETY: As above.
+            // SAFETY: By the type invariant, the device is registered; RTNL is held.
             unsafe { bindings::netif_device_attach(dev) };
         });
     }

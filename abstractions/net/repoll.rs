@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A timer that schedules a NAPI instance, for a poll function that has to look again soon.
+//! A timer that schedules a NAPI instance, for a poll function that must run again shortly.
 
 use super::{
     napi::Napi,
@@ -28,7 +28,7 @@ const REPOLL_MS: c_uint = 10;
 pub(super) struct Repoll {
     timer: Timer,
     napi: *mut bindings::napi_struct,
-    /// Whether its time was over since it was started last.
+    /// Whether the timer has expired since it was last started.
     is_over: AtomicFlag,
 }
 
@@ -37,7 +37,7 @@ impl Repoll {
     ///
     /// # Safety
     ///
-    /// `this` must point to zeroes, of which nobody else knows, and which stay where they are.
+    /// `this` must point to zeroes that nothing else refers to, and that stay where they are.
     pub(super) unsafe fn init(this: *mut Self, napi: *mut bindings::napi_struct) {
         // SAFETY: By the safety requirements; only the address of a part of it is taken.
         let timer = unsafe { &raw mut (*this).timer };
@@ -47,7 +47,7 @@ impl Repoll {
         unsafe { (*this).napi = napi };
     }
 
-    /// Enables the timer, disabled before.
+    /// Enables the timer, which must be disabled.
     ///
     /// # Safety
     ///
@@ -58,20 +58,20 @@ impl Repoll {
         unsafe { self.timer.enable(tick) };
     }
 
-    /// Disables the timer, or does nothing. Waits for the timer's function to end; nothing starts
-    /// the timer again before [`enable`](Self::enable). Process context.
+    /// Disables the timer if it is enabled, and waits for the timer's function to end; nothing
+    /// starts the timer again before [`enable`](Self::enable). Process context.
     pub(super) fn disable(&self) {
         self.timer.disable();
     }
 
-    /// Schedules the instance in a moment. For its poll function, before that completes.
+    /// Schedules the instance in [`REPOLL_MS`]. Called by its poll function, before that completes.
     #[cold]
     pub(super) fn start(&self) {
         self.is_over.store(false, Relaxed);
         self.timer.start_unless_pending(REPOLL_MS);
     }
 
-    /// Returns whether the time was over since [`start`](Self::start).
+    /// Returns whether the timer has expired since [`start`](Self::start).
     #[inline]
     pub(super) fn is_over(&self) -> bool {
         self.is_over.load(Relaxed)
@@ -80,7 +80,7 @@ impl Repoll {
 
 /// # Safety
 ///
-/// For the timer of a [`Repoll`].
+/// `timer` must be that of a [`Repoll`].
 unsafe extern "C" fn tick(timer: *mut bindings::timer_list) {
     let timer: *mut Timer = timer.cast();
     // SAFETY: By the safety requirements.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Kinds of virtual network devices, which rtnetlink makes.
+//! Kinds of virtual network devices, which rtnetlink creates.
 //!
 //! C header: [`include/net/rtnetlink.h`](srctree/include/net/rtnetlink.h)
 
@@ -41,10 +41,10 @@ use kernel::{
     types::Opaque, //
 };
 
-/// What an attribute of `IFLA_INFO_DATA` is.
+/// The type of an attribute of `IFLA_INFO_DATA`.
 #[derive(Clone, Copy)]
 pub(crate) enum Attribute {
-    /// There is none of this number.
+    /// No attribute has this number.
     None,
     /// A byte.
     U8,
@@ -74,7 +74,7 @@ impl Attributes<'_> {
         }
     }
 
-    /// Returns the payload of an attribute that is there, if it is of `N` bytes or more.
+    /// Returns the first `N` bytes of an attribute, if it is present and that long.
     fn payload<const N: usize>(&self, number: usize) -> Option<[u8; N]> {
         if number >= self.kinds.len() {
             return None;
@@ -121,11 +121,11 @@ impl Description<'_> {
     }
 }
 
-/// A kind of device, and what a device of it consists of.
+/// A kind of virtual network device, and the state of one such device.
 ///
-/// But for [`transmit`](Self::transmit) all run in process context with RTNL held, and may sleep.
+/// All but [`transmit`](Self::transmit) run in process context with RTNL held, and may sleep.
 pub(crate) trait VirtualNetdev: Send + Sync + Sized + 'static {
-    /// Name of the kind, which names of devices begin with by default.
+    /// Name of the kind, with which names of devices begin by default.
     const KIND: &'static CStr;
     /// Hardware type, `ARPHRD_*`.
     const HW_TYPE: u16;
@@ -133,21 +133,21 @@ pub(crate) trait VirtualNetdev: Send + Sync + Sized + 'static {
     const FLAGS: u32;
     /// Packets that the queueing discipline may hold.
     const TX_QUEUE_LEN: u32;
-    /// MTU to begin with, the smallest and the largest.
+    /// Initial MTU.
     const MTU: u32;
     /// Smallest MTU.
     const MIN_MTU: u32;
     /// Largest MTU.
     const MAX_MTU: u32;
-    /// Whether IPv6 makes its part of a device when that is set up, not when it is made.
+    /// Whether IPv6 attaches to a device when that goes up, not when it is registered.
     const IPV6_WHEN_UP: bool;
     /// The attributes of the kind, by number.
     const ATTRIBUTES: &'static [Attribute];
 
-    /// Makes a device, above another one if that was asked for.
+    /// Creates the state of a device, above `lower` if one was given.
     fn create(attributes: &Attributes<'_>, lower: Option<&Netdev>) -> Result<RcuArc<Self>>;
 
-    /// The device is registered now.
+    /// Called when the device has been registered.
     fn registered(this: &RcuArc<Self>, dev: &Netdev) -> Result;
 
     /// Changes attributes.
@@ -162,16 +162,16 @@ pub(crate) trait VirtualNetdev: Send + Sync + Sized + 'static {
     /// Sets the device down.
     fn stop(&self, dev: &Netdev);
 
-    /// Sends a packet, which may be in pieces, of several segments, and with its checksum still to
-    /// be made. With bottom halves off, on several CPUs at the same time.
+    /// Sends a packet, which may be nonlinear, consist of several segments, and still lack its
+    /// checksum. With bottom halves off, on several CPUs at the same time.
     fn transmit(&self, dev: &Netdev, skb: SkBuff);
 
-    /// The device goes, or could not be registered. The core waits until all counted references to
-    /// it were dropped.
+    /// Called when the device is being unregistered, or could not be registered. The core waits
+    /// until all counted references to it are dropped.
     fn unregistered(&self);
 }
 
-/// The private data of a device. It starts as zeroes, which are empty places.
+/// The private data of a device. It is zeroed at first, which makes the places empty.
 struct Private<V: VirtualNetdev> {
     state: RcuSlot<V>,
     lower: RcuSlot<NetdevRef>,
@@ -214,18 +214,20 @@ impl<V: VirtualNetdev> Callbacks<V> {
     unsafe fn state<'a>(dev: *mut bindings::net_device) -> Result<(RcuArc<V>, &'a Netdev)> {
         // SAFETY: By the safety requirements.
         let private = unsafe { Self::private(dev) };
-        // SAFETY: As above.
+        // SAFETY: By the safety requirements, the device is registered.
         let dev = unsafe { Netdev::from_raw(dev) };
         Ok((private.state.get().ok_or(ENODEV)?, dev))
     }
 
     extern "C" fn setup(dev: *mut bindings::net_device) {
-        // SAFETY: The network core passes the device it is about to return, which nobody else
-        // knows.
+        // SAFETY: The network core passes the device it is about to return, which nothing else
+        // refers to.
         unsafe { bindings::net_helper_set_lltx(dev) };
-        // SAFETY: As above.
+        // SAFETY: The network core passes the device it is about to return, which nothing else
+        // refers to.
         unsafe { bindings::net_helper_set_offloads(dev) };
-        // SAFETY: As above.
+        // SAFETY: The network core passes the device it is about to return, which nothing else
+        // refers to.
         let dev = unsafe { &mut *dev };
         dev.set_pcpu_stat_type(bindings::netdev_stat_type_NETDEV_PCPU_STAT_TSTATS);
         dev.netdev_ops = &Self::OPS;
@@ -254,17 +256,17 @@ impl<V: VirtualNetdev> Callbacks<V> {
         // SAFETY: rtnetlink passes a new device of this kind, and valid parameters.
         let created = unsafe { Self::create(dev, params, extack) };
         if created.is_err() {
-            // The core frees the device without this, unless it was registered.
+            // Unless it was registered, the core frees the device without calling the destructor.
             Self::destroy(dev);
         }
         from_result(|| created.map(|()| 0))
     }
 
-    /// Makes a device complete and registers it.
+    /// Completes a new device and registers it.
     ///
     /// # Safety
     ///
-    /// As for the callback `newlink()`.
+    /// `dev` must be a new device of this kind and `params` those of its request, with RTNL held.
     unsafe fn create(
         dev: *mut bindings::net_device,
         params: *mut bindings::rtnl_newlink_params,
@@ -272,7 +274,7 @@ impl<V: VirtualNetdev> Callbacks<V> {
     ) -> Result {
         // SAFETY: By the safety requirements.
         let lower = from_err_ptr(unsafe { bindings::net_helper_newlink_lower(params) })?;
-        // SAFETY: It is registered, and RTNL is held.
+        // SAFETY: The lower device is registered, and RTNL is held.
         let lower = NonNull::new(lower).map(|lower| unsafe { Netdev::from_raw(lower.as_ptr()) });
         // SAFETY: By the safety requirements.
         let data = unsafe { (*params).data };
@@ -296,13 +298,14 @@ impl<V: VirtualNetdev> Callbacks<V> {
             // SAFETY: The device is complete, and RTNL is held.
             unsafe { bindings::net_helper_register_before_ipv6(dev) }
         } else {
-            // SAFETY: As above.
+            // SAFETY: The device is complete, and RTNL is held.
             unsafe { bindings::register_netdevice(dev) }
         })?;
         // SAFETY: The device is registered, and RTNL is held.
         let linked = unsafe { Self::link(&state, dev, lower, extack) };
         if linked.is_err() {
-            // SAFETY: As above. The core frees it, once nobody uses it.
+            // SAFETY: The device is registered, and RTNL is held. The core frees it once nothing
+            // uses it.
             unsafe { bindings::unregister_netdevice_queue(dev, null_mut()) };
         }
         linked
@@ -396,7 +399,7 @@ impl<V: VirtualNetdev> Callbacks<V> {
         from_result(|| {
             // SAFETY: The network core passes a registered device of this kind.
             let private = unsafe { Self::private(dev) };
-            // SAFETY: As above.
+            // SAFETY: The network core passes a registered device of this kind.
             let (state, dev) = unsafe { Self::state(dev) }?;
             // SAFETY: The cell was made when the device was, and is closed when it is down.
             unsafe { bindings::net_gro_cell_open(private.cell.get()) };
@@ -416,7 +419,7 @@ impl<V: VirtualNetdev> Callbacks<V> {
         if let Ok((state, dev)) = unsafe { Self::state(dev) } {
             state.stop(dev);
         }
-        // SAFETY: As above.
+        // SAFETY: The network core passes a registered device of this kind.
         let private = unsafe { Self::private(dev) };
         // SAFETY: The cell was opened when the device was set up.
         unsafe { bindings::net_gro_cell_close(private.cell.get()) };
@@ -426,7 +429,7 @@ impl<V: VirtualNetdev> Callbacks<V> {
     extern "C" fn uninit(dev: *mut bindings::net_device) {
         // SAFETY: The network core passes a device of this kind, with RTNL held.
         unsafe { bindings::net_helper_unlink_lowers(dev) };
-        // SAFETY: As above.
+        // SAFETY: The network core passes a device of this kind.
         let private = unsafe { Self::private(dev) };
         drop(private.lower.take());
         if let Some(state) = private.state.get() {
@@ -477,15 +480,15 @@ unsafe impl Unregister for Inner {
     }
 }
 
-/// A kind that rtnetlink knows. When it is dropped, which is for process context without RTNL, all
-/// devices of the kind are unregistered.
+/// A kind that is registered with rtnetlink. Dropping it, which is for process context without
+/// RTNL, unregisters all devices of the kind.
 pub(crate) struct RtnlKind<V: VirtualNetdev>(
     #[expect(dead_code, reason = "dropped")] Registered<Inner>,
     PhantomData<V>,
 );
 
 impl<V: VirtualNetdev> RtnlKind<V> {
-    /// Lets rtnetlink know the kind. Process context without RTNL.
+    /// Registers the kind with rtnetlink. Process context without RTNL.
     pub(crate) fn new() -> Result<Self> {
         const {
             assert!(!V::ATTRIBUTES.is_empty());
@@ -523,7 +526,7 @@ impl<V: VirtualNetdev> RtnlKind<V> {
             ops: Opaque::new(ops),
             policy,
             // SAFETY: The operations stay where they are until they were unregistered, and with
-            // them the policy; if this fails, nobody knows of them.
+            // them the policy; if this fails, nothing refers to them.
             _: { to_result(unsafe { bindings::rtnl_link_register(ops.get()) })? },
         }? Error);
         Ok(Self(Registered::new(inner)?, PhantomData))

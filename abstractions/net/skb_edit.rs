@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Headers of packets: what a protocol takes off and puts on.
+//! Editing of packets: headers that a protocol removes and adds.
 //!
 //! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
 
@@ -15,15 +15,15 @@ use kernel::{
     prelude::*, //
 };
 
-/// A packet that is put together of pieces, in pages. Only what was put in comes out.
+/// A packet that is assembled from pieces, in pages. It consists of the bytes that were added only.
 pub(crate) struct SkbPieces {
-    /// With room for all, of which [`len`](Self::len) bytes are initialized.
+    /// Has room for all bytes, of which [`len`](Self::len) are initialized.
     skb: SkBuff,
     len: u32,
 }
 
 impl SkbPieces {
-    /// Reserves memory for a packet of at most so many bytes. Any context.
+    /// Reserves memory for a packet of at most `room` bytes. Any context.
     pub(crate) fn new(room: u32) -> Result<Self> {
         // SAFETY: There are no requirements.
         let skb = unsafe { bindings::net_helper_alloc_paged_skb(room) };
@@ -40,8 +40,8 @@ impl SkbPieces {
             return Err(EMSGSIZE);
         }
         let (offset, piece) = (c_int::try_from(self.len)?, c_int::try_from(piece)?);
-        // SAFETY: The packet is valid and has as many bytes behind the offset, in pages that nobody
-        // shares.
+        // SAFETY: The packet is valid and has as many bytes behind the offset, in pages that are
+        // not shared.
         to_result(unsafe {
             bindings::skb_store_bits(self.skb.as_raw(), offset, bytes.as_ptr().cast(), piece)
         })?;
@@ -57,8 +57,8 @@ impl SkbPieces {
 }
 
 impl SkBuff {
-    /// Makes an empty packet with room in front of it for `head` bytes and behind it for `tail`
-    /// ones, and copies `bytes` into it. Any context.
+    /// Creates a packet of `bytes`, with `head` bytes of headroom and `tail` bytes of tailroom. Any
+    /// context.
     pub(crate) fn with_bytes(head: u32, bytes: &[u8], tail: u32) -> Result<Self> {
         let len = c_uint::try_from(bytes.len())?;
         // SAFETY: There are no requirements.
@@ -75,9 +75,9 @@ impl SkBuff {
         Ok(skb)
     }
 
-    /// Makes the first `len` bytes linear; they nearly always are. Returns whether there are as
-    /// many bytes, and memory for it.
-    // Looks for itself first: 10 instructions fewer each time (bench, ip_rx).
+    /// Makes the first `len` bytes linear, which they nearly always are. Returns `false` if there
+    /// are fewer, or no memory to do so.
+    // Checks the length here first: 10 instructions fewer each time (bench, ip_rx).
     #[inline]
     fn gather(&mut self, len: u32) -> bool {
         // SAFETY: The packet is valid, and its buffer is not used through anything else.
@@ -100,7 +100,7 @@ impl SkBuff {
     }
 
     /// Returns the first `len` bytes to be changed, or `None` if there are fewer, or no memory to
-    /// have them in one piece that nobody shares.
+    /// have them in one unshared piece.
     pub(crate) fn head_mut(&mut self, len: u32) -> Option<&mut [u8]> {
         // SAFETY: The packet is valid, and the reference to it is the only one.
         if unsafe { bindings::skb_ensure_writable(self.as_raw(), len) } != 0 {
@@ -108,12 +108,12 @@ impl SkBuff {
         }
         // SAFETY: The packet is valid.
         let data = unsafe { (*self.as_raw()).data };
-        // SAFETY: There are as many bytes in one piece, which nobody else has.
+        // SAFETY: There are as many bytes in one piece, which nothing else refers to.
         Some(unsafe { slice::from_raw_parts_mut(data, usize::try_from(len).ok()?) })
     }
 
-    /// Takes `len` bytes off the front, which [`head`](Self::head) must have returned: `EINVAL`
-    /// otherwise.
+    /// Removes the first `len` bytes. `EINVAL` if there are fewer, or no memory to have them in one
+    /// piece.
     #[inline]
     pub(crate) fn pull(&mut self, len: u32) -> Result {
         if !self.gather(len) {
@@ -131,7 +131,7 @@ impl SkBuff {
         to_result(unsafe { bindings::net_helper_pskb_trim(self.as_raw(), len) })
     }
 
-    /// Puts bytes in front of the packet. `head` is how much room more the next one wants.
+    /// Puts bytes in front of the packet. `head` is the further headroom that the next layer wants.
     #[inline]
     pub(crate) fn put_front(&mut self, front: &[u8], head: u32) -> Result {
         let len = u32::try_from(front.len())?;
@@ -141,7 +141,7 @@ impl SkBuff {
         to_result(unsafe { bindings::net_helper_skb_put_front(self.as_raw(), front, len, head) })
     }
 
-    /// Puts zeroes behind the packet. `tail` is how much room more the next one wants.
+    /// Puts zeroes behind the packet. `tail` is the further tailroom that the next layer wants.
     pub(crate) fn put_zeroes(&mut self, zeroes: u32, tail: u32) -> Result {
         // SAFETY: The packet is valid, and the reference to it is the only one.
         to_result(unsafe { bindings::net_helper_skb_put_zeroes(self.as_raw(), zeroes, tail) })

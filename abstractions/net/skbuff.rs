@@ -14,8 +14,8 @@ use kernel::{
     prelude::*, //
 };
 
-/// A socket buffer that we own. Dropping it counts as a drop of the packet; one that was
-/// sent is given up by `into_raw()`.
+/// A socket buffer that we own. Dropping it counts as a drop of the packet;
+/// [`into_raw`](Self::into_raw) gives up one that was sent.
 ///
 /// # Invariants
 ///
@@ -27,7 +27,7 @@ pub(crate) struct SkBuff(NonNull<bindings::sk_buff>);
 unsafe impl Send for SkBuff {}
 
 impl SkBuff {
-    /// Takes over a socket buffer.
+    /// Takes ownership of a socket buffer.
     ///
     /// # Safety
     ///
@@ -54,7 +54,7 @@ impl SkBuff {
         unsafe { (*self.as_raw()).len }
     }
 
-    /// Returns how many bytes from the first one on are in one piece.
+    /// Returns the number of bytes before the first fragment.
     #[inline]
     pub(super) fn linear_len(&self) -> u32 {
         // SAFETY: By the type invariant, the socket buffer is valid.
@@ -62,20 +62,20 @@ impl SkBuff {
         self.len().saturating_sub(in_fragments)
     }
 
-    /// Returns the first two bytes, `None` if they are in a fragment or not there.
+    /// Returns the first two bytes; `None` if there are fewer outside of fragments.
     #[inline]
     pub(crate) fn first_two(&self) -> Option<[u8; 2]> {
         if self.linear_len() < 2 {
             return None;
         }
-        // SAFETY: As above.
+        // SAFETY: By the type invariant, the socket buffer is valid.
         let data = unsafe { (*self.as_raw()).data };
-        // SAFETY: There are as many bytes, which nobody changes.
+        // SAFETY: There are as many bytes, which nothing changes while `self` is borrowed.
         Some(unsafe { data.cast::<[u8; 2]>().read() })
     }
 
-    /// Copies the packet, which may be in pieces, to `dst`, and makes its checksum there if that is
-    /// still to be made.
+    /// Copies the packet, which may be nonlinear, to `dst`, and completes its checksum there if
+    /// that is pending.
     ///
     /// # Safety
     ///

@@ -2,13 +2,13 @@
 
 //! Families of sockets with connections.
 //!
-//! A family implements [`SocketOps`]. What it keeps of a socket lies behind the socket's
-//! `struct sock`, in a [`Socket`], and is complete before anybody can see the socket. One part is
-//! shared by all; the other, the [`State`](SocketOps::State), can only be reached by a [`Guard`] of
-//! the socket's lock. System calls are the only ones to get a [`Call`], without which there is no
-//! guard and no waiting. What arrives from the network does so in softirq context, where the lock
-//! may be somebody else's: it acts on the socket by an [`Association`], which has no effect any
-//! more as soon as the socket began another one.
+//! A family implements [`SocketOps`]. Its part of a socket lies behind the socket's `struct sock`,
+//! in a [`Socket`], and is complete before anything else can refer to the socket. One part of it is
+//! shared; the other, the [`State`](SocketOps::State), is reached through a [`Guard`] of the
+//! socket's lock only. Only system calls get a [`Call`], which is needed for a guard and for
+//! waiting. What arrives from the network does so in softirq context, where a system call may hold
+//! the lock: it acts on the socket through an [`Association`], which has no effect after the socket
+//! began another one.
 //!
 //! C header: [`include/net/sock.h`](srctree/include/net/sock.h)
 
@@ -55,24 +55,24 @@ use kernel::{
     ModuleMetadata, //
 };
 
-/// What a socket starts with.
+/// The parts and settings of a new socket.
 pub(crate) struct Created<P: SocketOps> {
     /// The shared part.
     pub(crate) ops: P,
     /// The part under the socket's lock.
     pub(crate) state: P::State,
-    /// `SO_PRIORITY` to begin with.
+    /// Initial `SO_PRIORITY`.
     pub(crate) priority: u32,
 }
 
-/// A family of sockets, and the part of its sockets that everybody shares.
+/// A family of sockets, and the shared part of each of its sockets.
 ///
-/// It and the state are dropped when the last reference to a socket is gone, in softirq context:
-/// dropping them must not sleep. What takes longer belongs into [`release`](Self::release).
+/// It and the state are dropped with the last reference to a socket, in softirq context: dropping
+/// them must not sleep. Work that sleeps belongs in [`release`](Self::release).
 pub(crate) trait SocketOps: Send + Sync + Sized + 'static {
     /// The module that the functions belong to.
     type OwnerModule: ModuleMetadata;
-    /// What is only reached with the socket's lock held.
+    /// The part of a socket that its lock protects.
     type State: Send;
 
     /// `AF_*`.
@@ -80,25 +80,25 @@ pub(crate) trait SocketOps: Send + Sync + Sized + 'static {
     /// The name in `/proc/net/protocols`.
     const NAME: &'static CStr;
 
-    /// Returns the family's place for what the kernel keeps of it, a static item.
+    /// Returns the static item that holds the kernel's data of the family.
     fn proto() -> &'static Proto<Self>;
 
-    /// Makes the parts of a socket, or refuses to. `kind` is `SOCK_*`.
+    /// Creates the parts of a socket, or refuses to. `kind` is `SOCK_*`.
     fn create(kind: c_int, protocol: c_int) -> Result<Created<Self>>;
 
-    /// Ends what the socket does: its file was closed. Runs once, and no call comes after it.
+    /// Ends the socket's work after its file was closed. Runs once, and no call comes after it.
     fn release(guard: &mut Guard<'_, Self>);
 
     /// Connects the socket to an address, of any length. Does not wait if `nonblock` is set.
     fn connect(call: &mut Call<'_, Self>, address: &[u8], nonblock: bool) -> Result;
 
-    /// Sends what the message has. Returns the number of bytes that were sent.
+    /// Sends the message. Returns the number of bytes that were sent.
     fn send(call: &mut Call<'_, Self>, message: &mut SendMessage<'_>) -> Result<usize>;
 
     /// Receives into the message. Returns what the system call returns.
     fn receive(call: &mut Call<'_, Self>, message: &mut ReceiveMessage<'_>) -> Result<usize>;
 
-    /// Returns which events there are, `EPOLL*`. Takes no lock of the socket.
+    /// Returns the events that are pending, `EPOLL*`. Takes no lock of the socket.
     fn poll(socket: &Socket<Self>) -> u32;
 
     /// Sets an option of a level other than `SOL_SOCKET`.
@@ -123,7 +123,7 @@ pub(crate) fn capable(capability: u32) -> bool {
     let Ok(capability) = c_int::try_from(capability) else {
         return false;
     };
-    // A number that is none is a BUG() there.
+    // The function calls BUG() for a number that is not a capability.
     if !(0..=bindings::CAP_LAST_CAP as c_int).contains(&capability) {
         return false;
     }

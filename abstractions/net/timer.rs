@@ -27,42 +27,43 @@ impl Timer {
     ///
     /// # Safety
     ///
-    /// `this` must point to zeroes, of which nobody else knows, and which stay where they are.
+    /// `this` must point to zeroes that nothing else refers to, and that stay where they are.
     pub(super) unsafe fn init(this: *mut Self, tick: Tick) {
-        // SAFETY: The memory is valid, and nobody else uses the timer.
+        // SAFETY: The memory is valid, and nothing else uses the timer.
         // INVARIANT: It is initialized now, and not pending.
         unsafe { bindings::helper_timer_setup(this.cast(), Some(tick)) };
-        // What starts it before it is enabled must have no effect.
+        // Starting it before it is enabled must have no effect.
         // SAFETY: The timer was just initialized.
         unsafe { bindings::timer_shutdown_sync(this.cast()) };
     }
 
-    /// Enables the timer, disabled before.
+    /// Enables the timer, which must be disabled.
     ///
     /// # Safety
     ///
-    /// Nobody may use the timer meanwhile. What `tick` uses must be valid until
+    /// Nothing may use the timer meanwhile. What `tick` uses must be valid until
     /// [`disable`](Self::disable).
     pub(super) unsafe fn enable(&self, tick: Tick) {
-        // SAFETY: The timer is shut down, and nobody else uses it.
+        // SAFETY: The timer is shut down, and nothing else uses it.
         unsafe { bindings::helper_timer_setup(self.0.get(), Some(tick)) };
     }
 
-    /// Disables the timer, or does nothing. Waits for its function to end; nothing starts it again
-    /// before [`enable`](Self::enable). Process context, without a lock that the function takes.
+    /// Disables the timer if it is enabled, and waits for its function to end; nothing starts it
+    /// again before [`enable`](Self::enable). Process context, without a lock that the function
+    /// takes.
     pub(super) fn disable(&self) {
         // SAFETY: By the type invariant, the timer is initialized.
         unsafe { bindings::timer_shutdown_sync(self.0.get()) };
     }
 
-    /// Starts the timer, or starts it anew, to expire in so many milliseconds. Does nothing while
-    /// it is disabled. Any context.
+    /// Starts or restarts the timer, to expire in `ms` milliseconds. Does nothing while it is
+    /// disabled. Any context.
     pub(super) fn start(&self, ms: c_uint) {
         // SAFETY: By the type invariant, the timer is initialized.
         unsafe { bindings::helper_timer_start(self.0.get(), ms) };
     }
 
-    /// As [`start`](Self::start), unless it expires earlier than that anyway.
+    /// Starts the timer like [`start`](Self::start), but keeps an earlier expiry.
     pub(super) fn start_unless_pending(&self, ms: c_uint) {
         // SAFETY: By the type invariant, the timer is initialized.
         unsafe { bindings::helper_timer_start_unless_pending(self.0.get(), ms) };

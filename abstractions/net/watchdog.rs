@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A timer that looks after transmission while there is something to look after.
+//! A timer that checks on transmission while packets are in flight.
 //!
-//! The network core's own watchdog only sees whether the queue is stopped, which the byte queue
-//! limits do for a single packet, and do not do for others that are never completed.
+//! The network core's own watchdog only checks whether the queue is stopped. The byte queue limits
+//! stop it for a single packet in flight, but may not for others that are never completed.
 
 use super::{
     device::TxQueue,
@@ -22,14 +22,14 @@ use kernel::{
     }, //
 };
 
-/// A timer for a transmit queue.
+/// The watchdog timer of a transmit queue.
 #[repr(C)]
 pub(super) struct Watchdog {
     timer: Timer,
-    /// Whether the timer is pending, or its function is about to decide on that. Changed with the
-    /// lock of the transmit queue held.
+    /// Whether the timer is pending, or its function is about to restart or disarm it. Changed with
+    /// the lock of the transmit queue held.
     armed: AtomicFlag,
-    /// Whether it was disabled since the timer's function ran.
+    /// Whether the watchdog was enabled since the timer's function last ran.
     restarted: AtomicFlag,
 }
 
@@ -38,7 +38,7 @@ impl Watchdog {
     ///
     /// # Safety
     ///
-    /// `this` must point to zeroes, of which nobody else knows, and which stay where they are.
+    /// `this` must point to zeroes that nothing else refers to, and that stay where they are.
     pub(super) unsafe fn init(this: *mut Self, tick: Tick) {
         // SAFETY: By the safety requirements; only the address of a part of it is taken.
         let timer = unsafe { &raw mut (*this).timer };
@@ -58,7 +58,7 @@ impl Watchdog {
         unsafe { container_of!(timer, Self, timer) }
     }
 
-    /// Enables the watchdog of a device, disabled before, and starts the timer.
+    /// Enables the watchdog of a device, which must be disabled, and starts the timer.
     ///
     /// # Safety
     ///
@@ -75,14 +75,14 @@ impl Watchdog {
         self.start(ms);
     }
 
-    /// Disables the watchdog, or does nothing. Waits for the timer's function to end; nothing
+    /// Disables the watchdog if it is enabled, and waits for the timer's function to end; nothing
     /// starts the timer again before [`enable`](Self::enable). Process context, without the lock of
     /// the transmit queue.
     pub(super) fn disable(&self) {
         self.timer.disable();
     }
 
-    /// Sees to it that the timer's function runs, after a packet was sent.
+    /// Starts the timer after a packet was sent, unless it is armed.
     #[inline]
     pub(super) fn arm(&self, _locked: &TxQueue<'_>, ms: c_uint) {
         if !self.armed.load(Relaxed) {
@@ -91,7 +91,7 @@ impl Watchdog {
         }
     }
 
-    /// Starts the timer once more, or lets it rest until the next packet. For the timer's function.
+    /// Restarts the timer, or disarms it until the next packet. Called by the timer's function.
     pub(super) fn ticked(&self, _locked: &TxQueue<'_>, again: bool, ms: c_uint) {
         if again {
             self.start(ms);

@@ -25,8 +25,8 @@ struct MsiX<H: irq::Handler + Send + 'static> {
     _vectors: IrqVectorRegistration<'static>,
 }
 
-/// Allocates as many vectors as there are handlers, and lets each handler handle the one of its
-/// index until the device is unbound, after its driver's data was dropped.
+/// Allocates one vector for each handler, and registers the handlers until the device is unbound,
+/// after its driver's data was dropped.
 pub(crate) fn handle_msix<H: irq::Handler + Send + 'static, const N: usize>(
     pdev: &pci::Device<Bound>,
     name: &'static CStr,
@@ -42,8 +42,8 @@ pub(crate) fn handle_msix<H: irq::Handler + Send + 'static, const N: usize>(
     let mut registrations = KVec::with_capacity(N, GFP_KERNEL)?;
     for (index, handler) in handlers.into_iter().enumerate() {
         let request: irq::IrqRequest<'_> = vectors.index(index)?.into();
-        // SAFETY: As above. That the vectors stay allocated is seen to by the order of the fields
-        // of `MsiX`, and by that of the variables in this function.
+        // SAFETY: The device is bound for as long as the request is used, as above. The order of
+        // the fields of `MsiX`, and of the variables here, keeps the vectors allocated for as long.
         let request = unsafe {
             core::mem::transmute::<irq::IrqRequest<'_>, irq::IrqRequest<'static>>(request)
         };

@@ -23,13 +23,13 @@ use kernel::{
     }, //
 };
 
-/// The C structure of a device.
+/// Returns the C structure of a device.
 fn as_raw(pdev: &pci::Device) -> *mut bindings::pci_dev {
     // CAST: The type is a transparent wrapper.
     from_ref(pdev).cast_mut().cast()
 }
 
-/// A BAR that nobody else can claim.
+/// A BAR that is claimed exclusively.
 ///
 /// # Invariants
 ///
@@ -41,7 +41,7 @@ pub(crate) struct Region {
 
 impl Region {
     /// Claims the BAR `num`, which has RAM behind it, and returns its addresses, which hold the
-    /// claim: `ENODEV` if it is not there or not one of memory, `EBUSY` if someone else has it.
+    /// claim. `ENODEV` if there is no such memory BAR, `EBUSY` if it is claimed already.
     pub(crate) fn claim(
         pdev: &pci::Device<Bound>,
         num: u32,
@@ -55,7 +55,7 @@ impl Region {
         let resources = resources.cast::<bindings::resource>();
         // SAFETY: `resource_len` checked that there is a resource of this number.
         let resource = unsafe { resources.add(num as usize) };
-        // SAFETY: As above; the flags do not change while a driver is bound.
+        // SAFETY: The resource exists, see above; its flags do not change while a driver is bound.
         let flags = unsafe { (*resource).flags };
         if len == 0 || flags & bindings::IORESOURCE_MEM as c_ulong == 0 {
             return Err(ENODEV);

@@ -18,13 +18,13 @@ use kernel::{
     prelude::*, //
 };
 
-/// Returns the address by which the device reaches the first byte of the range, as `dma-ranges` of
-/// its bus say. `ERANGE` if it cannot reach all of it, or by addresses of more than 32 bits only.
+/// Returns the address at which the device sees the first byte of the range, by the `dma-ranges` of
+/// its bus. `ERANGE` if it cannot reach all of it by 32-bit addresses.
 pub(crate) fn device_address(dev: &Device<Bound>, range: &Physical) -> Result<u32> {
     let to_dma = |at: PhysAddr| {
         // SAFETY: The device is valid, and bound, so that its ranges do not change.
         let address = unsafe { bindings::helper_phys_to_dma(from_ref(dev).cast_mut().cast(), at) };
-        // An address outside of all ranges becomes the largest one.
+        // For an address outside of all ranges, the function returns the largest one.
         u32::try_from(address).map_err(|_| ERANGE)
     };
     let last = range.len().checked_sub(1).ok_or(ERANGE)?;

@@ -12,7 +12,7 @@ use kernel::{
     prelude::*, //
 };
 
-/// Lets a handler handle the interrupt of this index until the device is unbound, after its
+/// Registers a handler of the interrupt of this index until the device is unbound, after its
 /// driver's data was dropped.
 pub(crate) fn handle_irq<H: irq::Handler + Send + 'static>(
     pdev: &platform::Device<Bound>,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Reserved memory of the device tree, which a device's node names by `memory-region`.
+//! Reserved memory of the device tree, which a device's node refers to by `memory-region`.
 //!
 //! C header: [`include/linux/of_reserved_mem.h`](srctree/include/linux/of_reserved_mem.h)
 
@@ -23,7 +23,7 @@ use kernel::{
     sync::Arc, //
 };
 
-/// A reserved region that nobody else can claim.
+/// A reserved region that is claimed exclusively.
 ///
 /// # Invariants
 ///
@@ -35,8 +35,8 @@ pub(crate) struct Reserved {
 
 impl Reserved {
     /// Claims the region that the device's node calls `name` in `memory-region-names`, and returns
-    /// its addresses, which hold the claim: `ENODEV` or another error of the device tree's if there
-    /// is none, `EINVAL` if the kernel uses it as RAM of its own, `EBUSY` if someone else has it.
+    /// its addresses, which hold the claim. `ENODEV` or another device-tree error if there is none,
+    /// `EINVAL` if the kernel uses it as RAM, `EBUSY` if it is claimed already.
     pub(crate) fn claim(dev: &Device<Bound>, name: &'static CStr) -> Result<Physical> {
         let dev = from_ref(dev).cast::<bindings::device>();
         // SAFETY: The device is valid, and its node does not change while it is bound.

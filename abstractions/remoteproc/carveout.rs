@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The memory that a remote processor shares with Linux, as remoteproc knows it.
+//! Memory that a remote processor shares with Linux, in the form that remoteproc uses.
 //!
-//! remoteproc forgets its carveouts whenever the processor goes down, so that they are handed to
-//! it again each time it is prepared. [`Carveouts`] are what they are made from.
+//! remoteproc drops its carveouts whenever the processor goes down, so that they are registered
+//! again each time it is prepared. [`Carveouts`] are the descriptions they are made from.
 //!
 //! C header: [`include/linux/remoteproc.h`](srctree/include/linux/remoteproc.h)
 
@@ -34,7 +34,7 @@ pub(crate) struct DeviceRange {
 }
 
 impl DeviceRange {
-    /// Returns the device address behind the range.
+    /// Returns the first device address after the range.
     fn end(&self) -> u64 {
         u64::from(self.da).saturating_add(self.len as u64)
     }
@@ -45,17 +45,17 @@ impl DeviceRange {
     }
 }
 
-/// What is behind a carveout.
+/// The memory behind a carveout.
 enum Backing {
     /// A part of mapped memory that begins at this offset.
     Mapped(Arc<Memory>, usize),
-    /// Memory that someone else maps when it is used.
+    /// Memory that its user maps.
     Unmapped(Physical),
 }
 
 /// A piece of memory that the remote processor shares with Linux.
 ///
-/// remoteproc finds some by their names: `vdev<i>vring<j>` for a vring, and `vdev<i>buffer` for
+/// remoteproc finds some of them by name: `vdev<i>vring<j>` for a vring, and `vdev<i>buffer` for
 /// the pool from which the DMA allocations of a virtio device are served.
 ///
 /// # Invariants
@@ -69,8 +69,8 @@ pub(crate) struct Carveout {
 }
 
 impl Carveout {
-    /// Creates a carveout. `ERANGE` if it is not all inside of its memory, `EINVAL` if remoteproc
-    /// has no room for its name or its addresses.
+    /// Creates a carveout. `ERANGE` if it is not all inside of its memory, `EINVAL` if its name or
+    /// its addresses are too large for remoteproc.
     fn new(name: &'static CStr, range: DeviceRange, backing: Backing) -> Result<Self> {
         if let Backing::Mapped(memory, offset) = &backing {
             if offset
@@ -113,7 +113,7 @@ impl Carveout {
         Self::new(name, range, Backing::Unmapped(memory))
     }
 
-    /// Returns the first byte, if it is mapped.
+    /// Returns the address of the first byte, if it is mapped.
     fn va(&self) -> Option<*mut u8> {
         match &self.backing {
             // SAFETY: By the type invariant, the offset is inside of the memory.
@@ -131,7 +131,7 @@ impl Carveout {
     }
 
     /// Returns the physical address, which remoteproc calls the DMA address as well. 0 if the
-    /// memory has none: it is not used of a mapped carveout.
+    /// memory has none; remoteproc does not use it for a mapped carveout.
     fn pa(&self) -> PhysAddr {
         match &self.backing {
             Backing::Mapped(memory, offset) => memory
@@ -168,15 +168,15 @@ impl Carveouts {
     ///
     /// # Safety
     ///
-    /// `rproc` must be valid, with nobody else at work on its carveouts, and must release them
-    /// before `self` is dropped.
+    /// `rproc` must be valid, with no other access to its carveouts at the same time, and must
+    /// release them before `self` is dropped.
     pub(super) unsafe fn register(&self, rproc: *mut bindings::rproc) -> Result {
         for carveout in &self.0 {
             let va = carveout.va().unwrap_or(core::ptr::null_mut());
             // SAFETY: The processor is valid; only the address of a part of it is taken.
             let dev = unsafe { &raw mut (*rproc).dev };
             // SAFETY: The format takes one string, which is the argument behind it. The memory
-            // stays until `self` is dropped, and needs no allocation and no release.
+            // stays until `self` is dropped, and needs no functions to allocate and release it.
             let entry = unsafe {
                 bindings::rproc_mem_entry_init(
                     dev,
@@ -193,15 +193,15 @@ impl Carveouts {
             if entry.is_null() {
                 return Err(ENOMEM);
             }
-            // SAFETY: The entry was just made, and nobody else knows it.
+            // SAFETY: The entry was just allocated, and nothing else refers to it.
             unsafe { (*entry).is_iomem = carveout.is_io() };
-            // SAFETY: By the safety requirements; the entry was just made.
+            // SAFETY: By the safety requirements; the entry was just allocated.
             unsafe { bindings::rproc_add_carveout(rproc, entry) };
         }
         Ok(())
     }
 
-    /// Returns where a range of device addresses is mapped.
+    /// Returns the address at which a range of device addresses is mapped.
     pub(super) fn to_va(&self, range: DeviceRange) -> Option<*mut u8> {
         self.0.iter().find_map(|carveout| {
             if !carveout.range.contains(&range) {
@@ -213,7 +213,7 @@ impl Carveouts {
         })
     }
 
-    /// Returns the device address of what is mapped at `va`.
+    /// Returns the device address of the mapped address `va`.
     pub(super) fn to_da(&self, va: *const u8) -> Option<u32> {
         self.0.iter().find_map(|carveout| {
             let offset = va.addr().checked_sub(carveout.va()?.addr())?;

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Checks of ELF files: that remoteproc's ELF loader reads nothing beyond the end of one.
+//! Checks of ELF files, so that remoteproc's ELF loader reads nothing beyond the end of one.
 //!
-//! The loader trusts a file further than its own check goes: it reads program headers and names of
-//! sections without looking where the file ends, and at a recovery it checks nothing. So all that
-//! it reads is checked here. What a processor wants of its firmware besides is for its driver to
-//! say.
+//! The loader's own check is not complete: it reads program headers and section names without
+//! regard to the end of the file, and at a recovery it checks nothing. So all that it reads is
+//! checked here. Further requirements of a processor are checked by its driver.
 
 use core::fmt;
 
@@ -19,23 +18,23 @@ const PT_LOAD: u32 = 1;
 const PROGRAM_HEADER: usize = 32;
 /// Bytes of a section header.
 const SECTION_HEADER: usize = 40;
-/// Name of the section that holds the resource table, with its end.
+/// Name of the section that holds the resource table, with its NUL.
 const TABLE: &[u8] = b".resource_table\0";
 
-/// Why the ELF loader cannot read an image.
+/// The reason why the ELF loader cannot read an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ElfError {
-    /// It is no ELF file, or not a 32-bit little-endian one.
+    /// The file is not ELF, or not 32-bit little-endian.
     Ident,
-    /// A part of it ends at this byte, while it has only so many.
+    /// This part of the file ends at this byte, but the file has only so many.
     Truncated(&'static str, u64, usize),
-    /// It has no segment to load.
+    /// The file has no segment to load.
     NoSegment,
-    /// A segment has more bytes in the file than in memory.
+    /// A segment has more bytes in the file than in memory: both numbers.
     Segment(u32, u32),
-    /// The section that has the names does not exist.
+    /// The section with the names does not exist: its index, and the number of sections.
     NoNames(u16, u16),
-    /// It has no resource table.
+    /// The file has no resource table.
     NoTable,
 }
 
@@ -65,7 +64,7 @@ impl fmt::Display for ElfError {
 ///
 /// # Invariants
 ///
-/// [`check`] made it of `image`, in which `table` is.
+/// [`check`] created it from `image`, in which `table` is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Checked<'a> {
     image: &'a [u8],
@@ -78,21 +77,22 @@ impl<'a> Checked<'a> {
         self.table
     }
 
-    /// Returns whether it was made of this very image, and not of another one with these bytes.
+    /// Returns whether it was created from this very image, and not from another one of equal
+    /// bytes.
     pub fn is_of(&self, image: &[u8]) -> bool {
         core::ptr::eq(self.image, image)
     }
 }
 
-/// What a processor wants of a file.
+/// A processor's requirements of a file.
 pub trait Processor {
-    /// Why a file is not right.
+    /// The reason why a file is refused.
     type Unfit: From<ElfError>;
 
     /// Checks the machine that the file is for.
     fn check_machine(&self, machine: u16) -> Result<(), Self::Unfit>;
 
-    /// Checks that something of the file can be at a range of device addresses.
+    /// Checks that a range of device addresses may be loaded to.
     fn check_range(&self, da: u32, len: u32) -> Result<(), Self::Unfit>;
 }
 
@@ -108,7 +108,7 @@ pub fn word(bytes: &[u8], offset: usize) -> Option<u32> {
     Some(u32::from_le_bytes(*bytes))
 }
 
-/// Returns the `len` bytes at `offset`, which are that part of the file.
+/// Returns the `len` bytes at `offset`, which are the part `name` of the file.
 fn part<'a>(
     image: &'a [u8],
     name: &'static str,
@@ -132,7 +132,7 @@ struct Header {
 }
 
 impl Header {
-    /// Reads the header, which is known to be inside the file.
+    /// Reads the header. `None` if `header` is too short.
     fn read(header: &[u8]) -> Option<Self> {
         Some(Self {
             machine: half(header, 18)?,
@@ -188,8 +188,8 @@ fn check_segments<P: Processor>(processor: &P, image: &[u8], elf: &Header) -> Re
     }
 }
 
-/// Finds the resource table as remoteproc does, which takes the first section of that name, and
-/// reads names until they differ from it.
+/// Finds the resource table in the same way as remoteproc, which takes the first section of that
+/// name, and reads names up to the first difference.
 fn find_table<'a, P: Processor>(
     processor: &P,
     image: &'a [u8],

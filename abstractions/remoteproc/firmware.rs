@@ -29,25 +29,25 @@ use kernel::{
     }, //
 };
 
-/// Type of the operations that only look at a file or load it.
+/// Type of the operations that check a file or load it.
 type WithFile = unsafe extern "C" fn(*mut bindings::rproc, *const bindings::firmware) -> c_int;
-/// Type of the operation that finds the table of a file in the processor's memory.
+/// Type of the operation that finds a file's resource table in the processor's memory.
 type FindTable = unsafe extern "C" fn(
     *mut bindings::rproc,
     *const bindings::firmware,
 ) -> *mut bindings::resource_table;
 
-/// The ELF loader's operations, in place of which those of this file are called.
+/// The ELF loader's operations, which those of this file replace and call.
 pub(crate) struct ElfLoader {
     check: Option<WithFile>,
     load: Option<WithFile>,
     find_table: Option<FindTable>,
-    /// The file that was checked and loaded, until its table was looked for.
+    /// The file that was checked and loaded, until its table is looked for.
     loaded: Atomic<*const u8>,
 }
 
 impl ElfLoader {
-    /// Puts the operations of this file in the place of the loader's, which are returned.
+    /// Installs the operations of this file, and returns the loader's.
     pub(super) fn replace<T: Operations>(ops: &mut bindings::rproc_ops) -> Self {
         Self {
             check: ops.sanity_check.replace(check::<T>),
@@ -58,11 +58,11 @@ impl ElfLoader {
     }
 }
 
-/// Checks a file as the driver does, and then as the ELF loader does.
+/// Checks a file by the driver's check, and then by the ELF loader's.
 ///
 /// # Safety
 ///
-/// For operations that remoteproc calls, with their arguments.
+/// Must be called by an operation of remoteproc, with the arguments of that.
 unsafe fn check_file<T: Operations>(
     rproc: *mut bindings::rproc,
     fw: *const bindings::firmware,
@@ -73,12 +73,12 @@ unsafe fn check_file<T: Operations>(
     if !T::HAS_CHECK_FIRMWARE {
         return Err(EOPNOTSUPP);
     }
-    // SAFETY: remoteproc keeps the file during the operation, or gives none.
+    // SAFETY: remoteproc keeps the file during the operation, or passes NULL.
     let file = unsafe { fw.as_ref() }.ok_or(EINVAL)?;
     let image = if file.data.is_null() {
         &[]
     } else {
-        // SAFETY: The file is `size` bytes of memory that nobody writes to.
+        // SAFETY: The file is `size` bytes of memory that nothing writes to.
         unsafe { core::slice::from_raw_parts(file.data, file.size) }
     };
     if !context
@@ -89,7 +89,7 @@ unsafe fn check_file<T: Operations>(
         return Err(EINVAL);
     }
     let check = this.private().elf.check.ok_or(EINVAL)?;
-    // SAFETY: This is the operation in place of which remoteproc called ours.
+    // SAFETY: This is the operation that ours replaced, with the arguments that remoteproc passed.
     to_result(unsafe { check(rproc, fw) })
 }
 
@@ -98,7 +98,7 @@ extern "C" fn check<T: Operations>(
     rproc: *mut bindings::rproc,
     fw: *const bindings::firmware,
 ) -> c_int {
-    // SAFETY: This is such an operation.
+    // SAFETY: This is an operation of remoteproc, with its arguments.
     from_result(|| unsafe { check_file::<T>(rproc, fw, None) }.map(|()| 0))
 }
 
@@ -113,11 +113,11 @@ extern "C" fn load<T: Operations>(
         // SAFETY: The processor is valid, and its lock is held in this operation.
         let in_use = unsafe { table_in_use(rproc) }?;
         let in_use = (!in_use.is_empty()).then_some(&*in_use);
-        // SAFETY: This is such an operation.
+        // SAFETY: This is an operation of remoteproc, with its arguments.
         unsafe { check_file::<T>(rproc, fw, in_use) }?;
         let load = private.elf.load.ok_or(EINVAL)?;
-        // SAFETY: This is the operation in place of which remoteproc called us. It reads nothing
-        // beyond the end of the file, which was just checked.
+        // SAFETY: This is the operation that ours replaced. It reads nothing beyond the end of the
+        // file, which was just checked.
         to_result(unsafe { load(rproc, fw) })?;
         private.elf.loaded.store(fw.cast(), Relaxed);
         private.recovery.loaded();
@@ -125,7 +125,7 @@ extern "C" fn load<T: Operations>(
     })
 }
 
-/// Returns a copy of Linux's resource table, empty if there is none.
+/// Returns a copy of the resource table that Linux uses, empty if there is none.
 ///
 /// # Safety
 ///
@@ -140,16 +140,16 @@ unsafe fn table_in_use(rproc: *mut bindings::rproc) -> Result<KVec<u8>> {
         copy.reserve(len, GFP_KERNEL)?;
         for i in 0..len {
             let byte = table.wrapping_add(i);
-            // SAFETY: The table has `len` bytes and stays while the lock is held. A virtio device
-            // that is just being removed may write to it.
+            // SAFETY: The table has `len` bytes and stays while the lock is held. The load is
+            // volatile, since a virtio device that is being removed may write to it.
             copy.push(unsafe { byte.read_volatile() }, GFP_KERNEL)?;
         }
     }
     Ok(copy)
 }
 
-/// Finds the table of the file that was loaded and stores its place, but returns none to
-/// remoteproc, which then goes on to use its own.
+/// Finds the table of the loaded file and stores its address, but returns NULL to remoteproc, which
+/// then goes on to use its own table.
 extern "C" fn find_loaded_table(
     rproc: *mut bindings::rproc,
     fw: *const bindings::firmware,
@@ -159,13 +159,13 @@ extern "C" fn find_loaded_table(
     let loaded = private.elf.loaded.load(Relaxed);
     private.elf.loaded.store(core::ptr::null(), Relaxed);
     let table = match private.elf.find_table.filter(|_| loaded == fw.cast()) {
-        // SAFETY: This is the operation in place of which remoteproc called us. It reads nothing
-        // beyond the end of the file, which was checked, since it was loaded.
+        // SAFETY: This is the operation that ours replaced. It reads nothing beyond the end of the
+        // file, which was checked when it was loaded.
         Some(find) => unsafe { find(rproc, fw) },
         None => null_mut(),
     };
-    // SAFETY: A table is refreshed when virtio devices kick, and in this operation the processor
-    // has none: it is about to be started.
+    // SAFETY: The table is refreshed when a virtio device kicks, and there is none during this
+    // operation: the processor is about to be started.
     unsafe { private.shown.found(table) };
     null_mut()
 }

@@ -40,42 +40,42 @@ use kernel::{
 /// State of a remote processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
-    /// It is switched off.
+    /// The processor is off.
     Offline,
-    /// It is suspended.
+    /// The processor is suspended.
     Suspended,
-    /// It was booted and runs.
+    /// The processor was booted and runs.
     Running,
-    /// It crashed and was not recovered yet.
+    /// The processor crashed and was not recovered yet.
     Crashed,
-    /// It was started by someone else, and Linux is attached to it.
+    /// The processor was started by others than Linux, and Linux is attached to it.
     Attached,
-    /// It was started by someone else, and Linux has nothing to do with it.
+    /// The processor was started by others than Linux, and Linux is not attached to it.
     Detached,
 }
 
 /// Kind of a crash, for the message.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Crash {
-    /// Its watchdog expired.
+    /// The processor's watchdog expired.
     Watchdog,
-    /// It reported an error that it cannot survive.
+    /// The processor reported a fatal error.
     Fatal,
 }
 
-/// What [`Unregistered`](super::Unregistered) keeps beside the C structure, in its private data.
+/// The private data of a remote processor, which lies behind the C structure.
 pub(super) struct RprocPrivate {
     /// The [`CallbackData`](super::registration::CallbackData) of the driver, for the callbacks.
     pub(super) context: *const c_void,
-    /// Whether interrupts for virtqueues are let through.
+    /// Whether interrupts are passed to virtqueues.
     pub(super) interrupts: Atomic<bool>,
-    /// Whether it was registered, or is about to be.
+    /// Whether the processor was registered, or is about to be.
     pub(super) is_registered: Atomic<bool>,
-    /// The operations of the ELF loader, in place of which others are called.
+    /// The operations of the ELF loader, which others replace and call.
     pub(super) elf: ElfLoader,
-    /// The resource table that the processor sees.
+    /// The copy of the resource table that the processor sees.
     pub(super) shown: Shown,
-    /// What is done after a recovery.
+    /// The work after a recovery.
     pub(super) recovery: Recovery,
 }
 
@@ -148,12 +148,12 @@ impl Rproc {
         unsafe { &*private.cast::<RprocPrivate>() }
     }
 
-    /// Returns the present state. Unless in one of the operations, it may change at any time.
+    /// Returns the present state. It may change at any time, except in one of the operations.
     pub(crate) fn state(&self) -> State {
         // SAFETY: The structure is valid.
         let state = unsafe { &raw const (*self.as_raw()).state };
         // SAFETY: The pointer is to a part of a valid structure. Writers hold the lock of the
-        // processor; an old value is as good as a new one.
+        // processor; a state that is out of date does no harm.
         match unsafe { state.read_volatile() } {
             bindings::rproc_state_RPROC_SUSPENDED => State::Suspended,
             bindings::rproc_state_RPROC_RUNNING => State::Running,
@@ -165,7 +165,7 @@ impl Rproc {
     }
 
     /// Passes an interrupt of the processor to the virtqueue of this number. Returns whether the
-    /// virtqueue had something to do. Does nothing unless the processor runs.
+    /// virtqueue handled it. Does nothing unless the processor runs.
     ///
     /// May be called in any context, and at any time after `Unregistered::new`.
     pub(crate) fn vq_interrupt(&self, notifyid: u32) -> bool {
@@ -184,7 +184,7 @@ impl Rproc {
         ret == bindings::irqreturn_IRQ_HANDLED
     }
 
-    /// Lets interrupts for virtqueues through.
+    /// Starts passing interrupts to virtqueues.
     ///
     /// # Safety
     ///
@@ -193,7 +193,7 @@ impl Rproc {
         self.private().interrupts.store(true, Release);
     }
 
-    /// Holds interrupts for virtqueues off, and waits for those that are being handled. May
+    /// Stops passing interrupts to virtqueues, and waits for those that are being handled. May
     /// sleep.
     pub(super) fn close_interrupts(&self) {
         self.private().interrupts.store(false, Release);
@@ -206,12 +206,13 @@ impl Rproc {
     /// nothing before the processor is registered, once it is being unregistered, or while it is
     /// offline or crashed.
     pub(crate) fn report_crash(&self, crash: Crash) {
-        // remoteproc's work item would not be waited for if the processor is never registered.
+        // Without a registration, nothing would wait for remoteproc's work item.
         if !self.private().is_registered.load(Acquire) {
             return;
         }
         if self.state() == State::Crashed {
-            // remoteproc would handle this after the recovery, as a crash of what it started.
+            // remoteproc would handle this after the recovery, as a crash of the processor just
+            // started.
             return;
         }
         let crash = match crash {
@@ -223,7 +224,8 @@ impl Rproc {
         unsafe { bindings::rproc_report_crash(self.as_raw(), crash) };
     }
 
-    /// Runs `f` with the lock of the processor held. Waits for ever in an operation, which has it.
+    /// Runs `f` with the lock of the processor held. Deadlocks if called by an operation, which
+    /// holds it.
     pub(super) fn locked<R>(&self, f: impl FnOnce(&Locked<'_>) -> R) -> R {
         // SAFETY: The structure is valid; only the address of a part of it is taken.
         let lock = unsafe { &raw mut (*self.as_raw()).lock };
@@ -236,7 +238,7 @@ impl Rproc {
         ret
     }
 
-    /// Takes the lock of the processor and returns whether the processor is down.
+    /// Returns whether the processor is down. Takes the lock of the processor.
     pub(crate) fn is_down(&self) -> bool {
         matches!(
             self.locked(|rproc| rproc.state()),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The callbacks of a remote processor: from remoteproc's operations to a driver's.
+//! The callbacks of a remote processor, which call the driver's operations.
 //!
 //! C header: [`include/linux/remoteproc.h`](srctree/include/linux/remoteproc.h)
 
@@ -22,19 +22,19 @@ use crate::abstractions::{
 };
 use kernel::error::from_result;
 
-/// Returns the operations of remoteproc that call those of a driver.
+/// Returns operations for remoteproc that call those of a driver.
 pub(super) fn table<T: Operations>() -> bindings::rproc_ops {
     bindings::rproc_ops {
         prepare: Some(prepare::<T>),
         unprepare: T::HAS_UNPREPARE.then_some(unprepare::<T>),
-        // Always, since remoteproc does not ask before it calls it.
+        // Always set, since remoteproc calls it without checking.
         start: Some(start::<T>),
         stop: Some(stop::<T>),
         attach: T::HAS_ATTACH.then_some(attach::<T>),
         detach: T::HAS_DETACH.then_some(detach::<T>),
         kick: Some(kick::<T>),
         get_loaded_rsc_table: T::HAS_LOADED_TABLE.then_some(loaded_table::<T>),
-        // What is not given here is that of the ELF loader, see `ElfLoader::replace`.
+        // The ELF loader's operations are used for the rest, see `ElfLoader::replace`.
         ..Default::default()
     }
 }
@@ -76,8 +76,8 @@ extern "C" fn prepare<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
         // carveouts when the processor goes down, which is before the context is dropped.
         let registered = unsafe { context.carveouts.register(rproc) };
         if let Err(e) = registered {
-            // remoteproc would keep them after a failure here.
-            // SAFETY: The processor is valid and has nothing but these carveouts.
+            // Otherwise remoteproc would keep them after this failure.
+            // SAFETY: The processor is valid and has no resources but these carveouts.
             unsafe { bindings::rproc_resource_cleanup(rproc) };
             call_unprepare(this, &context.ops)?;
             return Err(e);
@@ -92,14 +92,16 @@ extern "C" fn unprepare<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
     from_result(|| call_unprepare(this, &context.ops).map(|()| 0))
 }
 
-/// Runs `f`, which starts the processor, with its interrupts open; closes them if it fails.
+/// Runs `f`, which starts the processor or attaches to it, with interrupts passed on. Stops that if
+/// `f` fails.
 ///
 /// # Safety
 ///
-/// For an operation that starts a processor of this file's operations, or attaches to it.
+/// Must be called by an operation that starts or attaches to a processor with this file's
+/// operations.
 unsafe fn go_up(rproc: &Rproc, f: impl FnOnce() -> Result) -> c_int {
-    // SAFETY: If the operation fails, they are closed below. If not, remoteproc releases vrings
-    // only after `stop` or `detach`, which close them.
+    // SAFETY: If `f` fails, `close_interrupts()` is called below. If not, remoteproc releases
+    // vrings only after `stop` or `detach`, which call it.
     unsafe { rproc.open_interrupts() };
     from_result(|| {
         f().inspect_err(|_| rproc.close_interrupts())?;
@@ -115,7 +117,7 @@ extern "C" fn start<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
     }
     // SAFETY: The processor is valid, and its lock is held in this operation.
     let own = unsafe { (*rproc).table_ptr }.cast::<u8>();
-    // SAFETY: As above.
+    // SAFETY: The processor is valid, and its lock is held in this operation.
     let len = unsafe { (*rproc).table_sz };
     let shown = &this.private().shown;
     let range = context
@@ -124,25 +126,25 @@ extern "C" fn start<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
         .map(|da| DeviceRange { da, len })
         .filter(|range| !own.is_null() && context.carveouts.to_va(*range).is_some());
     if range.is_some() {
-        // SAFETY: remoteproc keeps its table until the processor was stopped, and the other one was
-        // just found to be in a carveout, which is mapped for as long. Virtio devices, which kick,
-        // are made after this operation.
+        // SAFETY: remoteproc keeps its table until the processor is stopped, and the copy was just
+        // found in a carveout, which is mapped for as long. Virtio devices, which kick, are added
+        // after this operation.
         unsafe { shown.show(own, len) };
     }
     let start = || {
         context.ops.start(this, range).inspect_err(|_| {
-            // SAFETY: As above, there is no virtio device yet that could kick.
+            // SAFETY: During this operation there is no virtio device that could kick.
             unsafe { shown.hide() }
         })
     };
-    // SAFETY: This is such an operation.
+    // SAFETY: This operation starts a processor with this file's operations.
     unsafe { go_up(this, start) }
 }
 
 extern "C" fn attach<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
     // SAFETY: The operation is only set for such processors, and the context outlives them.
     let (this, context) = unsafe { context::<T>(rproc) };
-    // SAFETY: This is such an operation.
+    // SAFETY: This operation attaches to a processor with this file's operations.
     unsafe { go_up(this, || context.ops.attach(this)) }
 }
 
@@ -166,7 +168,7 @@ extern "C" fn stop<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
 extern "C" fn detach<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
     // SAFETY: The operation is only set for such processors, and the context outlives them.
     let (this, context) = unsafe { context::<T>(rproc) };
-    // As for `stop`.
+    // The vrings go away after this operation, whether it succeeds or not.
     this.close_interrupts();
     // SAFETY: The lock of the processor is held in this operation.
     unsafe { Locked::new(this) }.wait_for_pools();

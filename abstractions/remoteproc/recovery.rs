@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The end of recoveries that failed.
+//! The cleanup after recoveries that failed.
 //!
 //! For a recovery remoteproc stops the processor, loads its firmware, and starts it. If the file is
 //! missing or refused, or the start fails, it leaves the processor offline with its memory, its
 //! vrings and its users: a user's start finds the processor in use and does nothing, and a stop
 //! finds it offline. So a work item waits for the end of each recovery, and shuts down a processor
-//! whose recovery failed. Then a start boots it, with whatever firmware there is.
+//! whose recovery failed. After that, a start boots it again, with the firmware file of that time.
 //!
 //! C header: [`include/linux/remoteproc.h`](srctree/include/linux/remoteproc.h)
 
@@ -30,12 +30,12 @@ use kernel::{
     types::Opaque, //
 };
 
-/// How often a pool is looked at that is to be released.
+/// Time between two checks whether a pool was released.
 const PAUSE: Delta = Delta::from_millis(20);
-/// How often it is looked at, at most: five seconds.
+/// Number of such checks at most: five seconds.
 const PAUSES: u32 = 250;
 
-/// The work item that looks at the processor after a recovery.
+/// The work item that checks the processor after a recovery.
 ///
 /// # Invariants
 ///
@@ -45,12 +45,12 @@ pub(crate) struct Recovery {
     rproc: *mut bindings::rproc,
     /// Whether the firmware was loaded since the last crash.
     loaded: Atomic<bool>,
-    /// How often the processor was stopped. Changed by [`Locked::note_stop`] only.
+    /// The number of times the processor was stopped. Changed by [`Locked::note_stop`] only.
     stops: Atomic<u32>,
 }
 
 impl Recovery {
-    /// Creates it for the processor, without the work item.
+    /// Creates the state for the processor, without the work item.
     pub(super) fn new(rproc: *mut bindings::rproc) -> Self {
         Self {
             work: Opaque::zeroed(),
@@ -80,12 +80,12 @@ impl Recovery {
         };
     }
 
-    /// Notes that a crashed processor was stopped, and looks at it when its lock is free.
+    /// Notes that a crashed processor was stopped, and schedules the work item.
     pub(super) fn begin(&self) {
         self.loaded.store(false, Relaxed);
-        // As the work of remoteproc for a crash, it must not boot a processor while the machine
-        // sleeps.
-        // SAFETY: The queue is there always.
+        // Freezable, as remoteproc's own work for a crash: it must not boot a processor while the
+        // machine sleeps.
+        // SAFETY: The workqueue always exists.
         let queue = unsafe { bindings::system_freezable_wq };
         let cpu = bindings::wq_misc_consts_WORK_CPU_UNBOUND as c_int;
         // SAFETY: By the type invariant, the work item is initialized; `cancel` is called before
@@ -98,7 +98,7 @@ impl Recovery {
         self.loaded.store(true, Relaxed);
     }
 
-    /// Ends the work. Process context: sleeps.
+    /// Cancels the work, and waits for it to end. Process context: sleeps.
     pub(super) fn cancel(&self) {
         // SAFETY: By the type invariant, the work item is initialized.
         unsafe { bindings::cancel_work_sync(self.work.get()) };
@@ -109,15 +109,15 @@ impl Recovery {
 ///
 /// # Safety
 ///
-/// For the workqueue to call with the `work` of a [`Recovery`].
+/// Must be called by the workqueue with the `work` of a [`Recovery`].
 unsafe extern "C" fn run(work: *mut bindings::work_struct) {
     // SAFETY: The work item is in a `Recovery`.
     let recovery = unsafe { container_of!(Opaque::cast_from(work), Recovery, work) };
-    // SAFETY: As above; there are only shared references to it.
+    // SAFETY: The work item is in a `Recovery`, to which there are only shared references.
     let recovery = unsafe { &*recovery };
     // SAFETY: By the type invariant; the work is cancelled before the processor is released.
     let rproc = unsafe { Rproc::from_raw(recovery.rproc) };
-    // The kernel's function that releases a virtio device needs what a shutdown releases.
+    // The release of a virtio device needs the memory that a shutdown frees.
     let waits =
         |rproc: &Locked<'_>| rproc.recovery_failed() && !rproc.is_deleted() && rproc.holds_pool();
     for _ in 0..PAUSES {
@@ -132,10 +132,10 @@ unsafe extern "C" fn run(work: *mut bindings::work_struct) {
     let Some(stops) = rproc.end_recovery() else {
         return;
     };
-    // The shutdown stops a crashed processor once more, which begins anew.
+    // Read now, since the shutdown stops a crashed processor once more, which clears it.
     let loaded = recovery.loaded.load(Relaxed);
-    // A user may start it as soon as it is down. So it is not the state that tells whether it was
-    // shut down, or that boot would be taken for the one that failed.
+    // A user may start the processor as soon as it is down. So the number of stops, not the state,
+    // tells whether it was shut down: that boot must not be taken for the failed one.
     let stopped = || recovery.stops.load(Relaxed) != stops;
     if rproc.shut_down_until(stopped).is_err() || !rproc.is_down() {
         return;
@@ -158,26 +158,26 @@ impl Rproc {
     fn is_deleted(&self) -> bool {
         // SAFETY: The structure is valid; only the address of a part of it is taken.
         let deleting = unsafe { &raw const (*self.as_raw()).deleting };
-        // SAFETY: The pointer is to a part of a valid structure; remoteproc reads it in the same
-        // way.
+        // SAFETY: The pointer is to a part of a valid structure; remoteproc reads the field without
+        // a lock, too.
         unsafe { deleting.read_volatile() }
     }
 
-    /// Makes a processor whose recovery failed one that can be shut down. Returns how often it was
-    /// stopped by then, if it is one.
+    /// Marks a processor whose recovery failed as crashed, so that it can be shut down. Returns its
+    /// number of stops, or `None` if there is nothing to shut down.
     pub(super) fn end_recovery(&self) -> Option<u32> {
         self.locked(|rproc| {
             let failed = rproc.recovery_failed();
             if failed && !rproc.is_in_use() {
-                // A boot failed before there was a resource table, which releases no carveouts.
-                // A shutdown would wait for users to go that there are not.
-                // SAFETY: The processor is valid and has nothing but these carveouts; its lock is
-                // held.
+                // A boot failed before there was a resource table, and left the carveouts. There
+                // are no users whose last shutdown would release them.
+                // SAFETY: The processor is valid and has no resources but these carveouts; its lock
+                // is held.
                 unsafe { bindings::rproc_resource_cleanup(rproc.as_raw()) };
                 return None;
             }
             if failed {
-                // It did crash and was not recovered.
+                // The processor did crash, and was not recovered.
                 // SAFETY: The structure is valid, and its lock is held.
                 unsafe { (*rproc.as_raw()).state = bindings::rproc_state_RPROC_CRASHED };
             }
@@ -185,19 +185,19 @@ impl Rproc {
         })
     }
 
-    /// Shuts the processor down, whatever its number of users. Process context: sleeps.
+    /// Shuts the processor down, whatever its use count. Process context: sleeps.
     pub(super) fn shut_down(&self) -> Result {
-        // A signal makes remoteproc give up its wait for the lock; `is_down` waits all the same.
+        // A signal aborts remoteproc's wait for the lock, but not that of `is_down`.
         self.shut_down_until(|| self.is_down())
     }
 
-    /// Takes users of the processor away, with the last of whom it is shut down, until `done`
-    /// holds. Process context: sleeps.
+    /// Decrements the use count until `done` holds; at zero, remoteproc shuts the processor down.
+    /// Process context: sleeps.
     fn shut_down_until(&self, done: impl Fn() -> bool) -> Result {
         while !done() {
             // SAFETY: The processor is valid.
             let ret = unsafe { bindings::rproc_shutdown(self.as_raw()) };
-            // Somebody else may have shut it down meanwhile.
+            // Another task may have shut it down meanwhile.
             if ret < 0 && ret != EINTR.to_errno() && !done() {
                 dev_err!(self, "cannot be stopped ({ret}), its memory is not freed\n");
                 return Err(Error::from_errno(ret));
@@ -208,7 +208,7 @@ impl Rproc {
 }
 
 impl Locked<'_> {
-    /// Notes that the processor is being stopped.
+    /// Counts a stop of the processor.
     pub(super) fn note_stop(&self) {
         self.private().recovery.stops.add(1, Relaxed);
     }
@@ -223,7 +223,7 @@ impl Locked<'_> {
         self.state() == State::Offline && first.cast_const() != carveouts
     }
 
-    /// Returns whether somebody booted the processor and did not shut it down since.
+    /// Returns whether the use count of the processor is above zero.
     fn is_in_use(&self) -> bool {
         // SAFETY: The structure is valid; only the address of a part of it is taken.
         let power = unsafe { &raw const (*self.as_raw()).power.counter };
@@ -231,7 +231,7 @@ impl Locked<'_> {
         unsafe { power.read_volatile() > 0 }
     }
 
-    /// Returns whether a virtio device that was removed still has its pool.
+    /// Returns whether a virtio device that was removed still holds its pool.
     fn holds_pool(&self) -> bool {
         // SAFETY: The structure is valid; only the address of a part of it is taken.
         let head = unsafe { &raw mut (*self.as_raw()).rvdevs };
@@ -240,26 +240,26 @@ impl Locked<'_> {
         while entry != head {
             // SAFETY: Each entry is in an `rproc_vdev`.
             let rvdev = unsafe { container_of!(entry, bindings::rproc_vdev, node) };
-            // SAFETY: It is valid while it is in the list.
+            // SAFETY: The entry is valid while it is in the list.
             let pdev = unsafe { (*rvdev).pdev };
             // SAFETY: The platform device outlives the `rproc_vdev`; only the address of a part of
             // it is taken.
             let pool = unsafe { &raw const (*pdev).dev.dma_mem };
-            // SAFETY: As above.
+            // SAFETY: The platform device outlives the `rproc_vdev`, so that its part is valid.
             if !unsafe { pool.read_volatile() }.is_null() {
                 return true;
             }
-            // SAFETY: As for the first one.
+            // SAFETY: The list is protected by the lock, which is held.
             entry = unsafe { (*entry).next };
         }
         false
     }
 
-    /// Waits until the pools of virtio devices that were removed are released, so that new ones
-    /// can be made, or what the old ones need can be released. Process context: sleeps.
+    /// Waits until the pools of removed virtio devices are released, so that new ones can be
+    /// created, or the memory that the old ones need be freed. Process context: sleeps.
     ///
     /// A device is released with the last reference to it, and a process that binds or unbinds its
-    /// driver has one for a moment longer than the device is there. There is no event to wait for.
+    /// driver holds one for a moment after its removal. There is no event to wait for.
     pub(super) fn wait_for_pools(&self) {
         for _ in 0..PAUSES {
             if !self.holds_pool() {

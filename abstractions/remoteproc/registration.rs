@@ -2,10 +2,10 @@
 
 //! Abstractions for drivers of remote processors (remoteproc platform drivers).
 //!
-//! A driver implements [`Operations`], describes the processor by [`RprocOptions`], makes it
-//! [`Unregistered`], so that its interrupt handlers can have an [`Rproc`] to report to, and
-//! registers that last. The device owns the registration: safe code cannot leak it, by which the
-//! operations would outlive their module.
+//! A driver implements [`Operations`], describes the processor by [`RprocOptions`], creates it as
+//! [`Unregistered`], so that its interrupt handlers can refer to an [`Rproc`], and registers that
+//! last. The device owns the registration, so that safe code cannot leak it and the operations
+//! cannot outlive their module.
 //!
 //! C header: [`include/linux/remoteproc.h`](srctree/include/linux/remoteproc.h)
 
@@ -50,14 +50,14 @@ use kernel::{
     }, //
 };
 
-/// What a remoteproc platform driver does for its remote processor.
+/// The operations of a remoteproc platform driver on its remote processor.
 ///
-/// All methods but [`kick`](Operations::kick) are called in process context with the lock of
-/// the remote processor held, so that no two of them run at a time; to boot it, shut it down or
-/// detach from it there would wait for that lock for ever.
+/// All methods but [`kick`](Operations::kick) are called in process context with the lock of the
+/// remote processor held, so that no two of them run at a time. They must not boot it, shut it down
+/// or detach from it, which would deadlock on that lock.
 #[vtable]
 pub(crate) trait Operations: Send + Sync + 'static {
-    /// Prepares the hardware, before any memory of the processor is touched.
+    /// Prepares the hardware, before any memory of the processor is accessed.
     fn prepare(&self, _rproc: &Rproc) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
@@ -67,35 +67,35 @@ pub(crate) trait Operations: Send + Sync + 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Starts the processor; its firmware is loaded. Must be there unless the processor is only
-    /// attached to.
+    /// Starts the processor; its firmware is loaded. Required unless the processor is only attached
+    /// to.
     ///
-    /// `table` is where the firmware's resource table was loaded to, if it has been.
+    /// `table` is the place to which the firmware's resource table was loaded, if it was.
     fn start(&self, _rproc: &Rproc, _table: Option<DeviceRange>) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Stops the processor, whether it was started or attached to. Its virtio devices are gone
+    /// Stops the processor, whether it was started or attached to. Its virtio devices are removed
     /// already.
     fn stop(&self, rproc: &Rproc) -> Result;
 
-    /// Attaches to the running processor. Must be there for one that is registered detached.
+    /// Attaches to the running processor. Required for one that is registered detached.
     fn attach(&self, _rproc: &Rproc) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Leaves the processor running on its own. Its virtio devices are gone already.
+    /// Detaches from the processor, which goes on running. Its virtio devices are removed already.
     fn detach(&self, _rproc: &Rproc) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Tells the processor that there is something for it in the vring with this number.
+    /// Kicks the processor for the vring with this number.
     ///
     /// Called in any context, interrupts included, and concurrently with the other methods.
     fn kick(&self, rproc: &Rproc, vqid: u32);
 
-    /// Where the resource table of a processor is that is being attached to, or `None` if it
-    /// has none. Attaching fails unless it lies in a mapped carveout.
+    /// Returns the place of the resource table of a processor that is being attached to, or `None`
+    /// if it has none. Attaching fails unless it lies in a mapped carveout.
     fn loaded_table(&self, _rproc: &Rproc) -> Result<Option<DeviceRange>> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
@@ -103,9 +103,9 @@ pub(crate) trait Operations: Send + Sync + 'static {
     /// Checks that a firmware file is for this processor, and by [`super::elf::check`] that the
     /// ELF loader reads nothing beyond its end. A processor without it can only be attached to.
     ///
-    /// Called before anything of the processor is prepared, and again before anything is loaded.
-    /// Then `in_use` is Linux's resource table, for comparison with that of the file: a recovery
-    /// keeps it and its vrings, whatever the file has.
+    /// Called before the processor is prepared, and again before anything is loaded. Then `in_use`
+    /// is the resource table that Linux uses, to compare with that of the file: a recovery keeps it
+    /// and its vrings, whatever the file has.
     fn check_firmware<'a>(
         &self,
         _rproc: &Rproc,
@@ -118,13 +118,13 @@ pub(crate) trait Operations: Send + Sync + 'static {
 
 /// Description of a remote processor.
 pub(crate) struct RprocOptions<'a> {
-    /// The name that shows in sysfs and in messages.
+    /// The name in sysfs and in messages.
     pub(crate) name: &'a CStr,
     /// The firmware file. If `None`, it is `rproc-<name>-fw`.
     pub(crate) firmware: Option<&'a CStr>,
     /// Whether to boot, or to attach, as soon as the processor is registered.
     pub(crate) auto_boot: bool,
-    /// Whether the processor runs already, so that it is to be attached to.
+    /// Whether the processor runs already, so that it is attached to and not booted.
     pub(crate) detached: bool,
     /// Whether a crashed processor is recovered by attaching to it again, not by a boot.
     pub(crate) attach_on_recovery: bool,
@@ -132,7 +132,7 @@ pub(crate) struct RprocOptions<'a> {
     pub(crate) carveouts: KVec<Carveout>,
 }
 
-/// What the callbacks of a remote processor work with.
+/// The data that the callbacks of a remote processor use.
 #[pin_data]
 pub(super) struct CallbackData<T> {
     /// The driver's data.
@@ -157,7 +157,7 @@ impl<T: Operations> Unregistered<T> {
         options: RprocOptions<'_>,
         ops: impl PinInit<T, Error>,
     ) -> Result<Self> {
-        // remoteproc cannot check this: both are set in its operations always.
+        // remoteproc cannot check this, since its operations always have both.
         let boots = T::HAS_START && T::HAS_CHECK_FIRMWARE;
         if !options.detached && !boots {
             return Err(EINVAL);
@@ -190,9 +190,10 @@ impl<T: Operations> Unregistered<T> {
         // SAFETY: The processor was allocated above and is not registered, so that nothing else
         // accesses it.
         let ops = unsafe { (*raw).ops };
-        // SAFETY: As above; `ops` is a copy of its own.
+        // SAFETY: The processor is not registered, so nothing else accesses it; `ops` is a copy of
+        // its own.
         let elf = ElfLoader::replace::<T>(unsafe { &mut *ops });
-        // SAFETY: As above.
+        // SAFETY: The processor was allocated above and is valid.
         let private = unsafe { (*raw).priv_ }.cast::<RprocPrivate>();
         let value = RprocPrivate {
             context: from_ref(&*context).cast(),
@@ -202,25 +203,26 @@ impl<T: Operations> Unregistered<T> {
             shown: Shown::new(),
             recovery: Recovery::new(raw),
         };
-        // SAFETY: As above; the private data was allocated with the size of `RprocPrivate`, whose
-        // alignment is checked at its definition.
+        // SAFETY: The private data was allocated with the size of `RprocPrivate`, whose alignment
+        // is checked at its definition.
         unsafe { private.write(value) };
-        // SAFETY: As above; only the address of a part of it is taken.
+        // SAFETY: The private data was just written; only the address of a part of it is taken.
         let recovery = unsafe { &raw mut (*private).recovery };
-        // SAFETY: As above; the private data stays where it is.
+        // SAFETY: The private data stays where it is, and nothing else uses it yet.
         unsafe { Recovery::init_work(recovery) };
-        // INVARIANT: `value` was written to the private data above, and nothing else is.
+        // INVARIANT: `value` was written to the private data above, which does not change after
+        // that.
         // SAFETY: `rproc_alloc()` gave a reference to us.
         let rproc = unsafe { ARef::from_raw(rproc.cast::<Rproc>()) };
 
-        // SAFETY: As above, the processor is not registered.
+        // SAFETY: The processor is not registered, so that nothing else accesses it.
         unsafe { (*raw).auto_boot = options.auto_boot };
         if options.detached {
-            // SAFETY: As above.
+            // SAFETY: The processor is not registered, so that nothing else accesses it.
             unsafe { (*raw).state = bindings::rproc_state_RPROC_DETACHED };
         }
         if options.attach_on_recovery {
-            // SAFETY: As above.
+            // SAFETY: The processor is not registered, so that nothing else accesses it.
             let features = unsafe { &mut (*raw).features };
             features[0] |= 1 << bindings::rproc_features_RPROC_FEAT_ATTACH_ON_RECOVERY;
         }
@@ -236,26 +238,25 @@ impl<T: Operations> Unregistered<T> {
         &self.rproc
     }
 
-    /// Shuts the processor down, whatever its number of users. Its operations are not called any
-    /// more.
+    /// Shuts the processor down, whatever its use count. Its operations are not called any more.
     fn shut_down_all(&mut self) {
         let raw = self.rproc.as_raw();
         // SAFETY: The structure is valid; only the address of a part of it is taken.
         let deleting = unsafe { &raw mut (*raw).deleting };
         // From here on it cannot be booted, and no recovery begins.
-        // SAFETY: As above; `rproc_del()` writes the same.
+        // SAFETY: The pointer is to a part of a valid structure; `rproc_del()` writes the same.
         unsafe { deleting.write_volatile(true) };
         let recovery = &self.rproc.private().recovery;
         recovery.cancel();
         self.rproc.end_recovery();
         if self.rproc.shut_down().is_err() {
-            // It runs on, and may use its memory.
+            // The processor runs on, and may use its memory.
             core::mem::forget(self.context.take());
             self.rproc.locked(|_| {
-                // Who has its character device open can ask for a shutdown for as long as that
-                // is open, when this module may be gone: a reference would come too late if that
-                // is on its way out. Without these operations remoteproc refuses, and nothing
-                // else that cannot be booted has calls any.
+                // A process that has its character device open can ask for a shutdown for as long
+                // as that is open, when this module may be unloaded; a module reference would come
+                // too late if the module is already ending. Without these operations remoteproc
+                // refuses, and it calls no others of a processor that cannot be booted.
                 // SAFETY: The structure is valid.
                 let ops = unsafe { (*raw).ops };
                 // SAFETY: The operations are a copy of the processor's own, and these are used with
@@ -277,9 +278,9 @@ impl<T: Operations> Unregistered<T> {
 struct Registration<T: Operations>(Unregistered<T>);
 
 impl<T: Operations> Unregistered<T> {
-    /// Registers the remote processor until `parent`, the device that it was made of, is unbound:
-    /// after the data of its driver was dropped, and before what was acquired for the device
-    /// earlier is released. With `auto_boot`, it is booted or attached to soon, maybe before this
+    /// Registers the remote processor until `parent`, the device that it was created for, is
+    /// unbound: after the data of its driver was dropped, and before earlier resources of the
+    /// device are released. With `auto_boot`, it is booted or attached to soon, maybe before this
     /// returns.
     pub(crate) fn register(mut self, parent: &device::Device<device::Bound>) -> Result {
         let own: *const device::Device = &*self.parent;
@@ -289,12 +290,13 @@ impl<T: Operations> Unregistered<T> {
         }
         let raw = self.rproc.as_raw();
         self.rproc.private().is_registered.store(true, Release);
-        // SAFETY: The processor is not registered, since an `Unregistered` is used up here.
+        // SAFETY: The processor is not registered, since an `Unregistered` is consumed here.
         let ret = to_result(unsafe { bindings::rproc_add(raw) });
         if let Err(e) = ret {
-            // A user might have started it before it failed.
+            // A user might have started it before the registration failed.
             self.shut_down_all();
-            // Who reports a crash looks with a spin lock held whether it goes.
+            // Reports of a crash check with a spin lock held whether the processor is being
+            // deleted.
             synchronize_rcu();
             // SAFETY: The structure is valid; only the address of a part of it is taken.
             let crash = unsafe { &raw mut (*raw).crash_handler };
@@ -309,13 +311,14 @@ impl<T: Operations> Unregistered<T> {
 impl<T: Operations> Drop for Registration<T> {
     fn drop(&mut self) {
         let raw = self.0.rproc.as_raw();
-        // `rproc_del()` would do so as well, but not if a signal is pending.
+        // `rproc_del()` shuts it down as well, but not if a signal is pending.
         self.0.shut_down_all();
         // SAFETY: The processor is registered, and this is the only place that ends that.
         unsafe { bindings::rproc_del(raw) };
         // SAFETY: The structure is valid; only the address of a part of it is taken.
         let attach = unsafe { &raw mut (*raw).attach_work };
-        // `rproc_del()` does not wait for it. It does nothing by now, but needs the processor.
+        // `rproc_del()` does not wait for this work. It does nothing by now, but accesses the
+        // processor.
         // SAFETY: The work is initialized.
         unsafe { bindings::cancel_work_sync(attach) };
     }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The resource table of a booted processor, which sees a copy of Linux's own table.
+//! The resource table of a booted processor, which sees a copy of the table that Linux uses.
 //!
 //! By default, remoteproc uses the table in the processor's memory after the start. The processor
-//! could change it at any time, and virtio, which keeps the status of its device there, would
-//! trust what it reads. So remoteproc is not told of that place: it uses its own table, which is
-//! copied there when the processor starts, and with every kick after a change of status. Virtio
-//! drivers kick when they are ready and when they are done.
+//! could change it at any time, and virtio, which keeps the status of its device there, would trust
+//! what it reads. So remoteproc is not told of that place: it uses its own table, which is copied
+//! there when the processor starts, and with every kick after a change of status. Virtio drivers
+//! kick when they are ready and when they stop.
 //!
 //! C header: [`include/linux/remoteproc.h`](srctree/include/linux/remoteproc.h)
 
@@ -39,14 +39,14 @@ use kernel::{
 /// Unless `len` is 0, `own` and `copy` are valid for `len` bytes each, and `status` is below `len`.
 /// They do not change while [`refresh`](Self::refresh) runs.
 pub(crate) struct Shown {
-    /// Linux's table.
+    /// The table that Linux uses.
     own: Atomic<*const u8>,
-    /// The processor's, or null if it has none.
+    /// The processor's copy, or null if it has none.
     copy: Atomic<*mut u8>,
     len: Atomic<usize>,
-    /// Where the status of the virtio device is.
+    /// The offset of the virtio device's status.
     status: Atomic<usize>,
-    /// The status that the processor sees.
+    /// The status in the processor's copy.
     seen: Atomic<u32>,
     /// Whether a CPU is copying.
     busy: Atomic<bool>,
@@ -65,19 +65,19 @@ impl Shown {
         }
     }
 
-    /// Returns where the table is that was found last, or null.
+    /// Returns the address of the table that was found last, or null.
     pub(super) fn place(&self) -> *mut u8 {
         self.copy.load(Relaxed)
     }
 
-    /// Copies the table `own`, of `len` bytes, to the processor's, now and at each refresh. Does
-    /// nothing if `len` is 0.
+    /// Copies the table `own`, of `len` bytes, to the processor's copy, now and at each refresh.
+    /// Does nothing if `len` is 0.
     ///
     /// # Safety
     ///
     /// Until [`hide`](Self::hide), `own` and [`place`](Self::place) must be valid for `len` bytes,
-    /// and nobody may have references to what is at either. [`refresh`](Self::refresh) must not run
-    /// at the same time.
+    /// and there must be no references to either. [`refresh`](Self::refresh) must not run at the
+    /// same time.
     pub(super) unsafe fn show(&self, own: *const u8, len: usize) {
         if len == 0 {
             return;
@@ -92,7 +92,7 @@ impl Shown {
         unsafe { self.copy() };
     }
 
-    /// Ends the copying.
+    /// Stops copying.
     ///
     /// # Safety
     ///
@@ -102,13 +102,13 @@ impl Shown {
         unsafe { self.found(core::ptr::null_mut()) };
     }
 
-    /// Ends the copying, and stores where a firmware has its table, or null.
+    /// Stops copying, and stores the address of a firmware's table, or null.
     ///
     /// # Safety
     ///
-    /// As for [`hide`](Self::hide).
+    /// [`refresh`](Self::refresh) must not run at the same time.
     pub(super) unsafe fn found(&self, copy: *mut bindings::resource_table) {
-        // INVARIANT: With a length of 0, the place may be any.
+        // INVARIANT: With a length of 0, there are no requirements on the place.
         self.len.store(0, Relaxed);
         self.copy.store(copy.cast(), Relaxed);
     }
@@ -125,14 +125,14 @@ impl Shown {
             if self.busy.xchg(true, Acquire) {
                 return;
             }
-            // SAFETY: As for `status()`.
+            // SAFETY: The length is not 0 and, by the type invariant, stays so meanwhile.
             unsafe { self.copy() };
             self.busy.store(false, Release);
             mb(Full);
         }
     }
 
-    /// Returns the status that virtio entered.
+    /// Returns the status that virtio wrote.
     ///
     /// # Safety
     ///
@@ -146,11 +146,11 @@ impl Shown {
         u32::from(unsafe { status.read_volatile() })
     }
 
-    /// Copies the table, its status last: the processor waits for that.
+    /// Copies the table, its status last, since the processor waits for that.
     ///
     /// # Safety
     ///
-    /// As for [`status`](Self::status).
+    /// `len` must not be 0, nor become so meanwhile.
     #[cold]
     unsafe fn copy(&self) {
         let own = self.own.load(Relaxed);
@@ -162,17 +162,18 @@ impl Shown {
             // SAFETY: By the safety requirements and the type invariant, both are valid for `len`
             // bytes.
             let byte = unsafe { own.wrapping_add(i).read_volatile() };
-            // SAFETY: As above.
+            // SAFETY: By the safety requirements and the type invariant, both are valid for `len`
+            // bytes.
             unsafe { copy.wrapping_add(i).write_volatile(byte) };
         }
         dma_mb(Write);
-        // SAFETY: As above.
+        // SAFETY: By the type invariant, the status is below `len`, for which the copy is valid.
         unsafe { copy.wrapping_add(at).write_volatile(status as u8) };
         self.seen.store(status, Relaxed);
     }
 }
 
-/// Returns where the status of the first virtio device is in a table. `None` if it has no such
+/// Returns the offset of the first virtio device's status in a table. `None` if it has no such
 /// device.
 ///
 /// # Safety

@@ -65,8 +65,8 @@ impl<Ctx: device::DeviceContext> Device<Ctx> {
         self.0.get()
     }
 
-    /// Returns whether the feature with number `BIT` was negotiated, which one that the driver does
-    /// not list was not.
+    /// Returns whether the feature with number `BIT` was negotiated. One that the driver does not
+    /// list never is.
     pub(crate) fn has_feature<const BIT: u32>(&self) -> bool {
         const { assert!(BIT < bindings::VIRTIO_FEATURES_BITS) };
         // SAFETY: `self` is a valid virtio device, and it has that many features.
@@ -85,7 +85,7 @@ impl Device<device::Core<'_>> {
         unsafe { bindings::helper_virtio_clear_bit(self.as_raw(), BIT) }
     }
 
-    /// Tells the device that its driver is ready (`virtio_device_ready()`).
+    /// Sets the status that tells the device that its driver is ready (`virtio_device_ready()`).
     ///
     /// The status is written and not read, since for some transports the device can write to it
     /// as well.
@@ -124,5 +124,5 @@ unsafe impl Send for Device {}
 // SAFETY: What can be called on a shared reference is synchronized by the virtio core.
 unsafe impl Sync for Device {}
 
-// SAFETY: Same as `Device<Normal>`; `Bound` is a marker that does not affect thread safety.
+// SAFETY: `Device<Normal>` is `Sync`, and `Bound` is a marker that does not affect thread safety.
 unsafe impl Sync for Device<device::Bound> {}

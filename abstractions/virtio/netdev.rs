@@ -2,8 +2,8 @@
 
 //! A virtio driver whose devices are network devices.
 //!
-//! The adapter owns the registration of each network device and so keeps the one order of events
-//! that is safe, whatever the driver does:
+//! The adapter owns the registration of each network device, and so ensures the only safe order of
+//! events, whatever the driver does:
 //!
 //! - Coming up: the network device is allocated, the driver finds its queues and the rest of its
 //!   state, the device is registered and the virtio device made ready under one RTNL section,
@@ -11,8 +11,8 @@
 //! - Going down: the driver mutes the interrupts, the network device is unregistered, the virtio
 //!   device is reset, the queues end, the driver's state is dropped, the queues and the network
 //!   device are freed.
-//! - At shutdown: the driver mutes the interrupts, the interface goes down, the driver ends what it
-//!   has under way, the virtio device is reset and told so.
+//! - At shutdown: the driver mutes the interrupts, the interface goes down, the driver stops its
+//!   work, the virtio device is reset and the remote side is told so.
 //!
 //! Other buses drop a driver's data after its remove callback; for virtio that would be too late,
 //! since the device must be reset, and hence unused, when that callback returns.
@@ -79,22 +79,23 @@ pub(crate) trait Driver {
     /// sleep.
     fn quiesce(netdev: &Self::Netdev<'_>);
 
-    /// Ends what the driver has under way, after the interface was paused or closed: the device is
-    /// left alone until [`wake`](Self::wake). Process context: may sleep.
+    /// Stops the driver's work after the interface was paused or closed: the device is not accessed
+    /// until [`wake`](Self::wake). Process context: may sleep.
     fn settle(netdev: &Self::Netdev<'_>);
 
     /// Unmutes interrupts and tells the device to look at its queues, after the machine woke up.
     /// The interface is still paused. Process context: may sleep.
     fn wake(netdev: &Self::Netdev<'_>);
 
-    /// Tells the device that it was reset, because the machine shuts down. Process context: may
-    /// sleep.
+    /// Tells the remote side that the device was reset, because the machine shuts down. Process
+    /// context: may sleep.
     fn tell_reset(netdev: &Self::Netdev<'_>);
 
-    /// Gives the queues up, whose contents are lost after hibernation. Process context: may sleep.
+    /// Gives up the queues, whose contents are lost after hibernation. Process context: may sleep.
     fn lost(netdev: &Self::Netdev<'_>, dev: &Device);
 
-    /// The driver was unregistered, and none of its devices is left. Process context: may sleep.
+    /// Called after the driver was unregistered and all its devices removed. Process context: may
+    /// sleep.
     fn exit();
 }
 
@@ -113,7 +114,7 @@ impl<'bound, 'core, O: NetdevOperations> Setup<'bound, 'core, O> {
         self.vdev
     }
 
-    /// Makes the queues of the device, which the network device owns. What they schedule has no
+    /// Creates the queues of the device, which the network device owns. They schedule NAPI without
     /// effect until the interface is up. Process context: may sleep.
     pub(crate) fn queues(self, spec: <O::Source as Source>::Spec) -> Result<&'bound O::Source>
     where
@@ -158,7 +159,7 @@ unsafe impl<T: Driver> driver::RegistrationOps for Adapter<T> {
         raw.remove = Some(Self::remove_callback);
         raw.shutdown = Some(Self::shutdown_callback);
         let driver: *const bindings::device_driver = &raw.driver;
-        // The driver core would let the driver of a parent be unbound first.
+        // Without this, the driver core lets the driver of a parent be unbound first.
         // SAFETY: The driver stays where it is until `unregister`, and is the module's only one.
         to_result(unsafe { bindings::helper_unbind_before_parent(driver) })?;
         // SAFETY: `drv` is a complete driver that stays where it is until `unregister`.
@@ -174,9 +175,9 @@ unsafe impl<T: Driver> driver::RegistrationOps for Adapter<T> {
 }
 
 impl<T: Driver> Adapter<T> {
-    /// Ends what began before the driver was registered, or is left of its devices.
+    /// Ends what was begun before the driver was registered, after its last device was removed.
     fn end() {
-        // SAFETY: `register` began it, and no device of the driver is left.
+        // SAFETY: `register` began it, and the driver has no devices any more.
         unsafe { bindings::helper_unbind_before_parent_end() };
         T::exit();
     }
@@ -200,7 +201,8 @@ impl<T: Driver> Adapter<T> {
         // state, which alone has references to the queues. The device is bound until then.
         let queues: SourcePlace<'bound, _> = unsafe { netdev.source_place() };
         let (settings, parts) = T::probe(Setup { vdev, queues })?;
-        // SAFETY: As above.
+        // SAFETY: The registration is dropped here, or in the remove callback, while the device is
+        // bound.
         let registration = unsafe { netdev.register(settings, parts, || vdev.ready()) }?;
         T::start(registration.ops(), registration.device());
         dev.set_drvdata(Ok::<_, Error>(registration))

@@ -2,10 +2,11 @@
 
 //! Sleep of the machine, for virtio drivers whose devices are network devices.
 //!
-//! The device keeps its queues and its buffers over the sleep, and goes on with them afterwards: it
-//! is another processor, which may well be awake meanwhile. Only the interface pauses, and nothing
-//! reaches the device until the machine wakes up. The driver is called by the device core, since
-//! the virtio bus leaves sleep to the transports and remoteproc's has nothing to do for it.
+//! The device keeps its queues and buffers while the machine sleeps, and goes on with them
+//! afterwards: it is another processor, which may well be awake meanwhile. Only the interface
+//! pauses, and the device is not accessed until the machine wakes up. The device core calls the
+//! driver directly, since the virtio bus leaves sleep to the transports and remoteproc's does
+//! nothing for it.
 //!
 //! After hibernation the memory of the queues may have changed. The driver is told so, and gives
 //! the link up.
@@ -28,7 +29,7 @@ use kernel::{
 };
 
 impl<T: Driver> Adapter<T> {
-    /// What the device core calls when the machine falls asleep or wakes up.
+    /// The callbacks of the device core for when the machine falls asleep or wakes up.
     pub(super) const PM: bindings::dev_pm_ops = bindings::dev_pm_ops {
         suspend: Some(Self::suspend_callback),
         resume: Some(Self::resume_callback),
@@ -43,7 +44,7 @@ impl<T: Driver> Adapter<T> {
     ///
     /// # Safety
     ///
-    /// For the device core to call with a device of this driver, whose lock is held.
+    /// Must be called by the device core with a device of this driver, whose lock is held.
     unsafe fn with_data(
         dev: *mut bindings::device,
         f: impl FnOnce(&NetdevRegistration<T::Netdev<'_>>),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the network does to a socket.
+//! Actions of the network on a socket.
 
 use super::{
     sock::{
@@ -22,24 +22,23 @@ use kernel::{
     }, //
 };
 
-/// What became of a packet.
+/// The outcome of delivering a packet.
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub(crate) enum Delivery {
-    /// It can be received.
+    /// The packet was queued.
     Queued,
-    /// It can be received, but what waits has reached the size of the receive buffer.
+    /// The packet was queued, and the queue has reached the size of the receive buffer.
     Full,
-    /// It was dropped: twice the receive buffer waits.
+    /// The packet was dropped: the queue has twice the size of the receive buffer.
     Overrun,
-    /// It was dropped: the socket's filter does not want it.
+    /// The packet was dropped by the socket's filter.
     Unwanted,
-    /// It was dropped: the socket has another association by now, or none.
+    /// The packet was dropped: the association is not the socket's current one.
     Stale,
 }
 
-/// One of the associations that a socket has with its peer over its life, one at a time: the right
-/// to act on the socket on behalf of the peer, in any context, as long as it is the socket's
-/// current one.
+/// An association of a socket with its peer: the right to act on the socket on behalf of the peer,
+/// in any context, as long as it is the socket's current one. A socket has one at a time.
 pub(crate) struct Association<P: SocketOps> {
     socket: ARef<Socket<P>>,
     epoch: u64,
@@ -59,33 +58,35 @@ impl<P: SocketOps> Association<P> {
     }
 
     /// Calls `f` with the receive queue locked if this is the socket's current association. Returns
-    /// what that returns, and `None` otherwise.
+    /// the result of `f`, or `None`.
     fn if_current<R>(&self, f: impl FnOnce(&mut QueueGuard<'_, P>) -> R) -> Option<R> {
         let mut queue = self.socket.lock_queue();
         (*queue.epoch() == self.epoch).then(|| f(&mut queue))
     }
 
-    /// Wakes whoever waits for the socket, whatever for.
+    /// Wakes all waiters of the socket.
     fn wake_all(&self) {
         // SAFETY: The socket is valid.
         unsafe { bindings::helper_sk_state_change(self.socket.as_raw()) }
     }
 
-    /// Adds a packet to what can be received, and wakes who waits for it.
+    /// Adds a packet to the receive queue, and wakes its waiters.
     pub(crate) fn deliver(&self, skb: SkBuff) -> Delivery {
         let sk = self.socket.as_raw();
         let limit = self.socket.receive_buffer();
-        // Packets that come at the same time may pass together, a few more than the limit.
+        // Packets that arrive at the same time may all pass, so that the limit is exceeded by a
+        // few.
         if self.socket.received_memory() >= limit.saturating_mul(2) {
             // SAFETY: The socket is valid.
             unsafe { bindings::helper_sk_drops_inc(sk) };
             return Delivery::Overrun;
         }
-        // SAFETY: Both are valid, and nobody else has the packet, which the filter may shorten.
+        // SAFETY: Both are valid, and nothing else refers to the packet, which the filter may
+        // shorten.
         if !unsafe { bindings::helper_sk_filter(sk, skb.as_raw()) } {
             return Delivery::Unwanted;
         }
-        // SAFETY: As above.
+        // SAFETY: Both are valid, and nothing else refers to the packet.
         unsafe { bindings::helper_skb_set_owner_r(skb.as_raw(), sk) };
         let mut skb = Some(skb);
         let queued = self.if_current(|queue| {
@@ -94,7 +95,7 @@ impl<P: SocketOps> Association<P> {
                 unsafe { bindings::helper_sk_queue_tail(queue.socket.as_raw(), skb.into_raw()) };
             }
         });
-        // One that was not queued is dropped here, without the lock.
+        // A packet that was not queued is dropped here, without the lock.
         drop(skb);
         if queued.is_none() {
             return Delivery::Stale;
@@ -108,8 +109,8 @@ impl<P: SocketOps> Association<P> {
         }
     }
 
-    /// Makes the socket a connected one, and says whether the peer takes data. Returns whether the
-    /// association is the socket's.
+    /// Marks the socket as connected, and sets whether the peer takes data. Returns whether the
+    /// association is the socket's current one.
     pub(crate) fn established(&self, sendable: bool) -> bool {
         let done = self.if_current(|queue| {
             queue.set_state(SocketState::Connected);
@@ -119,27 +120,28 @@ impl<P: SocketOps> Association<P> {
         done.is_some()
     }
 
-    /// Ends a socket's attempt to connect with an error. Returns whether the association is the
-    /// socket's.
+    /// Fails the socket's attempt to connect with an error. Returns whether the association is the
+    /// socket's current one.
     pub(crate) fn refused(&self, error: Error) -> bool {
         let done = self.if_current(|queue| {
             queue.set_state(SocketState::Closed);
             queue.shut(error);
-            // So that who waits to be able to send learns of it.
+            // Wakes those that wait to send, so that they see the error.
             queue.socket.sendable.store(true, Relaxed);
         });
         self.wake_all();
         done.is_some()
     }
 
-    /// Ends a socket's connection with an error. Returns whether the association is the socket's.
+    /// Ends the socket's connection with an error. Returns whether the association is the socket's
+    /// current one.
     pub(crate) fn hung_up(&self, error: Error) -> bool {
         let done = self.if_current(|queue| queue.shut(error));
         self.wake_all();
         done.is_some()
     }
 
-    /// Says whether the peer takes data, and wakes who waits for that.
+    /// Sets whether the peer takes data, and wakes those that wait for it.
     pub(crate) fn set_sendable(&self, sendable: bool) {
         let was = self.if_current(|queue| queue.socket.sendable.xchg(sendable, Relaxed));
         if sendable && was == Some(false) {
@@ -149,7 +151,7 @@ impl<P: SocketOps> Association<P> {
 }
 
 impl<P: SocketOps> QueueGuard<'_, P> {
-    /// Says how far the association is.
+    /// Sets the state of the association.
     pub(super) fn set_state(&mut self, state: SocketState) {
         // SAFETY: The socket is valid.
         unsafe { bindings::helper_sk_set_state(self.socket.as_raw(), state.to_raw()) }
@@ -160,16 +162,16 @@ impl<P: SocketOps> QueueGuard<'_, P> {
         let sk = self.socket.as_raw();
         // SAFETY: The socket is valid.
         unsafe { bindings::helper_sk_set_err(sk, error.to_errno().saturating_neg()) };
-        // SAFETY: As above.
+        // SAFETY: The socket is valid.
         unsafe { bindings::helper_sk_set_shutdown(sk, bindings::SHUTDOWN_MASK as u8) };
     }
 
-    /// Forgets errors and ends of an earlier association.
+    /// Clears the error and the shutdown of an earlier association.
     pub(super) fn open(&mut self) {
         let sk = self.socket.as_raw();
         // SAFETY: The socket is valid.
         unsafe { bindings::helper_sk_set_err(sk, 0) };
-        // SAFETY: As above.
+        // SAFETY: The socket is valid.
         unsafe { bindings::helper_sk_set_shutdown(sk, 0) };
     }
 }

@@ -81,7 +81,7 @@ impl<P: SocketOps> Callbacks<P> {
     ///
     /// # Safety
     ///
-    /// As for [`socket`](Self::socket); the file must be open for all of `'a`.
+    /// `sock` must be as for [`socket`](Self::socket); the file must be open for all of `'a`.
     unsafe fn call<'a>(sock: *mut bindings::socket) -> Call<'a, P> {
         // SAFETY: By the safety requirements.
         let socket = unsafe { Self::socket(sock) };
@@ -89,11 +89,11 @@ impl<P: SocketOps> Callbacks<P> {
         unsafe { Call::new(socket) }
     }
 
-    /// Makes a socket complete.
+    /// Creates the socket of a `struct socket`.
     ///
     /// # Safety
     ///
-    /// For the core, with a new `struct socket` of this family, and the namespace it belongs to.
+    /// Must be called by the core, with a new `struct socket` of this family, and its namespace.
     unsafe extern "C" fn create(
         net: *mut bindings::net,
         sock: *mut bindings::socket,
@@ -101,7 +101,7 @@ impl<P: SocketOps> Callbacks<P> {
         kern: c_int,
     ) -> c_int {
         from_result(|| {
-            // SAFETY: The kernel passes a `struct socket` that nobody else knows.
+            // SAFETY: The kernel passes a `struct socket` that nothing else refers to.
             let kind = unsafe { (*sock).type_ };
             let Created {
                 ops,
@@ -110,19 +110,19 @@ impl<P: SocketOps> Callbacks<P> {
             } = P::create(kind.into(), protocol)?;
             let proto = P::proto().as_raw();
             // SAFETY: The structure has the size of a socket of the family, and lives as long as
-            // the module, which the socket keeps.
+            // the module, to which the socket holds a reference.
             let sk = unsafe { bindings::helper_sk_alloc(net, P::FAMILY, proto, kern) };
             let sk = NonNull::new(sk).ok_or(ENOMEM)?.as_ptr();
-            // SAFETY: It is written to its place next, and found there once the socket was
-            // initialized below.
+            // SAFETY: The private part is written to its place next, and used there only after the
+            // socket was initialized below.
             let private = unsafe { Socket::new(ops, state) };
             // SAFETY: The memory was just allocated, with room for the private part.
             unsafe { Socket::<P>::of(sk).write(private) };
-            // SAFETY: As above for `kind`.
+            // SAFETY: The kernel passes a `struct socket` that nothing else refers to.
             unsafe { (*sock).ops = &Self::OPS };
-            // SAFETY: As above.
+            // SAFETY: The kernel passes a `struct socket` that nothing else refers to.
             unsafe { (*sock).state = bindings::HELPER_SS_UNCONNECTED };
-            // INVARIANT: The private part is complete before anybody can see the socket.
+            // INVARIANT: The private part is complete before anything else can refer to the socket.
             // SAFETY: Both are new. `destruct()` is for sockets with a private part.
             unsafe {
                 bindings::helper_sock_init(sock, sk, protocol, priority, Some(Self::destruct))
@@ -131,15 +131,16 @@ impl<P: SocketOps> Callbacks<P> {
         })
     }
 
-    /// Drops what the family keeps of a socket.
+    /// Drops the private part of a socket.
     ///
     /// # Safety
     ///
-    /// For the core, with a `struct sock` of this family that nobody refers to any more.
+    /// Must be called by the core, with a `struct sock` of this family that nothing refers to any
+    /// more.
     unsafe extern "C" fn destruct(sk: *mut bindings::sock) {
-        // SAFETY: The kernel calls this once, when nobody can have a reference any more.
+        // SAFETY: The kernel calls this once, when there are no references any more.
         unsafe { bindings::helper_sock_end(sk) };
-        // SAFETY: As above; `create()` initialized the private part.
+        // SAFETY: There are no references any more, and `create()` initialized the private part.
         unsafe { Socket::<P>::of(sk).drop_in_place() };
     }
 
@@ -151,19 +152,19 @@ impl<P: SocketOps> Callbacks<P> {
     unsafe extern "C" fn release(sock: *mut bindings::socket) -> c_int {
         // SAFETY: The kernel passes a `struct socket` that it is about to free.
         let sk = unsafe { (*sock).sk };
-        // There is none if it was not created.
+        // `create()` failed, so there is no socket.
         if sk.is_null() {
             return 0;
         }
         {
-            // SAFETY: `sock` is as described at `Callbacks`; what waits for it and its queue is
-            // there until it is orphaned.
+            // SAFETY: `sock` is as described at `Callbacks`; it and its wait queue are valid until
+            // the socket is orphaned.
             let mut call = unsafe { Self::call(sock) };
             let mut guard = call.lock();
             P::release(&mut guard);
             guard.dissociate();
         }
-        // SAFETY: The socket is valid, and nobody waits for it any more.
+        // SAFETY: The socket is valid, and nothing waits for it any more.
         unsafe { bindings::helper_sock_orphan(sk) };
         // SAFETY: The `struct socket` is ours.
         unsafe { (*sock).sk = core::ptr::null_mut() };
@@ -190,7 +191,7 @@ impl<P: SocketOps> Callbacks<P> {
             let address = if len == 0 {
                 &[]
             } else {
-                // SAFETY: The kernel passes so many bytes of an address, in memory of its own.
+                // SAFETY: The kernel passes an address of `len` bytes, in memory of its own.
                 unsafe { slice::from_raw_parts(address.cast::<u8>(), len) }
             };
             let nonblock = flags & bindings::O_NONBLOCK as c_int != 0;
@@ -199,24 +200,23 @@ impl<P: SocketOps> Callbacks<P> {
         })
     }
 
-    /// Returns what can be done without waiting.
+    /// Returns the events that are pending, and adds the caller to the wait queue.
     ///
     /// # Safety
     ///
-    /// As described at [`Callbacks`], with the file of the socket and the table of the one who
-    /// waits.
+    /// As described at [`Callbacks`], with the file of the socket and the caller's poll table.
     unsafe extern "C" fn poll(
         file: *mut bindings::file,
         sock: *mut bindings::socket,
         table: *mut bindings::poll_table_struct,
     ) -> bindings::__poll_t {
-        // SAFETY: The kernel passes what the callee needs.
+        // SAFETY: The kernel passes the file, its socket and a poll table.
         unsafe { bindings::helper_sock_poll_wait(file, sock, table) };
         // SAFETY: `sock` is as described at `Callbacks`.
         P::poll(unsafe { Self::socket(sock) })
     }
 
-    /// Sets an option of the family's own.
+    /// Sets an option of the family.
     ///
     /// # Safety
     ///
@@ -238,7 +238,7 @@ impl<P: SocketOps> Callbacks<P> {
         })
     }
 
-    /// Returns an option of the family's own.
+    /// Returns an option of the family.
     ///
     /// # Safety
     ///
@@ -292,7 +292,8 @@ impl<P: SocketOps> Callbacks<P> {
         from_result(|| {
             // SAFETY: `sock` is as described at `Callbacks`.
             let mut call = unsafe { Self::call(sock) };
-            // SAFETY: The kernel passes the message of this call. CAST: These are bits.
+            // SAFETY: The kernel passes the message of this call.
+            // CAST: The flags are bits.
             let mut message = unsafe { ReceiveMessage::new(msg, len, flags as u32) };
             Ok(c_int::try_from(P::receive(&mut call, &mut message)?)?)
         })

@@ -25,7 +25,7 @@ use kernel::{
     InPlaceModule, //
 };
 
-/// The place for what the kernel keeps of a family of sockets (`struct proto`), a static item.
+/// The static item that holds the kernel's data of a family of sockets (`struct proto`).
 pub(crate) struct Proto<P: SocketOps> {
     inner: Opaque<bindings::proto>,
     _phantom: PhantomData<fn() -> P>,
@@ -35,7 +35,7 @@ pub(crate) struct Proto<P: SocketOps> {
 unsafe impl<P: SocketOps> Sync for Proto<P> {}
 
 impl<P: SocketOps> Proto<P> {
-    /// Makes the place of a family.
+    /// Creates the data of a family.
     pub(crate) const fn new() -> Self {
         let mut proto: bindings::proto = pin_init::zeroed();
         let name = P::NAME.to_bytes_with_nul();
@@ -93,16 +93,16 @@ impl<P: SocketOps> Drop for Registration<P> {
     fn drop(&mut self) {
         // SAFETY: By the type invariant, the family is registered.
         unsafe { bindings::sock_unregister(P::FAMILY) };
-        // SAFETY: By the type invariant, it is registered. The module is being unloaded, which each
-        // socket and each making of one would prevent.
+        // SAFETY: By the type invariant, it is registered. The module is being unloaded, so that
+        // there are no sockets, and none is being created: each would hold the module.
         unsafe { bindings::proto_unregister(self.0.as_raw()) };
     }
 }
 
 /// A module `M` that has a family of sockets `P`. The family is registered last and unregistered
-/// first; since it is not for others to keep, it cannot outlive the module.
+/// first. The registration is not handed out, so that it cannot outlive the module.
 ///
-/// It is the type of the module, or this file does not compile:
+/// It must be the type of the module, or this file does not compile:
 ///
 /// ```ignore
 /// module! { type: WithSockets<Stack, StackSocket>, ... }
@@ -115,15 +115,15 @@ pub(crate) struct WithSockets<M, P: SocketOps> {
     inner: M,
 }
 
-/// The type of a module that has a family of sockets.
+/// A module type that has a family of sockets.
 trait HasSockets {}
 
 impl<M, P: SocketOps> HasSockets for WithSockets<M, P> {}
 
-/// Compiles only for the type of such a module.
+/// Fails to compile if `M` is not such a type.
 fn assert_has_sockets<M: HasSockets>() {}
 
-/// Begins a module. `EBUSY` if it was begun already.
+/// Checks that this is the first initialization of the module. `EBUSY` if not.
 fn begin() -> Result {
     static IS_BEGUN: AtomicFlag = AtomicFlag::new(false);
 
@@ -138,12 +138,12 @@ fn begin() -> Result {
 impl<M: InPlaceModule, P: SocketOps> InPlaceModule for WithSockets<M, P> {
     fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
-            // First, so that nothing of `M` ran before the module's own call of this.
+            // Checked first, so that no code of `M` runs before a second call fails.
             _: { begin()? },
             inner <- M::init(module),
-            // SAFETY: As `begin()` shows, this is the first call, which is that of the module,
-            // since the module is of this type. It makes one value, which it drops when it is
-            // unloaded, and which nobody can take out of there.
+            // SAFETY: `begin()` succeeds once, for the module itself, since the module is of this
+            // type. So one registration is made, which the module drops when it is unloaded, and
+            // which is not handed out.
             registration: unsafe { Registration::new() }?,
         })
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! System calls on a socket, its lock, and waiting.
+//! System calls on a socket, its lock, and its waiters.
 
 use super::{
     association::Association,
@@ -68,7 +68,7 @@ impl<'a, P: SocketOps> Call<'a, P> {
         }
     }
 
-    /// Sends the calling task the signal of those who write where nobody reads.
+    /// Sends the calling task `SIGPIPE`.
     pub(crate) fn send_sigpipe(&self) {
         // SAFETY: This is a system call of the current task.
         unsafe { bindings::helper_send_sigpipe() }
@@ -86,8 +86,8 @@ impl<'a, P: SocketOps> Call<'a, P> {
         Timeout(unsafe { bindings::helper_sock_rcvtimeo(self.socket.as_raw(), nonblock) })
     }
 
-    /// Returns how many bytes a call that has room for `len` waits for (`SO_RCVLOWAT`): at least
-    /// one, and all if `all` is set.
+    /// Returns the number of bytes that a call with room for `len` waits for (`SO_RCVLOWAT`): at
+    /// least one, and all if `all` is set.
     pub(crate) fn receive_target(&self, all: bool, len: usize) -> usize {
         let len = c_int::try_from(len).unwrap_or(c_int::MAX);
         // SAFETY: The socket is valid.
@@ -96,7 +96,7 @@ impl<'a, P: SocketOps> Call<'a, P> {
     }
 }
 
-/// Returns whether a signal waits for the current task.
+/// Returns whether a signal is pending for the current task.
 pub(crate) fn signal_pending() -> bool {
     kernel::current!().signal_pending()
 }
@@ -106,13 +106,13 @@ pub(crate) fn signal_pending() -> bool {
 pub(crate) struct Timeout(c_long);
 
 impl Timeout {
-    /// Returns whether there is none.
+    /// Returns whether no time is left.
     pub(crate) fn is_over(&self) -> bool {
         self.0 <= 0
     }
 
-    /// Returns the error of a call that a signal interrupted: it is only begun again if it had no
-    /// limit of time.
+    /// Returns the error of a call that a signal interrupted: the call is restarted only if it had
+    /// no timeout.
     pub(crate) fn interrupted(&self) -> Error {
         // SAFETY: The function only compares.
         Error::from_errno(unsafe { bindings::helper_sock_intr_errno(self.0) })
@@ -135,14 +135,14 @@ impl<'a, P: SocketOps> Guard<'a, P> {
         self.socket
     }
 
-    /// Returns what the lock protects.
+    /// Returns the state that the lock protects.
     pub(crate) fn state(&mut self) -> &mut P::State {
-        // SAFETY: By the type invariant the lock is held, which protects it.
+        // SAFETY: By the type invariant, the lock is held, which protects the state.
         unsafe { &mut *self.socket.state.get() }
     }
 
-    /// Begins another association: what was received before is dropped, errors are forgotten, and
-    /// an earlier association has no effect any more.
+    /// Begins another association: drops what was received before, clears errors, and makes an
+    /// earlier association ineffective.
     pub(crate) fn associate(&mut self) -> Association<P> {
         let epoch = self.supersede(SocketState::Connecting);
         Association::new(self.socket, epoch)
@@ -162,25 +162,25 @@ impl<'a, P: SocketOps> Guard<'a, P> {
         queue.open();
         self.socket.sendable.store(false, Relaxed);
         drop(queue);
-        // Nothing of the earlier association can be queued any more.
-        // SAFETY: The socket is valid; the first packet is not looked at elsewhere, since we hold
-        // the socket's lock.
+        // No packet of the earlier association can be queued any more.
+        // SAFETY: The socket is valid; nothing else uses the first packet, since we hold the
+        // socket's lock.
         unsafe { bindings::helper_sk_queue_purge(self.socket.as_raw()) };
         *self.consumed() = 0;
         epoch
     }
 
-    /// Waits once, unless `ready` returns `true`: until the socket is woken, a signal comes or the
-    /// time is over. The lock is not held meanwhile. The caller looks at everything again.
+    /// Waits until the socket is woken, a signal comes or the time is over, unless `ready` returns
+    /// `true`. The lock is not held meanwhile, so the caller must check its conditions again.
     pub(crate) fn wait(&mut self, timeout: &mut Timeout, ready: impl FnOnce(&mut Self) -> bool) {
         let sk = self.socket.as_raw();
         let mut entry = MaybeUninit::<bindings::wait_queue_entry>::uninit();
         let entry = entry.as_mut_ptr();
-        // SAFETY: By the type invariant the socket's file is open, so that it has a queue of those
-        // who wait; the entry stays where it is until it is taken off that queue below.
+        // SAFETY: By the type invariant, the socket's file is open, so that it has a wait queue;
+        // the entry stays where it is until it is removed from that queue below.
         unsafe { bindings::helper_sock_wait_begin(sk, entry) };
         if !ready(self) {
-            // SAFETY: By the type invariant, the lock is held. Nothing of what it protects is
+            // SAFETY: By the type invariant, the lock is held. Nothing that it protects is
             // borrowed.
             unsafe { bindings::release_sock(sk) };
             let mode = bindings::HELPER_TASK_INTERRUPTIBLE;
@@ -193,8 +193,8 @@ impl<'a, P: SocketOps> Guard<'a, P> {
         unsafe { bindings::helper_sock_wait_end(sk, entry) };
     }
 
-    /// Makes a packet with the next `len` bytes of a message, for which the send buffer of the
-    /// socket is charged, with room before and behind. Fails with `EAGAIN` if that is full.
+    /// Creates a packet with the next `len` bytes of a message, with headroom and tailroom, charged
+    /// to the socket's send buffer. Fails with `EAGAIN` if that is full.
     pub(crate) fn packet(
         &mut self,
         message: &mut SendMessage<'_>,
@@ -217,14 +217,14 @@ impl<'a, P: SocketOps> Guard<'a, P> {
         let Some(skb) = NonNull::new(skb) else {
             return Err(Error::from_errno(error));
         };
-        // SAFETY: The packet was just made, and is ours.
+        // SAFETY: The packet was just allocated, and is ours.
         let skb = unsafe { SkBuff::from_raw(skb) };
         message.copy_to(&skb, len)?;
         Ok(skb)
     }
 
-    /// Makes another packet for what [`packet`](Self::packet) made the first one of. It is charged,
-    /// too, but does not fail if the send buffer is full.
+    /// Creates a further packet of the message that [`packet`](Self::packet) began. It is charged
+    /// as well, but does not fail if the send buffer is full.
     pub(crate) fn packet_more(
         &mut self,
         message: &mut SendMessage<'_>,
@@ -241,14 +241,14 @@ impl<'a, P: SocketOps> Guard<'a, P> {
                 tailroom.into(),
             )
         };
-        // SAFETY: The packet was just made, and is ours.
+        // SAFETY: The packet was just allocated, and is ours.
         let skb = unsafe { SkBuff::from_raw(NonNull::new(skb).ok_or(ENOBUFS)?) };
         message.copy_to(&skb, len)?;
         Ok(skb)
     }
 
     fn consumed(&mut self) -> &mut u32 {
-        // SAFETY: By the type invariant the lock is held, which protects it.
+        // SAFETY: By the type invariant, the lock is held, which protects the number.
         unsafe { &mut *self.socket.consumed.get() }
     }
 
@@ -259,16 +259,16 @@ impl<'a, P: SocketOps> Guard<'a, P> {
         NonNull::new(unsafe { bindings::helper_sk_queue_first(self.socket.as_raw()) })
     }
 
-    /// Returns the number of bytes of the first packet that were not consumed.
+    /// Returns the number of bytes of the first packet that are not consumed.
     pub(crate) fn first_len(&mut self) -> Option<u32> {
         let skb = self.first()?;
-        // SAFETY: Only who holds the socket's lock takes a packet off the queue, and those on it
-        // are not changed.
+        // SAFETY: Only the holder of the socket's lock removes packets from the queue, and those on
+        // it are not changed.
         let len = unsafe { skb.as_ref() }.len;
         Some(len.saturating_sub(*self.consumed()))
     }
 
-    /// Copies up to `len` bytes of the first packet, from those on that were not consumed. Returns
+    /// Copies up to `len` bytes of the first packet, from the first that is not consumed. Returns
     /// how many were copied.
     pub(crate) fn copy_first(
         &mut self,
@@ -281,13 +281,13 @@ impl<'a, P: SocketOps> Guard<'a, P> {
         let rest = self.first_len().unwrap_or(0);
         let len = rest.min(u32::try_from(len).unwrap_or(u32::MAX));
         let offset = *self.consumed();
-        // SAFETY: Only who holds the socket's lock takes a packet off the queue; those on it are
-        // not changed, and this one has as many bytes.
+        // SAFETY: Only the holder of the socket's lock removes packets from the queue; those on it
+        // are not changed, and this one has as many bytes.
         unsafe { message.copy_from(skb, offset, len) }?;
         usize::try_from(len).map_err(|_| EMSGSIZE)
     }
 
-    /// Consumes that many bytes of the first packet, and frees it once there are no more.
+    /// Consumes `len` bytes of the first packet, and frees it when none is left.
     pub(crate) fn consume(&mut self, len: usize) {
         let rest = self.first_len().unwrap_or(0);
         match u32::try_from(len) {
@@ -306,7 +306,7 @@ impl<'a, P: SocketOps> Guard<'a, P> {
         // SAFETY: The queue is locked.
         let skb = unsafe { bindings::helper_sk_queue_pop(self.socket.as_raw()) };
         drop(queue);
-        // SAFETY: The packet was on the queue, which had a reference; NULL is allowed.
+        // SAFETY: The packet was on the queue, which owned a reference; NULL is allowed.
         unsafe { bindings::helper_consume_skb(skb) };
     }
 }

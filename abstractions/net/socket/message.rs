@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a system call sends or receives.
+//! The messages of system calls that send and receive.
 //!
 //! C header: [`include/linux/socket.h`](srctree/include/linux/socket.h)
 
@@ -14,23 +14,23 @@ use kernel::{
     prelude::*, //
 };
 
-/// What is to be sent.
+/// A message to send.
 pub(crate) struct SendMessage<'a> {
     msg: &'a mut bindings::msghdr,
     len: usize,
-    /// How many bytes were copied of what is not sent yet.
+    /// Bytes that were copied to packets that are not sent yet.
     taken: usize,
 }
 
 impl<'a> SendMessage<'a> {
-    /// Describes what is to be sent.
+    /// Describes a message to send.
     ///
     /// # Safety
     ///
     /// `msg` must be that of a call of `sendmsg`, with `len` bytes to send, for all of `'a`.
     pub(super) unsafe fn new(msg: *mut bindings::msghdr, len: usize) -> Self {
         Self {
-            // SAFETY: By the safety requirements, nobody else uses it.
+            // SAFETY: By the safety requirements, nothing else uses it.
             msg: unsafe { &mut *msg },
             len,
             taken: 0,
@@ -55,8 +55,9 @@ impl<'a> SendMessage<'a> {
     /// Fills a packet with the message's next `len` bytes.
     pub(super) fn copy_to(&mut self, skb: &SkBuff, len: u32) -> Result {
         let size = c_int::try_from(len)?;
-        // SAFETY: The packet is valid, the callee goes by its length, and the message is that of a
-        // call. Nobody else has the packet, since only the one who made it calls this.
+        // SAFETY: The packet is valid and has `len` bytes, or the callee fails, and the message is
+        // that of a call. Only the one that created the packet calls this, so that nothing else
+        // refers to it.
         let error = unsafe {
             bindings::skb_copy_datagram_from_iter(skb.as_raw(), 0, &mut self.msg.msg_iter, size)
         };
@@ -65,21 +66,20 @@ impl<'a> SendMessage<'a> {
         Ok(())
     }
 
-    /// Says that what was copied so far was sent.
+    /// Marks all bytes that were copied so far as sent.
     pub(super) fn keep(&mut self) {
         self.taken = 0;
     }
 
-    /// Lets the bytes of the last packet, and of those that belong to it, come next again: it was
-    /// not sent.
+    /// Reverts the copying of the bytes that are not sent yet, so that they come next again.
     pub(crate) fn take_back(&mut self) {
-        // SAFETY: The message is that of a call, and so many bytes were copied from it last.
+        // SAFETY: The message is that of a call, and `taken` bytes were copied from it last.
         unsafe { bindings::iov_iter_revert(&mut self.msg.msg_iter, self.taken) };
         self.taken = 0;
     }
 }
 
-/// What is received into.
+/// A message to receive into.
 pub(crate) struct ReceiveMessage<'a> {
     msg: &'a mut bindings::msghdr,
     len: usize,
@@ -87,31 +87,31 @@ pub(crate) struct ReceiveMessage<'a> {
 }
 
 impl<'a> ReceiveMessage<'a> {
-    /// Describes what is received into.
+    /// Describes a message to receive into.
     ///
     /// # Safety
     ///
     /// `msg` must be that of a call of `recvmsg`, with room for `len` bytes, for all of `'a`.
     pub(super) unsafe fn new(msg: *mut bindings::msghdr, len: usize, flags: u32) -> Self {
         Self {
-            // SAFETY: By the safety requirements, nobody else uses it.
+            // SAFETY: By the safety requirements, nothing else uses it.
             msg: unsafe { &mut *msg },
             len,
             flags,
         }
     }
 
-    /// Returns `MSG_*` as the call has them.
+    /// Returns the `MSG_*` flags of the call.
     pub(crate) fn flags(&self) -> u32 {
         self.flags
     }
 
-    /// Returns the number of bytes that there is room for.
+    /// Returns the number of bytes that fit.
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
-    /// Says that the packet had more bytes than there was room for (`MSG_TRUNC`).
+    /// Marks the message as truncated (`MSG_TRUNC`).
     pub(crate) fn set_truncated(&mut self) {
         self.msg.msg_flags |= bindings::MSG_TRUNC;
     }

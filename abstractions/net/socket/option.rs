@@ -11,7 +11,7 @@ use kernel::{
     prelude::*, //
 };
 
-/// The value that an option is to have.
+/// The value to which an option is set.
 pub(crate) struct OptionSource {
     value: bindings::sockptr_t,
     len: usize,
@@ -33,8 +33,8 @@ impl OptionSource {
         self.len
     }
 
-    /// Copies the first bytes of the value, as many as `out` takes. Fails with `EINVAL` if it has
-    /// fewer, and with `EFAULT` if they cannot be read.
+    /// Copies the first `out.len()` bytes of the value. Fails with `EINVAL` if it has fewer, and
+    /// with `EFAULT` if they cannot be read.
     pub(crate) fn read(&self, out: &mut [u8]) -> Result {
         if out.len() > self.len {
             return Err(EINVAL);
@@ -47,14 +47,14 @@ impl OptionSource {
     }
 }
 
-/// Where the value of an option goes.
+/// The destination of the value of an option.
 pub(crate) struct OptionSink<'a> {
     iter: &'a mut IovIterDest<'a>,
     len: &'a mut c_int,
 }
 
 impl<'a> OptionSink<'a> {
-    /// Describes where a value goes.
+    /// Describes the destination of a value.
     ///
     /// # Safety
     ///
@@ -62,17 +62,17 @@ impl<'a> OptionSink<'a> {
     pub(super) unsafe fn new(opt: *mut bindings::sockopt) -> Self {
         // SAFETY: By the safety requirements; only the address of a part is taken.
         let iter = unsafe { &raw mut (*opt).iter_out };
-        // SAFETY: As above.
+        // SAFETY: By the safety requirements; only the address of a part is taken.
         let len = unsafe { &raw mut (*opt).optlen };
         Self {
-            // SAFETY: The iterator is one that is written to, and nobody else uses it.
+            // SAFETY: The iterator is one that is written to, and nothing else uses it.
             iter: unsafe { IovIterDest::from_raw(iter) },
-            // SAFETY: Nobody else uses it.
+            // SAFETY: By the safety requirements, nothing else uses it.
             len: unsafe { &mut *len },
         }
     }
 
-    /// Copies the value, or as much of it as there is room for, and says how much that is.
+    /// Copies as much of the value as fits, and sets the length to that.
     pub(crate) fn write(&mut self, value: &[u8]) -> Result {
         let room = self.iter.len();
         let value = value.get(..room).unwrap_or(value);

@@ -23,14 +23,14 @@ use kernel::{
     types::NotThreadSafe, //
 };
 
-/// How far a socket's association with its peer is (`sk_state`).
+/// State of a socket's association with its peer (`sk_state`).
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub(crate) enum SocketState {
-    /// There is none.
+    /// No association.
     Closed,
-    /// The peer was asked for one.
+    /// An association that the peer was asked for.
     Connecting,
-    /// There is one, or there was one that the peer ended.
+    /// An association that was established, even if the peer has ended it.
     Connected,
 }
 
@@ -52,29 +52,31 @@ impl SocketState {
     }
 }
 
-/// A socket: what lies behind its `struct sock`.
+/// The private part of a socket, behind its `struct sock`.
 ///
 /// # Invariants
 ///
 /// An instance is at [`HELPER_SOCK_PRIVATE`](bindings::HELPER_SOCK_PRIVATE) bytes behind an
-/// initialized `struct sock` of the family `P`, which is counted as its own references say.
+/// initialized `struct sock` of the family `P`, whose reference count includes the references to
+/// the instance.
 #[repr(C)]
 pub(crate) struct Socket<P: SocketOps> {
-    /// Which of its associations the socket has. Under the lock of the receive queue.
+    /// The number of the socket's current association. Protected by the lock of the receive queue.
     pub(super) epoch: UnsafeCell<u64>,
     /// Whether the peer takes data. Changed under the lock of the receive queue.
     pub(super) sendable: AtomicFlag,
-    /// Bytes of the first packet of the receive queue that were received. Under the socket's lock.
+    /// Bytes of the first packet of the receive queue that were consumed. Protected by the socket's
+    /// lock.
     pub(super) consumed: UnsafeCell<u32>,
     pub(super) state: UnsafeCell<P::State>,
     ops: P,
 }
 
-// SAFETY: The cells are protected by the locks that are said there; what is in them and the shared
-// part can be sent and, the latter, shared.
+// SAFETY: The cells are protected by the locks named there; their contents are `Send`, and the
+// shared part is `Send` and `Sync`.
 unsafe impl<P: SocketOps> Sync for Socket<P> {}
 
-// SAFETY: As above.
+// SAFETY: The contents of the cells and the shared part are `Send`.
 unsafe impl<P: SocketOps> Send for Socket<P> {}
 
 impl<P: SocketOps> Socket<P> {
@@ -82,19 +84,19 @@ impl<P: SocketOps> Socket<P> {
     pub(super) const SIZE: usize =
         bindings::HELPER_SOCK_PRIVATE as usize + core::mem::size_of::<Self>();
 
-    /// Returns where a `struct sock` of the family has its private part.
+    /// Returns a pointer to the private part of a `struct sock` of the family.
     pub(super) fn of(sk: *mut bindings::sock) -> *mut Self {
         const { assert!(core::mem::align_of::<Self>() <= core::mem::align_of::<u64>()) };
         sk.wrapping_byte_add(bindings::HELPER_SOCK_PRIVATE as usize)
             .cast()
     }
 
-    /// Makes the private part of a socket that has no association.
+    /// Creates the private part of a socket that has no association.
     ///
     /// # Safety
     ///
-    /// It must be written to the place of a socket's private part, see [`of`](Self::of), and there
-    /// be no reference to it before that socket is initialized.
+    /// It must be written to the place of a socket's private part, see [`of`](Self::of), and not be
+    /// referred to before that socket is initialized.
     pub(super) unsafe fn new(ops: P, state: P::State) -> Self {
         // INVARIANT: By the safety requirements.
         Self {
@@ -115,31 +117,31 @@ impl<P: SocketOps> Socket<P> {
             .cast()
     }
 
-    /// Returns the part that everybody shares.
+    /// Returns the shared part.
     #[inline]
     pub(crate) fn ops(&self) -> &P {
         &self.ops
     }
 
-    /// Returns how far the association is.
+    /// Returns the state of the association.
     pub(crate) fn state(&self) -> SocketState {
         // SAFETY: By the type invariant, the socket is valid.
         SocketState::from_raw(unsafe { bindings::helper_sk_state(self.as_raw()) })
     }
 
-    /// Returns whether an error is pending. It stays so.
+    /// Returns whether an error is pending, without clearing it.
     pub(crate) fn has_error(&self) -> bool {
         // SAFETY: By the type invariant, the socket is valid.
         unsafe { bindings::helper_sk_err(self.as_raw()) != 0 }
     }
 
-    /// Returns the pending error as one, and clears it.
+    /// Returns the pending error as `Err`, and clears it.
     pub(crate) fn take_error(&self) -> Result {
         // SAFETY: By the type invariant, the socket is valid.
         kernel::error::to_result(unsafe { bindings::helper_sock_error(self.as_raw()) })
     }
 
-    /// Returns whether nothing more will come from, or can be sent to, the peer.
+    /// Returns whether the association has ended, so that no data is sent or received any more.
     pub(crate) fn is_shut(&self) -> bool {
         // SAFETY: By the type invariant, the socket is valid.
         unsafe { bindings::helper_sk_shutdown(self.as_raw()) != 0 }
@@ -150,7 +152,7 @@ impl<P: SocketOps> Socket<P> {
         self.sendable.load(Relaxed)
     }
 
-    /// Returns whether there is room in the send buffer for what is worth waking somebody for.
+    /// Returns whether the send buffer has enough room to wake a sender.
     pub(crate) fn is_writeable(&self) -> bool {
         // SAFETY: By the type invariant, the socket is valid.
         unsafe { bindings::helper_sock_writeable(self.as_raw()) }
@@ -162,7 +164,7 @@ impl<P: SocketOps> Socket<P> {
         unsafe { !bindings::helper_sk_queue_empty(self.as_raw()) }
     }
 
-    /// Returns the bytes of memory of what waits to be received.
+    /// Returns the memory, in bytes, of the packets in the receive queue.
     pub(crate) fn received_memory(&self) -> usize {
         // SAFETY: By the type invariant, the socket is valid.
         let bytes = unsafe { bindings::helper_sk_rmem_alloc(self.as_raw()) };
@@ -196,11 +198,11 @@ impl<P: SocketOps> Socket<P> {
         u32::try_from(index).ok().filter(|&index| index != 0)
     }
 
-    /// Returns the net namespace that the socket was created in, which the socket keeps.
+    /// Returns the network namespace of the socket, to which the socket holds a reference.
     pub(crate) fn net(&self) -> NonNull<bindings::net> {
         // SAFETY: By the type invariant, the socket is valid.
         let net = unsafe { bindings::helper_sock_net(self.as_raw()) };
-        // SAFETY: A socket has a net namespace.
+        // SAFETY: A socket always has a network namespace.
         unsafe { NonNull::new_unchecked(net) }
     }
 
@@ -217,10 +219,11 @@ impl<P: SocketOps> Socket<P> {
     }
 }
 
-// SAFETY: By the type invariant, instances are parts of counted sockets, and a reference keeps one.
+// SAFETY: By the type invariant, instances are parts of counted sockets, which a reference keeps
+// alive.
 unsafe impl<P: SocketOps> AlwaysRefCounted for Socket<P> {
     fn inc_ref(&self) {
-        // SAFETY: There is a reference, as that to `self` shows.
+        // SAFETY: `self` is a reference, so that the count is not zero.
         unsafe { bindings::helper_sock_hold(self.as_raw()) }
     }
 
@@ -244,16 +247,16 @@ pub(super) struct QueueGuard<'a, P: SocketOps> {
 }
 
 impl<P: SocketOps> QueueGuard<'_, P> {
-    /// Returns the number of the socket's association.
+    /// Returns the number of the socket's current association.
     pub(super) fn epoch(&mut self) -> &mut u64 {
-        // SAFETY: By the type invariant the lock is held, which protects it.
+        // SAFETY: By the type invariant, the lock is held, which protects the number.
         unsafe { &mut *self.socket.epoch.get() }
     }
 }
 
 impl<P: SocketOps> Drop for QueueGuard<'_, P> {
     fn drop(&mut self) {
-        // SAFETY: By the type invariant.
+        // SAFETY: By the type invariant, the lock is held, and these are its flags.
         unsafe { bindings::helper_sk_queue_unlock(self.socket.as_raw(), self.flags) }
     }
 }
