@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the driver needs of remoteproc: the remote processor behind a virtio device, the
-//! geometry of its vrings, its config space, its memory, kicks and interrupts, crash reports.
+//! The driver's interface to remoteproc: the remote processor behind a virtio device, the geometry
+//! of its vrings, its config space, its memory, kicks and interrupts, crash reports.
 //!
 //! C header: [`include/linux/remoteproc.h`](srctree/include/linux/remoteproc.h)
 
@@ -80,12 +80,12 @@ pub(crate) struct Link<'bound> {
     rvdev: NonNull<bindings::rproc_vdev>,
 }
 
-// SAFETY: Of what `rproc` and `rvdev` point to, the methods read fields that do not change while
-// the virtio device exists, or single fields by volatile loads, and call functions that lock by
-// themselves.
+// SAFETY: The methods read fields of `rproc` and `rvdev` that do not change while the virtio device
+// exists, or single fields by volatile loads, and call functions that lock by themselves.
 unsafe impl Send for Link<'_> {}
 
-// SAFETY: As for `Send`.
+// SAFETY: The methods can run at the same time: they read fields that do not change, or single
+// fields by volatile loads, and call functions that lock by themselves.
 unsafe impl Sync for Link<'_> {}
 
 impl<'bound> Link<'bound> {
@@ -143,7 +143,7 @@ impl<'bound> Link<'bound> {
             .wrapping_add(vring.number())
     }
 
-    /// Returns by what number the platform's driver and remoteproc know a vring.
+    /// Returns the notify id of a vring, its number for remoteproc and the platform's driver.
     fn notify_id(&self, vring: Vring) -> c_int {
         // SAFETY: By the type invariant, the vring is valid.
         unsafe { (*self.vring(vring)).notifyid }
@@ -162,7 +162,7 @@ impl<'bound> Link<'bound> {
         unsafe { (*self.rvdev.as_ptr()).index }
     }
 
-    /// Enters the virtqueue of a doorbell for a vring, which then gets its interrupts.
+    /// Enters the virtqueue of a doorbell for a vring, which then receives its interrupts.
     fn enter_doorbell(&self, vring: Vring, doorbell: &Lease<'_>) {
         // The virtqueue must be complete before it can be found.
         mb(Full);
@@ -170,7 +170,7 @@ impl<'bound> Link<'bound> {
         unsafe { self.enter_vq(vring, doorbell.vq()) };
     }
 
-    /// Takes away what was entered for a vring.
+    /// Removes the virtqueue that was entered for a vring, which then receives no interrupts.
     fn leave_doorbell(&self, vring: Vring) {
         // SAFETY: Interrupts are ignored without a virtqueue.
         unsafe { self.enter_vq(vring, null_mut()) };
@@ -208,7 +208,7 @@ impl<'bound> Link<'bound> {
         let offset = unsafe { (*self.rvdev.as_ptr()).rsc_offset } as usize;
         // SAFETY: By the type invariant, the remote processor is valid.
         let table = unsafe { (*self.rproc.as_ptr()).table_ptr };
-        // SAFETY: As above.
+        // SAFETY: By the type invariant, the remote processor is valid.
         let size = unsafe { (*self.rproc.as_ptr()).table_sz };
         // INVARIANT: `table_ptr` is a table of `table_sz` bytes, which remoteproc keeps while there
         // are virtio devices of it.
@@ -237,13 +237,13 @@ impl<'bound> Link<'bound> {
         found.cast() == vring
     }
 
-    /// Returns where the parts of a vring are, or why there cannot be one of such a geometry:
-    /// remoteproc accepts more than virtio does.
+    /// Returns the layout of a vring. Fails if virtio does not allow its geometry: remoteproc
+    /// accepts more.
     pub(crate) fn layout(&self, vring: Vring) -> Result<Layout, LayoutError> {
         let vring = self.vring(vring);
         // SAFETY: By the type invariant, the vring is valid.
         let num = unsafe { (*vring).num };
-        // SAFETY: As above.
+        // SAFETY: By the type invariant, the vring is valid.
         let align = unsafe { (*vring).align };
         Layout::new(u32::try_from(num).unwrap_or(0), align)
     }
@@ -286,7 +286,7 @@ impl<'bound> Link<'bound> {
         if driver.is_null() {
             return None;
         }
-        // SAFETY: The driver cannot go while the remote processor that it made is registered.
+        // SAFETY: The driver cannot go while the remote processor that it created is registered.
         let name = unsafe { (*driver).name };
         // SAFETY: The name of a driver is a string that lives as long as the driver.
         (!name.is_null()).then(|| unsafe { CStr::from_char_ptr(name) })
@@ -313,12 +313,13 @@ impl<'bound> Link<'bound> {
     fn state(&self) -> bindings::rproc_state {
         // SAFETY: By the type invariant, the remote processor is valid.
         let state = unsafe { &raw const (*self.rproc.as_ptr()).state };
-        // SAFETY: As above. The state can change at any time, so that the load is volatile.
+        // SAFETY: The pointer is to a part of a valid structure. The state can change at any time,
+        // so that the load is volatile.
         unsafe { state.read_volatile() }
     }
 
-    /// Returns whether remoteproc can start the remote processor again. It cannot if somebody else
-    /// started it and it cannot be attached to once more: for lack of firmware it would stay down.
+    /// Returns whether remoteproc can start the remote processor again. It cannot if Linux was
+    /// attached to it and cannot attach again: without firmware to boot, it would stay down.
     fn can_restart(&self) -> bool {
         // SAFETY: The features are set before the remote processor is registered.
         let features = unsafe { (*self.rproc.as_ptr()).features };
@@ -327,13 +328,14 @@ impl<'bound> Link<'bound> {
             || features.first().is_some_and(|word| word & attach != 0)
     }
 
-    /// Reports to remoteproc that the remote processor went wrong. Returns whether remoteproc will
-    /// try to recover it; if not, nothing was reported. Any context.
+    /// Reports a crash of the remote processor to remoteproc. Returns whether remoteproc will try
+    /// to recover it; if not, nothing was reported. Any context.
     pub(crate) fn report_crash(&self) -> bool {
         let rproc = self.rproc.as_ptr();
         // SAFETY: By the type invariant, the remote processor is valid.
         let disabled = unsafe { &raw const (*rproc).recovery_disabled };
-        // SAFETY: As above. The setting can change at any time, so that the load is volatile.
+        // SAFETY: The pointer is to a part of a valid structure. The setting can change at any
+        // time, so that the load is volatile.
         if unsafe { disabled.read_volatile() } {
             return false;
         }
@@ -361,13 +363,13 @@ impl<'bound> Link<'bound> {
 struct Table<'bound> {
     start: NonNull<u8>,
     size: usize,
-    /// Where in it the virtio device is.
+    /// Offset of the virtio device's entry.
     offset: usize,
     _phantom: PhantomData<&'bound ()>,
 }
 
 impl Table<'_> {
-    /// Returns the place of the `len` bytes at `offset`. `EINVAL` if they are not all inside.
+    /// Returns a pointer to the `len` bytes at `offset`. `EINVAL` if they are not all inside.
     fn at(&self, offset: usize, len: usize) -> Result<*mut u8> {
         let end = offset.checked_add(len).ok_or(EINVAL)?;
         if end > self.size {
@@ -385,7 +387,8 @@ impl Table<'_> {
             unsafe { place.cast::<u32>().write_volatile(value) };
         } else {
             for (i, byte) in value.to_ne_bytes().into_iter().enumerate() {
-                // SAFETY: As above; bytes need no alignment.
+                // SAFETY: `at()` returned the place of as many bytes in the table, which are valid
+                // by the type invariant; bytes need no alignment.
                 unsafe { place.wrapping_add(i).write_volatile(byte) };
             }
         }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The carveouts of a remote processor: what memory it shares with Linux.
+//! The carveouts of a remote processor: the memory that it shares with Linux.
 
 use super::{
     bindings,
@@ -23,7 +23,7 @@ use kernel::{
 pub(super) struct Carveout<'a>(&'a bindings::rproc_mem_entry);
 
 impl Carveout<'_> {
-    /// Returns whether that is its name.
+    /// Returns whether it has this name.
     fn is(&self, name: &[u8]) -> bool {
         self.name().eq(name.iter().copied())
     }
@@ -44,8 +44,8 @@ impl Carveout<'_> {
         (self.0.da != ANY && start != end).then_some(start..end)
     }
 
-    /// Returns where the CPU has it, if it is mapped. As many bytes as there are device addresses
-    /// are mapped for as long as the virtio device exists.
+    /// Returns the CPU address of its first byte, if it is mapped. As many bytes as there are
+    /// device addresses are mapped for as long as the virtio device exists.
     pub(super) fn va(&self) -> Option<NonNull<u8>> {
         NonNull::new(self.0.va.cast())
     }
@@ -94,7 +94,7 @@ impl<'bound> VringMemory<'bound> {
         let name = CString::try_from_fmt(fmt!("vdev{}vring{}", link.index(), vring.number()))?;
         let mut found = None;
         for_each(link, |carveout| {
-            // The first of that name, as remoteproc has it.
+            // The first of that name, which is the one that remoteproc uses.
             if found.is_none() && carveout.is(name.to_bytes()) {
                 found = Some((carveout.va(), carveout.0.len, carveout.0.da));
             }
@@ -119,13 +119,13 @@ impl<'bound> VringMemory<'bound> {
         })
     }
 
-    /// Returns the memory for a ring to access.
+    /// Returns the memory for the ring code to access.
     pub(super) fn mem(&self) -> Result<VringMem<'bound>> {
         // SAFETY: By the type invariant.
         unsafe { VringMem::new(self.base, self.layout.size()) }.ok_or(EINVAL)
     }
 
-    /// Returns where its parts are.
+    /// Returns the layout of the ring.
     pub(super) fn layout(&self) -> Layout {
         self.layout
     }

@@ -4,8 +4,8 @@
 //!
 //! remoteproc passes an interrupt on to the virtqueue that is entered for the vring, by way of
 //! `vring_interrupt()`, which calls the virtqueue's callback if the virtqueue has used buffers. The
-//! doorbell is a virtqueue to be entered there. It is in private memory and never used for buffers;
-//! its `used.idx` says that there are used buffers until it is muted.
+//! doorbell is the virtqueue that is entered there. It is in private memory and never used for
+//! buffers; its `used.idx` says that there are used buffers until it is muted.
 //!
 //! Platforms pass interrupts on from contexts that can be preempted, in which no lock is held that
 //! an unbind takes. Such an interrupt may have found the doorbell and go on with it long after the
@@ -54,7 +54,7 @@ use kernel::{
 const NUM: u32 = 2;
 /// Alignment of its used ring.
 const ALIGN: u32 = 64;
-/// Where the parts of its ring are.
+/// The layout of its ring.
 const LAYOUT: Layout = match Layout::new(NUM, ALIGN) {
     Ok(layout) => layout,
     Err(_) => panic!("no such layout"),
@@ -83,18 +83,18 @@ struct Doorbell {
     next: Atomic<*mut Doorbell>,
 }
 
-/// The doorbells that no link has, a list by `next`. They are muted and have no target.
+/// The doorbells that no link uses, a list by `next`. They are muted and have no target.
 static POOL: Atomic<*mut Doorbell> = Atomic::new(null_mut());
 
 impl Doorbell {
-    /// Makes a doorbell. Process context: may sleep.
+    /// Creates a doorbell. Process context: may sleep.
     fn new() -> Result<NonNull<Self>> {
         let memory = KBox::<Self>::new_uninit(GFP_KERNEL | __GFP_ZERO)?;
         // SAFETY: All zero is right for each of the fields.
         // INVARIANT: It is all zero.
         let this = unsafe { memory.assume_init() };
         let vdev = this.vdev.get();
-        // SAFETY: The device is zeroed memory that nobody else knows.
+        // SAFETY: The device is zeroed memory that nothing else refers to.
         unsafe { bindings::helper_virtio_init_unregistered(vdev) };
         // SAFETY: The device is initialized as far as virtqueues use it, and the ring is as long
         // and aligned as virtio needs it. Both live until the virtqueue is deleted.
@@ -113,14 +113,15 @@ impl Doorbell {
             )
         };
         let vq = NonNull::new(vq).ok_or(ENOMEM)?;
-        // SAFETY: The virtqueue was just made.
+        // SAFETY: The virtqueue was just created.
         unsafe { (*vq.as_ptr()).priv_ = from_ref(&*this).cast_mut().cast() };
-        // With CONFIG_VIRTIO_HARDEN_NOTIFICATION a virtqueue ignores interrupts until then.
+        // With CONFIG_VIRTIO_HARDEN_NOTIFICATION, a virtqueue ignores interrupts before this.
         // SAFETY: The device is initialized as far as this function uses it.
         unsafe { bindings::__virtio_unbreak_device(vdev) };
         this.vq.store(vq.as_ptr(), Relaxed);
-        // INVARIANT: The virtqueue was made above of this device and this ring, its `priv` points
-        // to this, and the target is null. The box becomes a pointer that only `free()` frees.
+        // INVARIANT: The virtqueue was created above for this device and this ring, its `priv`
+        // points to this, and the target is null. The box becomes a pointer that only `free()`
+        // frees.
         NonNull::new(KBox::into_raw(this)).ok_or(ENOMEM)
     }
 
@@ -143,14 +144,14 @@ impl Doorbell {
 
     /// Takes a doorbell out of the pool, if there is one. It belongs to the caller.
     fn take() -> Option<NonNull<Self>> {
-        // All of them, so that none can be taken and put back by others meanwhile.
+        // Takes all of them, so that none can be taken and put back by others meanwhile.
         let first = NonNull::new(POOL.xchg(null_mut(), Full))?;
         // SAFETY: What is in the pool is valid, and all of it is ours now.
         let mut rest = unsafe { first.as_ref() }.next.load(Relaxed);
         while let Some(other) = NonNull::new(rest) {
-            // SAFETY: As above.
+            // SAFETY: What was in the pool is valid, and all of it is ours now.
             rest = unsafe { other.as_ref() }.next.load(Relaxed);
-            // SAFETY: As above.
+            // SAFETY: The doorbell is valid, and not in the pool any more.
             unsafe { Self::put(other) };
         }
         Some(first)
@@ -164,21 +165,21 @@ impl Doorbell {
     unsafe fn free(this: NonNull<Self>) {
         // SAFETY: By the safety requirements.
         let vq = unsafe { this.as_ref() }.vq.load(Relaxed);
-        // SAFETY: By the type invariant, this is the virtqueue, which nobody uses.
+        // SAFETY: By the type invariant, this is the virtqueue, which nothing uses any more.
         unsafe { bindings::vring_del_virtqueue(vq) };
-        // SAFETY: The pointer was made by `new()` of a box.
+        // SAFETY: The pointer was made from a box by `new()`.
         drop(unsafe { KBox::from_raw(this.as_ptr()) });
     }
 }
 
-/// A doorbell that a link has.
+/// A doorbell that a link uses.
 ///
 /// # Invariants
 ///
 /// The doorbell is valid, complete and not in the pool.
 pub(super) struct Lease<'bound> {
     doorbell: NonNull<Doorbell>,
-    /// Where the doorbell's target points.
+    /// The target of the doorbell.
     state: KBox<State<'bound>>,
 }
 
@@ -189,7 +190,8 @@ unsafe impl Send for Lease<'_> {}
 unsafe impl Sync for Lease<'_> {}
 
 impl<'bound> Lease<'bound> {
-    /// Takes a doorbell, muted, whose interrupts go to `state`. Process context: may sleep.
+    /// Takes a doorbell from the pool, or creates one. It is muted, and its interrupts go to
+    /// `state`. Process context: may sleep.
     ///
     /// # Safety
     ///
@@ -219,24 +221,24 @@ impl<'bound> Lease<'bound> {
         self.doorbell().vq.load(Relaxed)
     }
 
-    /// Returns what the interrupts go to.
+    /// Returns the state that the interrupts go to.
     #[inline]
     pub(super) fn state(&self) -> &State<'bound> {
         &self.state
     }
 
-    /// Lets interrupts reach the callback. Any context.
+    /// Unmutes the doorbell: interrupts reach the callback. Any context.
     pub(super) fn unmute(&self) {
         self.set_used_idx(1);
     }
 
-    /// Keeps interrupts from the callback. Any context.
+    /// Mutes the doorbell: interrupts do not reach the callback. Any context.
     pub(super) fn mute(&self) {
         self.set_used_idx(0);
     }
 
-    /// Sets how many used buffers virtio takes the virtqueue to have, of which none is ever taken
-    /// back.
+    /// Sets `used.idx`, by which virtio takes the virtqueue to have so many used buffers. None of
+    /// them is ever taken back.
     fn set_used_idx(&self, value: u16) {
         let ring = self.doorbell().ring.0.get().cast::<u8>();
         let idx = ring.wrapping_add(LAYOUT.used_idx()).cast::<u16>();
@@ -245,7 +247,7 @@ impl<'bound> Lease<'bound> {
         unsafe { idx.write_volatile(value) };
     }
 
-    /// Takes the target from the doorbell and waits until no interrupt uses it, in whatever
+    /// Removes the target from the doorbell and waits until no interrupt uses it, in whatever
     /// context. Process context: sleeps.
     pub(super) fn end(&self) {
         self.mute();
@@ -264,10 +266,10 @@ impl Drop for Lease<'_> {
     }
 }
 
-/// Frees all doorbells that no link has, when no interrupt can use them any more; none if there is
-/// no way to wait for that, see [`Link::keep_module`]. Process context: sleeps.
+/// Frees the doorbells in the pool once no interrupt can use them any more; none if there is no way
+/// to wait for that, see [`Link::keep_module`]. Process context: sleeps.
 ///
-/// For the end of the module: afterwards no CPU is in its callbacks.
+/// Called at the end of the module: after this, no CPU is in the callbacks of the doorbells.
 ///
 /// [`Link::keep_module`]: super::Link::keep_module
 pub(crate) fn free_doorbells() {
@@ -285,8 +287,9 @@ pub(crate) fn free_doorbells() {
     while let Some(doorbell) = NonNull::new(rest) {
         // SAFETY: What was in the pool is valid and ours now.
         rest = unsafe { doorbell.as_ref() }.next.load(Relaxed);
-        // SAFETY: No vring has it, and the interrupts that found it there have ended: those that
-        // could not be waited for would have kept the module before the link took the doorbell.
+        // SAFETY: No vring refers to it, and the interrupts that found it there have ended: those
+        // that could not be waited for would have kept the module before the link took the
+        // doorbell.
         unsafe { Doorbell::free(doorbell) };
     }
 }
@@ -295,7 +298,7 @@ pub(crate) fn free_doorbells() {
 ///
 /// # Safety
 ///
-/// For the virtio core to call with the virtqueue of a [`Doorbell`].
+/// Must be called by the virtio core with the virtqueue of a [`Doorbell`].
 unsafe extern "C" fn interrupt(vq: *mut bindings::virtqueue) {
     // SAFETY: The virtio core calls with a valid virtqueue.
     let doorbell = unsafe { (*vq).priv_ }.cast::<Doorbell>();
@@ -310,7 +313,7 @@ unsafe extern "C" fn interrupt(vq: *mut bindings::virtqueue) {
     unsafe { state.as_ref() }.interrupt();
 }
 
-/// The virtqueue's function to kick, which there is nobody to use for.
+/// The notify function of the virtqueue, which has no device to notify.
 extern "C" fn no_notify(_vq: *mut bindings::virtqueue) -> bool {
     true
 }

@@ -26,12 +26,13 @@ pub(crate) fn receive(cx: &napi::Context<'_>, frame: &SharedFrame<'_>) -> bool {
         // has the statistics. By the invariant of `SharedFrame`, its bytes are mapped.
         unsafe { bindings::caif_virtio_receive_io(napi, from, frame.len()) }
     } else {
-        // SAFETY: As above.
+        // SAFETY: The context proves that this is the poll function of the instance, whose device
+        // has the statistics. By the invariant of `SharedFrame`, its bytes are mapped.
         unsafe { bindings::caif_virtio_receive(napi, from, frame.len()) }
     }
 }
 
-/// What is to be done after a packet was counted as sent.
+/// The actions that are due after a packet was counted as sent.
 pub(crate) struct Sent {
     /// The modem must be kicked now.
     pub(crate) need_kick: bool,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Kicks: telling the remote processor to look at a vring.
+//! Kicks, which tell the remote processor to look at a vring.
 //!
 //! Frames are sent and buffers returned in atomic context, but the `kick` of some platforms sleeps
 //! until the last kick was received. So kicks go through a work item, unless the platform's driver
@@ -44,7 +44,7 @@ const ATOMIC: &[&CStr] = &[
     c"faux_driver",
 ];
 
-/// Whom to kick, and by which numbers.
+/// The remote processor to kick, and the numbers to kick it with.
 ///
 /// # Invariants
 ///
@@ -57,7 +57,7 @@ struct Target {
 }
 
 impl Target {
-    /// Kicks as the platform does it, which may sleep.
+    /// Kicks by the platform's driver, which may sleep.
     #[inline]
     fn kick(&self, vring: Vring) {
         let number = vring.number() as c_uint;
@@ -90,21 +90,21 @@ pub(super) struct Kicker {
 struct Deferred {
     work: Opaque<bindings::work_struct>,
     due: PerVring<AtomicFlag>,
-    /// Whether the work item is disabled. virtio's callbacks change it, which run one at a time:
+    /// Whether the work item is disabled. Changed by virtio's callbacks, which run one at a time,
     /// with the device's lock held.
     held: AtomicFlag,
     target: Target,
 }
 
 impl Kicker {
-    /// Finds out how to kick the remote processor of a link.
+    /// Creates the kicks of a link's vrings.
     ///
     /// # Safety
     ///
     /// The new object must be dropped before the link's lifetime ends.
     pub(super) unsafe fn new(link: &Link<'_>) -> Result<Self> {
         // INVARIANT: By the invariant of `Link`, both are valid as long as the new object, by the
-        // safety requirements. remoteproc makes virtio devices only if there is a `kick`.
+        // safety requirements. remoteproc creates virtio devices only if there is a `kick`.
         let target = Target {
             rproc: link.rproc,
             vdev: NonNull::new(link.vdev().as_raw()).ok_or(ENODEV)?,
@@ -136,7 +136,7 @@ impl Kicker {
         Ok(Self { target, deferred })
     }
 
-    /// Tells the remote processor to look at a vring. Any context.
+    /// Kicks the remote processor for a vring. Any context.
     #[inline]
     pub(super) fn kick(&self, vring: Vring) {
         match &self.deferred {
@@ -144,14 +144,15 @@ impl Kicker {
             Some(deferred) => {
                 deferred.due.get(vring).store(true, Relaxed);
                 // queue_work() orders the store before the work's run. It does nothing while kicks
-                // are held. SAFETY: By the invariant of `Deferred`, the work item is initialized.
+                // are held.
+                // SAFETY: By the invariant of `Deferred`, the work item is initialized.
                 unsafe { bindings::helper_schedule_work(deferred.work.get()) };
             }
         }
     }
 
-    /// Waits for a deferred kick that is under way, and lets none follow before
-    /// [`release`](Self::release), whoever kicks. Process context: sleeps.
+    /// Waits for a deferred kick that is running, and starts no other before
+    /// [`release`](Self::release), even if [`kick`](Self::kick) is called. Process context: sleeps.
     pub(super) fn hold(&self) {
         if let Some(deferred) = &self.deferred {
             if !deferred.held.xchg(true, Full) {
@@ -172,7 +173,8 @@ impl Kicker {
         }
     }
 
-    /// As [`kick`](Self::kick), at once. Process context, unless it is known not to sleep.
+    /// Kicks like [`kick`](Self::kick), but at once. Process context, unless kicks are known not to
+    /// sleep.
     #[inline]
     pub(super) fn kick_now(&self, vring: Vring) {
         self.target.kick(vring);
@@ -193,7 +195,7 @@ impl Drop for Kicker {
 ///
 /// # Safety
 ///
-/// For the workqueue to call with the `work` of a [`Deferred`].
+/// Must be called by the workqueue with the `work` of a [`Deferred`].
 unsafe extern "C" fn run(work: *mut bindings::work_struct) {
     // SAFETY: The work item is the first member of a `Deferred`, which is valid while the work runs
     // and to which there are only shared references.

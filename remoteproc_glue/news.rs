@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What an interrupt of the remote processor does: it asks for a poll if an index of one of the
-//! vrings moved, see `vring_news.rs`.
+//! Interrupts of the remote processor: each asks for a poll if an index of one of the vrings moved,
+//! see `vring_news.rs`.
 
 use super::{
     PerVring,
@@ -46,10 +46,10 @@ impl vring_news::Word for AtomicWord {
     }
 }
 
-/// How far the driver saw the rings of a link, and whether a poll is due.
+/// The indices of a link's rings that the driver saw last, and whether a poll is due.
 pub(crate) type LastSeen = vring_news::Seen<AtomicWord>;
 
-/// What interrupts of a link work with.
+/// The state that interrupts of a link use.
 ///
 /// # Invariants
 ///
@@ -60,8 +60,8 @@ pub(super) struct State<'bound> {
     last_seen: Arc<LastSeen>,
 }
 
-// SAFETY: What a shared reference allows is to load single words of the rings by volatile loads,
-// to use atomics, and to schedule the instance, which is `Sync`.
+// SAFETY: Through a shared reference, single words of the rings are loaded by volatile loads,
+// atomics are used, and the instance, which is `Sync`, is scheduled.
 unsafe impl Sync for State<'_> {}
 
 impl<'bound> State<'bound> {
@@ -92,21 +92,21 @@ impl<'bound> State<'bound> {
         let avail = rx.load16(rx_layout.avail_idx());
         let returned = || tx.load16(tx_layout.used_idx());
         if self.last_seen.interrupt(avail, returned) {
-            // While the interface is down nothing is scheduled; it polls when it comes up.
+            // While the interface is down nothing is scheduled; it polls when it goes up.
             // SAFETY: By the type invariant.
             unsafe { self.napi.as_ref() }.schedule();
         }
     }
 
-    /// Returns whether the modem returned buffers of the vring to send by that the driver did not
-    /// see yet: two loads, no barrier. Any context.
+    /// Returns whether the modem returned buffers of the TX vring that the driver has not seen: two
+    /// loads, no barrier. Any context.
     #[inline]
     pub(super) fn has_returned(&self) -> bool {
         let (tx, layout) = &self.vrings.tx;
         self.last_seen.is_returned(tx.load16(layout.used_idx()))
     }
 
-    /// Returns how far the driver saw the rings.
+    /// Returns the indices of the rings that the driver saw last.
     pub(super) fn last_seen(&self) -> Arc<LastSeen> {
         self.last_seen.clone()
     }

@@ -2,7 +2,7 @@
 
 //! The two vrings of a link: their memory, kicks and interrupts.
 //!
-//! remoteproc would make a virtqueue for each, `virtio_find_vqs()`, of which the link could use
+//! remoteproc would create a virtqueue for each, `virtio_find_vqs()`, of which the link could use
 //! nothing: `virtqueue_get_buf()` follows a chain in memory that the modem can write to, where it
 //! could be made endless, and `rproc_vq_interrupt()` may use such a virtqueue after it was deleted.
 //! So what `virtio_find_vqs()` does for the modem is done here: the memory is cleared, and its
@@ -51,13 +51,13 @@ use kernel::{
 
 /// The queues of a link, owned by its network device.
 pub(crate) struct Queues<'bound> {
-    // Both of these end before the last one.
+    // Dropped first: both use the link.
     kicker: Kicker,
     doorbell: Lease<'bound>,
     link: Link<'bound>,
     memory: PerVring<VringMemory<'bound>>,
     has_ended: AtomicFlag,
-    /// Whether the remote processor was told of a reset, and left alone since.
+    /// Set once the remote processor was told of a reset; it is not kicked any more.
     is_told: AtomicFlag,
 }
 
@@ -73,7 +73,7 @@ unsafe impl Sync for Queues<'_> {}
 unsafe impl<'bound> Source for Queues<'bound> {
     type Spec = (Link<'bound>, PerVring<Layout>);
 
-    /// Makes the queues, muted.
+    /// Creates the queues, muted.
     unsafe fn new((link, layouts): Self::Spec, napi: &Napi) -> Result<Self> {
         let memory =
             PerVring::try_from_fn(|vring| VringMemory::find(&link, vring, *layouts.get(vring)))?;
@@ -109,8 +109,8 @@ unsafe impl<'bound> Source for Queues<'bound> {
         })
     }
 
-    /// Mutes the doorbell, resets the device, kicks the modem so that it notices, and cuts
-    /// interrupts off.
+    /// Mutes the doorbell, resets the device, kicks the modem so that it notices, and disconnects
+    /// interrupts.
     fn end(&self) {
         if self.has_ended.xchg(true, Full) {
             return;
@@ -120,9 +120,9 @@ unsafe impl<'bound> Source for Queues<'bound> {
         unsafe { bindings::virtio_reset_device(self.link.vdev().as_raw()) };
         // Waits for deferred kicks: a platform's kick that sleeps must not run twice at once.
         self.kicker.hold();
-        // After a shutdown of the machine, the platform may not be there to kick by any more.
+        // After a shutdown of the machine, the platform may not be able to kick any more.
         if !self.is_told.load(Relaxed) {
-            // Only a kick makes the modem look at the status, by which it may reuse its buffers.
+            // Only a kick makes the modem read the status, after which it may reuse its buffers.
             self.kicker.kick_now(Vring::Rx);
         }
         for vring in Vring::ALL {
@@ -147,17 +147,17 @@ fn clear(mem: &VringMem<'_>, layout: Layout) {
 }
 
 impl<'bound> Queues<'bound> {
-    /// Returns how far the driver saw the rings, for it to update.
+    /// Returns the indices of the rings that the driver saw last, for it to update.
     pub(crate) fn last_seen(&self) -> Arc<LastSeen> {
         self.doorbell.state().last_seen()
     }
 
-    /// Lets interrupts of the remote processor schedule the NAPI instance. Any context.
+    /// Unmutes interrupts: they schedule the NAPI instance. Any context.
     pub(crate) fn listen(&self) {
         self.doorbell.unmute();
     }
 
-    /// Keeps interrupts from the NAPI instance. One that is under way may still schedule it. Any
+    /// Mutes interrupts. One that is being handled may still schedule the NAPI instance. Any
     /// context.
     pub(crate) fn mute(&self) {
         self.doorbell.mute();
@@ -168,35 +168,35 @@ impl<'bound> Queues<'bound> {
         self.memory.get(vring).mem()
     }
 
-    /// Returns whether the remote processor returned buffers of the vring to send by that were not
-    /// taken back yet. Any context.
+    /// Returns whether the remote processor returned buffers of the TX vring that were not taken
+    /// back yet. Any context.
     #[inline]
     pub(crate) fn has_returned(&self) -> bool {
         self.doorbell.state().has_returned()
     }
 
-    /// Tells the remote processor to look at a vring. Any context.
+    /// Kicks the remote processor for a vring. Any context.
     #[inline]
     pub(crate) fn kick(&self, vring: Vring) {
         self.kicker.kick(vring);
     }
 
-    /// Tells the remote processor that the device was reset, at once and also while kicks are
-    /// held. The end of the queues does not tell it once more. Process context: may sleep.
+    /// Kicks the remote processor at once, even while kicks are held, so that it notices that the
+    /// device was reset. The end of the queues does not do so again. Process context: may sleep.
     pub(crate) fn tell_reset(&self) {
         self.is_told.store(true, Relaxed);
         self.kicker.kick_now(Vring::Rx);
     }
 
-    /// Waits for a kick that is under way, and lets no other that waits for process context follow
-    /// before [`release_kicks`](Self::release_kicks). On platforms whose kicks do not wait, one may
-    /// follow if somebody kicks meanwhile. Process context: sleeps.
+    /// Waits for a deferred kick that is running, and starts no other before
+    /// [`release_kicks`](Self::release_kicks). On platforms whose kicks are not deferred, nothing
+    /// is held. Process context: sleeps.
     pub(crate) fn hold_kicks(&self) {
         self.kicker.hold();
     }
 
-    /// Undoes [`hold_kicks`](Self::hold_kicks), if that was done. What was held follows with the
-    /// next kick. Process context: may sleep.
+    /// Undoes [`hold_kicks`](Self::hold_kicks), if that was done. Kicks that were held are done
+    /// with the next one. Process context: may sleep.
     pub(crate) fn release_kicks(&self) {
         self.kicker.release();
     }

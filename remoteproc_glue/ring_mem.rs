@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The memory of a vring, for the rings to access.
+//! Access of the ring code to the memory of a vring.
 
 use crate::{
     abstractions::compat::barrier::{
@@ -121,7 +121,8 @@ impl RingMem for VringMem<'_> {
         // SAFETY: `at()` returns places of 16 bytes inside the memory, which is valid by the
         // invariant, and aligned. Only integers are loaded, so any content will do.
         let first = unsafe { ptr.read_volatile() };
-        // SAFETY: As above.
+        // SAFETY: `at()` returns places of 16 bytes inside the memory, which is valid by the
+        // invariant, and aligned. Only integers are loaded, so any content will do.
         let second = unsafe { ptr.wrapping_add(1).read_volatile() };
         [first, second]
     }
@@ -135,7 +136,8 @@ impl RingMem for VringMem<'_> {
         // SAFETY: `at()` returns places of 8 bytes inside the memory, which is valid by the
         // invariant, and aligned.
         unsafe { ptr.write_volatile(first) };
-        // SAFETY: As above.
+        // SAFETY: `at()` returns places of 8 bytes inside the memory, which is valid by the
+        // invariant, and aligned.
         unsafe { ptr.wrapping_add(1).write_volatile(second) };
     }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Memory to send frames from: fixed slots in memory that the remote processor can read.
+//! Transmit slots: fixed buffers in memory that the remote processor can read.
 
 use crate::{
     abstractions::{
@@ -68,8 +68,8 @@ impl Slots {
         })
     }
 
-    /// Returns how many slots there would be with more memory, and the bytes that these take of a
-    /// pool, which hands out powers of two. `None` if there are as many.
+    /// Returns the number of slots that were wanted, and the bytes that they would take of a pool,
+    /// which allocates powers of two. `None` if all were allocated.
     pub(crate) fn shortage(&self) -> Option<(u16, usize)> {
         let all = usize::from(self.want).saturating_mul(self.stride);
         let bytes = all.checked_next_power_of_two().unwrap_or(all);
@@ -93,8 +93,8 @@ impl Slots {
         widened(compat::dma_address(&self.mem)) + (usize::from(slot.index()) * self.stride) as u64
     }
 
-    /// Writes a packet to a slot, behind `head` bytes that stay as they are and with `tail`
-    /// zeroes behind it. Returns the bytes of it all, or `EMSGSIZE` if it does not fit.
+    /// Writes a packet to a slot, after `head` bytes that stay as they are and followed by `tail`
+    /// zeroes. Returns the total number of bytes, or `EMSGSIZE` if they do not fit.
     ///
     /// A frame without its check sequence, which its length counts, is given one of zeroes.
     #[inline]
@@ -122,7 +122,7 @@ impl Slots {
     }
 }
 
-/// Returns a DMA address as the vrings have it: on some machines it has only 32 bits.
+/// Returns a DMA address, which has only 32 bits on some machines, with 64 bits.
 #[inline]
 #[allow(clippy::useless_conversion, reason = "the same type on other machines")]
 fn widened(address: DmaAddress) -> u64 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tracepoints of what goes wrong. Those of frames and kicks are in `frames.c`, where these are
-//! copied and done.
+//! Tracepoints of faults. Those of frames and kicks are in `frames.c`, which copies frames and
+//! kicks.
 
 use super::bindings;
 use crate::abstractions::net::Device;

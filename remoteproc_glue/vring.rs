@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Which of the two vrings of a link is meant.
+//! The two vrings of a link.
 
 use super::bindings;
 use kernel::{
@@ -11,9 +11,9 @@ use kernel::{
 /// A vring of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Vring {
-    /// The reversed one, by which frames arrive.
+    /// The reversed vring, on which frames arrive.
     Rx,
-    /// The one by which frames are sent.
+    /// The vring on which frames are sent.
     Tx,
 }
 
@@ -47,7 +47,7 @@ pub(crate) struct PerVring<T> {
 }
 
 impl<T> PerVring<T> {
-    /// Makes a value for each vring.
+    /// Creates a value for each vring.
     pub(super) fn try_from_fn(mut f: impl FnMut(Vring) -> Result<T>) -> Result<Self> {
         Ok(Self {
             rx: f(Vring::Rx)?,

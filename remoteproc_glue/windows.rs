@@ -18,7 +18,7 @@ use kernel::{
     prelude::*, //
 };
 
-/// A range of device addresses and where the CPU has it.
+/// A range of device addresses and its mapping.
 ///
 /// # Invariants
 ///
@@ -27,7 +27,7 @@ use kernel::{
 struct Window {
     start: u64,
     size: u64,
-    /// Where the CPU has the first of the addresses.
+    /// CPU address of the first byte.
     va: *const u8,
     is_iomem: bool,
 }
@@ -39,7 +39,8 @@ struct Window {
 ///
 /// The windows do not overlap with the device addresses that were left out.
 pub(crate) struct Windows<'bound> {
-    /// The largest, where most frames are: that it is apart saves 12 to 15 instructions a frame.
+    /// The largest window, where most frames are. A field of its own saves 12 to 15 instructions a
+    /// frame.
     first: Window,
     rest: KVec<Window>,
     _phantom: PhantomData<&'bound ()>,
@@ -49,7 +50,7 @@ pub(crate) struct Windows<'bound> {
 unsafe impl Send for Windows<'_> {}
 
 impl<'bound> Windows<'bound> {
-    /// Makes windows of the carveouts of the remote processor, without the device addresses
+    /// Creates windows of the carveouts of the remote processor, without the device addresses
     /// `reserved`. `ENOENT` if nothing remains. Process context: may sleep.
     pub(crate) fn new(link: &Link<'bound>, reserved: Range<u64>) -> Result<Self> {
         let mut windows = KVec::new();
@@ -104,8 +105,8 @@ impl<'bound> Windows<'bound> {
         })
     }
 
-    /// As [`Window::translate`], by the windows that are not the largest. Out of line, it saves up
-    /// to 4 instructions a frame.
+    /// Translates like [`Window::translate`], by all windows but the largest. Out of line, it saves
+    /// up to 4 instructions a frame.
     #[cold]
     #[inline(never)]
     fn translate_by_rest(&self, da: u64, len: u32) -> Option<(*const u8, bool)> {
@@ -114,7 +115,7 @@ impl<'bound> Windows<'bound> {
     }
 }
 
-/// Takes a range of device addresses out of all windows.
+/// Removes a range of device addresses from all windows.
 fn exclude(windows: KVec<Window>, range: &Range<u64>) -> Result<KVec<Window>> {
     if range.is_empty() {
         return Ok(windows);
@@ -134,7 +135,7 @@ fn exclude(windows: KVec<Window>, range: &Range<u64>) -> Result<KVec<Window>> {
 }
 
 impl Window {
-    /// Returns where the CPU has device address `da`, and whether that is I/O memory, if the `len`
+    /// Returns the CPU address of device address `da`, and whether that is I/O memory, if the `len`
     /// bytes from there on are inside.
     #[inline]
     fn translate(&self, da: u64, len: u32) -> Option<(*const u8, bool)> {
@@ -178,13 +179,13 @@ pub(crate) struct SharedFrame<'a> {
 }
 
 impl SharedFrame<'_> {
-    /// Returns where the CPU has the frame.
+    /// Returns the CPU address of the frame.
     #[inline]
     pub(super) fn as_ptr(&self) -> *const u8 {
         self.va
     }
 
-    /// Returns the bytes of the frame.
+    /// Returns the number of bytes of the frame.
     #[inline]
     pub(super) fn len(&self) -> u32 {
         self.len
@@ -197,10 +198,10 @@ impl SharedFrame<'_> {
     }
 }
 
-/// Returns whether a carveout of that name is for vrings, or for what they carry from Linux to the
-/// remote processor.
+/// Returns whether a carveout of that name is for vrings, or for the slots that Linux transmits
+/// from.
 fn is_virtio_memory(name: impl Iterator<Item = u8>) -> bool {
-    /// The longest that matters is `vdev4294967295buffer`, or begins with as much of `vring`.
+    /// Room for the longest name of a pool, `vdev4294967295buffer`, or the start of a vring's name.
     const LEN: usize = 32;
 
     let mut bytes = [0; LEN];
