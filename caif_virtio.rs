@@ -136,7 +136,7 @@ struct CaifVirtio<'bound> {
 /// Seconds after which a frame that the modem has not returned counts as kept.
 const WATCHDOG_SECONDS: u32 = 5;
 
-/// What the CAIF stack expects at the start of the private data, `struct caif_dev_common`. All zero
+/// The start of the private data as the CAIF stack expects it, `struct caif_dev_common`. All zero
 /// means no fragmentation, checksum or start bytes, and high bandwidth.
 #[repr(C)]
 #[derive(Zeroable)]
@@ -275,7 +275,7 @@ impl virtio::netdev::Driver for CaifDriver {
     }
 }
 
-/// Reads the config space, or says what is wrong with it.
+/// Reads and checks the config space. Logs what is wrong with it.
 fn read_config(dev: &device::Device<device::Bound>, link: &Link<'_>) -> Result<LinkConfig> {
     let raw = link.config().inspect_err(|_| {
         log!(
@@ -294,7 +294,7 @@ fn read_config(dev: &device::Device<device::Bound>, link: &Link<'_>) -> Result<L
     }
 }
 
-/// Reads the geometry of a vring, or says what is wrong with the vring.
+/// Reads the geometry of a vring. Logs what is wrong with it.
 fn read_layout(
     dev: &device::Device<device::Bound>,
     link: &Link<'_>,

@@ -82,7 +82,7 @@ impl Default for Counters {
 }
 
 impl Counters {
-    /// Counts one more. Any context.
+    /// Increments a counter. Any context.
     #[inline]
     pub(crate) fn count(&self, counter: Counter) {
         if let Some(value) = self.0.get(counter as usize) {

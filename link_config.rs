@@ -27,7 +27,7 @@ pub struct Direction {
     pub mtu: u32,
 }
 
-/// Why the config of a direction is refused.
+/// The error of a direction whose config is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConfigError {
     name: &'static str,
@@ -54,17 +54,17 @@ impl Direction {
         mtu: 4096,
     };
 
-    /// Returns the bytes around a frame.
+    /// Returns the number of bytes around a frame.
     pub const fn room(&self) -> u32 {
         self.headroom as u32 + self.tailroom as u32
     }
 
-    /// Returns the bytes of the largest frame.
+    /// Returns the size of the largest frame, in bytes.
     pub const fn frame_max(&self) -> u32 {
         self.mtu.saturating_sub(self.room())
     }
 
-    /// Returns the check of buffers.
+    /// Returns the check for buffers of this direction.
     pub const fn fit(&self) -> Fit {
         // INVARIANT: The room is the sum of headroom and tailroom.
         Fit {
@@ -137,19 +137,19 @@ impl Fit {
 }
 
 impl FramePlace {
-    /// Returns the bytes of the buffer.
+    /// Returns the size of the buffer, in bytes.
     #[inline]
     pub const fn total(&self) -> u32 {
         self.total
     }
 
-    /// Returns the bytes in front of the frame.
+    /// Returns the number of bytes in front of the frame.
     #[inline]
     pub const fn headroom(&self) -> u16 {
         self.headroom
     }
 
-    /// Returns the bytes of the frame.
+    /// Returns the size of the frame, in bytes.
     #[inline]
     pub const fn frame_len(&self) -> u32 {
         self.len

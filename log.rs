@@ -10,7 +10,7 @@ use crate::{
 };
 use kernel::fmt;
 
-/// Prints a line that a modem can cause, within the network stack's rate limit.
+/// Prints a line that a modem can cause, subject to the network stack's rate limit.
 macro_rules! log {
     ($print:ident, $($args:tt)*) => {
         if $crate::abstractions::net::may_log() {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Reception: frames out of the modem's buffers on the reversed vring.
+//! Reception of frames from the modem's buffers on the reversed vring.
 
 use crate::{
     abstractions::net::{
@@ -46,13 +46,13 @@ pub(crate) struct Rx<'bound> {
     ring: DeviceRing<VringMem<'bound>, KVec<bool>>,
     /// Segments of the chain that was fetched last.
     segments: KVec<Segment>,
-    /// A chain of which the budget ended in the middle, and its next segment.
+    /// A chain that the budget divided, and its next segment.
     current: Option<(Chain, usize)>,
     frames: Frames<'bound>,
     last_seen: Arc<LastSeen>,
 }
 
-/// Where frames are in the modem's buffers.
+/// The places of frames in the modem's buffers.
 struct Frames<'bound> {
     windows: Windows<'bound>,
     fit: Fit,
@@ -60,15 +60,15 @@ struct Frames<'bound> {
 
 /// The result of [`Rx::poll`].
 pub(crate) struct Received {
-    /// Buffers that were looked at, good or bad, at most the budget.
+    /// Buffers that were processed, valid or not, at most the budget.
     pub(crate) buffers: u32,
     /// Whether the modem must be kicked for the buffers that were returned.
     pub(crate) need_kick: bool,
 }
 
 impl<'bound> Rx<'bound> {
-    /// Takes the device side of the reversed vring. Its buffers have the layout of `config` and lie
-    /// in `windows`.
+    /// Creates the device side of the reversed vring. Its buffers have the layout of `config` and
+    /// lie in `windows`.
     pub(crate) fn new(
         queues: &Queues<'bound>,
         layout: Layout,
@@ -121,14 +121,13 @@ impl<'bound> Rx<'bound> {
         self.ring.enable_notify()
     }
 
-    /// Returns whether the modem's index must be looked at again, see
-    /// [`DeviceRing::is_half_stored`].
+    /// Returns whether the modem's index must be read again, see [`DeviceRing::is_half_stored`].
     #[inline]
     pub(crate) fn is_half_stored(&self) -> bool {
         self.ring.is_half_stored()
     }
 
-    /// Receives frames, at most as many as the budget. Returns how many buffers were looked at.
+    /// Receives frames, at most as many as the budget. Returns how many buffers were processed.
     // Always inline, see `poll()`.
     #[inline(always)]
     fn receive(
@@ -151,7 +150,7 @@ impl<'bound> Rx<'bound> {
     }
 
     /// Receives chains of one buffer each, at most `left`, and subtracts their number from it.
-    /// Returns the first chain of several buffers that it meets.
+    /// Returns the first chain of several buffers, if it comes to one.
     // Always inline, see `poll()`.
     #[inline(always)]
     fn receive_singles(
@@ -175,7 +174,7 @@ impl<'bound> Rx<'bound> {
     }
 
     /// Receives at most `left` buffers of a chain, from the one with number `next` on, and gives
-    /// the chain back after its last. Returns how many buffers were looked at.
+    /// the chain back after its last. Returns how many buffers were processed.
     // Always inline: 9 instructions a frame fewer (bench, rx 8x8), 1 more (rx 8x1).
     #[inline(always)]
     fn receive_part(
@@ -200,7 +199,8 @@ impl<'bound> Rx<'bound> {
 }
 
 impl Frames<'_> {
-    /// Receives the frame in a buffer: copies it to a packet for the stack, or counts why not.
+    /// Receives the frame in a buffer: copies it to a packet for the stack, or counts the reason
+    /// why not.
     // Always inline: 45 instructions a frame fewer (bench, rx 8x1).
     #[inline(always)]
     fn receive(&self, cx: &napi::Context<'_>, counters: &Counters, segment: &Segment) {
@@ -213,7 +213,7 @@ impl Frames<'_> {
         }
     }
 
-    /// Returns the frame in a buffer, or why there is none.
+    /// Returns the frame in a buffer, or the counter of the reason why there is none.
     #[inline]
     fn find(&self, segment: &Segment) -> Result<SharedFrame<'_>, Counter> {
         if segment.is_write() {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Transmission: frames into slots, slots on the vring, and back.
+//! Transmission of frames from slots on the TX vring.
 
 use crate::{
     abstractions::net::{
@@ -41,7 +41,7 @@ use kernel::{
     sync::Arc, //
 };
 
-/// Least number of slots with which a link is set up.
+/// Smallest number of slots that a link is set up with.
 const SLOTS_MIN: u16 = 4;
 
 /// State of transmission.
@@ -56,8 +56,8 @@ pub(crate) struct Tx<'bound> {
 }
 
 impl<'bound> Tx<'bound> {
-    /// Takes the driver side of the TX vring, and allocates its slots: one for each descriptor, or
-    /// fewer if memory is short.
+    /// Creates the driver side of the TX vring, and allocates its slots: one for each descriptor,
+    /// or fewer if memory is short.
     pub(crate) fn new(
         queues: &Queues<'bound>,
         link: &Link<'bound>,
@@ -130,8 +130,7 @@ impl<'bound> Tx<'bound> {
         result
     }
 
-    /// Returns whether the modem's index must be looked at again, see
-    /// [`DriverRing::is_half_stored`].
+    /// Returns whether the modem's index must be read again, see [`DriverRing::is_half_stored`].
     #[inline]
     pub(crate) fn is_half_stored(&self) -> bool {
         self.ring.is_half_stored()
@@ -179,7 +178,8 @@ impl<'bound> Tx<'bound> {
     }
 
     /// Resets the byte queue limits if they stop the queue because of a packet that the modem
-    /// keeps: they begin at a single packet, and the modem can return others only if it gets them.
+    /// keeps: they start at a single packet, and the modem can return others only after it got
+    /// them.
     pub(crate) fn let_others_pass(&self, queue: &TxQueue<'_>) {
         if queue.is_halted() && !queue.is_stopped() {
             queue.reset_byte_limits();

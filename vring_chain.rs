@@ -24,7 +24,7 @@ use super::{
     vring_mem::RingMem, //
 };
 
-/// One buffer of a chain: a private copy of its descriptor.
+/// A buffer of a chain: a private copy of its descriptor.
 ///
 /// The address and the length are as the modem wrote them; the caller must check them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl Segment {
         self.addr
     }
 
-    /// Returns the bytes of the buffer.
+    /// Returns the size of the buffer, in bytes.
     #[inline]
     pub const fn len(&self) -> u32 {
         let [l0, l1, l2, l3, _, _, _, _] = self.rest.to_ne_bytes();
@@ -60,7 +60,7 @@ impl Segment {
         u16::from_ne_bytes([f0, f1])
     }
 
-    /// Returns the index of the descriptor after it, if the flags say that there is one.
+    /// Returns the index of the next descriptor, which has a meaning only with the flag `NEXT`.
     #[inline]
     const fn next(&self) -> u16 {
         let [_, _, _, _, _, _, n0, n1] = self.rest.to_ne_bytes();
@@ -74,7 +74,7 @@ impl Segment {
     }
 }
 
-/// Why a call was refused.
+/// The reason why a call was refused.
 ///
 /// All but [`Storage`](Self::Storage) and [`Segments`](Self::Segments), which leave the ring as it
 /// was, are kept by the [`DeviceRing`](super::vring_reversed::DeviceRing) and end its use.
@@ -125,8 +125,8 @@ pub enum DeviceRingError {
         /// The chain's first descriptor.
         head: u16,
     },
-    /// The storage for the heads in flight has not one place for each descriptor: a fault of the
-    /// driver.
+    /// The storage for the heads in flight does not have one place for each descriptor: a fault of
+    /// the driver.
     Storage {
         /// Length of the storage, at most `u32::MAX`.
         len: u32,

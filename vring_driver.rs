@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! Driver side of a split virtqueue: makes single buffers available to the modem, takes them back.
+//! Driver side of a split virtqueue: makes single buffers available to the modem and takes them
+//! back.
 //!
 //! It is for a sender with fixed buffers: descriptor `n` is for buffer `n`, each frame is one
 //! descriptor, and the modem only reads. Here "the modem" is the side that owns the used ring, and
@@ -41,7 +42,7 @@ use super::{
     }, //
 };
 
-/// Why a call was refused.
+/// The reason why a call was refused.
 ///
 /// All but [`Slots`](Self::Slots), which is found before the ring is accessed, are latched by the
 /// [`DriverRing`] and end its use.
@@ -71,7 +72,7 @@ pub enum DriverRingError {
         /// The slot.
         slot: u16,
     },
-    /// There are no slots, or more than descriptors: a fault of the driver.
+    /// The number of slots is 0 or larger than that of descriptors: a fault of the driver.
     Slots {
         /// Number of slots, at most `u32::MAX`.
         slots: u32,
@@ -128,7 +129,7 @@ pub enum SlotState {
     Taken,
     /// The modem, once more buffers than `number` are published.
     Added {
-        /// How many buffers had been added before.
+        /// Number of buffers that had been added before.
         // 64 bits never wrap: a modem may keep a slot while any number of others are sent.
         number: u64,
     },
@@ -154,15 +155,16 @@ pub struct DriverRing<M: RingMem, S: BorrowMut<[SlotState]>> {
     slots: S,
     first_free: Option<u16>,
     free: u16,
-    /// Buffers that were added. Modulo 2^16, where the next one goes in the available ring.
+    /// Number of buffers that were added. Modulo 2^16, the position of the next in the available
+    /// ring.
     added: u64,
-    /// Buffers that the modem was told of. Modulo 2^16, the `avail.idx` that it sees.
+    /// Number of buffers that were published. Modulo 2^16, the `avail.idx` that the modem sees.
     published: u64,
-    /// Where the next buffer is in the used ring.
+    /// Position of the next buffer in the used ring.
     next_used: Wrapping<u16>,
     /// The last `used.idx` that was read and found valid.
     known_used: Wrapping<u16>,
-    /// Whether interrupts are disabled: to know it saves a store, 10 instructions a frame.
+    /// Whether interrupts are disabled: checking it saves a store, 10 instructions a frame.
     notify_disabled: bool,
     /// Whether the `used.idx` that was read last may be half stored.
     half_stored: HalfStored,
@@ -171,8 +173,8 @@ pub struct DriverRing<M: RingMem, S: BorrowMut<[SlotState]>> {
 }
 
 impl<M: RingMem, S: BorrowMut<[SlotState]>> DriverRing<M, S> {
-    /// Takes the driver side of a ring that is all zero and unused. It has as many slots as `slots`
-    /// is long, whose content does not matter.
+    /// Creates the driver side of a ring that is all zero and unused. It has as many slots as
+    /// `slots` is long, whose content does not matter.
     pub fn new(
         mem: M,
         layout: Layout,
@@ -219,7 +221,7 @@ impl<M: RingMem, S: BorrowMut<[SlotState]>> DriverRing<M, S> {
         self.broken
     }
 
-    /// Returns the place in the used ring of the next buffer to reclaim, counted from the start.
+    /// Returns the position in the used ring of the next buffer to reclaim, counted from the start.
     pub fn next(&self) -> u16 {
         self.next_used.0
     }
@@ -235,7 +237,7 @@ impl<M: RingMem, S: BorrowMut<[SlotState]>> DriverRing<M, S> {
         self.published
     }
 
-    /// Returns how many of those are not reclaimed yet.
+    /// Returns the number of published buffers that are not reclaimed yet.
     pub fn in_flight(&self) -> u16 {
         (Wrapping(self.published as u16) - self.next_used).0
     }

@@ -40,7 +40,7 @@ pub const USED_ELEM_SIZE: usize = 8;
 /// Largest number of descriptors of a ring (Virtio 1.2, section 2.7).
 pub const MAX_NUM: u32 = 32768;
 
-/// Why a ring cannot have the asked-for geometry.
+/// The reason why a ring cannot have the requested geometry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LayoutError {
     /// The number of descriptors is not a power of two from 1 to [`MAX_NUM`].
@@ -64,7 +64,7 @@ impl fmt::Display for LayoutError {
     }
 }
 
-/// Where the parts of a ring are, in bytes from its start.
+/// The layout of a ring: the offsets of its parts, and its size.
 ///
 /// # Invariants
 ///
@@ -112,7 +112,7 @@ impl Layout {
         self.num
     }
 
-    /// Returns the bytes from the ring's start to the end of `avail_event`.
+    /// Returns the number of bytes from the ring's start to the end of `avail_event`.
     pub const fn size(&self) -> usize {
         self.size as usize
     }

@@ -90,7 +90,7 @@ pub struct Peeked<'a, M: RingMem, S: BorrowMut<[bool]>> {
     ring: &'a mut DeviceRing<M, S>,
     head: u16,
     first: Segment,
-    /// The descriptor at which it continues after the first.
+    /// The descriptor after the first, if there is one.
     second: Option<u16>,
 }
 
@@ -160,11 +160,11 @@ pub struct DeviceRing<M: RingMem, S: BorrowMut<[bool]>> {
     layout: Layout,
     features: Features,
     in_flight: S,
-    /// Where the next chain is in the available ring.
+    /// Position of the next chain in the available ring.
     next_avail: Wrapping<u16>,
     /// The last `avail.idx` that was read and found valid.
     known_avail: Wrapping<u16>,
-    /// Where the next chain goes in the used ring.
+    /// Position of the next chain in the used ring.
     next_used: Wrapping<u16>,
     /// The `used.idx` that the modem sees.
     published: Wrapping<u16>,
@@ -175,7 +175,7 @@ pub struct DeviceRing<M: RingMem, S: BorrowMut<[bool]>> {
 }
 
 impl<M: RingMem, S: BorrowMut<[bool]>> DeviceRing<M, S> {
-    /// Takes the device side of a ring that is all zero and unused.
+    /// Creates the device side of a ring that is all zero and unused.
     ///
     /// `in_flight` must have one place for each descriptor; its content does not matter.
     pub fn new(
@@ -214,7 +214,8 @@ impl<M: RingMem, S: BorrowMut<[bool]>> DeviceRing<M, S> {
         self.broken
     }
 
-    /// Returns the place in the available ring of the next chain to fetch, counted from the start.
+    /// Returns the position in the available ring of the next chain to fetch, counted from the
+    /// start.
     pub fn next(&self) -> u16 {
         self.next_avail.0
     }

@@ -29,9 +29,9 @@ pub enum Finding {
 /// State of the watchdog. Time before the first look does not count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Watch {
-    /// Buffers that were published by the look before the last, and by the last.
+    /// Number of buffers that were published by the look before the last, and by the last.
     published: [u64; 2],
-    /// Buffers that were returned by the last look, if there was one.
+    /// Number of buffers that were returned by the last look, if there was one.
     returned: Option<u64>,
     /// The number of periods in a row in which nothing was returned.
     silent: u32,
