@@ -21,7 +21,7 @@ mod abstractions {
     pub(crate) mod remoteproc;
 }
 mod ivshmem {
-    //! The parts of the board that do not use remoteproc.
+    //! The parts of the board.
 
     pub(super) mod boot;
     pub(super) mod control;
@@ -94,9 +94,9 @@ use kernel::{
     }, //
 };
 
-/// Name of the driver and of what it claims.
+/// Name of the driver and of the resources that it claims.
 const NAME: &CStr = c"ivshmem-rproc";
-/// The revision of the PCI device that has the registers below.
+/// The revision of the PCI device with the registers below.
 const REVISION: u8 = 1;
 
 register! {

@@ -24,8 +24,8 @@ mod abstractions {
 }
 #[path = "ivshmem"]
 mod contract {
-    //! What is the same on the ivshmem board: the control page, the modem's addresses, its firmware
-    //! and its heartbeat.
+    //! The parts that are the same on the ivshmem board: the control page, the modem's addresses,
+    //! its firmware and its heartbeat.
 
     pub(super) mod boot;
     #[expect(dead_code, reason = "this board's doorbells have no peers")]
@@ -125,7 +125,7 @@ impl Board {
         })
     }
 
-    /// Returns the boot that somebody else began.
+    /// Returns the boot that the modem runs and Linux did not begin. `ENODEV` if there is none.
     fn running(&self, rproc: &Rproc) -> Result<Running> {
         let control = self.watchdog.control();
         let running = Running::find(rproc.as_ref(), control, &self.firmware)?;
@@ -134,7 +134,7 @@ impl Board {
         })
     }
 
-    /// Ends the watch over a boot.
+    /// Ends the watch on a boot.
     fn disarm(&self) {
         let armed = self.armed.lock().take();
         self.watchdog.disarm(armed);
@@ -240,7 +240,7 @@ impl platform::Driver for SocRproc {
                 firmware: Some(firmware.as_deref().unwrap_or(c"caif-modem.elf")),
                 auto_boot: true,
                 detached,
-                // Linux boots what it attached to when that crashed.
+                // After a crash, Linux boots the processor, even if it had attached to it.
                 attach_on_recovery: false,
                 carveouts: shared.carveouts,
             },

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A boot of the modem, from the check of its firmware to its end, by way of the control page.
+//! A boot of the modem by way of the control page, from the check of its firmware to its end.
 //! Boards differ in how they ring the modem.
 
 use super::{
@@ -24,7 +24,7 @@ use kernel::{
     sync::Arc, //
 };
 
-/// How long the modem may take to leave a boot, in milliseconds.
+/// Time that the modem may take to leave a boot, in milliseconds.
 const STOP_MS: u32 = 1000;
 
 /// Implements the kernel's `Display` for the error of a file that does not use the kernel crate.
@@ -34,8 +34,8 @@ impl fmt::Display for firmware::Unfit {
     }
 }
 
-/// Checks a firmware file, and that its resource table is like the one in use. `ENOEXEC`
-/// with a line in the log if it does not fit.
+/// Checks a firmware file, and that its resource table matches the one in use. `ENOEXEC` with a
+/// line in the log if not.
 pub(crate) fn check_firmware<'a>(
     rproc: &Rproc,
     image: &'a [u8],
@@ -55,7 +55,7 @@ pub(crate) fn check_firmware<'a>(
 }
 
 /// Begins a boot with the resource table that was loaded, and watches it. The modem must be rung
-/// afterwards to hear of it.
+/// afterwards, so that it notices.
 pub(crate) fn start(
     watchdog: &Arc<Watchdog>,
     rproc: &Rproc,

@@ -25,7 +25,7 @@ use kernel::{
 
 pub(crate) use super::map::ModemState;
 
-/// What the modem writes to the control page, each value read once.
+/// The modem's fields of the control page, each read once.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Modem {
     /// `modem_state`.
@@ -41,12 +41,12 @@ pub(crate) struct Modem {
 pub(crate) struct ControlPage(Arc<Memory>);
 
 impl ControlPage {
-    /// Creates it for memory that begins with the page.
+    /// Creates the page, which is at the start of `memory`.
     pub(crate) fn new(memory: Arc<Memory>) -> Self {
         Self(memory)
     }
 
-    /// Reads a field. Any value may be in a field that another side writes.
+    /// Reads a field. A field that another side writes may have any value.
     pub(crate) fn get(&self, offset: usize) -> Result<u32> {
         self.0.read(offset).map(u32::from_le)
     }
@@ -56,7 +56,7 @@ impl ControlPage {
         self.0.write(offset, value.to_le())
     }
 
-    /// Checks `magic` and `version`. Returns those found if they are others than a modem's.
+    /// Checks `magic` and `version`. Returns the values found if they are not those of a modem.
     pub(crate) fn check(&self) -> Result<Result<(), (u32, u32)>> {
         let found = (self.get(page::MAGIC)?, self.get(page::VERSION)?);
         Ok(if found == (MAGIC, VERSION) {
@@ -85,7 +85,7 @@ impl ControlPage {
         self.set(page::HOST_STATE, host_state::STOP)
     }
 
-    /// Reads what the modem wrote. A state that the contract does not have counts as a crash.
+    /// Reads the modem's fields. An unknown state counts as a crash.
     pub(crate) fn modem(&self) -> Result<Modem> {
         let state =
             ModemState::from_raw(self.get(page::MODEM_STATE)?).unwrap_or(ModemState::Crashed);
@@ -98,7 +98,7 @@ impl ControlPage {
         })
     }
 
-    /// Returns the modem's peer id, if it has a valid one.
+    /// Returns the modem's peer id. `ERANGE` if it has no valid one.
     pub(crate) fn modem_peer(&self) -> Result<u16> {
         u16::try_from(self.get(page::MODEM_PEER)?).map_err(|_| ERANGE)
     }

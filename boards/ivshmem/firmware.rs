@@ -2,7 +2,7 @@
 
 //! Checks that an ELF file is firmware for the board's modem.
 //!
-//! It is checked before each use of the file, since at a recovery remoteproc checks nothing.
+//! A file is checked before each use, since at a recovery remoteproc checks nothing.
 
 use core::fmt;
 
@@ -23,12 +23,12 @@ use crate::{
     vring_layout::LayoutError, //
 };
 
-/// Why an image is not firmware for the modem.
+/// The reason why an image is not firmware for the modem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unfit {
-    /// The ELF loader cannot read it.
+    /// The ELF loader cannot read the file.
     Elf(elf::ElfError),
-    /// It is for another machine.
+    /// The file is for another machine.
     Machine(u16),
     /// A segment or the resource table is outside of the memory for firmware.
     Outside(u32, u32),
@@ -38,7 +38,7 @@ pub enum Unfit {
     TableTruncated,
     /// Reserved bytes of the resource table are not 0.
     TableReserved,
-    /// The resource table describes something else than one CAIF link.
+    /// The resource table describes something other than one CAIF link.
     TableEntries,
     /// The link has another number of vrings.
     Vrings(u8),
@@ -95,7 +95,7 @@ impl fmt::Display for Unfit {
     }
 }
 
-/// The board's modem, as the processor that a file is for.
+/// The board's modem, as the processor that a file must be for.
 struct ModemProcessor;
 
 impl elf::Processor for ModemProcessor {

@@ -12,7 +12,7 @@ pub const MIN_SIZE: usize = 16 << 20;
 /// Largest size of the memory, for device addresses of 32 bits.
 pub const MAX_SIZE: usize = 1 << 30;
 
-/// Where segments of the firmware may be: offset and length, as for all parts.
+/// The memory for segments of the firmware: offset and length, as for all parts.
 pub const FIRMWARE: (usize, usize) = (0x01_0000, 0x0f_0000);
 /// Room for a vring.
 pub const VRING_LEN: usize = 0x10_0000;
@@ -40,7 +40,7 @@ pub mod page {
     pub const MAGIC: usize = 0x00;
     /// [`VERSION`](super::VERSION).
     pub const VERSION: usize = 0x04;
-    /// What Linux wants of the modem, see [`host_state`](super::host_state).
+    /// The state that Linux wants of the modem, see [`host_state`](super::host_state).
     pub const HOST_STATE: usize = 0x08;
     /// Number of the boot that Linux asks for, never 0.
     pub const BOOT_ID: usize = 0x0c;
@@ -62,9 +62,9 @@ pub mod page {
 
 /// Values of `host_state`.
 pub mod host_state {
-    /// The modem is to stop.
+    /// The modem must stop.
     pub const STOP: u32 = 0;
-    /// The modem is to run.
+    /// The modem must run.
     pub const RUN: u32 = 1;
 }
 
@@ -74,16 +74,16 @@ pub mod host_state {
 pub enum ModemState {
     /// No modem is connected.
     Absent = 0,
-    /// It waits for a boot.
+    /// The modem waits for a boot.
     Waiting = 1,
-    /// It runs the boot of `modem_boot_id`.
+    /// The modem runs the boot of `modem_boot_id`.
     Running = 2,
-    /// It met an error and needs another boot.
+    /// The modem met an error and needs another boot.
     Crashed = 3,
 }
 
 impl ModemState {
-    /// Returns the state of that number, if the contract has it.
+    /// Returns the state of that number. `None` if the contract has none.
     pub fn from_raw(raw: u32) -> Option<Self> {
         [Self::Absent, Self::Waiting, Self::Running, Self::Crashed]
             .into_iter()

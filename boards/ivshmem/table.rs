@@ -37,8 +37,8 @@ const VRING: usize = 20;
 /// `da` of a vring whose place Linux chooses.
 const ANY: u32 = u32::MAX;
 
-/// What Linux writes to the entry while the firmware is in use: the features that were negotiated,
-/// the status, and of each vring the place and the notify id.
+/// The bytes of the entry that Linux writes while the firmware is in use: the negotiated features,
+/// the status, and the place and the notify id of each vring.
 const BY_LINUX: [Range<usize>; 6] = [16..20, 24..25, 28..32, 40..44, 48..52, 60..64];
 
 /// Checks a resource table.
@@ -83,7 +83,7 @@ fn check_vring(vring: &[u8]) -> Result<(), Unfit> {
     Ok(())
 }
 
-/// Checks that a table is the one in use, but for what Linux writes there.
+/// Checks that a table is the one in use, except for the bytes that Linux writes.
 ///
 /// A recovery keeps the vrings and Linux's table, so that firmware with another table would meet
 /// rings and a config that it does not expect.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Reports a modem that crashed or stands still.
+//! Reports a modem that crashed or has stopped.
 //!
 //! The control page is examined at each interrupt of its vector and at each tick of a timer. So a
 //! crash that the modem or the server announces is reported at once, and a heartbeat that stands
@@ -58,7 +58,7 @@ const EARLIEST_TICKS: u32 = 4;
 struct Boot {
     /// The remote processor whose crash is reported.
     rproc: ARef<Rproc>,
-    /// Its number.
+    /// Number of the boot.
     id: u32,
     /// Ticks since the boot began.
     age: u32,
@@ -105,7 +105,7 @@ pub(crate) struct Watchdog {
 pub(crate) type Armed = ArcHrTimerHandle<Watchdog>;
 
 impl Watchdog {
-    /// Makes a watchdog that is not armed.
+    /// Creates a watchdog that is not armed.
     pub(crate) fn new(control: ControlPage) -> Result<Arc<Self>> {
         Arc::pin_init(
             pin_init!(Self {
@@ -123,7 +123,7 @@ impl Watchdog {
         &self.control
     }
 
-    /// Begins to watch the boot `id`; `before` is what the modem had written before that boot.
+    /// Begins to watch the boot `id`. `before` are the modem's fields before that boot.
     pub(crate) fn arm(self: &Arc<Self>, rproc: &Rproc, id: u32, before: &Modem) -> Armed {
         *self.boot.lock() = Some(Boot {
             rproc: rproc.into(),
@@ -144,12 +144,12 @@ impl Watchdog {
         drop(boot);
     }
 
-    /// Prepares a [`wait_leave`](Self::wait_leave).
+    /// Prepares a call of [`wait_leave`](Self::wait_leave).
     pub(crate) fn expect_leave(&self) {
         self.left.reset();
     }
 
-    /// Waits until the modem does not run, at most for `ms` milliseconds. Returns whether it was
+    /// Waits until the modem does not run, for at most `ms` milliseconds. Returns whether it was
     /// seen not running.
     pub(crate) fn wait_leave(&self, ms: u32) -> bool {
         self.left.wait(ms)

@@ -2,7 +2,8 @@
 
 //! The mailbox between Linux and the modem: a PL011, each byte of which is a set of doorbells.
 //!
-//! Rings that wait for room in the transmit FIFO are one byte, so that none is lost.
+//! Doorbells that wait for room in the transmit FIFO are merged into one byte, so that none is
+//! lost.
 
 use crate::{
     abstractions::{
@@ -38,7 +39,7 @@ use kernel::{
 register! {
     /// A byte from or to a FIFO.
     DATA(u32) @ 0x000 {
-        /// What was wrong with a byte that was received.
+        /// Errors of a received byte.
         11:8    errors;
         7:0     doorbells;
     }
@@ -55,20 +56,20 @@ register! {
         4:4     fifos;
     }
 
-    /// What is enabled.
+    /// Parts of the PL011 that are enabled.
     CONTROL(u32) @ 0x030 {
         9:9     receiver;
         8:8     transmitter;
         0:0     all;
     }
 
-    /// Interrupts that are let through.
+    /// Interrupts that are enabled.
     MASK(u32) @ 0x038 {
         5:5     transmit;
         4:4     receive;
     }
 
-    /// Clears interrupts. That of the receiver ends when its FIFO is empty.
+    /// Clears interrupts. That of the receiver is cleared when its FIFO is empty.
     CLEAR(u32) @ 0x044 {
         5:5     transmit;
     }
@@ -82,17 +83,17 @@ const LEN: usize = 0x48;
 pub(crate) struct Doorbell(u8);
 
 impl Doorbell {
-    /// Each side tells the other that the control page changed.
+    /// Rung by each side after it changed the control page.
     pub(crate) const CONTROL: Self = Self(1 << 2);
 
-    /// The doorbell of a vring: `None` if no vring has this number.
+    /// Returns the doorbell of a vring: `None` if no vring has this number.
     pub(crate) fn of_vring(number: u32) -> Option<Self> {
         (number < 2).then_some(Self(1 << number))
     }
 }
 
-/// The most bytes that are taken from the FIFO in an interrupt, as many as it has room for. With
-/// more the interrupt comes again.
+/// The most bytes that are read from the FIFO in an interrupt: its size. With more, the interrupt
+/// comes again.
 const FIFO: usize = 16;
 
 /// Linux's side of the mailbox.
@@ -136,7 +137,7 @@ impl Mailbox {
         )
     }
 
-    /// Passes the modem's doorbells on until the device is unbound.
+    /// Handles the interrupt of the modem's doorbells until the device is unbound.
     pub(crate) fn listen(
         self: &Arc<Self>,
         pdev: &platform::Device<Core<'_>>,
@@ -173,7 +174,7 @@ impl Mailbox {
             io.write_reg(CLEAR::zeroed().with_const_transmit::<1>());
             mask = mask.with_const_transmit::<1>();
         }
-        // Again, since there may have been room before the interrupt was cleared.
+        // Checked again, since there may have been room before the interrupt was cleared.
         if *unsent != 0 && !is_full(io) {
             io.write_reg(DATA::zeroed().with_doorbells(*unsent));
             *unsent = 0;
@@ -181,7 +182,7 @@ impl Mailbox {
         io.write_reg(mask);
     }
 
-    /// Takes the modem's doorbells out of the FIFO.
+    /// Reads the modem's doorbells from the FIFO.
     fn receive(&self) -> u8 {
         let mut rung = 0;
         if let Some(io) = self.registers.try_access() {

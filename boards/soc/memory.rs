@@ -46,11 +46,11 @@ const CONTROL: (usize, usize) = (0, 0x1_0000);
 
 /// The shared memory, mapped.
 pub(crate) struct Shared {
-    /// The page by which Linux and the modem tell each other their states.
+    /// The page where Linux and the modem publish their states.
     pub(crate) control: ControlPage,
     /// The firmware's memory.
     pub(crate) firmware: Arc<Memory>,
-    /// What remoteproc is told of.
+    /// The carveouts for remoteproc.
     pub(crate) carveouts: KVec<Carveout>,
 }
 

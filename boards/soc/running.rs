@@ -28,18 +28,18 @@ use kernel::{
     prelude::*, //
 };
 
-/// A boot that somebody else began.
+/// A boot that Linux did not begin.
 #[derive(Clone, Copy)]
 pub(crate) struct Running {
-    /// Its number.
+    /// Number of the boot.
     pub(crate) boot_id: u32,
-    /// Where its resource table is, inside the memory for firmware.
+    /// The resource table, inside the memory for firmware.
     pub(crate) table: DeviceRange,
 }
 
 impl Running {
-    /// Finds the boot that the modem runs, with a resource table that nobody uses. `None` if there
-    /// is no such boot.
+    /// Finds the boot that the modem runs, with a resource table that is not in use. `None` if
+    /// there is no such boot.
     pub(crate) fn find(
         dev: &Device,
         control: &ControlPage,
