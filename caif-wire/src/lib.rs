@@ -3,8 +3,8 @@
 //! Codec of the CAIF protocol, for the modem and for tests: frames, messages of the control
 //! channel, parameters of a link set-up, headers of the data channels.
 //!
-//! The kernel mounts the folder of the codec as a module of its own, so that the codec names
-//! nothing by the crate's root and is written in the kernel's edition.
+//! The kernel mounts the folder of the codec as a module, so the codec refers to nothing by the
+//! crate's root and is written in the kernel's edition.
 
 #![no_std]
 #![forbid(unsafe_code)]

@@ -9,9 +9,9 @@ use core::fmt;
 pub struct Truncated {
     /// The field that was being read.
     pub field: &'static str,
-    /// How many bytes it takes.
+    /// Number of bytes of the field.
     pub wanted: usize,
-    /// How many were left.
+    /// Number of bytes that were left.
     pub left: usize,
 }
 
@@ -31,9 +31,9 @@ impl core::error::Error for Truncated {}
 /// The output buffer is too small.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Full {
-    /// How many bytes the next piece takes.
+    /// Number of bytes to be written.
     pub wanted: usize,
-    /// How many the buffer had left.
+    /// Number of bytes that were left in the buffer.
     pub left: usize,
 }
 
@@ -53,7 +53,7 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Starts at the first byte of `bytes`.
+    /// Creates a reader at the first byte of `bytes`.
     pub fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
     }
@@ -122,7 +122,7 @@ pub struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    /// Starts at the first byte of `out`.
+    /// Creates a writer at the first byte of `out`.
     pub fn new(out: &'a mut [u8]) -> Self {
         Self {
             rest: out,

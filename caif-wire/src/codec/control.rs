@@ -21,25 +21,25 @@ const ENUM: u8 = 3;
 /// frame around it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Message<'a> {
-    /// `00`: a host asks for a channel.
+    /// `00`: a host requests a channel.
     Setup(LinkParams<'a>),
-    /// `20`: the channel is there.
+    /// `20`: the channel is set up.
     SetupDone {
-        /// What was asked for.
+        /// The parameters of the request.
         params: LinkParams<'a>,
         /// The channel's mux byte.
         linkid: u8,
-        /// What a UTIL channel appends, at most 255 bytes; empty for the others.
+        /// The bytes that a UTIL channel appends, at most 255; empty for the others.
         appended: &'a [u8],
     },
     /// `30`: the channel is refused.
     SetupRefused(LinkParams<'a>),
-    /// `01`: a host gives a channel up.
+    /// `01`: a host releases a channel.
     Destroy {
         /// The channel.
         linkid: u8,
     },
-    /// `21`: the channel is gone.
+    /// `21`: the channel is released.
     Destroyed {
         /// The channel.
         linkid: u8,
@@ -48,24 +48,24 @@ pub enum Message<'a> {
     LinkErr,
     /// `03`: a host announces a physical link.
     Enum {
-        /// Its number.
+        /// The number of the link.
         phyid: u8,
     },
-    /// `23`: the answer.
+    /// `23`: the answer to `Enum`.
     Enumerated {
-        /// Its number.
+        /// The number of the link.
         phyid: u8,
     },
     /// Any other first byte, among them SLEEP, WAKE, LINK_RECONF and RADIO_SET.
     Other {
         /// The first byte.
         first: u8,
-        /// What follows.
+        /// The bytes after it.
         rest: &'a [u8],
     },
 }
 
-/// Why bytes are not a message, or a message cannot be written.
+/// The reason why bytes are not a message, or a message cannot be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ControlError {
     /// The message ends inside a field.
@@ -79,7 +79,7 @@ pub enum ControlError {
     },
     /// More than the 255 bytes that a length byte can count.
     TooManyParameters {
-        /// How many.
+        /// Their number.
         len: usize,
     },
     /// The output buffer is too small.

@@ -54,7 +54,7 @@ impl Service {
         matches!(self, Self::Vei | Self::Datagram | Self::Util)
     }
 
-    /// Returns how many bytes of header precede a payload.
+    /// Returns the number of header bytes in front of a payload.
     pub fn header_len(self) -> usize {
         match self {
             Self::Vei | Self::Rfm | Self::Util => 1,
@@ -71,14 +71,14 @@ pub enum Data<'a> {
     Payload(&'a [u8]),
     /// A segment on an RFM channel.
     Segment {
-        /// Whether another one of the same PDU follows.
+        /// Whether another segment of the same PDU follows.
         more: bool,
         /// The segment; it begins with the PDU's 6-byte header.
         bytes: &'a [u8],
     },
-    /// The sender can take frames again.
+    /// The sender accepts frames again.
     FlowOn,
-    /// The sender can take no more frames.
+    /// The sender accepts no more frames.
     FlowOff,
     /// A serial control line, on a VEI channel.
     SetPin(&'a [u8]),
@@ -86,19 +86,19 @@ pub enum Data<'a> {
     RemoteShutdown,
 }
 
-/// Why a body is not valid on a channel.
+/// The reason why a body is not valid on a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DataError {
     /// The header is not complete.
     Truncated(Truncated),
-    /// The service has no such first byte.
+    /// The service has no command with this byte.
     UnknownCommand {
         /// The service.
         service: Service,
         /// The byte.
         command: u8,
     },
-    /// The service cannot carry this.
+    /// The service cannot carry this body.
     NotOnService {
         /// The service.
         service: Service,
@@ -178,7 +178,7 @@ impl<'a> Data<'a> {
         }
     }
 
-    /// Returns the header and what follows it, for a frame built in pieces.
+    /// Returns the header and the bytes after it, for a frame built in pieces.
     pub fn parts(&self, service: Service) -> Result<(&'static [u8], &'a [u8]), DataError> {
         let none: &'a [u8] = &[];
         match (self, service) {

@@ -16,7 +16,7 @@ pub const MAX_BODY: usize = u16::MAX as usize - 3;
 /// L of a frame with an empty body: mux and FCS.
 const LEAST_LENGTH: u16 = 3;
 
-/// Whether the link uses the frame check sequence. Its two bytes are there in either case.
+/// Use of the frame check sequence on a link. A frame has its two bytes in either case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Fcs {
     /// The bytes are ignored when read and zero when written, as on a virtio link.
@@ -35,7 +35,7 @@ pub struct Frame<'a> {
     pub body: &'a [u8],
 }
 
-/// Why bytes are not a frame.
+/// The reason why bytes are not a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FrameError {
     /// The length field is missing or cut off.
@@ -49,7 +49,7 @@ pub enum FrameError {
     BeyondEnd {
         /// The value of L.
         length: u16,
-        /// How many bytes follow L.
+        /// Number of bytes after L.
         have: usize,
     },
     /// The check sequence does not match.
@@ -81,7 +81,7 @@ impl fmt::Display for FrameError {
 impl core::error::Error for FrameError {}
 
 impl<'a> Frame<'a> {
-    /// Reads the frame at the start of `bytes`. What follows it is cut silently.
+    /// Reads the frame at the start of `bytes`. Bytes after it are ignored.
     pub fn parse(bytes: &'a [u8], check: Fcs) -> Result<Self, FrameError> {
         let mut reader = Reader::new(bytes);
         let length = reader.u16("frame length").map_err(FrameError::NoLength)?;
@@ -118,12 +118,12 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// Why a frame cannot be built.
+/// The reason why a frame cannot be built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BuildError {
     /// The body is longer than [`MAX_BODY`].
     BodyTooLong {
-        /// Its length.
+        /// Length of the body.
         len: usize,
     },
     /// The output buffer is too small.

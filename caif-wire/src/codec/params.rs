@@ -9,7 +9,7 @@ use super::control::ControlError;
 /// Longest name of an RFM volume, without its NUL.
 const MAX_VOLUME: usize = 15;
 
-/// What a host asks for with a link set-up.
+/// The parameters of a host's request for a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LinkParams<'a> {
     /// The channel's type, 4 bits; its meaning depends on the service.
@@ -20,7 +20,7 @@ pub struct LinkParams<'a> {
     pub phyid: u8,
     /// The endpoint; the low two bits count, all eight are repeated.
     pub endpoint: u8,
-    /// The service and what it needs.
+    /// The service and its parameters.
     pub service: ServiceParams<'a>,
 }
 
@@ -59,12 +59,12 @@ pub enum ServiceParams<'a> {
         /// Parameters of the service itself, at most 255 bytes.
         params: &'a [u8],
     },
-    /// A service this codec does not know. How long its parameters are is unknown too: they
-    /// are taken to be all that follows.
+    /// A service that this codec does not know. The length of its parameters is not known either:
+    /// they are taken to be all bytes that follow.
     Unknown {
-        /// Its number, 4 bits.
+        /// The number of the service, 4 bits.
         service: u8,
-        /// What follows the endpoint.
+        /// The bytes after the endpoint.
         rest: &'a [u8],
     },
 }
