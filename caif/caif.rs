@@ -7,7 +7,7 @@
 
 #![deny(unsafe_code)]
 
-// A module of the kernel is one crate: what others have as well is built into each.
+// A kernel module is one crate, so files that others use as well are built into each.
 #[expect(unsafe_code)]
 #[path = "../abstractions"]
 mod abstractions {
@@ -19,7 +19,7 @@ mod abstractions {
     pub(crate) mod deferred;
     pub(crate) mod module;
     pub(crate) mod net {
-        //! Network devices of others, and virtual ones above them.
+        //! Network devices of any driver, and virtual ones above them.
 
         pub(crate) mod burst;
         mod log;

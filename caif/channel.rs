@@ -41,12 +41,12 @@ use kernel::{
     }, //
 };
 
-/// Why a channel ended.
+/// The reason why a channel ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shutdown {
-    /// The modem closed it.
+    /// The modem closed the channel.
     Remote,
-    /// The link is down or gone.
+    /// The link went down or was removed.
     LinkLost,
 }
 
@@ -56,21 +56,21 @@ pub(crate) enum Shutdown {
 /// No lock of a link is held during a call. [`flow`](Self::flow) and [`shutdown`](Self::shutdown)
 /// may be called before [`outcome`](Self::outcome); [`Channel::check`] has the present state.
 pub(crate) trait Client: Send + Sync + 'static {
-    /// Takes a payload. Called with bottom halves off in an RCU read-side section, on several CPUs
-    /// at the same time; perhaps before [`outcome`](Self::outcome), and until a grace period after
-    /// the channel was closed.
+    /// Receives a payload. Called with bottom halves off in an RCU read-side section, on several
+    /// CPUs at the same time; perhaps before [`outcome`](Self::outcome), and until a grace period
+    /// after the channel was closed.
     fn receive(&self, skb: SkBuff);
 
-    /// Payloads can be sent again, or cannot any more. Calls are serialized; the last one has the
-    /// present state. Softirq or process context: must not sleep.
+    /// Called when payloads can be sent again, or cannot any more. Calls are serialized; the last
+    /// one has the present state. Softirq or process context: must not sleep.
     fn flow(&self, on: bool);
 
-    /// The modem answered, or the deadline passed. Called once, unless the request was cancelled;
-    /// it may race with the cancellation. `appended` is what the modem says of a UTIL channel.
-    /// Softirq or process context: must not sleep.
+    /// Called when the modem answered or the deadline passed. Called once, unless the request was
+    /// cancelled; it may race with the cancellation. `appended` are the bytes that the modem
+    /// appends for a UTIL channel. Softirq or process context: must not sleep.
     fn outcome(&self, result: Result<RcuArc<Channel>>, appended: &[u8]);
 
-    /// The channel ended. Softirq or process context: must not sleep.
+    /// Called when the channel ended. Softirq or process context: must not sleep.
     fn shutdown(&self, why: Shutdown);
 }
 
@@ -109,7 +109,7 @@ pub(crate) struct Channel {
 }
 
 impl Channel {
-    /// Makes a channel that has no id yet. `ENODEV` if the link's packets are too small for it.
+    /// Creates a channel that has no id yet. `ENODEV` if the link's packets are too small for it.
     pub(crate) fn new(
         link: Arc<Link>,
         service: Service,
@@ -153,15 +153,15 @@ impl Channel {
         self.service
     }
 
-    /// Returns how many bytes a payload may have: at most as many as when the channel was made, and
-    /// fewer if the link's packets became smaller.
+    /// Returns the largest size of a payload, in bytes: at most that of when the channel was
+    /// created, and less if the link's packets became smaller.
     pub(crate) fn maxframe(&self) -> u32 {
         let fits = |mtu| policy::max_payload(self.service, usize::try_from(mtu).ok()?).ok();
         let now = self.link.mtu().ok().and_then(fits).unwrap_or(1);
         self.maxframe.min(u32::try_from(now).unwrap_or(u32::MAX))
     }
 
-    /// Returns how many bytes a payload might have when the channel was made.
+    /// Returns the largest size of a payload when the channel was created, in bytes.
     #[inline]
     pub(crate) fn first_maxframe(&self) -> u32 {
         self.maxframe
@@ -172,12 +172,12 @@ impl Channel {
         self.id.copy()
     }
 
-    /// Sets the id. For the link, once.
+    /// Sets the id. Called by the link, once.
     pub(crate) fn assign(&self, id: LinkId) {
         self.id.populate(id);
     }
 
-    /// Returns whether a payload may be sent, or why not. No ordering.
+    /// Returns whether a payload may be sent, or the reason why not. No ordering.
     #[inline]
     pub(crate) fn check(&self) -> Result<(), Stopped> {
         self.flow.check()
@@ -218,13 +218,13 @@ impl Channel {
         }
     }
 
-    /// Takes a segment of a packet, without the byte in front of it, which says whether `more`
+    /// Adds a segment of a packet, without the byte in front of it, which says whether `more`
     /// follow. Returns the packet if it is complete now.
     pub(crate) fn join(&self, more: bool, skb: SkBuff) -> Result<Option<SkBuff>, SegmentError> {
         self.packet.lock().segment(more, skb)
     }
 
-    /// Returns the header of a payload. A segment begins with its own.
+    /// Returns the header of a payload. Empty for RFM, whose segments begin with their own.
     pub(crate) fn header(&self) -> &'static [u8] {
         self.header
     }

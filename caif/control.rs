@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! The control channel of one link: requests for channels, and the link ids that came of them.
+//! The control channel of one link: requests for channels, and the link ids that they resulted in.
 //!
-//! Nothing is sent, received or waited for here. Bytes of the modem and a clock go in, actions come
+//! This file does no I/O and does not wait. Bytes from the modem and a clock go in, actions come
 //! out. The caller holds the link's lock only for a call into [`Control`], and sends frames and
 //! calls clients after it was released.
 //!
 //! # The life of a request
 //!
-//! [`Control::request`] notes what is asked for, and the caller sends an ENUM and a LINK_SETUP. A
+//! [`Control::request`] records the parameters, and the caller sends an ENUM and a LINK_SETUP. A
 //! request ends exactly once, by the first of:
 //!
 //! | what happens | outcome |
@@ -18,7 +18,7 @@
 //! | a success with link id 0, or an error | [`Event::Refused`] |
 //! | its deadline | [`Control::expire`] |
 //! | the link goes down | [`Control::expire`], at once |
-//! | nobody wants it any more | [`Control::cancel`], which returns true |
+//! | the client does not want it any more | [`Control::cancel`], which returns true |
 //!
 //! A request that was cancelled stays until its answer or its deadline, so that its answer is not
 //! taken for that of another one. What a success set up for it is destroyed.
@@ -64,8 +64,8 @@ pub const PENDING: usize = 64;
 /// The longest parameters of a LINK_SETUP: those of a UTIL channel with 255 bytes of its own.
 const MAX_PARAMS: usize = 279;
 
-/// The longest body of a frame that a request or an answer to it is: command, parameters, link id,
-/// and 255 bytes after their length.
+/// The longest body of a request, or of an answer to one: command, parameters, link id, and 255
+/// bytes after their length.
 pub const MAX_BODY: usize = MAX_PARAMS + 258;
 
 /// Most LINK_DESTROY messages at once for successes that are for no request: one for each link id.
@@ -95,29 +95,29 @@ impl LinkId {
     }
 }
 
-/// Why a channel cannot be asked for.
+/// The reason why a channel cannot be requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestError {
     /// The link is down.
     Down,
-    /// There is no room for another pending request.
+    /// Too many requests are pending.
     Full,
     /// The parameters do not fit into their fields, or are for another link.
     Invalid,
 }
 
-/// Why a client gets no channel.
+/// The reason why a client gets no channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// The modem said so.
+    /// The modem refused.
     ByModem,
     /// The modem assigned the link id of the control channel.
     LinkIdZero,
-    /// The modem assigned a link id that is in use. What it set up is to be destroyed.
+    /// The modem assigned a link id that is in use. The channel must be destroyed.
     LinkIdInUse(NonZeroU8),
 }
 
-/// Why a request ended without an answer.
+/// The reason why a request ended without an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// The deadline passed.
@@ -126,12 +126,12 @@ pub enum Failure {
     LinkDown,
 }
 
-/// Why a message was ignored. Each reason is counted.
+/// The reason why a message was ignored. Each reason is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ignored {
     /// The link is down.
     Down,
-    /// It is truncated, or no known message.
+    /// The message is truncated or unknown.
     Malformed,
     /// A success for no request, with link id 0.
     NoLinkId,
@@ -147,44 +147,44 @@ pub enum Ignored {
     Confirmed,
     /// LINK_ERR: the modem got a bad frame.
     LinkErr,
-    /// A request of the modem's own.
+    /// A request by the modem.
     Request,
     /// A message that this side does not know.
     Unknown,
 }
 
 impl Ignored {
-    /// How many kinds there are.
+    /// Number of reasons.
     pub const COUNT: usize = Self::Unknown as usize + 1;
 }
 
-/// What to do for a message of the modem.
+/// The action that a message of the modem requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event<'a> {
-    /// The channel is set up: tell the client.
+    /// The channel is set up: the caller tells the client.
     Connected {
-        /// The request that it answers.
+        /// The request that was answered.
         request: RequestId,
         /// The id, which is in use until [`Control::close`].
         id: LinkId,
-        /// What a UTIL channel appends, at most 255 bytes.
+        /// The bytes that the modem appended for a UTIL channel, at most 255.
         appended: &'a [u8],
     },
-    /// There will be no channel: tell the client, and see [`Event::destroy`].
+    /// The client gets no channel: the caller tells it; see [`Event::destroy`].
     Refused {
-        /// The request that it answers.
+        /// The request that was answered.
         request: RequestId,
-        /// Why not.
+        /// The reason.
         why: Refusal,
     },
-    /// No client wants the channel: send a LINK_DESTROY.
+    /// No client wants the channel: the caller sends a LINK_DESTROY.
     Destroy(NonZeroU8),
-    /// Do nothing.
+    /// No action.
     Ignored(Ignored),
 }
 
 impl Event<'_> {
-    /// Returns the link id to send a LINK_DESTROY for.
+    /// Returns the link id for which a LINK_DESTROY must be sent.
     pub fn destroy(&self) -> Option<NonZeroU8> {
         match self {
             Self::Destroy(id) => Some(*id),
@@ -197,18 +197,18 @@ impl Event<'_> {
     }
 }
 
-/// A request that ended without an answer: tell the client.
+/// A request that ended without an answer: the caller tells the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Expired {
-    /// Which one.
+    /// The request.
     pub request: RequestId,
-    /// Why.
+    /// The reason.
     pub why: Failure,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
-    /// There is no request.
+    /// No request.
     #[default]
     Free,
     /// The client waits for the answer.
@@ -247,8 +247,8 @@ impl Pending {
         matches!(self.state, State::Wanted | State::Cancelled)
     }
 
-    /// Returns whether an answer with these parameters, and what follows them, is to this request.
-    /// No parameters are a prefix of others: their own bytes have their length.
+    /// Returns whether an answer that begins with these parameters is to this request. Parameters
+    /// are never a prefix of others, since their length is in them.
     fn is_answered_by(&self, echo: &[u8]) -> bool {
         self.is_open()
             && self
@@ -307,7 +307,7 @@ pub struct Control<S: BorrowMut<[Pending]>> {
 }
 
 impl<S: BorrowMut<[Pending]>> Control<S> {
-    /// Makes the control channel of the link with this number, 1 to 7. The link is down.
+    /// Creates the control channel of the link with this number, 1 to 7. The link is down.
     pub fn new(phyid: u8, mut pending: S) -> Self {
         for pending in pending.borrow_mut() {
             pending.state = State::Free;
@@ -332,13 +332,13 @@ impl<S: BorrowMut<[Pending]>> Control<S> {
         self.phyid
     }
 
-    /// The link came up: there may be requests.
+    /// Marks the link as up: requests are possible.
     pub fn up(&mut self) {
         self.up = true;
     }
 
-    /// The link went down: all its channels are gone, and no id is in use. The requests that are
-    /// pending end: call [`expire`](Self::expire) until it returns `None`.
+    /// Marks the link as down: all its channels are lost, and no id is in use. The pending requests
+    /// end: call [`expire`](Self::expire) until it returns `None`.
     pub fn down(&mut self) {
         self.up = false;
         self.in_use = [0; 256];
@@ -350,8 +350,8 @@ impl<S: BorrowMut<[Pending]>> Control<S> {
         }
     }
 
-    /// Notes that a channel is asked for, until `deadline`. The caller sends an ENUM and the
-    /// LINK_SETUP, and cancels the request if it cannot.
+    /// Adds a request for a channel, with a deadline. The caller sends an ENUM and the LINK_SETUP,
+    /// and cancels the request if it cannot.
     pub fn request(
         &mut self,
         params: &LinkParams<'_>,
@@ -408,8 +408,8 @@ impl<S: BorrowMut<[Pending]>> Control<S> {
         was
     }
 
-    /// Frees the link id of a channel that is out of the table. Returns whether to send a
-    /// LINK_DESTROY: not if the channel was closed before, or lost with its link.
+    /// Frees the link id of a channel that was removed from the table. Returns whether a
+    /// LINK_DESTROY must be sent: not if the channel was closed before, or lost with its link.
     pub fn close(&mut self, id: LinkId) -> bool {
         self.in_use
             .get_mut(usize::from(id.get()))
@@ -418,7 +418,7 @@ impl<S: BorrowMut<[Pending]>> Control<S> {
             .is_some()
     }
 
-    /// Takes the body of a frame of the control channel. Returns what to do.
+    /// Handles the body of a frame of the control channel. Returns the action that it requires.
     pub fn on_frame<'a>(&mut self, body: &'a [u8], now: u64) -> Event<'a> {
         let event = self.answer(body, now);
         if let Event::Ignored(why) = event {
@@ -516,7 +516,7 @@ impl<S: BorrowMut<[Pending]>> Control<S> {
         Event::Destroy(id)
     }
 
-    /// Ends a request whose deadline is `now` or earlier, the oldest first. To be called until it
+    /// Ends a request whose deadline is `now` or earlier, the oldest first. Must be called until it
     /// returns `None`, at [`next_deadline`](Self::next_deadline) and when the link went down.
     pub fn expire(&mut self, now: u64) -> Option<Expired> {
         loop {
@@ -536,7 +536,7 @@ impl<S: BorrowMut<[Pending]>> Control<S> {
         }
     }
 
-    /// Returns when to call [`expire`](Self::expire); `None` if nothing is pending.
+    /// Returns the time at which to call [`expire`](Self::expire); `None` if nothing is pending.
     pub fn next_deadline(&self) -> Option<u64> {
         let pending = self.pending.borrow().iter();
         pending.filter_map(Pending::ends_at).min()

@@ -44,18 +44,18 @@ const OFF: u32 = Side::Modem as u32 | Side::Link as u32;
 /// The channel is closed, permanently.
 const CLOSED: u32 = 4;
 
-/// What to tell the client.
+/// The change that the client must be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tell {
-    /// Nothing: senders see no change.
+    /// No change for senders.
     Nothing,
     /// Payloads may not be sent any more.
     Off,
-    /// Payloads may be sent again: wake waiting senders.
+    /// Payloads may be sent again: waiting senders are woken.
     On,
 }
 
-/// Why a payload may not be sent.
+/// The reason why a payload may not be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stopped {
     /// The flow is off.
@@ -69,7 +69,7 @@ pub enum Stopped {
 pub struct Flow<W: FlowBits>(W);
 
 impl<W: FlowBits> Flow<W> {
-    /// Starts with the flow on, of a word that is 0.
+    /// Creates a flow that is on, from a word that is 0.
     pub const fn new(word: W) -> Self {
         Self(word)
     }
@@ -110,7 +110,7 @@ impl<W: FlowBits> Flow<W> {
         }
     }
 
-    /// Closes the channel. Returns whether it was open: if so the caller takes it out of its slot
+    /// Closes the channel. Returns whether it was open: then the caller removes it from its slot
     /// and ends it.
     #[must_use]
     pub fn close(&self) -> bool {

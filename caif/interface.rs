@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! IP interfaces over CAIF: network devices that rtnetlink makes, each with one DATAGRAM channel
+//! IP interfaces over CAIF: network devices that rtnetlink creates, each with one DATAGRAM channel
 //! while it is up.
 //!
 //! An interface that lost its link stays up without a carrier. It asks for a channel again when a
@@ -88,43 +88,44 @@ const IPV6_CONNID: u16 = 2;
 /// `IFLA_CAIF_LOOPBACK`.
 const LOOPBACK: u16 = 3;
 
-/// Channel types of the service: ordinary, and one that returns what it is sent.
+/// Channel types of the service: ordinary, and one that returns all payloads to their sender.
 const ORDINARY: u8 = 0;
 const RETURNS: u8 = 3;
 /// Priority of the channel: `CAIF_PRIO_LOW`.
 const PRIORITY: u32 = 4;
-/// How long the modem may take to answer.
+/// Time that the modem has to answer, in milliseconds.
 const ANSWER_MS: u32 = 5000;
-/// How long to wait for the answer when the interface is set up.
+/// Time to wait for the answer when the interface goes up, in milliseconds.
 const OPEN_MS: u32 = 1000;
 /// Delay before a channel is asked for again; it doubles each time, up to the limit.
 const RETRY_MS: u32 = 500;
 const RETRY_LIMIT_MS: u32 = 30_000;
-/// When to try again to take RTNL.
+/// Delay before another attempt to take RTNL, in milliseconds.
 const BUSY_MS: u32 = 20;
 /// Length, link id and header of a frame, and check sequence.
 const HEADROOM: u32 = 7;
 const TAILROOM: u32 = 2;
 
-/// What the modem is asked for.
+/// The parameters of the channel.
 #[derive(Clone, Copy)]
 struct Settings {
-    /// The connection id; `None` stands for the number of the device.
+    /// The connection id. If it is `None` at registration, it becomes the index of the device.
     connection: Option<u32>,
     loopback: bool,
 }
 
 /// State of an interface.
 enum State {
-    /// It is not set up.
+    /// The interface is down.
     Down,
-    /// It will ask for a channel.
+    /// The interface will request a channel.
     Waiting,
-    /// It asked for a channel. The request is `None` until `Links::connect()` has returned it.
+    /// The interface requested a channel. The request is `None` until `Links::connect()` has
+    /// returned it.
     Asking(Option<Request>),
-    /// It was refused a channel while it was set up.
+    /// The modem refused a channel while the interface was going up.
     Failed(Error),
-    /// It has a channel.
+    /// The interface has a channel.
     Connected,
 }
 
@@ -136,7 +137,7 @@ struct Inner {
     /// The number of the last [`Session`].
     session: u64,
     retry_ms: u32,
-    /// `None` before the device is registered, and when it goes.
+    /// `None` before the device is registered, and after it is unregistered.
     retry: Option<Deferred<Retry>>,
     watch: Option<Arc<dyn Watcher>>,
 }
@@ -145,10 +146,10 @@ struct Inner {
 #[pin_data]
 pub(crate) struct Interface {
     dev: RcuSlot<NetdevRef>,
-    /// The device below, if one was chosen.
+    /// The device below, if one was given.
     lower: Option<(NetId, u32)>,
     channel: RcuSlot<Channel>,
-    /// Whether the modem returns what it is sent.
+    /// Whether the modem returns payloads to their sender.
     returns: AtomicFlag,
     #[pin]
     inner: BhLock<Inner>,
@@ -294,7 +295,7 @@ impl VirtualNetdev for Interface {
 }
 
 impl Settings {
-    /// Sets what the attributes say.
+    /// Applies the attributes that are present.
     fn read(&mut self, attributes: &Attributes<'_>) {
         // IPv6 overrides IPv4, as in Linux 6.12: both set the connection id.
         for number in [IPV4_CONNID, IPV6_CONNID] {
@@ -309,7 +310,7 @@ impl Settings {
 }
 
 impl Interface {
-    /// Asks for a channel, unless the interface is not waiting for one.
+    /// Requests a channel if the interface waits for one.
     fn ask(self: &RcuArc<Self>, dev: &Netdev, rtnl: &Rtnl<'_>) -> Result {
         let mut inner = self.inner.lock();
         if !matches!(inner.state, State::Waiting) {
@@ -343,7 +344,7 @@ impl Interface {
         }
     }
 
-    /// Asks a modem for a channel, and adapts the interface to its link.
+    /// Requests a channel of a modem, and adapts the interface to its link.
     fn request(
         self: &RcuArc<Self>,
         number: u64,
@@ -378,7 +379,7 @@ impl Interface {
         Ok(request)
     }
 
-    /// Returns whether the interface has a channel of a link, or asks for one.
+    /// Returns whether the interface has a channel on a link, or requests one.
     fn is_on(&self, link: &Link) -> bool {
         if let State::Asking(Some(request)) = &self.inner.lock().state {
             return core::ptr::eq(&raw const **request.link(), link);
@@ -482,7 +483,7 @@ fn swap_addresses(skb: &mut SkBuff) {
     }
 }
 
-/// Asks for a channel again.
+/// The task that requests a channel again.
 struct Retry(RcuArc<Interface>);
 
 impl Retry {

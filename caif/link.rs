@@ -73,14 +73,14 @@ use kernel::{
 /// A request that the modem has not answered.
 struct Asked {
     id: RequestId,
-    /// The channel for the client.
+    /// The channel that the client gets if the modem grants it.
     channel: RcuArc<Channel>,
 }
 
-/// What the lock of a link protects.
+/// The state that the lock of a link protects.
 struct Inner {
     control: Control<KVec<Pending>>,
-    /// Has the capacity of `control`.
+    /// The requests that are pending, with the capacity of `control`.
     asked: KVec<Asked>,
     /// By link id: whether a LINK_DESTROY is still owed.
     owed: [bool; 256],
@@ -99,7 +99,7 @@ pub(crate) struct Link {
     phyid: u8,
     works: AtomicFlag,
     start: Instant<Monotonic>,
-    /// By link id. Those in the table are open, or closed and about to be taken out.
+    /// By link id. Channels in the table are open, or closed and about to be removed.
     channels: [RcuSlot<Channel>; 256],
     #[pin]
     inner: BhLock<Inner>,
@@ -121,8 +121,8 @@ impl Task for Deadline {
 }
 
 impl Link {
-    /// Makes the link of a device, with a number from 1 to 7 that no other one in the namespace
-    /// has.
+    /// Creates the link of a device. `phyid` is a number from 1 to 7 that is unique in the
+    /// namespace.
     pub(crate) fn new(dev: &Netdev, phyid: u8) -> Result<Arc<Self>> {
         let mut pending = KVec::with_capacity(PENDING, GFP_KERNEL)?;
         for _ in 0..PENDING {
@@ -164,7 +164,7 @@ impl Link {
         self.dev.load(guard).map(|dev| &**dev)
     }
 
-    /// Returns the size of the largest packet. `ENODEV` if the device is gone.
+    /// Returns the MTU of the device. `ENODEV` if the device is gone.
     pub(crate) fn mtu(&self) -> Result<u32> {
         let guard = rcu::read_lock();
         self.dev(&guard).map(Netdev::mtu).ok_or(ENODEV)
@@ -180,7 +180,7 @@ impl Link {
         self.index
     }
 
-    /// Returns whether channels may send.
+    /// Returns the congestion of the link.
     pub(crate) fn pressure(&self) -> &BhLock<Pressure> {
         &self.pressure
     }
@@ -195,7 +195,7 @@ impl Link {
         self.works.load(Relaxed)
     }
 
-    /// Returns the channel that has an id.
+    /// Returns the channel with a link id.
     pub(crate) fn channel<'g>(&self, id: u8, guard: &'g Guard) -> Option<&'g Channel> {
         self.channels.get(usize::from(id))?.load(guard)
     }
@@ -205,7 +205,7 @@ impl Link {
         u64::try_from(self.start.elapsed().as_millis()).unwrap_or(0)
     }
 
-    /// Asks the modem for a channel. The client is told the outcome within `ms` milliseconds.
+    /// Requests a channel of the modem. The client is told the outcome within `ms` milliseconds.
     ///
     /// `ENODEV` if the link is down, `ENOMEM` if too many requests are pending, `EINVAL` if the
     /// parameters are invalid.
@@ -328,8 +328,8 @@ impl Link {
         }
     }
 
-    /// Puts a channel into the table. Returns whether its place was free, as it is if the id is.
-    /// The lock must be held.
+    /// Puts a channel into the table. Returns whether its slot was empty, which is so if the id was
+    /// free. The lock must be held.
     fn publish(&self, channel: &RcuArc<Channel>, id: LinkId) -> bool {
         channel.assign(id);
         self.channels
@@ -337,7 +337,7 @@ impl Link {
             .is_some_and(|slot| slot.publish(channel.clone()))
     }
 
-    /// Takes a channel out of the table and tells the modem. For [`Channel::close`].
+    /// Removes a channel from the table and tells the modem. Called by [`Channel::close`].
     pub(crate) fn close(&self, channel: &Channel) {
         let Some(id) = channel.id() else {
             return;
@@ -404,7 +404,7 @@ impl Link {
         }
     }
 
-    /// Sets whether the device works. Returns whether it started to. RTNL must be held.
+    /// Sets whether the device works. Returns whether it began to. RTNL must be held.
     pub(crate) fn set_works(&self, works: bool) -> bool {
         if !works {
             self.down(false);
@@ -417,8 +417,8 @@ impl Link {
         !worked
     }
 
-    /// Closes all channels of a device that is about to go down and still sends: the modem does not
-    /// notice that a device is down, and would keep them. RTNL must be held.
+    /// Closes all channels of a device that is about to go down and can still send: the modem does
+    /// not notice that a device is down, and would keep them. RTNL must be held.
     pub(crate) fn going_down(&self) {
         self.down(true);
     }

@@ -52,15 +52,15 @@ use kernel::{
 /// The hardware type of devices that are links.
 pub(crate) const HW_TYPE: u16 = bindings::ARPHRD_CAIF as u16;
 
-/// Receives events of links. No lock of the links is held during a call.
+/// A receiver of events of links. No lock of the links is held during a call.
 pub(crate) trait Watcher: Send + Sync + 'static {
-    /// A link is up. Process context with RTNL held.
+    /// Called when a link came up. Process context with RTNL held.
     fn link_up(&self);
 
-    /// The MTU of a link changed. Process context with RTNL held.
+    /// Called when the MTU of a link changed. Process context with RTNL held.
     fn link_resized(&self, link: &Link, rtnl: &Rtnl<'_>);
 
-    /// The device of a link is unregistered. Process context with RTNL held.
+    /// Called when the device of a link is unregistered. Process context with RTNL held.
     fn link_gone(&self, net: NetId, index: u32, rtnl: &Rtnl<'_>);
 }
 
@@ -112,7 +112,7 @@ impl Links {
         LINKS.get().ok_or(ENODEV)
     }
 
-    /// Asks a modem of a namespace for a channel. The client is told the outcome within `ms`
+    /// Requests a channel of a modem in a namespace. The client is told the outcome within `ms`
     /// milliseconds. Process context: may sleep. `phyid` of the parameters is set here.
     ///
     /// `ENODEV` if there is no such link, or it is not up; for the rest see [`Link::ask`].
@@ -176,7 +176,7 @@ impl Links {
             .cloned()
     }
 
-    /// Makes a device a link.
+    /// Creates the link of a device, and registers its receive handler.
     fn add(&self, dev: &Netdev) -> Result<Arc<Link>> {
         let net = dev.net();
         // RTNL is held, so that no other task adds a link.

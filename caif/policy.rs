@@ -27,18 +27,18 @@ use crate::caif_wire::{
     DATAGRAM_MTU, //
 };
 
-/// The strength of a link, or the wish of a user: `enum caif_link_selector`.
+/// The kind of a link, or the kind that a user prefers: `enum caif_link_selector`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Preference {
-    /// Throughput: the default of links and interfaces.
+    /// High throughput: the default of links and interfaces.
     HighBandwidth = 0,
-    /// Latency: the default of sockets.
+    /// Low latency: the default of sockets.
     LowLatency = 1,
 }
 
 impl Preference {
-    /// Returns what a value of the socket option `CAIFSO_LINK_SELECT` means. `EINVAL` for another
-    /// value; connect() reports it, not setsockopt().
+    /// Returns the kind that a value of the socket option `CAIFSO_LINK_SELECT` stands for. `EINVAL`
+    /// for another value; connect() reports it, not setsockopt().
     pub fn from_option(value: i32) -> Result<Self, Errno> {
         match value {
             0 => Ok(Self::HighBandwidth),
@@ -51,15 +51,15 @@ impl Preference {
 /// A link that a channel could be on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Candidate {
-    /// The number of its device.
+    /// The index of the link's device.
     pub ifindex: u32,
-    /// Whether it is up.
+    /// Whether the link is up.
     pub up: bool,
-    /// Its strength.
+    /// The kind of the link.
     pub preference: Preference,
 }
 
-/// The link that a channel is asked for.
+/// The link on which a channel is requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Choice {
     /// The link of this device.
@@ -87,8 +87,8 @@ pub fn choose(
     .ok_or(Errno::NoDevice)
 }
 
-/// Returns a number from 1 to 7 for a new link that no other one in its namespace has: the lowest
-/// bits of its device's, or those after them. `None` if there are seven links.
+/// Returns a number from 1 to 7 for a new link that is unique in its namespace: the lowest bits of
+/// the device's index, or the next free number. `None` if there are seven links.
 pub fn phyid(ifindex: u32, is_used: impl Fn(u8) -> bool) -> Option<u8> {
     let [low, ..] = ifindex.to_le_bytes();
     (0..8)
@@ -96,8 +96,8 @@ pub fn phyid(ifindex: u32, is_used: impl Fn(u8) -> bool) -> Option<u8> {
         .find(|&id| id != 0 && !is_used(id))
 }
 
-/// Returns a channel's priority as it is on the wire, for a priority of a socket or an interface.
-/// 1 is the lowest on this side, 0x1f on the wire.
+/// Converts a priority of a socket or an interface to that of a channel on the wire. 1 is the
+/// lowest on this side, 0x1f on the wire.
 pub fn wire_priority(priority: u32) -> u8 {
     let [low, ..] = priority.clamp(1, 0x1f).to_le_bytes();
     0x20u8.saturating_sub(low)
@@ -239,7 +239,7 @@ pub enum SocketType {
     SeqPacket,
 }
 
-/// The protocols of sockets.
+/// Number of socket protocols.
 const PROTOCOLS: i32 = 6;
 
 /// Checks the arguments of socket(), in the order of its errors.
@@ -261,24 +261,24 @@ pub fn socket(is_capable: bool, kind: i32, protocol: i32) -> Result<SocketType, 
 /// State of a socket's channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// It has none and asked for none, or the refusal was returned.
+    /// The socket has no channel and requested none, or the refusal was returned.
     Idle,
-    /// It asked, and has no answer yet.
+    /// The socket requested a channel, and has no answer yet.
     Asked,
-    /// It was refused, and no call has returned that.
+    /// The request was refused, and no call has returned that.
     Refused,
-    /// It has a channel, and no call of connect() has returned that.
+    /// The socket has a channel, and no call of connect() has returned that.
     Answered,
-    /// It has a channel.
+    /// The socket has a channel.
     Connected,
-    /// It had a channel, which the modem or the link ended.
+    /// The socket had a channel, which the modem or the link ended.
     Lost,
 }
 
-/// What connect() does.
+/// The action of connect().
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Connect {
-    /// Asks for a channel.
+    /// Requests a channel.
     Ask,
     /// Waits for the answer.
     Wait,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Congestion of links: a modem returns slots later than they are needed. Then the channels of the
-//! link are stopped, so that packets wait in the queues of interfaces and sockets, which account
-//! for them, and the link drops none.
+//! Congestion of links: a modem returns slots more slowly than they are needed. Then the channels
+//! of the link are stopped, so that packets wait in the queues of interfaces and sockets, which
+//! account for them, and the link drops none.
 //!
 //! No event reports that a device sends again, so it is polled while channels are stopped.
 
@@ -70,8 +70,8 @@ impl Task for Look {
 }
 
 impl Link {
-    /// Stops the link's channels if its device does not keep up. To be called after something was
-    /// sent.
+    /// Stops the link's channels if its device does not keep up. Must be called after each
+    /// transmission.
     #[inline]
     pub(crate) fn sent(&self, dev: &Netdev) {
         if let Some(backlog) = dev.backlog() {
@@ -104,7 +104,7 @@ impl Link {
         self.tell_channels(true);
     }
 
-    /// Tells all channels of the link. The lock must be held.
+    /// Sets the flow of the link's side on all its channels. The lock must be held.
     fn tell_channels(&self, on: bool) {
         let guard = rcu::read_lock();
         for id in u8::MIN..=u8::MAX {
@@ -114,8 +114,8 @@ impl Link {
         }
     }
 
-    /// Tells a channel that was added to the table. A task that tells all channels either finds it,
-    /// or released the lock before.
+    /// Stops a channel that was added to the table, if the link is congested. A task that changes
+    /// all channels either finds this one, or released the lock before.
     pub(crate) fn tell_pressure(&self, channel: &Channel) {
         let pressure = self.pressure().lock();
         if pressure.is_congested {

@@ -19,7 +19,7 @@ use crate::{
 /// small the segments are.
 pub(crate) struct Packet {
     progress: Reassembly,
-    /// `None` also after a lack of memory: then the rest of the packet is dropped.
+    /// `None` also after a lack of memory: the rest of the packet is dropped then.
     pieces: Option<SkbPieces>,
 }
 
@@ -31,7 +31,7 @@ impl Packet {
         }
     }
 
-    /// Takes a segment. Returns the packet if that completes it.
+    /// Adds a segment. Returns the packet if that completes it.
     pub(crate) fn segment(
         &mut self,
         more: bool,

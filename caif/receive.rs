@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Reception: frames from the modem.
+//! Reception of frames from the modem.
 //!
 //! All of it runs in one RCU read-side section: a channel that was found stays until the frame is
-//! handled. A frame is parsed once, in place; a wrong one is dropped and counted by the link's
+//! handled. A frame is parsed once, in place; an invalid one is dropped and counted by the link's
 //! device, and has no other effect.
 
 use crate::{
@@ -44,7 +44,7 @@ impl Handler for Arc<Link> {
 }
 
 impl Link {
-    /// Takes a frame. Returns `None` if it was dropped.
+    /// Handles a frame. Returns `None` if it was dropped.
     fn take(self: &Arc<Self>, mut skb: SkBuff) -> Option<()> {
         if !self.works() {
             return None;
@@ -60,7 +60,7 @@ impl Link {
         }
         skb.trim(length).ok()?;
         if channel == CONTROL_CHANNEL {
-            // Bytes behind a message are cut silently.
+            // Bytes after a message are ignored.
             let len = length.min(HEADER.saturating_add(u32::try_from(MAX_BODY).ok()?));
             let (_, body) = skb.head(len)?.split_first_chunk::<3>()?;
             self.control(body);
@@ -72,7 +72,8 @@ impl Link {
 }
 
 impl Channel {
-    /// Takes a frame of the channel, without its check sequence. Returns `None` if it was dropped.
+    /// Handles a frame of the channel, without its check sequence. Returns `None` if it was
+    /// dropped.
     fn take(&self, mut skb: SkBuff) -> Option<()> {
         let header = u32::try_from(self.service().header_len()).ok()?;
         let len = HEADER.saturating_add(header).min(skb.len());
@@ -102,8 +103,8 @@ impl Channel {
         Some(())
     }
 
-    /// Takes a segment of a packet. A modem whose segments do not make up a packet loses the
-    /// channel: the start of the next packet is unknown.
+    /// Handles a segment of a packet. If segments do not make up a packet, the channel is closed:
+    /// the start of the next packet is unknown.
     fn take_segment(&self, more: bool, skb: SkBuff) -> Option<()> {
         match self.join(more, skb) {
             Ok(packet) => {

@@ -7,8 +7,8 @@
 //! body says whether another segment follows; each segment after the first begins with the packet's
 //! header once more.
 //!
-//! This file has the arithmetic only: [`split`] says which part of a packet goes into which frame,
-//! and [`Reassembly`] what to do with a segment. The bytes stay with the caller. No packet gets
+//! This file has the arithmetic only: [`split`] returns the part of a packet for each frame, and
+//! [`Reassembly`] the action for each segment. The bytes stay with the caller. No packet gets
 //! longer than its header says, nor than [`MAX_PACKET`].
 
 #![forbid(unsafe_code)]
@@ -38,9 +38,9 @@ const ALIGN: usize = 16;
 /// A packet that cannot be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SplitError {
-    /// It has no complete header.
+    /// The packet has no complete header.
     TooShort,
-    /// It is longer than [`MAX_PACKET`].
+    /// The packet is longer than [`MAX_PACKET`].
     TooLong,
     /// The link's MTU leaves no room.
     Mtu,
@@ -49,11 +49,11 @@ pub enum SplitError {
 /// A part of a packet that goes into one frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Piece {
-    /// Whether another one follows: the first byte of the body.
+    /// Whether another piece follows: the first byte of the body.
     pub more: bool,
-    /// Whether the packet's header stands in front.
+    /// Whether the packet's header is put in front.
     pub header: bool,
-    /// Which bytes of the packet.
+    /// The bytes of the packet.
     pub range: Range<usize>,
 }
 
@@ -110,12 +110,12 @@ impl Iterator for Pieces {
     }
 }
 
-/// Why a segment is to be dropped, and its packet with it.
+/// The reason why a segment is dropped, and its packet with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SegmentError {
-    /// It has no complete header, or is not the first and has no bytes of the packet.
+    /// The segment has no complete header, or is not the first and has no bytes of the packet.
     TooShort,
-    /// Its header is not that of the packet.
+    /// The segment's header is not that of the packet.
     OtherHeader,
     /// The packet is longer than its header says.
     TooLong,
@@ -123,19 +123,19 @@ pub enum SegmentError {
     Incomplete,
 }
 
-/// What to do with the bytes of a segment.
+/// The action for the bytes of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Deliver them: they are a whole packet.
+    /// Deliver the bytes: they are a whole packet.
     Whole,
-    /// Keep them: they are the beginning of a packet of this length.
+    /// Keep the bytes: they are the start of a packet of this length.
     Begin {
         /// Bytes of the packet, at most [`MAX_PACKET`].
         len: usize,
     },
-    /// Add them to the packet, without the [`HEADER`].
+    /// Add the bytes to the packet, without the [`HEADER`].
     Add,
-    /// Add them to the packet, without the [`HEADER`], and deliver it.
+    /// Add the bytes to the packet, without the [`HEADER`], and deliver it.
     End,
 }
 
@@ -147,12 +147,12 @@ struct Partial {
     len: usize,
 }
 
-/// Puts the segments of a channel together.
+/// The state of reassembly of a channel's segments.
 #[derive(Clone, Debug, Default)]
 pub struct Reassembly(Option<Partial>);
 
 impl Reassembly {
-    /// Starts without a packet.
+    /// Creates the state without a packet.
     pub const fn new() -> Self {
         Self(None)
     }
@@ -162,9 +162,9 @@ impl Reassembly {
         self.0.map_or(0, |partial| partial.have)
     }
 
-    /// Takes a segment of `len` bytes, which begins with `head`: 6 bytes, or all if there are
-    /// fewer. On an error the caller drops it and what is kept of its packet; the next segment
-    /// begins another one.
+    /// Handles a segment of `len` bytes, which begins with `head`: 6 bytes, or all if there are
+    /// fewer. On an error, the caller drops the segment and the bytes kept of its packet; the next
+    /// segment begins another one.
     pub fn segment(&mut self, more: bool, head: &[u8], len: usize) -> Result<Step, SegmentError> {
         let partial = self.0.take();
         if !more && partial.is_none() {

@@ -2,7 +2,7 @@
 
 //! AF_CAIF: sockets, each with one channel of a modem while it is connected.
 //!
-//! What programs see is described in `Documentation/caif-stack.md`; the numbers are those of
+//! `Documentation/caif-stack.md` describes the interface to programs; the numbers are those of
 //! `caif/uapi/caif_socket.h`.
 
 mod address;
@@ -64,7 +64,7 @@ impl Protocol {
         })
     }
 
-    /// Returns the priority that sockets begin with.
+    /// Returns the initial priority of sockets.
     fn priority(self) -> u32 {
         match self {
             Self::At => bindings::TC_PRIO_CONTROL,
@@ -80,7 +80,7 @@ pub(crate) struct CaifSocket {
     is_stream: bool,
 }
 
-/// What the socket's lock protects.
+/// The state that the socket's lock protects.
 pub(crate) struct State {
     options: Options,
     phase: Phase,

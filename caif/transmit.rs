@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Transmission: frames to the modem.
+//! Transmission of frames to the modem.
 
 use crate::{
     abstractions::{
@@ -86,7 +86,7 @@ impl Channel {
         Ok(())
     }
 
-    /// Sends a payload or a segment, whatever the flow state is.
+    /// Sends a payload or a segment, regardless of the flow state.
     fn put(&self, mut skb: SkBuff) -> Result {
         let guard = rcu::read_lock();
         let dev = self.link().dev(&guard).ok_or(ENOTCONN)?;
@@ -174,8 +174,8 @@ impl Channel {
         3 + self.header().len().min(HEADER) as u32
     }
 
-    /// Puts length, link id and header in front of a payload. Only the check sequence is missing
-    /// then.
+    /// Puts length, link id and header in front of a payload, so that only the check sequence is
+    /// missing.
     #[inline]
     fn begin(&self, skb: &mut SkBuff, dev: &Netdev) -> Result {
         if skb.len() > self.first_maxframe() {
@@ -220,7 +220,7 @@ impl Link {
         self.send(CONTROL_CHANNEL, body.get(..len).ok_or(EINVAL)?)
     }
 
-    /// Sends a frame of the stack's own.
+    /// Sends a frame of the stack itself.
     fn send(&self, channel: u8, body: &[u8]) -> Result {
         let mut bytes = [0; MAX_BODY + frame::OVERHEAD];
         let len = frame::build(channel, &[body], Fcs::Off, &mut bytes).map_err(|_| EMSGSIZE)?;

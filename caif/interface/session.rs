@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! One channel of an interface, from the request for it to its end.
+//! A channel of an interface, from the request for it to its end.
 
 use super::{
     Interface,
@@ -31,7 +31,7 @@ use kernel::{
 const IPV4: u16 = bindings::ETH_P_IP as u16;
 const IPV6: u16 = bindings::ETH_P_IPV6 as u16;
 
-/// One attempt of an interface to get a channel, and the channel if it succeeds.
+/// An attempt of an interface to get a channel, and the channel if it succeeds.
 pub(super) struct Session {
     interface: RcuArc<Interface>,
     /// Calls for a session that is not the interface's last one have no effect.
@@ -78,7 +78,7 @@ impl Client for Session {
             }
             Ok(channel) if channel.check() != Err(Stopped::Closed) => {
                 let is_on = channel.check().is_ok();
-                // The place is empty in this state.
+                // The slot is empty in this state.
                 self.interface.channel.publish(channel);
                 request = Some(core::mem::replace(&mut inner.state, State::Connected));
                 inner.retry_ms = RETRY_MS;

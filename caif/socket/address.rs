@@ -20,10 +20,10 @@ const SIZE: usize = 24;
 /// Offset of its union.
 const UNION: usize = 4;
 
-/// The type of a DATAGRAM channel that returns what it is sent.
+/// The type of a DATAGRAM channel that returns payloads to their sender.
 const RETURNS: u8 = 3;
 
-/// Fails unless the address is one of the family.
+/// Returns an error unless the address is of the family AF_CAIF.
 pub(super) fn check_family(address: &[u8]) -> Result {
     let family = address.first_chunk().ok_or(EINVAL)?;
     if u32::from(u16::from_ne_bytes(*family)) != bindings::AF_CAIF {
@@ -32,7 +32,7 @@ pub(super) fn check_family(address: &[u8]) -> Result {
     Ok(())
 }
 
-/// Returns the parameters to ask the modem for. The link sets its own number.
+/// Returns the parameters of the channel to request. The link sets its own number.
 pub(super) fn link_params<'a>(
     protocol: Protocol,
     address: &'a [u8],

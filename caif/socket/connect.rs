@@ -39,43 +39,44 @@ use crate::{
 };
 use core::mem;
 
-/// Returns the milliseconds that the modem has to answer, whatever `SO_SNDTIMEO` is.
+/// Returns the time that the modem has to answer, in milliseconds. `SO_SNDTIMEO` does not change
+/// it.
 fn answer_ms() -> u32 {
     parameter(&crate::module_parameters::connect_timeout_ms).max(1)
 }
 
 /// State of a socket.
 pub(super) enum Phase {
-    /// It has no channel.
+    /// The socket has no channel.
     Unconnected,
-    /// It asked for a channel.
+    /// The socket requested a channel.
     Connecting {
         /// Dropping it cancels the request.
         request: Request,
         connection: Owned,
     },
-    /// It has a channel, which the modem may have closed.
+    /// The socket has a channel, which the modem may have closed.
     Connected {
         channel: RcuArc<Channel>,
         connection: Owned,
     },
 }
 
-/// What `settle()` found of a socket's channel.
+/// Result of [`settle`].
 pub(super) enum Settled {
-    /// The socket did not ask for one.
+    /// The socket requested no channel.
     Idle,
     /// The socket waits for the answer.
     Pending,
-    /// The modem has granted it.
+    /// The modem has granted the channel.
     Established,
-    /// The modem has refused it.
+    /// The modem has refused the channel.
     Refused(Error),
-    /// The socket had it before.
+    /// The socket had the channel before.
     Connected,
 }
 
-/// Takes over the modem's answer, if there is one.
+/// Applies the modem's answer to the socket, if there is one.
 pub(super) fn settle(guard: &mut Guard<'_, CaifSocket>) -> Settled {
     let phase = &mut guard.state().phase;
     match mem::replace(phase, Phase::Unconnected) {
@@ -156,7 +157,7 @@ pub(super) fn connect(call: &mut Call<'_, CaifSocket>, address: &[u8], nonblock:
     }
 }
 
-/// Asks for a channel.
+/// Requests a channel.
 fn ask(
     guard: &mut Guard<'_, CaifSocket>,
     association: Association<CaifSocket>,

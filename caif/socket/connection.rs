@@ -42,11 +42,11 @@ const RETRY_MS: u32 = 50;
 
 /// The modem's answer.
 enum Answer {
-    /// Nothing yet.
+    /// No answer yet.
     Awaited,
-    /// It refused.
+    /// The modem refused.
     Refused(Error),
-    /// It granted a channel.
+    /// The modem granted a channel.
     Channel(RcuArc<Channel>),
     /// The socket has dropped the connection.
     Abandoned,
@@ -73,7 +73,7 @@ struct Pressure {
     retry: Option<Deferred<Retry>>,
 }
 
-/// One side of a channel.
+/// The socket's side of a channel.
 #[pin_data]
 pub(super) struct Connection {
     association: Association<CaifSocket>,
@@ -83,7 +83,7 @@ pub(super) struct Connection {
     pressure: BhLock<Pressure>,
 }
 
-/// Sends a flow message again that could not be sent.
+/// The task that sends a flow message again after a failure.
 struct Retry(Arc<Connection>);
 
 impl Task for Retry {
@@ -93,7 +93,7 @@ impl Task for Retry {
 }
 
 impl Connection {
-    /// Makes the client for a channel that is about to be asked for.
+    /// Creates the client for a channel that is about to be requested.
     pub(super) fn start(association: Association<CaifSocket>) -> Result<Owned> {
         let this = Arc::pin_init(
             pin_init!(Self {
@@ -126,7 +126,7 @@ impl Connection {
         Ok(owned)
     }
 
-    /// Returns what the modem answered; `None` if it did not.
+    /// Returns the modem's answer, or `None` if there is none yet.
     pub(super) fn answer(&self) -> Option<Result<RcuArc<Channel>>> {
         match &self.inner.lock().answer {
             Answer::Awaited => None,
@@ -192,7 +192,7 @@ impl Connection {
         }
     }
 
-    /// Tells the socket, once, that the channel ended.
+    /// Tells the socket that the channel ended, once.
     fn hang_up(&self, inner: &mut Inner) {
         if !mem::replace(&mut inner.is_shut, true) {
             self.association.hung_up(ECONNRESET);
@@ -210,7 +210,7 @@ impl Client for Connection {
 
     fn flow(&self, on: bool) {
         let inner = self.inner.lock();
-        // Before there is a channel, outcome() asks it.
+        // Before there is a channel, outcome() checks its flow.
         if matches!(inner.answer, Answer::Channel(_)) {
             self.association.set_sendable(on);
         }
@@ -248,7 +248,7 @@ impl Client for Connection {
 
     fn shutdown(&self, _why: Shutdown) {
         let mut inner = self.inner.lock();
-        // Before there is a channel, outcome() asks it.
+        // Before there is a channel, outcome() checks whether it ended.
         if matches!(inner.answer, Answer::Channel(_)) {
             self.hang_up(&mut inner);
         }

@@ -35,8 +35,8 @@ use kernel::prelude::*;
 /// header.
 const FRONT: u16 = 1 + HEADER as u16;
 
-/// Makes the segments of a message that is one packet. `EAGAIN` if the send buffer is full, before
-/// anything was taken from the message.
+/// Creates the segments of a message that is one packet. `EAGAIN` if the send buffer is full,
+/// before anything was taken from the message.
 pub(super) fn make(
     guard: &mut Guard<'_, CaifSocket>,
     channel: &Channel,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Sending and receiving.
+//! Sending to and receiving from a socket.
 
 use super::{
     connect::{
@@ -33,8 +33,8 @@ use kernel::sync::rcu;
 /// Length, link id and the longest header of a frame, and its check sequence.
 const FRONT: u32 = 3 + 4;
 const BACK: u32 = 2;
-/// Most bytes of a stream in one payload, if the channel and the send buffer allow as much: what
-/// one allocation holds.
+/// Most bytes of a stream in one payload, if the channel and the send buffer allow as much: the
+/// size of one allocation.
 const PIECE: usize = 8192;
 
 /// Returns the channel of a connected socket.
@@ -91,7 +91,7 @@ fn can_send(guard: &Guard<'_, CaifSocket>) -> bool {
     guard.socket().is_sendable() && guard.socket().is_writeable()
 }
 
-/// Returns whether a wait to send is over: the channel ended, or an error is pending.
+/// Returns whether waiting to send is over: the channel ended, or an error is pending.
 fn cannot_send_ever(guard: &Guard<'_, CaifSocket>) -> bool {
     let socket = guard.socket();
     socket.is_shut() || socket.has_error() || socket.state() != SocketState::Connected
@@ -222,7 +222,7 @@ fn send_piece(
     }
 }
 
-/// Sends flow-on if there is room again.
+/// Sends flow-on if the receive buffer has room again.
 fn balance(guard: &mut Guard<'_, CaifSocket>) {
     if let Phase::Connected { connection, .. } = &guard.state().phase {
         connection.balance();
@@ -235,7 +235,7 @@ fn may_receive(guard: &Guard<'_, CaifSocket>) -> bool {
     socket.has_packets() || cannot_send_ever(guard)
 }
 
-/// Begins a call that receives. Returns its timeout and the lock.
+/// Begins to receive. Returns the timeout and the lock.
 fn begin_to_receive<'c>(
     call: &'c mut Call<'_, CaifSocket>,
     flags: u32,
@@ -292,7 +292,7 @@ pub(super) fn receive_packet(
     }
 }
 
-/// Receives bytes, from several payloads if need be.
+/// Receives bytes, from several payloads if needed.
 pub(super) fn receive_stream(
     call: &mut Call<'_, CaifSocket>,
     message: &mut ReceiveMessage<'_>,
