@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! Has the crate built anew for another checkout that shares the build folder.
+//! Makes cargo build the crate anew for another checkout that shares the build folder.
 //!
 //! Its files lie outside of its folder, so that cargo knows them by their absolute paths: it would
 //! look whether those of the checkout changed that built it last, and take its own for unchanged.

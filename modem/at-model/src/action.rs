@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! What a network, a user or a fault does to a modem: the steps of scenarios and `AT*NET`.
+//! The actions of a network, a user or a fault on a modem: the steps of scenarios and `AT*NET`.
 
 use crate::messages::Message;
 use crate::registration::Status;
 
-/// What happens to a modem.
+/// An action on a modem.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Action {
     /// `drop CID`: the network ends a context.

@@ -13,7 +13,7 @@ pub(crate) const MAX_CID: u8 = 16;
 /// The longest name of an access point.
 pub(crate) const MAX_APN: usize = 63;
 
-/// What a context carries.
+/// The IP versions of a context.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Ipv4,
@@ -76,7 +76,7 @@ pub struct Ipv6Link {
     pub host: Ipv6Addr,
 }
 
-/// What the two ends of an active context use.
+/// The addresses of the two ends of an active context.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Addresses {
     /// Of IPv4.

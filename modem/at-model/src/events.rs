@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! What happens to a modem, and the results that terminals get for it unasked.
+//! Events of a modem, and the unsolicited results that terminals get for them.
 
 use crate::registration::{Domains, Status};
 use crate::terminal::Settings;
@@ -73,7 +73,7 @@ pub(crate) fn results(event: &Event, settings: &Settings) -> Vec<String> {
     lines
 }
 
-/// Where the modem is, as +CREG shows it.
+/// The modem's location area and cell, as +CREG shows them.
 pub(crate) const AREA: &str = "\"0001\",\"00000001\"";
 
 impl Domains {

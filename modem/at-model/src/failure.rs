@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! Why a command fails, and what the terminal is told of it.
+//! The failures of commands, and the results for the terminal.
 
 /// An error of the mobile equipment: TS 27.007, 9.2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +52,7 @@ impl Cms {
     }
 }
 
-/// Why a command fails.
+/// The reason why a command fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Failure {
     /// The command is unknown or cannot be read: ERROR, whatever +CMEE says.
@@ -77,7 +77,7 @@ impl From<Cms> for Failure {
     }
 }
 
-/// How errors are reported, as +CMEE sets it.
+/// The form in which errors are reported, as +CMEE sets it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Detail {
     #[default]

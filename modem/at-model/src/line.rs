@@ -9,9 +9,9 @@ const BACKSPACE: u8 = 8;
 /// A line that the terminal has ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Line {
-    /// Its text. Bytes that are not UTF-8 are replaced, which no command allows.
+    /// The text of the line. Bytes that are not UTF-8 are replaced, which no command allows.
     Text(String),
-    /// It was longer than a command line may be, and is lost.
+    /// The line was longer than a command line may be, and is lost.
     TooLong,
 }
 

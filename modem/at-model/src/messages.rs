@@ -2,7 +2,7 @@
 
 //! Short messages that the modem has received, and their form as PDUs: TS 23.040.
 
-/// How many messages the SIM has room for.
+/// Number of messages that the SIM can store.
 pub(crate) const CAPACITY: usize = 20;
 /// The longest message of the 7-bit alphabet, and of the other one.
 const MAX_SEPTETS: usize = 160;

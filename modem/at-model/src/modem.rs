@@ -25,7 +25,7 @@ pub struct Modem {
 }
 
 impl Modem {
-    /// Makes a modem, which is switched on at the first call that passes the time.
+    /// Creates a modem, which is switched on at the first call that passes the time.
     pub fn new(network: Network) -> Self {
         Self {
             state: State::new(network),
@@ -50,7 +50,7 @@ impl Modem {
         self.terminals.remove(&terminal);
     }
 
-    /// Takes bytes from a terminal, and runs the lines that they complete.
+    /// Handles bytes from a terminal, and runs the lines that they complete.
     pub fn input(&mut self, terminal: u8, bytes: &[u8], report: Report<'_>, now: Instant) {
         self.settle(now);
         for byte in bytes {
@@ -71,13 +71,13 @@ impl Modem {
         }
     }
 
-    /// Does what is due. Returns the deadline of the next call.
+    /// Does the work that is due. Returns the deadline of the next call.
     pub fn poll(&mut self, now: Instant) -> Option<Instant> {
         self.settle(now);
         self.state.due()
     }
 
-    /// Takes the text for a terminal.
+    /// Removes and returns the text for a terminal.
     pub fn output(&mut self, terminal: u8) -> Vec<u8> {
         self.terminals
             .get_mut(&terminal)
@@ -85,7 +85,7 @@ impl Modem {
             .unwrap_or_default()
     }
 
-    /// Takes what the modem around this model is to do.
+    /// Removes and returns the orders for the modem around this model.
     pub fn orders(&mut self) -> Vec<Order> {
         self.state.orders()
     }
@@ -133,7 +133,7 @@ fn run(line: Line, terminal: &mut Terminal, state: &mut State, report: Report<'_
     terminal.reply.end(result);
 }
 
-/// Why no more commands of a line are run.
+/// The reason why the rest of a line is not run.
 enum Stop {
     Failed(Failure),
     /// A scenario wants no answer.

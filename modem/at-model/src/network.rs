@@ -14,9 +14,9 @@ use crate::scenario::Script;
 /// Which addresses a context gets.
 #[derive(Debug, Clone)]
 pub enum Addressing {
-    /// Those of its connection id: `10.9.(id mod 256).1` for the modem and the address after it
-    /// for the host, unless the map has the modem's address and the length of its prefix. IPv4
-    /// only. Two contexts can have the same.
+    /// The addresses follow from the connection id: `10.9.(id mod 256).1` for the modem and the
+    /// address after it for the host, unless the map has the modem's address and the length of its
+    /// prefix. IPv4 only. Two contexts can have the same.
     ByConnection(BTreeMap<u32, (Ipv4Addr, u8)>),
     /// A block of a pool, which no other context has at that time.
     Pool(Pool),
@@ -45,7 +45,7 @@ pub struct Network {
     pub signal: u8,
     /// Messages that wait on the SIM.
     pub(crate) messages: Vec<Message>,
-    /// What happens when.
+    /// The actions of the scenario, with their triggers.
     pub(crate) script: Script,
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! What passes between a modem's model and the modem around it.
+//! The interface between a modem's model and the modem around it.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub struct Report<'a> {
     pub channels: usize,
 }
 
-/// What the modem around the model is to do.
+/// An order to the modem around the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
     /// Send flow off on the data channels, for that long.

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use crate::failure::{Cme, Failure};
 
-/// What a command asks for.
+/// The kind of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Request<'a> {
     /// `+NAME`
@@ -166,7 +166,7 @@ impl<'a> Iterator for Commands<'a> {
 }
 
 impl<'a> Commands<'a> {
-    /// Takes what stands before the next `;` outside of quotes.
+    /// Removes and returns the text before the next `;` outside of quotes.
     fn segment(&mut self) -> &'a str {
         let mut quoted = false;
         let end = self.rest.find(|c: char| {
@@ -176,7 +176,7 @@ impl<'a> Commands<'a> {
         self.take(end.unwrap_or(self.rest.len())).trim()
     }
 
-    /// Takes `len` bytes, which end between two characters.
+    /// Removes and returns `len` bytes, which end between two characters.
     fn take(&mut self, len: usize) -> &'a str {
         let (taken, rest) = self.rest.split_at_checked(len).unwrap_or((self.rest, ""));
         self.rest = rest;
@@ -214,7 +214,7 @@ impl<'a> Commands<'a> {
         }
     }
 
-    /// Takes a letter, with `&` before it or not, and the number behind it.
+    /// Removes and returns a letter, with `&` before it or not, and the number after it.
     fn basic(&mut self) -> Option<Command<'a>> {
         let letters = if self.rest.starts_with('&') { 2 } else { 1 };
         let name = self.rest.get(..letters)?.to_ascii_uppercase();

@@ -25,7 +25,7 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// Makes a pool of `size` blocks: of 16 IPv4 addresses each from `base` on, and a /64 each
+    /// Creates a pool of `size` blocks: of 16 IPv4 addresses each from `base` on, and a /64 each
     /// from `base6` on.
     pub fn new(base: Ipv4Addr, base6: Ipv6Addr, size: u16) -> Self {
         Self {
@@ -37,7 +37,7 @@ impl Pool {
         }
     }
 
-    /// Takes a block; `None` if all are taken. Blocks are given in turn, so that a freed one is
+    /// Allocates a block; `None` if all are in use. Blocks are used in turn, so that a freed one is
     /// used again as late as possible.
     pub(crate) fn allocate(&mut self) -> Option<u16> {
         let free = |block: &u16| !self.used.contains(block);

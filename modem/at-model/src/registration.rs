@@ -43,7 +43,7 @@ pub(crate) struct Domains {
 /// Registration with the network.
 #[derive(Debug)]
 pub(crate) struct Registration {
-    /// What the network answers.
+    /// The answer of the network.
     pub(crate) offer: Status,
     /// `AT+COPS=2` makes it false.
     pub(crate) wanted: bool,
@@ -52,7 +52,7 @@ pub(crate) struct Registration {
     /// `AT+CGATT=0` makes it false.
     pub(crate) attach_wanted: bool,
     status: Status,
-    /// When the network answers.
+    /// The time at which the network answers.
     due: Option<Instant>,
 }
 

@@ -16,7 +16,7 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    /// Makes a reply with default settings that continues a text.
+    /// Creates a reply with default settings that continues a text.
     pub(crate) fn with_text(text: Vec<u8>) -> Self {
         Self {
             text,
@@ -29,7 +29,7 @@ impl Reply {
         self.text.push(byte);
     }
 
-    /// Adds a line of an answer, or a result that nobody asked for.
+    /// Adds a line of an answer, or an unsolicited result.
     pub(crate) fn say(&mut self, line: &str) {
         if !self.terse {
             self.text.extend_from_slice(b"\r\n");
@@ -63,7 +63,7 @@ impl Reply {
         }
     }
 
-    /// Takes the text.
+    /// Removes and returns the text.
     pub(crate) fn take(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.text)
     }

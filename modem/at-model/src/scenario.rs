@@ -15,7 +15,7 @@ use crate::pool::Pool;
 /// The most contexts that a pool has addresses for.
 const MAX_POOL: u16 = 4096;
 
-/// What a step waits for.
+/// The event that a step waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Trigger {
     /// The modem is switched on.
@@ -32,7 +32,7 @@ pub(crate) enum Trigger {
 #[derive(Debug, Clone)]
 pub(crate) struct Step {
     trigger: Trigger,
-    /// How many times the trigger is still to come.
+    /// Number of times that the trigger must still come.
     times: u32,
     after: Duration,
     actions: Vec<Action>,
@@ -76,12 +76,12 @@ impl Script {
         instead
     }
 
-    /// Has an action done now.
+    /// Adds an action that is due now.
     pub(crate) fn add(&mut self, action: Action, now: Instant) {
         self.due.push((now, action));
     }
 
-    /// Takes the actions whose time has come, in the order of their times.
+    /// Removes and returns the actions whose time has come, in the order of their times.
     pub(crate) fn due(&mut self, now: Instant) -> Vec<Action> {
         self.due.sort_by_key(|(time, _)| *time);
         let later = self.due.partition_point(|(time, _)| *time <= now);
@@ -153,10 +153,10 @@ enum Actions {
     Several(Vec<String>),
 }
 
-/// Why a scenario cannot be used.
+/// The reason why a scenario cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum BadScenario {
-    /// It is no TOML, or has keys that it should not have.
+    /// The scenario is not TOML, or has unknown keys.
     #[error(transparent)]
     Toml(#[from] toml::de::Error),
     /// A value is out of range.

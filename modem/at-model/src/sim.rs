@@ -9,7 +9,7 @@ const PUK_TRIES: u8 = 10;
 /// The code that unblocks the SIM after wrong PINs.
 const PUK: &str = "12345678";
 
-/// What the SIM wants before it works.
+/// The state of the SIM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SimState {
     Absent,
@@ -33,7 +33,7 @@ pub(crate) struct Sim {
 }
 
 impl Sim {
-    /// Makes a SIM that asks for a PIN if one is given.
+    /// Creates a SIM that asks for a PIN if one is given.
     pub(crate) fn new(pin: Option<&str>) -> Self {
         Self {
             present: true,
@@ -45,7 +45,7 @@ impl Sim {
         }
     }
 
-    /// Takes its power away, after which it asks for the PIN again.
+    /// Cycles the power of the SIM, after which it asks for the PIN again.
     pub(crate) fn power_cycle(&mut self) {
         self.entered = false;
     }
@@ -122,7 +122,7 @@ impl Sim {
         Ok(())
     }
 
-    /// Makes the SIM ask for its PIN from now on, or not.
+    /// Switches the request for the PIN on or off.
     pub(crate) fn lock(&mut self, locked: bool, pin: &str) -> Result<(), Failure> {
         self.ready()?;
         self.check(pin)?;

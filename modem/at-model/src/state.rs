@@ -23,7 +23,7 @@ pub(crate) enum Functionality {
     Flight,
 }
 
-/// Who ended a context.
+/// The side that ended a context.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum By {
     Network,
@@ -48,7 +48,7 @@ pub(crate) struct State {
     pub(crate) dead: bool,
     events: Vec<Event>,
     orders: Vec<Order>,
-    /// What terminals know of.
+    /// The state that terminals were told.
     told: (Domains, SimState, u8),
 }
 
@@ -123,13 +123,13 @@ impl State {
             .min()
     }
 
-    /// Tells the scenario of a command. Returns what is done in its place.
+    /// Tells the scenario of a command. Returns the actions in its place.
     pub(crate) fn before_command(&mut self, text: &str, now: Instant) -> Vec<Action> {
         let command = Trigger::Command(text.to_ascii_uppercase());
         self.network.script.happened(&command, now)
     }
 
-    /// Does what a test asks for.
+    /// Does an action that a test requests.
     pub(crate) fn act(&mut self, action: Action) -> Result<(), Failure> {
         if matches!(action, Action::Fail(_) | Action::Silence) {
             return Err(Cme::BadParameters.into());
@@ -140,7 +140,7 @@ impl State {
         Ok(())
     }
 
-    /// Lets something happen to the modem.
+    /// Applies an action to the modem.
     pub(crate) fn happen(&mut self, action: Action) {
         match action {
             Action::Drop(cid) => self.deactivate(cid, By::Network),

@@ -10,7 +10,7 @@ use crate::reply::Reply;
 /// Results that may wait for a terminal that has begun a line. Older ones are dropped.
 const MAX_WAITING: usize = 64;
 
-/// What a terminal wants, as its commands set it; `AT&F` sets the default again.
+/// The settings of a terminal, as its commands set them; `AT&F` restores the defaults.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) echo: bool,
@@ -26,7 +26,7 @@ pub(crate) struct Settings {
     pub(crate) esimsr: bool,
     pub(crate) e2nap: bool,
     pub(crate) erinfo: bool,
-    /// How +COPS? shows the operator: 0 and 1 as a name, 2 as a number.
+    /// The format in which +COPS? shows the operator: 0 and 1 as a name, 2 as a number.
     pub(crate) operator_format: u8,
     /// +CGPIAF: whether IPv6 addresses have colons.
     pub(crate) ipv6_colons: bool,
@@ -66,7 +66,7 @@ pub(crate) struct Terminal {
 }
 
 impl Terminal {
-    /// Has the terminal get a result that it asked for some time ago.
+    /// Adds a result that the terminal requested before, for when it has no line begun.
     pub(crate) fn notify(&mut self, line: String) {
         if self.waiting.len() >= MAX_WAITING {
             self.waiting.pop_front();
@@ -74,7 +74,8 @@ impl Terminal {
         self.waiting.push_back(line);
     }
 
-    /// Takes the text that goes to the terminal: answers, and what waits if no line has begun.
+    /// Removes and returns the text for the terminal: answers, and waiting results if no line has
+    /// begun.
     pub(crate) fn take(&mut self) -> Vec<u8> {
         if !self.editor.has_begun() {
             for line in std::mem::take(&mut self.waiting) {

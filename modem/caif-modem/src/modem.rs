@@ -72,7 +72,7 @@ pub struct Modem {
 }
 
 impl Modem {
-    /// Makes a modem on a board, in the state "waiting".
+    /// Creates a modem on a board, in the state "waiting".
     pub fn new(
         board: Board,
         engine: Engine,

@@ -16,7 +16,7 @@ pub struct Noise {
     pub after: Vec<Vec<u8>>,
 }
 
-/// Makes noise of a frame.
+/// Returns the noise around a frame.
 pub fn around(frame: &[u8]) -> Noise {
     let Some((&[_, _, channel], _)) = frame.split_first_chunk::<HEADER>() else {
         return Noise {

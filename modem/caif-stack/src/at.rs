@@ -9,14 +9,14 @@ use at_model::{Addresses, Modem, Network, Order, Report};
 
 use crate::Config;
 
-/// What the AT channels share.
+/// The state that the AT channels share.
 pub(crate) enum At {
-    /// Nothing: each channel has a modem of its own, and every connection id is served.
+    /// No state: each channel has a modem of its own, and every connection id is served.
     Nothing {
         network: Box<Network>,
         modems: BTreeMap<u8, Modem>,
     },
-    /// One modem in a network, which serves the connection ids of its active contexts.
+    /// A modem in a network, which serves the connection ids of its active contexts.
     Modem(Box<Modem>),
 }
 
@@ -71,7 +71,7 @@ impl At {
         }
     }
 
-    /// Takes bytes from a channel. Returns what they tell the modem to do.
+    /// Handles bytes from a channel. Returns the orders that they result in.
     pub(crate) fn input(
         &mut self,
         linkid: u8,
@@ -86,14 +86,14 @@ impl At {
         modem.orders()
     }
 
-    /// Takes the text for a channel.
+    /// Removes and returns the text for a channel.
     pub(crate) fn output(&mut self, linkid: u8) -> Vec<u8> {
         self.modem(linkid)
             .map(|modem| modem.output(linkid))
             .unwrap_or_default()
     }
 
-    /// Does what is due. Returns the deadline of the next call, and what the modem is to do.
+    /// Does the work that is due. Returns the deadline of the next call, and orders for the modem.
     pub(crate) fn poll(&mut self, now: Instant) -> (Option<Instant>, Vec<Order>) {
         match self {
             // Nothing happens to such a modem but what its only channel asks for.

@@ -24,7 +24,7 @@ pub(crate) enum Behind {
     Ip(Bearer),
 }
 
-/// What an IP channel leads to.
+/// The service behind an IP channel.
 pub(crate) struct Bearer {
     pub(crate) connection: u32,
     pub(crate) mtu: usize,
@@ -70,7 +70,7 @@ impl Channel {
         matches!(self.service, Service::Datagram | Service::Util) && !self.closed
     }
 
-    /// Takes the body of a frame. Returns what it has for the AT interpreter.
+    /// Handles the body of a frame. Returns the bytes for the AT interpreter.
     pub(crate) fn input<'a>(
         &mut self,
         body: &'a [u8],

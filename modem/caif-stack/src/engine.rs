@@ -55,7 +55,7 @@ pub struct Engine {
     last_setup: Vec<u8>,
     /// Set-ups that wait for `AT*ANSWER`.
     late: Vec<Vec<u8>>,
-    /// How the modem's life has ended.
+    /// The end of the modem, if it has ended.
     end: Option<End>,
     /// Ports of IP channels whose connections are passed on.
     forwards: Vec<Forward>,
@@ -65,7 +65,7 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Makes a modem without any channel.
+    /// Creates a modem without channels.
     pub fn new(config: Config) -> Self {
         Self {
             linkids: LinkIds::new(config.linkids.clone()),
@@ -91,7 +91,7 @@ impl Engine {
         self.forwards.push(forward);
     }
 
-    /// Takes a frame from the host. It starts with its length; what follows it is ignored.
+    /// Handles a frame from the host. It starts with its length; bytes after it are ignored.
     pub fn input(&mut self, frame: &[u8], now: Instant) {
         self.now = Some(now);
         count(&mut self.stats.frames_in);
@@ -106,9 +106,9 @@ impl Engine {
         }
     }
 
-    /// Does what is due. Returns the deadline of the next call; `None` if there is nothing to do
-    /// before a frame comes from the host or is taken by [`output`](Self::output). Both can change
-    /// the deadline, so call this after them and before waiting.
+    /// Does the work that is due. Returns the deadline of the next call; `None` if there is nothing
+    /// to do before a frame comes from the host or is taken by [`output`](Self::output). Both can
+    /// change the deadline, so call this after them and before waiting.
     pub fn poll(&mut self, now: Instant) -> Option<Instant> {
         self.now = Some(now);
         if self.flow_off_until.is_some_and(|until| until <= now) {
@@ -236,7 +236,7 @@ impl Engine {
         }
     }
 
-    /// Does what the AT interpreter says.
+    /// Carries out the orders of the AT interpreter.
     fn obey(&mut self, orders: Vec<Order>, now: Instant) {
         for order in orders {
             match order {

@@ -68,7 +68,7 @@ pub struct Checksum {
 }
 
 impl Checksum {
-    /// Takes the next bytes of the stream.
+    /// Adds the next bytes of the stream.
     pub fn update(&mut self, bytes: &[u8]) {
         self.hasher.update(bytes);
         crate::stats::add(&mut self.bytes, bytes.len());

@@ -12,7 +12,8 @@ use smoltcp::wire::{
 /// The services' hardware address, a locally administered one.
 const HARDWARE: EthernetAddress = EthernetAddress([0x02, 0, 0, 0, 0, 0x01]);
 
-/// One of two stations. It learns the other's hardware address from the frames it receives.
+/// A station of a link with two stations. It learns the other's hardware address from the frames it
+/// receives.
 pub struct Ether {
     address: Ipv4Addr,
     other: Option<EthernetAddress>,
@@ -30,7 +31,7 @@ pub enum Received<'a> {
 }
 
 impl Ether {
-    /// Makes a station with that address.
+    /// Creates a station with that address.
     pub fn new(address: Ipv4Addr) -> Self {
         Self {
             address,

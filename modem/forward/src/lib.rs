@@ -73,9 +73,9 @@ impl Forwarder {
 /// A connection's file, and what was seen of it.
 pub struct File {
     stream: TcpStream,
-    /// Whether it may have bytes to read: false after a read that found none.
+    /// Whether the stream may have bytes to read: false after a read that found none.
     readable: AtomicBool,
-    /// Whether it may have room: false after a write that found none.
+    /// Whether the stream may have room: false after a write that found none.
     writable: AtomicBool,
 }
 
@@ -113,7 +113,7 @@ impl AsFd for File {
 /// An IP stack's end.
 struct Connection(Arc<File>);
 
-/// Does what may have to wait, unless it is known that it has to.
+/// Makes a call that may block, unless the last one found that it would.
 fn attempt(seen: &AtomicBool, mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
     if !seen.load(Ordering::Relaxed) {
         return Err(ErrorKind::WouldBlock.into());
@@ -222,7 +222,7 @@ mod tests {
     fn who_does_not_answer_is_not_waited_for() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let to = listener.local_addr().unwrap();
-        // Once the queue of those that are not accepted is full nobody answers.
+        // Connections are not answered once the queue of those that are not accepted is full.
         let limit = Duration::from_millis(200);
         let queue: Vec<_> =
             std::iter::from_fn(|| TcpStream::connect_timeout(&to, limit).ok()).collect();

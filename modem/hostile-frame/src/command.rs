@@ -37,11 +37,11 @@ pub enum Service {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Open {
-    /// Its name in the case, or that of the interface.
+    /// Name of the socket in the case, or of the interface.
     pub socket: String,
     /// The service.
     pub service: Service,
-    /// Whether it is a stream.
+    /// Whether the socket is a stream.
     #[serde(default)]
     pub stream: bool,
     /// Connection id.
@@ -84,7 +84,7 @@ pub enum Command {
     Send {
         /// The socket.
         socket: String,
-        /// How many bytes.
+        /// Number of bytes.
         len: u32,
     },
     /// Receive all payloads that wait on a socket. The answer is [`Received`].
@@ -116,30 +116,30 @@ pub enum Command {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Answer {
-    /// It was done.
+    /// Done.
     Done,
-    /// It was done; here is the number.
+    /// Done, with a number as the result.
     Number(u64),
-    /// It failed with this error of the system, by its name.
+    /// Failed with this error of the system, by its name.
     Errno(String),
     /// The payloads.
     Received(Received),
-    /// It could not be done.
+    /// Could not be done.
     Failed(String),
 }
 
-/// What was received on a socket.
+/// The payloads received on a socket.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Received {
-    /// How many payloads, or reads of a stream.
+    /// Number of payloads, or of reads of a stream.
     pub count: u64,
-    /// How many bytes in all.
+    /// Total number of bytes.
     pub bytes: u64,
     /// The beginning of the first payload, in hexadecimal.
     pub first: String,
     /// Whether all payloads are the same.
     pub same: bool,
-    /// Why there are no more payloads: the name of an error, or "end".
+    /// The reason why there are no more payloads: the name of an error, or "end".
     pub then: String,
 }
 

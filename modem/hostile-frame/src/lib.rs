@@ -10,7 +10,7 @@
 
 pub mod command;
 
-/// What the guest does with a frame.
+/// The action of the guest for a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Count it.
@@ -50,11 +50,11 @@ impl Kind {
 /// A frame in this format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
-    /// Its kind.
+    /// Kind of the frame.
     pub kind: Kind,
-    /// Its number, which an answer repeats.
+    /// Number of the frame, which an answer repeats.
     pub seq: u32,
-    /// Its payload, as the kind defines it.
+    /// Payload, as the kind defines it.
     pub payload: Vec<u8>,
 }
 

@@ -110,7 +110,7 @@ impl Count {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
-    /// Its name, unique in the catalogue.
+    /// Name of the case, unique in the catalogue.
     pub name: String,
     /// The part of the catalogue that it belongs to.
     #[serde(default)]

@@ -36,7 +36,7 @@ pub struct Executor {
 pub type Counters = BTreeMap<String, u64>;
 
 impl Executor {
-    /// Makes an executor for a modem.
+    /// Creates an executor for a modem.
     pub fn new(modem: Modem) -> Self {
         Self {
             modem,

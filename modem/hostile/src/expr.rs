@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// An error in an expression.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum Error {
-    /// It cannot be parsed.
+    /// The expression cannot be parsed.
     #[error("{0:?} is not a sum of numbers and names")]
     Syntax(String),
     /// A name in it is unknown.

@@ -82,7 +82,7 @@ pub fn field(vring: &Vring, name: &str) -> Option<u64> {
 }
 
 impl Link {
-    /// Takes rings that are unused yet, and fills all memory that may hold frames.
+    /// Opens rings that are unused yet, and fills all memory that may hold frames.
     pub fn open(memory: &SharedMemory, vdev: &Vdev, table: Table) -> anyhow::Result<Self> {
         let [down, up] = table.vrings;
         let features = Features {
@@ -158,7 +158,7 @@ impl Link {
         Ok(self.memory.write(da, &bytes)?)
     }
 
-    /// Makes a frame available in the modem's own buffer, by the last descriptor.
+    /// Makes a frame available in the modem's own buffer, with the last descriptor.
     pub fn send(&mut self, frame: &[u8]) -> anyhow::Result<()> {
         let head = self.write(0, frame)?;
         self.rx.put(head);

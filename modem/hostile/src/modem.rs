@@ -48,7 +48,7 @@ pub struct Modem {
 }
 
 impl Modem {
-    /// Makes a modem on a board, in the state "waiting".
+    /// Creates a modem on a board, in the state "waiting".
     pub fn new(board: Board) -> anyhow::Result<Self> {
         board.set_state(ModemState::Waiting)?;
         Ok(Self {
@@ -138,7 +138,7 @@ impl Modem {
         }
     }
 
-    /// Does what is due. Returns when the next heartbeat is due.
+    /// Does the work that is due. Returns the time of the next heartbeat.
     fn turn(&mut self) -> anyhow::Result<Instant> {
         let beat = self.board.beat(Instant::now())?;
         self.board.update()?;

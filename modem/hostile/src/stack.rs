@@ -22,14 +22,14 @@ pub enum Good {
     Absent,
     /// Linux asks for it, with these parameters.
     Asked(Vec<u8>),
-    /// It is set up.
+    /// The channel is set up.
     Up,
 }
 
 /// A channel that Linux has asked for.
 #[derive(Clone, Debug)]
 pub struct Asked {
-    /// Its service.
+    /// Service of the channel.
     pub service: Service,
     /// The parameters, which an answer repeats.
     pub params: Vec<u8>,
@@ -52,7 +52,7 @@ pub struct Stack {
     pub channels: BTreeMap<String, Asked>,
     /// Number of frames sent on the good channel.
     pub commands: u64,
-    /// What was wrong with a frame of Linux.
+    /// The fault of a frame of Linux.
     fault: Option<anyhow::Error>,
 }
 
@@ -70,7 +70,7 @@ impl Default for Stack {
 }
 
 impl Stack {
-    /// Takes a frame of Linux. If it is malformed, [`Self::check`] reports that.
+    /// Handles a frame of Linux. If it is malformed, [`Self::check`] reports that.
     pub fn take(&mut self, bytes: &[u8]) {
         if let Err(error) = self.try_take(bytes) {
             self.fault.get_or_insert(error);

@@ -156,7 +156,7 @@ impl Executor {
         self.answered(seq)
     }
 
-    /// Makes a frame of the good channel.
+    /// Returns a frame of the good channel.
     fn good_frame(&mut self, kind: Kind, seq: u32, text: Vec<u8>) -> anyhow::Result<Vec<u8>> {
         ensure!(text.len() <= MAX_TEXT, "{} bytes for the guest", text.len());
         let frame = Frame {
@@ -271,7 +271,7 @@ impl Executor {
         Ok(())
     }
 
-    /// Takes the request of a socket.
+    /// Receives the request of a socket.
     fn asked(&mut self, socket: &str) -> anyhow::Result<()> {
         let (first, second) = (self.next()?, self.next()?);
         let asked = Stack::request(&first, &second)?;

@@ -44,14 +44,14 @@ pub enum Step {
         head: Expr,
         /// Descriptors.
         count: Expr,
-        /// Where the last one continues.
+        /// Descriptor at which the last one continues.
         last: Option<Expr>,
     },
     /// Puts heads on the available ring.
     Avail {
         /// The heads.
         heads: Vec<Expr>,
-        /// How often to put all of them.
+        /// Number of times to put all of them.
         #[serde(default = "one")]
         times: u32,
     },
@@ -79,7 +79,7 @@ pub enum Step {
     Release {},
     /// Asks the guest to send plain frames.
     Ask {
-        /// How many.
+        /// Number of frames.
         count: u16,
         /// Bytes of each.
         #[serde(default = "hundred")]
@@ -90,7 +90,7 @@ pub enum Step {
     },
     /// Takes frames off the ring while they are held, without returning them.
     Take {
-        /// How many.
+        /// Number of frames.
         count: u16,
     },
     /// Puts an entry on the used ring of vring 1.
@@ -112,7 +112,7 @@ pub enum Step {
     Ring {
         /// The vector.
         vector: Expr,
-        /// How often.
+        /// Number of times.
         #[serde(default = "one")]
         times: u32,
     },
@@ -143,9 +143,9 @@ pub enum Step {
         /// The chain's head.
         #[serde(default = "zero")]
         head: Expr,
-        /// How often.
+        /// Number of times.
         times: u32,
-        /// How often to make it available at once.
+        /// Number of times to make it available at once.
         #[serde(default = "one")]
         burst: u32,
         /// Counters of the guest.
@@ -186,7 +186,7 @@ pub enum Step {
         /// A part of it.
         text: String,
     },
-    /// Lets Linux use CAIF from now on, with the stack loaded, and waits for the good channel; or
+    /// Makes Linux use CAIF from now on, with the stack loaded, and waits for the good channel; or
     /// ends that.
     Stack {
         /// Whether to begin.
@@ -205,24 +205,24 @@ pub enum Step {
         /// The steps.
         steps: Vec<Step>,
     },
-    /// Lets the guest make a socket or an interface that asks for a channel.
+    /// Makes the guest open a socket or an interface that requests a channel.
     Open {
-        /// What to make.
+        /// The socket or interface.
         #[serde(flatten)]
         open: Open,
         /// Whether to answer correctly, and to wait until it is connected.
         #[serde(default = "yes")]
         answer: bool,
     },
-    /// Lets the guest try the same, which must fail at once.
+    /// Makes the guest try the same, which must fail at once.
     Fails {
-        /// What to make.
+        /// The socket or interface.
         #[serde(flatten)]
         open: Open,
         /// The error.
         with: String,
     },
-    /// Lets the guest ask for the channel of a socket again.
+    /// Makes the guest request the channel of a socket again.
     Connect {
         /// The socket.
         socket: String,
@@ -239,15 +239,15 @@ pub enum Step {
         /// Bits to change: places in the body, and which bits of these bytes.
         #[serde(default)]
         flip: Vec<(usize, Expr)>,
-        /// What a UTIL channel appends, in hexadecimal.
+        /// The bytes that a UTIL channel appends, in hexadecimal.
         #[serde(default)]
         appended: String,
-        /// How many bytes of the body to send.
+        /// Number of bytes of the body to send.
         cut: Option<Expr>,
         /// Bytes to send behind the body, in hexadecimal.
         #[serde(default)]
         more: String,
-        /// How often.
+        /// Number of times.
         #[serde(default = "once")]
         times: Expr,
     },
@@ -266,9 +266,9 @@ pub enum Step {
         fill: Expr,
         /// The length in the frames; by default the right one.
         length: Option<Expr>,
-        /// How many bytes of the frames to send.
+        /// Number of bytes of the frames to send.
         cut: Option<Expr>,
-        /// How often to send all of them.
+        /// Number of times to send all of them.
         #[serde(default = "once")]
         times: Expr,
     },
@@ -279,31 +279,31 @@ pub enum Step {
         /// Bytes of each.
         #[serde(default = "few")]
         len: Expr,
-        /// How often.
+        /// Number of times.
         #[serde(default = "once")]
         times: Expr,
     },
-    /// Lets the guest receive all payloads on a socket.
+    /// Makes the guest receive all payloads on a socket.
     Gets {
         /// The socket.
         socket: String,
-        /// How many there must be.
+        /// Number of payloads that there must be.
         count: Count,
-        /// How many there may be.
+        /// Number of payloads that there may be.
         most: Option<u64>,
         /// Number of fill bytes that each must have.
         len: Option<Expr>,
-        /// What each must be, in hexadecimal.
+        /// The bytes that each must have, in hexadecimal.
         hex: Option<String>,
-        /// Why there must be no more: the name of an error, or "end".
+        /// The reason why there must be no more: the name of an error, or "end".
         #[serde(default = "again")]
         then: String,
     },
-    /// Lets the guest send bytes on a socket, which must arrive, or an error must come.
+    /// Makes the guest send bytes on a socket, which must arrive, or an error must come.
     Sends {
         /// The socket.
         socket: String,
-        /// How many.
+        /// Number of bytes.
         #[serde(default = "few")]
         len: Expr,
         /// The error.
@@ -322,7 +322,7 @@ pub enum Step {
         of: String,
         /// The name of the counter.
         name: String,
-        /// What it must be.
+        /// The value that it must have.
         is: Count,
     },
     /// Waits for a frame of Linux, which must be the next one.
@@ -336,7 +336,7 @@ pub enum Step {
     Destroyed {
         /// The link id.
         id: Expr,
-        /// How many such frames.
+        /// Number of such frames.
         #[serde(default = "once")]
         times: Expr,
     },
@@ -347,9 +347,9 @@ pub enum Step {
         on: Expr,
         /// The body, in hexadecimal.
         hex: String,
-        /// How many there must be.
+        /// Number of frames that there must be.
         least: u64,
-        /// How many there may be.
+        /// Number of frames that there may be.
         most: u64,
     },
     /// Waits for a request of Linux's own accord.
@@ -357,22 +357,24 @@ pub enum Step {
         /// The name of an interface.
         socket: String,
     },
-    /// Lets the guest close a socket while frames of its channel come, before and behind the command.
+    /// Makes the guest close a socket while frames of its channel come, before and behind the
+    /// command.
     CloseUnder {
         /// The socket.
         socket: String,
         /// The body of the frames, in hexadecimal.
         hex: String,
-        /// How many frames come before, and how many behind.
+        /// Number of frames before, and as many behind.
         times: u64,
     },
-    /// Lets the guest close a socket or delete an interface. Linux must send LINK_DESTROY if there
+    /// Makes the guest close a socket or delete an interface. Linux must send LINK_DESTROY if there
     /// was a channel.
     Close {
         /// The socket.
         socket: String,
     },
-    /// Lets the guest close all of them. Then no frame of Linux must be left that no step waited for.
+    /// Makes the guest close all of them. Then no frame of Linux must be left that no step waited
+    /// for.
     CloseAll {},
 }
 

@@ -27,15 +27,15 @@ pub const MEMORY: i64 = -1;
 /// Interrupt vectors of a peer of the modem's board.
 pub const VECTORS: usize = 4;
 
-/// What can go wrong with a peer, a server or the memory.
+/// An error of a peer, a server or the memory.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A system call failed.
     #[error("{what}: {source}")]
     System {
-        /// What was tried.
+        /// The call.
         what: &'static str,
-        /// Why it failed.
+        /// Its error.
         source: std::io::Error,
     },
     /// The other side violates the protocol.

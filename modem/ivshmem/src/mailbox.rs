@@ -35,7 +35,7 @@ pub struct Mailbox {
     unsent: u8,
 }
 
-/// What came from the machine.
+/// The doorbells received from the machine.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Received {
     /// The vectors that Linux rang, as bits.

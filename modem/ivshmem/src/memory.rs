@@ -21,7 +21,7 @@ pub const MIN_SIZE: u64 = map::MIN_SIZE as u64;
 /// Largest memory, since device addresses have 32 bits.
 pub const MAX_SIZE: u64 = map::MAX_SIZE as u64;
 
-/// Makes memory of `size` bytes, all zero.
+/// Creates memory of `size` bytes, all zero.
 pub fn create(size: u64) -> Result<OwnedFd, Error> {
     check_size(size)?;
     let fd = rustix::fs::memfd_create("ivshmem", rustix::fs::MemfdFlags::CLOEXEC)

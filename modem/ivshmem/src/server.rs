@@ -46,7 +46,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Makes the memory and listens at `path`. A socket left there by a server that has ended is
+    /// Creates the memory and listens at `path`. A socket left there by a server that has ended is
     /// replaced.
     pub fn bind(path: &Path, size: u64, vectors: usize) -> Result<Self, Error> {
         Self::with_memory(path, memory::create(size)?, vectors)

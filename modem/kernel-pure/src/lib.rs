@@ -62,7 +62,7 @@ use vring_mem::RingMem;
 use vring_reversed::{Chain, DeviceRing};
 
 impl<M: RingMem, S: BorrowMut<[bool]>> DeviceRing<M, S> {
-    /// Takes the next chain, if there is one. The driver looks first, and fetches only chains of
+    /// Takes the next chain, if there is one. The driver peeks first, and fetches only chains of
     /// several buffers.
     pub fn fetch(&mut self, segments: &mut [Segment]) -> Result<Option<Chain>, DeviceRingError> {
         match self.peek()? {

@@ -52,7 +52,7 @@ pub struct Downlink {
 }
 
 impl Downlink {
-    /// Takes the driver side of a ring that is all zero, except that `avail.idx` may be stale: an
+    /// Creates the driver side of a ring that is all zero, except that `avail.idx` may be stale: an
     /// earlier modem may have written it after Linux cleared the ring.
     pub fn new(
         memory: SharedMemory,
@@ -119,8 +119,8 @@ impl Downlink {
         }
     }
 
-    /// Takes back what Linux returned and makes queued frames available, as many as there is room
-    /// for. Returns whether Linux must be interrupted.
+    /// Reclaims the chains that Linux returned and makes queued frames available, as many as there
+    /// is room for. Returns whether Linux must be interrupted.
     pub fn flush(&mut self) -> Result<bool, Error> {
         self.reclaim()?;
         loop {
@@ -146,7 +146,7 @@ impl Downlink {
         self.ring.fields().avail_idx() != self.ring.next_avail()
     }
 
-    /// Makes a chain of some of the queued frames. Returns whether there was room.
+    /// Makes a chain of queued frames available. Returns whether there was room.
     fn post_chain(&mut self) -> Result<bool, Error> {
         let most = self
             .chain_max
@@ -191,7 +191,7 @@ impl Downlink {
         Ok(true)
     }
 
-    /// Takes back the chains that Linux returned. Returns whether there were any.
+    /// Reclaims the chains that Linux returned. Returns whether there were any.
     fn reclaim(&mut self) -> Result<bool, Error> {
         let mut any = false;
         while let Some(used) = self.ring.reclaim().map_err(ring_error)? {

@@ -26,7 +26,7 @@ use ivshmem::{
 use table::Table;
 use uplink::Uplink;
 
-/// What can go wrong with a link.
+/// An error of a link.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The memory cannot be accessed.
@@ -40,7 +40,7 @@ pub enum Error {
     Ring {
         /// Number of the vring.
         vring: usize,
-        /// What was wrong and what is allowed.
+        /// The fault, and the values that are allowed.
         what: String,
     },
 }
@@ -54,7 +54,7 @@ pub struct Link {
 }
 
 impl Link {
-    /// Takes the rings of the table, which must be unused. At most `chain_max` frames go on one
+    /// Opens the rings of the table, which must be unused. At most `chain_max` frames go on one
     /// chain.
     pub fn open(
         memory: &SharedMemory,

@@ -38,7 +38,7 @@ pub struct Vring {
     pub layout: Layout,
 }
 
-/// What was negotiated, once the driver is ready.
+/// The negotiated vrings and features, once the driver is ready.
 #[derive(Clone, Debug)]
 pub struct Table {
     /// Downlink and uplink.

@@ -18,7 +18,7 @@ use vm_memory::GuestAddress;
 pub struct Received {
     /// Linux must be interrupted, since it has buffers back.
     pub interrupt: bool,
-    /// There may be more frames: call again without waiting for a kick.
+    /// Whether there may be more frames: the caller must call again without waiting for a kick.
     pub more: bool,
 }
 
@@ -57,7 +57,7 @@ fn ring_error(error: impl std::fmt::Display) -> Error {
 }
 
 impl Uplink {
-    /// Takes the device side of a ring that is not older than the driver's DRIVER_OK.
+    /// Creates the device side of a ring that is not older than the driver's DRIVER_OK.
     pub fn new(memory: SharedMemory, table: &Table) -> Result<Self, Error> {
         let [_, vring] = table.vrings;
         let layout = vring.layout;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! What the modem is.
+//! Commands that identify the modem.
 
 use super::{Outcome, Run};
 use crate::parse::Request::{self, Run as Bare, Set, Test};

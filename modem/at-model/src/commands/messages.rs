@@ -61,7 +61,7 @@ pub(super) fn run(run: &mut Run<'_>, name: &str, request: Request<'_>) -> Option
         ("+CNMI", Set(args)) => report(run, args),
         ("+CSCA", Read) => run.say("+CSCA: \"+10000\",145"),
         ("+CSCA" | "+CSDH", Set(_)) => Ok(()),
-        // There is nobody to send to.
+        // There is no other subscriber to send to.
         ("+CMGS" | "+CMGW" | "+CMSS", Set(_)) => Err(Cms::NotSupported.into()),
         _ => return None,
     })

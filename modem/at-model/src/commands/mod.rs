@@ -38,7 +38,7 @@ const SUBJECTS: [Subject; 9] = [
     test_tools::run,
 ];
 
-/// What a command works with.
+/// The state that a command uses.
 pub(crate) struct Run<'a> {
     pub(crate) terminal: &'a mut Terminal,
     pub(crate) state: &'a mut State,

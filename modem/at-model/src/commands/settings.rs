@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! How a terminal is answered: V.250, and +CMEE and +CSCS of TS 27.007.
+//! Settings of the answers to a terminal: V.250, and +CMEE and +CSCS of TS 27.007.
 
 use super::{Outcome, Run, level, switch};
 use crate::failure::{Cme, Detail, Failure};

@@ -28,7 +28,7 @@ impl PacketQueues {
         }
     }
 
-    /// Takes a packet from the host. Returns false if there is no room for it.
+    /// Queues a packet from the host. Returns false if there is no room for it.
     pub(crate) fn receive(&mut self, packet: &[u8]) -> bool {
         let room = self.rx.len() < self.limit;
         if room {
@@ -37,7 +37,8 @@ impl PacketQueues {
         room
     }
 
-    /// Takes a packet for the host that the stack did not make. It is lost if there is no room.
+    /// Queues a packet for the host that does not come from the stack. It is lost if there is no
+    /// room.
     pub(crate) fn transmit(&mut self, packet: Vec<u8>) {
         if !self.is_full() {
             self.tx.push_back(packet);

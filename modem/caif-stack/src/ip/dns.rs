@@ -23,7 +23,7 @@ pub(crate) struct DnsServer {
 }
 
 impl DnsServer {
-    /// Makes a server that gives these addresses for the name.
+    /// Creates a server that returns these addresses for the name.
     pub(crate) fn new(sockets: &mut SocketSet<'static>, addresses: Vec<IpAddr>) -> Self {
         let buffer = || PacketBuffer::new(vec![PacketMetadata::EMPTY; PACKETS], vec![0; BYTES]);
         let mut socket = Socket::new(buffer(), buffer());

@@ -33,7 +33,7 @@ pub struct Forward {
 }
 
 impl Forward {
-    /// Lets `connect` make the other end of each connection to the port.
+    /// Creates a forward of the port; `connect` makes the other end of each connection.
     pub fn new(
         port: u16,
         connect: impl Fn() -> io::Result<Box<dyn Remote>> + Send + Sync + 'static,

@@ -20,7 +20,7 @@ use smoltcp::wire::{HardwareAddress, IpCidr};
 use device::PacketQueues;
 pub use forward::{Forward, Remote};
 
-/// How long to wait when the stack reports work that is due and does none.
+/// Delay after the stack reports work that is due and does none.
 const NO_PROGRESS: Duration = Duration::from_millis(10);
 
 /// Configuration of a stack.
@@ -51,12 +51,12 @@ pub struct IpStack {
     tcp: tcp::TcpServices,
     dns: Option<dns::DnsServer>,
     has_ipv6: bool,
-    /// What a router solicitation is answered with.
+    /// The answer to a router solicitation.
     advertisement: Option<Vec<u8>>,
 }
 
 impl IpStack {
-    /// Makes a stack. Its clock starts at `now`.
+    /// Creates a stack. Its clock starts at `now`.
     pub fn new(config: &IpConfig, now: Instant) -> Self {
         let mut device = PacketQueues::new(config.queue, config.mtu);
         let mut interface_config = iface::Config::new(HardwareAddress::Ip);
@@ -125,7 +125,7 @@ impl IpStack {
         self.tcp.forward(forward.clone());
     }
 
-    /// Takes a packet from the host. Returns false if it was dropped.
+    /// Handles a packet from the host. Returns false if it was dropped.
     pub fn receive(&mut self, packet: &[u8], now: Instant) -> bool {
         if packet.first().is_some_and(|byte| byte >> 4 == 6) && !self.has_ipv6 {
             return true;

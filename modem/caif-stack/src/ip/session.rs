@@ -9,7 +9,7 @@ use crate::pattern::{Checksum, Pattern};
 /// The longest request line of the source, with its newline.
 const MAX_LINE: usize = 64;
 
-/// One connection of a service.
+/// A connection of a service.
 pub(crate) trait Session: Send {
     /// Moves all data that can be moved. Returns whether there was any.
     fn run(&mut self, socket: &mut Socket<'_>) -> bool;

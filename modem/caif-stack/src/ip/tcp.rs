@@ -83,7 +83,7 @@ impl Port {
         done | self.listen(sockets)
     }
 
-    /// Makes a listening socket if there is none. Returns whether it did.
+    /// Adds a listening socket if there is none. Returns whether it did.
     fn listen(&mut self, sockets: &mut SocketSet<'static>) -> bool {
         let state = |connection: &Connection| sockets.get::<Socket<'_>>(connection.handle).state();
         if self.connections.iter().any(|c| state(c) == State::Listen) {

@@ -26,9 +26,9 @@ use core::num::Wrapping;
 pub struct Device<M> {
     fields: Fields<M>,
     features: Features,
-    /// Where the next buffer is in the available ring.
+    /// Position of the next buffer in the available ring.
     next_avail: Wrapping<u16>,
-    /// Where the next buffer goes in the used ring.
+    /// Position of the next buffer in the used ring.
     next_used: Wrapping<u16>,
     /// The `used.idx` that Linux sees.
     published: Wrapping<u16>,
@@ -37,7 +37,7 @@ pub struct Device<M> {
 }
 
 impl<M: RingMem> Device<M> {
-    /// Takes the device side of an unused ring.
+    /// Creates the device side of an unused ring.
     pub fn new(mem: M, layout: Layout, features: Features) -> Self {
         Self {
             fields: Fields::new(mem, layout),

@@ -55,18 +55,18 @@ pub struct Driver<M, S> {
     places: S,
     /// Number of free descriptors.
     free: u16,
-    /// Where the next chain goes in the available ring.
+    /// Position of the next chain in the available ring.
     next_avail: Wrapping<u16>,
     /// The `avail.idx` that Linux sees.
     published: Wrapping<u16>,
     /// The `avail.idx` at the last check whether Linux wants an interrupt.
     told: Wrapping<u16>,
-    /// Where the next chain is in the used ring.
+    /// Position of the next chain in the used ring.
     next_used: Wrapping<u16>,
 }
 
 impl<M: RingMem, S: BorrowMut<[Place]>> Driver<M, S> {
-    /// Takes the driver side of a ring that is all zero. Returns `None` if there are fewer places
+    /// Creates the driver side of a ring that is all zero. Returns `None` if there are fewer places
     /// than descriptors. The descriptors are used from the first one on.
     pub fn new(mem: M, layout: Layout, features: Features, mut places: S) -> Option<Self> {
         let num = layout.num();
@@ -264,7 +264,7 @@ impl<M: RingMem, S: BorrowMut<[Place]>> Driver<M, S> {
         self.notify_after(1)
     }
 
-    /// Takes the entry of the used ring behind the last one.
+    /// Takes the next entry of the used ring.
     fn next_entry(&mut self) -> Used {
         self.fields.mem().rmb();
         let used = self.fields.used(self.next_used.0);
