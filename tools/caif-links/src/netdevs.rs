@@ -26,21 +26,21 @@ pub const LOOPBACK: u16 = 3;
 /// A network device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Netdev {
-    /// Its number, which no other device gets until the next boot.
+    /// Index of the device, which no other device gets until the next boot.
     pub index: u32,
-    /// Its name.
+    /// Name of the device.
     pub name: String,
-    /// What it is for.
+    /// Role of the device in CAIF.
     pub role: Role,
-    /// Whether it is set up (`IFF_UP`).
+    /// Whether the device is up (`IFF_UP`).
     pub up: bool,
-    /// Whether it has a carrier, which counts while it is up.
+    /// Whether the device has a carrier, which counts while it is up.
     pub carrier: bool,
-    /// Its MTU.
+    /// MTU of the device.
     pub mtu: u32,
-    /// Its counters.
+    /// Counters of the device.
     pub counters: Counters,
-    /// Its IP addresses, if they were asked for.
+    /// IP addresses of the device, if they were requested.
     pub addresses: Vec<Address>,
 }
 
@@ -53,12 +53,12 @@ pub enum Role {
     Interface {
         /// The connection id; `None` if the kernel does not say.
         connection: Option<u32>,
-        /// Whether its channel returns what it is sent.
+        /// Whether its channel returns payloads to their sender.
         loopback: bool,
-        /// The index of the link that it was made for.
+        /// The index of the link that it was created for.
         lower: Option<u32>,
     },
-    /// Nothing.
+    /// A device that is no part of CAIF.
     Other,
 }
 

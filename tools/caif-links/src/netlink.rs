@@ -77,7 +77,7 @@ impl Netlink {
         ) {}
     }
 
-    /// Takes the messages that there are, of a socket for [`events`](Self::events). Those of an
+    /// Receives the messages that wait, of a socket for [`events`](Self::events). Those of an
     /// overrun are lost.
     pub fn take(&self) -> Vec<Message> {
         let mut buffer = vec![0; DATAGRAM];
@@ -95,7 +95,7 @@ impl Netlink {
         }
     }
 
-    /// Makes a request that changes something.
+    /// Sends a request that changes something, and waits for its result.
     pub fn request(&self, message: RouteNetlinkMessage, flags: u16) -> io::Result<()> {
         self.send(message, flags | NLM_F_ACK)?;
         match self.receive() {

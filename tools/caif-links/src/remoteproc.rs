@@ -10,11 +10,11 @@ use serde::Serialize;
 /// A remote processor: a modem, or another one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct RemoteProc {
-    /// Its name below `/sys/class/remoteproc`.
+    /// Name of the processor below `/sys/class/remoteproc`.
     pub name: String,
-    /// Its state, such as `running`.
+    /// State of the processor, such as `running`.
     pub state: String,
-    /// The name of its firmware file.
+    /// Name of the firmware file.
     pub firmware: String,
     /// Whether the kernel starts it again after a crash; `None` if the kernel does not say.
     pub recovery: Option<String>,

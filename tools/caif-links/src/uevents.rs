@@ -35,8 +35,8 @@ impl Uevents {
         Ok(Self(socket))
     }
 
-    /// Takes the events that there are, and returns whether one was of this subsystem. Lost events
-    /// may have been.
+    /// Receives the events that wait, and returns whether one was of this subsystem, or may have
+    /// been among lost ones.
     pub fn take(&self, subsystem: &str) -> bool {
         let mut buffer = vec![0; EVENT];
         let mut found = false;

@@ -22,10 +22,10 @@ use crate::{
 pub const NAME: &str = "com.stericsson.modeminit";
 /// The object of the manager.
 pub const MANAGER: &str = "/";
-/// What the objects of the modems are below.
+/// Path prefix of the modems' objects.
 const MODEMS: &str = "/com/stericsson/modeminit";
 
-/// How long the bus may take to answer.
+/// Time that the bus has to answer.
 const ANSWER: Duration = Duration::from_secs(25);
 
 /// Returns the path of a modem's object.
@@ -125,7 +125,7 @@ impl Bus {
         })
     }
 
-    /// Tells of a new state.
+    /// Emits the signal of a new state.
     pub async fn tell(&self, serial: &str, state: State) -> Result<()> {
         let emitter = SignalEmitter::new(&self.connection, path(serial))?;
         ModemObject::property_changed(&emitter, "State", state.name()).await?;

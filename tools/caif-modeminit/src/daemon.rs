@@ -28,7 +28,7 @@ use crate::{
 /// Delay before the kernel is looked at again after it gave no answer.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// What ended a wait.
+/// The event that ended a wait.
 enum Woken {
     End,
     Kernel,
@@ -44,12 +44,12 @@ struct Question {
     answer: Pin<Box<dyn Future<Output = Option<bool>>>>,
 }
 
-/// How interfaces are deleted that oFono leaves behind.
+/// Settings for deleting interfaces that oFono leaves behind.
 #[derive(Clone, Debug, Default)]
 pub struct Sweeping {
     /// Whether none are deleted.
     pub off: bool,
-    /// Where to keep what oFono made, for the next start.
+    /// The file that keeps the list of oFono's interfaces for the next start.
     pub file: Option<PathBuf>,
 }
 
@@ -61,7 +61,7 @@ pub struct Daemon<K> {
     modems: Modems,
     /// `None` if no interfaces are to be deleted.
     sweeper: Option<Sweeper>,
-    /// Where to keep what oFono made, and what is there.
+    /// The file that keeps the list of oFono's interfaces, and its content.
     kept: Option<(PathBuf, String)>,
     question: Option<Question>,
     /// Whether to ask again after the answer.
@@ -246,7 +246,7 @@ impl<K: Kernel> Daemon<K> {
         Ok(())
     }
 
-    /// Takes over what an earlier start of the program kept.
+    /// Loads the list that an earlier start of the program kept.
     fn load(&mut self) {
         if let (Some((file, text)), Some(sweeper)) = (&mut self.kept, &mut self.sweeper) {
             match fs::read_to_string(&*file) {

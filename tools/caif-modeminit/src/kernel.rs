@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! What is needed of the kernel.
+//! The program's interface to the kernel.
 
 use std::{
     fs, io,
@@ -19,9 +19,9 @@ use futures_lite::future;
 
 use crate::modems::{Interface, Link, Snapshot};
 
-/// What is needed of the kernel. Tests have one of their own.
+/// The program's interface to the kernel. Tests have one of their own.
 pub trait Kernel {
-    /// Returns what there is.
+    /// Returns the present state of links, interfaces and processors.
     fn look(&mut self) -> Result<Snapshot>;
     /// Sets a link up.
     fn set_up(&mut self, index: u32) -> io::Result<()>;

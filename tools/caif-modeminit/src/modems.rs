@@ -10,19 +10,19 @@ use std::{
 
 use crate::state::{Processor, State};
 
-/// How long a modem without its link may be `offline` before it is off. A recovery goes through
-/// `offline` while it loads the firmware.
+/// Time that a modem without its link may be `offline` before it counts as off. A recovery goes
+/// through `offline` while it loads the firmware.
 pub const GRACE: Duration = Duration::from_secs(10);
 /// Delay before the kernel is looked at again while something is pending of which it sends no
 /// event. It doubles each time, up to the limit.
 pub const FIRST_LOOK: Duration = Duration::from_millis(50);
 const LOOK_LIMIT: Duration = Duration::from_secs(2);
-/// How long a remote processor may be running without its link until that is not a stop any more.
+/// Time that a remote processor may run without its link before that counts as no stop any more.
 const STOPPING: Duration = Duration::from_secs(10);
-/// How long a modem may be booting before that is said in the log.
+/// Time that a modem may be booting before that is logged.
 pub const SLOW: Duration = Duration::from_secs(30);
 
-/// What the kernel shows at one moment.
+/// The kernel's state at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
     /// The links that belong to a remote processor.
@@ -38,7 +38,7 @@ pub struct Snapshot {
 pub struct Link {
     /// The number of the network device.
     pub index: u32,
-    /// Its name.
+    /// Name of the device.
     pub name: String,
     /// Whether it is set up.
     pub up: bool,
@@ -55,13 +55,13 @@ pub struct Link {
 pub struct Interface {
     /// The number of the network device.
     pub index: u32,
-    /// Its name.
+    /// Name of the device.
     pub name: String,
     /// Whether it is set up.
     pub up: bool,
 }
 
-/// What is to be done.
+/// An action that a new state of the kernel requires.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Set a link up that was made.
@@ -75,24 +75,24 @@ pub enum Action {
 /// A modem.
 #[derive(Clone, Debug)]
 pub struct Modem {
-    /// Its name on the bus and in oFono.
+    /// Name of the modem on the bus and in oFono.
     pub serial: String,
     /// The name of its link, the last one if there is none now.
     pub interface: String,
-    /// Its state.
+    /// State of the modem.
     pub state: State,
     processor: String,
     device: String,
     link: Option<Link>,
-    /// What the remote processor's state was when it was looked at last.
+    /// The last known state of the remote processor.
     seen: Processor,
-    /// When the link went.
+    /// The time at which the link went.
     lost: Option<Instant>,
     /// Since when it has been stopped without a link.
     stopped: Option<Stopped>,
-    /// When to look again, and how long to wait after that.
+    /// The time of the next check, and the delay after that.
     look: Option<(Instant, Duration)>,
-    /// When to say that it is slow; `None` once that was said.
+    /// The time at which a slow boot is logged; `None` once it was.
     slow: Option<Instant>,
 }
 
@@ -121,7 +121,7 @@ impl Modem {
         }
     }
 
-    /// Takes over what was seen, and sets the state.
+    /// Applies what was seen, and sets the state.
     fn update(&mut self, link: Option<Link>, processor: Processor, now: Instant) {
         if let Some(link) = &link {
             self.interface.clone_from(&link.name);
@@ -226,7 +226,7 @@ impl Modems {
         self.0.iter().filter_map(Modem::deadline).min()
     }
 
-    /// Takes over what the kernel shows, and returns what is to be done.
+    /// Applies the kernel's state, and returns the actions that it requires.
     pub fn observe(&mut self, snapshot: &Snapshot, now: Instant) -> Vec<Action> {
         let mut actions = Vec::new();
         let mut links = self.assign(&snapshot.links, now, &mut actions);

@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-/// Says that the service is ready, if a service manager started it that wants to know.
+/// Tells the service manager that the service is ready, if one started it and asked for that.
 ///
 /// The unit is not of `Type=dbus`: systemd would stop it when the name is given back for a moment.
 pub fn ready() -> io::Result<()> {

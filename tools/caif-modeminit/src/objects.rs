@@ -23,7 +23,7 @@ pub struct Shown {
     pub state: State,
 }
 
-/// What all objects share.
+/// The state that all objects share.
 #[derive(Debug, Default)]
 pub struct Shared {
     pub modems: Vec<Shown>,
@@ -32,7 +32,7 @@ pub struct Shared {
     pub told: Option<BTreeSet<(String, String)>>,
 }
 
-/// What the objects show.
+/// A reference to the shared state.
 #[derive(Clone, Debug, Default)]
 pub struct View(Arc<Mutex<Shared>>);
 
@@ -98,8 +98,8 @@ impl ModemObject {
         Ok(self.view.get(&self.serial)?.state.name().to_owned())
     }
 
-    /// Tells of a new value. It is a plain string: oFono does not look into a variant here, only in
-    /// the answer of `GetModems`.
+    /// Signals a new value. It is a plain string: oFono expects a variant in the answer of
+    /// `GetModems` only.
     #[zbus(signal)]
     pub async fn property_changed(
         emitter: &SignalEmitter<'_>,

@@ -17,15 +17,15 @@ use zbus::{
 
 /// oFono's name.
 const NAME: &str = "org.ofono";
-/// How long oFono may take to answer. It waits for its modem in some places.
+/// Time that oFono has to answer. It waits for its modem in some places.
 const ANSWER: Duration = Duration::from_secs(20);
-/// How many signals may wait.
+/// Number of signals that may wait.
 const QUEUE: usize = 1024;
 
-/// What happened.
+/// An event of oFono.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// It came, went, or was started again.
+    /// oFono came, went, or was restarted.
     Owner,
     /// A modem went, or a property of one changed, perhaps whether it is online.
     Modem,
@@ -33,7 +33,7 @@ pub enum Event {
     End,
 }
 
-/// What oFono tells.
+/// A connection to oFono: its signals and its modems.
 pub struct Ofono {
     dbus: DBusProxy<'static>,
     owners: MessageStream,

@@ -37,7 +37,7 @@ impl fmt::Display for State {
     }
 }
 
-/// What sysfs says of a remote processor.
+/// The state of a remote processor in sysfs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Processor {
     /// `running`, or `attached`, which is a processor that something else started.
@@ -48,7 +48,7 @@ pub enum Processor {
     Stopped,
     /// Any other.
     Other,
-    /// It is not there.
+    /// There is no such remote processor.
     Gone,
 }
 

@@ -21,14 +21,14 @@ struct Made {
     fate: Fate,
 }
 
-/// What is known of an interface.
+/// The fate of an interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
-    /// It may be in use.
+    /// The interface may be in use.
     Live,
-    /// No modem was online after it had been made: it goes if it is down.
+    /// No modem was online after the interface had been created: it is deleted if it is down.
     Left,
-    /// The process that made it has left the bus: it goes.
+    /// The process that created it has left the bus: it is deleted.
     Orphan,
 }
 
@@ -41,8 +41,8 @@ pub struct Sweeper {
 }
 
 impl Sweeper {
-    /// Takes over that an interface was made, by a request from this port, or from one that the
-    /// kernel does not tell, 0, but as oFono makes them.
+    /// Notes that an interface was created, by a request from this port, or from one that the
+    /// kernel does not tell, 0, but as oFono creates them.
     pub fn made(&mut self, index: u32, name: &str, maker: u32) {
         let maker = match maker {
             0 => self.ofono,
@@ -58,7 +58,7 @@ impl Sweeper {
         }
     }
 
-    /// Takes over which process oFono is. What another one made is an orphan.
+    /// Notes which process oFono is. Interfaces that another one created are orphans.
     pub fn ofono_is(&mut self, process: Option<u32>) {
         if self.ofono == process {
             return;
@@ -79,8 +79,7 @@ impl Sweeper {
         self.made.iter().filter(is_its).map(line).collect()
     }
 
-    /// Takes over what was kept, once it is known which process oFono is. Lines that are not such
-    /// are left out.
+    /// Loads a kept list, once it is known which process oFono is. Invalid lines are ignored.
     pub fn load(&mut self, text: &str) {
         for line in text.lines() {
             let mut words = line.splitn(3, ' ');
@@ -113,7 +112,7 @@ impl Sweeper {
             .collect()
     }
 
-    /// Takes over that no modem was online at a time when these had all been made.
+    /// Notes that no modem was online at a time when all of these had been created.
     pub fn left(&mut self, candidates: &[u32]) {
         for one in &mut self.made {
             if candidates.contains(&one.index) && one.fate == Fate::Live {
