@@ -3,7 +3,7 @@
 //! Waits for descriptors, or for a signal to end.
 
 use std::{
-    io,
+    io::{self, Read},
     os::{
         fd::{AsFd, BorrowedFd},
         unix::net::UnixStream,
@@ -43,7 +43,16 @@ impl Signals {
         Ok(Self(read))
     }
 
-    /// Waits for any of the descriptors, up to a limit if one is given.
+    /// Returns one for tests, and the pipe's end that a signal writes to.
+    #[cfg(test)]
+    pub fn by_hand() -> io::Result<(Self, UnixStream)> {
+        let (read, write) = UnixStream::pair()?;
+        read.set_nonblocking(true)?;
+        Ok((Self(read), write))
+    }
+
+    /// Waits for any of the descriptors, up to a limit if one is given. Signals that came since the
+    /// last wait are returned once.
     pub fn wait(
         &self,
         fds: &[(BorrowedFd<'_>, PollFlags)],
@@ -58,6 +67,8 @@ impl Signals {
                 result => result?,
             };
             if polled.first().is_some_and(|fd| fd.any() == Some(true)) {
+                let mut bytes = [0; 64];
+                while matches!((&self.0).read(&mut bytes), Ok(1..)) {}
                 return Ok(Waited::End);
             }
             if count > 0 {
@@ -82,4 +93,24 @@ fn until(end: Option<Instant>) -> PollTimeout {
     };
     let left = end.saturating_duration_since(Instant::now());
     PollTimeout::try_from(left + Duration::from_micros(999)).unwrap_or(PollTimeout::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use signal_hook::low_level::raise;
+
+    #[test]
+    fn a_signal_is_returned_once() {
+        let signals = Signals::new().unwrap();
+        let wait = || signals.wait(&[], Some(Duration::ZERO)).unwrap();
+        for _ in 0..2 {
+            assert_eq!(wait(), Waited::TimeOut);
+            // The handler runs before this returns.
+            raise(SIGTERM).unwrap();
+            raise(SIGTERM).unwrap();
+            assert_eq!(wait(), Waited::End);
+        }
+        assert_eq!(wait(), Waited::TimeOut);
+    }
 }

@@ -77,6 +77,7 @@ pub fn run(args: &Args) -> Result<()> {
     let mut flight = Flight {
         socket,
         size: args.channel.size,
+        drain: DRAIN,
         on_way: VecDeque::new(),
         times: Times::default(),
         sent: 0,
@@ -101,6 +102,8 @@ pub fn run(args: &Args) -> Result<()> {
 struct Flight {
     socket: Socket,
     size: u16,
+    /// Time to wait for the last payloads.
+    drain: Duration,
     /// Numbers of payloads in flight, in order, and their times of sending.
     on_way: VecDeque<(u64, Instant)>,
     times: Times,
@@ -124,9 +127,11 @@ impl Flight {
             }
             let limit = match sending {
                 true => args.time.saturating_sub(start.elapsed()),
-                false => DRAIN.saturating_sub(last.elapsed()),
+                false => self.drain.saturating_sub(last.elapsed()),
             };
             match signals.wait(&[(self.socket.as_fd(), wanted)], Some(limit))? {
+                // The payloads in flight are waited for, unless there is a second signal.
+                Waited::End if ended => break,
                 Waited::End => ended = true,
                 // Nothing came for a while: the payloads in flight are lost.
                 Waited::TimeOut if !sending => break,
@@ -212,7 +217,17 @@ impl Flight {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::caif::Peer;
     use socket2::{Domain, Type};
+    use std::{
+        io::Write,
+        os::unix::net::UnixStream,
+        sync::mpsc::{Receiver, channel},
+        thread,
+    };
+
+    /// Longer than anything takes on any machine.
+    const LIMIT: Duration = Duration::from_secs(60);
 
     fn pair() -> (Flight, Socket) {
         let (socket, other) = Socket::pair(Domain::UNIX, Type::SEQPACKET, None).unwrap();
@@ -220,12 +235,79 @@ mod tests {
         let flight = Flight {
             socket,
             size: 64,
+            drain: DRAIN,
             on_way: VecDeque::new(),
             times: Times::default(),
             sent: 0,
             lost: 0,
         };
         (flight, other)
+    }
+
+    /// Sends four payloads, and no more before they are back. Returns the other end of the channel
+    /// where they are, that of the signals, and where the outcome will come.
+    fn sent(drain: Duration) -> (Socket, UnixStream, Receiver<Outcome>) {
+        let (mut flight, other) = pair();
+        flight.drain = drain;
+        let args = Args {
+            channel: Channel {
+                peer: Peer {
+                    link: None,
+                    timeout: LIMIT,
+                },
+                connection_id: 1,
+                size: 64,
+            },
+            time: Duration::from_secs(3600),
+            window: 4,
+            json: false,
+        };
+        let (signals, pipe) = Signals::by_hand().unwrap();
+        let (outcome, outcomes) = channel();
+        thread::spawn(move || outcome.send(flight.run(&args, &signals).unwrap()));
+        for number in 0..4 {
+            let mut buffer = [0; 64];
+            (&other).read_exact(&mut buffer).unwrap();
+            assert_eq!(buffer, *payload(number, 64));
+        }
+        (other, pipe, outcomes)
+    }
+
+    #[test]
+    fn what_is_in_flight_is_taken_after_a_signal() {
+        let (other, mut pipe, outcomes) = sent(LIMIT);
+        pipe.write_all(b"x").unwrap();
+        for number in 0..4 {
+            other.send(&payload(number, 64)).unwrap();
+        }
+        let outcome = outcomes.recv_timeout(LIMIT).expect("an end");
+        assert_eq!((outcome.sent, outcome.returned, outcome.lost), (4, 4, 0));
+    }
+
+    #[test]
+    fn what_does_not_come_back_after_a_signal_is_lost() {
+        let (other, mut pipe, outcomes) = sent(Duration::from_millis(1));
+        pipe.write_all(b"x").unwrap();
+        let outcome = outcomes.recv_timeout(LIMIT).expect("an end");
+        assert_eq!((outcome.sent, outcome.returned, outcome.lost), (4, 0, 4));
+        drop(other);
+    }
+
+    #[test]
+    fn a_second_signal_ends_it_at_once() {
+        let (other, mut pipe, outcomes) = sent(2 * LIMIT);
+        let start = Instant::now();
+        // Two that come together count as one.
+        let outcome = loop {
+            assert!(start.elapsed() < LIMIT, "no end");
+            // The other end is gone with the outcome.
+            let _ = pipe.write_all(b"x");
+            if let Ok(outcome) = outcomes.recv_timeout(Duration::from_millis(1)) {
+                break outcome;
+            }
+        };
+        assert_eq!((outcome.sent, outcome.lost), (4, 4));
+        drop(other);
     }
 
     #[test]
