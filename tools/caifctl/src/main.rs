@@ -33,7 +33,7 @@ const REFUSED: u8 = 3;
 fn main() -> ExitCode {
     match run(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
-        // EPIPE: the reader closed the pipe.
+        // The reader has read all that it wanted.
         Err(error) if is_closed(&error) => ExitCode::SUCCESS,
         Err(error) => {
             output::complain(&one_line(&error));

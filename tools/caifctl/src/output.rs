@@ -8,12 +8,18 @@ use std::{
 };
 
 use anyhow::{Error, Result};
+use thiserror::Error;
+
+/// Standard output takes no more. The type tells this from the same error of a channel.
+#[derive(Debug, Error)]
+#[error("cannot write to standard output")]
+pub struct NotPrinted(#[source] io::Error);
 
 /// Prints to standard output, at once. A reader that is gone is an error.
 pub fn print(text: &str) -> Result<()> {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()?;
+    out.write_all(text.as_bytes()).map_err(NotPrinted)?;
+    out.flush().map_err(NotPrinted)?;
     Ok(())
 }
 
@@ -23,11 +29,11 @@ pub fn complain(text: &str) {
     let _ = writeln!(io::stderr(), "caifctl: {text}");
 }
 
-/// Returns whether an error is EPIPE: the reader closed the pipe.
+/// Returns whether an error is EPIPE of standard output: the reader closed the pipe.
 pub fn is_closed(error: &Error) -> bool {
     error
-        .downcast_ref::<io::Error>()
-        .is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+        .downcast_ref::<NotPrinted>()
+        .is_some_and(|NotPrinted(error)| error.kind() == ErrorKind::BrokenPipe)
 }
 
 /// Makes a modem's text safe for a terminal: escapes control characters, tabs aside.

@@ -9,7 +9,9 @@ mod terminal;
 
 use std::fs;
 
-use program::{run, run_with};
+use nix::unistd::pipe;
+
+use program::{at, run, run_with};
 
 use modem::Modem;
 
@@ -70,6 +72,34 @@ fn commands_can_come_from_standard_input() {
         ended.err
     );
     assert_eq!((ended.status, ended.out.as_str()), (1, ""));
+}
+
+#[test]
+fn a_channel_that_takes_no_more_is_an_error() {
+    let modem = Modem::start();
+    for ended in [
+        run(&modem, &["--exec", "AT*LAST", "ATI"]),
+        run_with(&modem, &[], "AT*LAST\nATI\n"),
+    ] {
+        assert_eq!(ended.out, "OK\n");
+        assert!(
+            ended.err.contains("the channel is lost: Broken pipe"),
+            "{:?}",
+            ended.err
+        );
+        assert_eq!((ended.status, ended.err.lines().count()), (1, 1));
+    }
+}
+
+#[test]
+fn a_reader_that_is_gone_is_no_error() {
+    let modem = Modem::start();
+    let (reader, writer) = pipe().expect("a pipe");
+    drop(reader);
+    let mut command = at(&modem, &["--exec", "ATI"]);
+    let ended = command.stdout(writer).output().expect("the program");
+    assert_eq!(String::from_utf8_lossy(&ended.stderr), "");
+    assert_eq!(ended.status.code(), Some(0));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 use std::{
     io::{Read, Write},
+    net::Shutdown,
     os::unix::net::{UnixListener, UnixStream},
     path::{Path, PathBuf},
     thread,
@@ -38,6 +39,15 @@ impl Modem {
     }
 }
 
+/// Answers, and takes no data after that, but does not close.
+fn takes_no_more(mut stream: &UnixStream) {
+    if stream.shutdown(Shutdown::Read).is_ok() && stream.write_all(b"OK\r\n").is_ok() {
+        loop {
+            thread::park();
+        }
+    }
+}
+
 /// Answers with echo until the other end closes, or asks to close the channel.
 fn answer(mut stream: UnixStream) {
     let (mut line, mut byte) = (Vec::new(), [0]);
@@ -52,6 +62,7 @@ fn answer(mut stream: UnixStream) {
             // More than a terminal holds, and no more than a socket does.
             "AT*FLOOD" => return drop(stream.write_all(&[b'x'; 160 << 10])),
             "AT*SILENT" => continue,
+            "AT*LAST" => return takes_no_more(&stream),
             // A line that is no answer, in one piece.
             "AT*RING" if stream.write_all(b"RING\r\n").is_ok() => continue,
             "ATI" => "fake modem\r\n\r\nOK",
