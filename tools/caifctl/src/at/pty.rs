@@ -131,6 +131,15 @@ enum Opens {
     Unseen { _kept: File },
 }
 
+/// Who uses a terminal.
+#[derive(Clone, Copy, Debug, Default)]
+struct Usage {
+    /// No program has it open.
+    is_closed: bool,
+    /// There are bytes that programs wrote, perhaps before they closed it.
+    has_bytes: bool,
+}
+
 impl Terminal {
     fn new() -> Result<Self> {
         let master =
@@ -161,24 +170,28 @@ impl Terminal {
         })
     }
 
-    /// Returns whether no program has it open, and all that programs wrote was read. Opens after that
-    /// are events.
-    fn is_closed(&self) -> Result<bool> {
+    /// Returns who uses it. Opens after that are events.
+    fn usage(&self) -> Result<Usage> {
         let Opens::Seen(events) = &self.opens else {
-            return Ok(false);
+            return Ok(Usage::default());
         };
         while events.read_events().is_ok() {}
         let mut fds = [PollFd::new(self.master.as_fd(), PollFlags::POLLIN)];
         poll(&mut fds, PollTimeout::ZERO)?;
         let [fd] = fds;
         let state = fd.revents().unwrap_or(PollFlags::POLLHUP);
-        Ok(state.contains(PollFlags::POLLHUP) && !state.contains(PollFlags::POLLIN))
+        Ok(Usage {
+            is_closed: state.contains(PollFlags::POLLHUP),
+            has_bytes: state.contains(PollFlags::POLLIN),
+        })
     }
 
-    /// Returns what to wait for: these events, or that a program opens it.
-    fn events(&self, is_closed: bool, events: PollFlags) -> (BorrowedFd<'_>, PollFlags) {
+    /// Returns what to wait for: these events, or that a program opens it. While it is closed, its
+    /// master always has an event, and is polled only to read from it.
+    fn events(&self, usage: Usage, events: PollFlags) -> (BorrowedFd<'_>, PollFlags) {
+        let is_read = usage.has_bytes && events.contains(PollFlags::POLLIN);
         match &self.opens {
-            Opens::Seen(opens) if is_closed => (opens.as_fd(), PollFlags::POLLIN),
+            Opens::Seen(opens) if usage.is_closed && !is_read => (opens.as_fd(), PollFlags::POLLIN),
             _ => (self.master.as_fd(), events),
         }
     }
@@ -248,25 +261,25 @@ fn connect(terminal: &Terminal, socket: &Socket, signals: &Signals) -> Result<Op
     let (mut up, mut down) = (Pipe::default(), Pipe::default());
     let mut was_closed = false;
     loop {
-        let is_closed = terminal.is_closed()?;
-        if is_closed {
+        let usage = terminal.usage()?;
+        if usage.is_closed {
             up.0.clear();
             if !was_closed {
                 terminal.discard();
             }
         }
-        was_closed = is_closed;
+        was_closed = usage.is_closed;
         let (from_socket, to_terminal) = up.wants();
         let (from_terminal, to_socket) = down.wants();
         let fds: [(BorrowedFd<'_>, PollFlags); 2] = [
             (socket.as_fd(), from_socket | to_socket),
-            terminal.events(is_closed, from_terminal | to_terminal),
+            terminal.events(usage, from_terminal | to_terminal),
         ];
         let ready = match signals.wait(&fds, None)? {
             Waited::Ready(ready) => ready,
             _ => return Ok(None),
         };
-        let moved = if is_closed {
+        let moved = if usage.is_closed {
             up.step(socket, io::sink())
         } else {
             up.step(socket, Master(&terminal.master))
@@ -321,7 +334,7 @@ fn reopen(args: &Args, terminal: Option<&Terminal>, signals: &Signals) -> Result
         loop {
             let mut fds = vec![(events.as_fd(), PollFlags::POLLIN)];
             if let Some(terminal) = terminal {
-                fds.push(terminal.events(terminal.is_closed()?, PollFlags::POLLIN));
+                fds.push(terminal.events(terminal.usage()?, PollFlags::POLLIN));
             }
             let left = end.saturating_duration_since(std::time::Instant::now());
             match signals.wait(&fds, Some(left))? {

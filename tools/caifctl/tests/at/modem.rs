@@ -7,26 +7,63 @@ use std::{
     net::Shutdown,
     os::unix::net::{UnixListener, UnixStream},
     path::{Path, PathBuf},
+    sync::{Arc, Mutex},
     thread,
 };
 
 use tempfile::TempDir;
 
+use crate::program::wait_for;
+
+/// More than a terminal holds, and no more than a socket does.
+pub static FLOOD: [u8; 160 << 10] = [b'x'; 160 << 10];
+
 /// A modem with any number of channels, one thread for each.
 pub struct Modem {
     dir: TempDir,
+    channels: Arc<Mutex<Vec<UnixStream>>>,
 }
 
 impl Modem {
     pub fn start() -> Self {
+        Self::with(|stream| {
+            answer(&stream);
+            // The test has the channel open, too. The other end may be gone.
+            let _ = stream.shutdown(Shutdown::Both);
+        })
+    }
+
+    /// Starts one that takes no data, and says only what the test makes it say.
+    pub fn deaf() -> Self {
+        Self::with(drop)
+    }
+
+    fn with(serve: fn(UnixStream)) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         let listener = UnixListener::bind(dir.path().join("modem")).expect("a socket");
+        let channels = Arc::new(Mutex::new(Vec::new()));
+        let opened = Arc::clone(&channels);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                thread::spawn(move || answer(stream));
+                let kept = stream.try_clone().expect("a descriptor");
+                opened.lock().expect("no panic").push(kept);
+                thread::spawn(move || serve(stream));
             }
         });
-        Self { dir }
+        Self { dir, channels }
+    }
+
+    /// Says this on the last channel that was opened.
+    pub fn says(&self, text: &[u8]) {
+        let last = || self.channels.lock().expect("no panic").pop();
+        let mut channel = None;
+        wait_for("a channel", || {
+            channel = last();
+            channel.is_some()
+        });
+        let mut channel = channel.expect("a channel");
+        channel.write_all(text).expect("room");
+        self.channels.lock().expect("no panic").push(channel);
     }
 
     pub fn path(&self) -> PathBuf {
@@ -49,7 +86,7 @@ fn takes_no_more(mut stream: &UnixStream) {
 }
 
 /// Answers with echo until the other end closes, or asks to close the channel.
-fn answer(mut stream: UnixStream) {
+fn answer(mut stream: &UnixStream) {
     let (mut line, mut byte) = (Vec::new(), [0]);
     while matches!(stream.read(&mut byte), Ok(1)) {
         if byte != *b"\r" {
@@ -59,10 +96,9 @@ fn answer(mut stream: UnixStream) {
         let command = String::from_utf8_lossy(&std::mem::take(&mut line)).into_owned();
         let said = match command.as_str() {
             "AT*DROP" => return,
-            // More than a terminal holds, and no more than a socket does.
-            "AT*FLOOD" => return drop(stream.write_all(&[b'x'; 160 << 10])),
+            "AT*FLOOD" => return drop(stream.write_all(&FLOOD)),
             "AT*SILENT" => continue,
-            "AT*LAST" => return takes_no_more(&stream),
+            "AT*LAST" => return takes_no_more(stream),
             // A line that is no answer, in one piece.
             "AT*RING" if stream.write_all(b"RING\r\n").is_ok() => continue,
             "ATI" => "fake modem\r\n\r\nOK",

@@ -3,6 +3,7 @@
 //! Runs the program.
 
 use std::{
+    fs,
     io::Write,
     os::fd::AsFd,
     process::{Child, Command, Stdio},
@@ -31,6 +32,29 @@ pub struct Running(pub Child);
 impl Running {
     pub fn pid(&self) -> Pid {
         Pid::from_raw(self.0.id().cast_signed())
+    }
+
+    /// Waits until it has slept for a while: it took no CPU time whenever it was looked at.
+    pub fn sleeps(&self) {
+        let (mut before, mut looks) = (String::new(), 0);
+        wait_for("a program that sleeps", || {
+            let now = self.state();
+            looks = match now == before && now.starts_with("S ") {
+                true => looks + 1,
+                false => 0,
+            };
+            before = now;
+            looks == 20
+        });
+    }
+
+    /// Returns the state, and the CPU times in user space and in the kernel.
+    fn state(&self) -> String {
+        let text = fs::read_to_string(format!("/proc/{}/stat", self.0.id())).expect("a process");
+        // What precedes is the name, in parentheses.
+        let (_, rest) = text.rsplit_once(')').expect("a name");
+        let fields: Vec<&str> = rest.split_whitespace().collect();
+        format!("{} {} {}", fields[0], fields[11], fields[12])
     }
 
     /// Waits for the end, which must come by itself. Returns the exit status.

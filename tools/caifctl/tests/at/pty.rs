@@ -4,18 +4,22 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::Write,
+    io::{ErrorKind, Write},
+    os::unix::fs::OpenOptionsExt,
     path::Path,
     process::Stdio,
 };
 
-use nix::sys::{
-    inotify::{AddWatchFlags, InitFlags, Inotify},
-    signal::{Signal, kill},
+use nix::{
+    fcntl::OFlag,
+    sys::{
+        inotify::{AddWatchFlags, InitFlags, Inotify},
+        signal::{Signal, kill},
+    },
 };
 
 use crate::{
-    modem::Modem,
+    modem::{FLOOD, Modem},
     program::{Running, at, read_until, run, wait_to_read},
 };
 
@@ -32,10 +36,16 @@ fn start(modem: &Modem, args: &[&str]) -> (Running, String) {
 }
 
 fn open(path: &str) -> File {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true);
-    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, nix::libc::O_NOCTTY);
-    options.open(path).expect("a terminal")
+    open_with(path, OFlag::empty())
+}
+
+fn open_with(path: &str, flags: OFlag) -> File {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags((OFlag::O_NOCTTY | flags).bits())
+        .open(path)
+        .expect("a terminal")
 }
 
 fn says(port: &mut File, command: &str, answer: &str) -> String {
@@ -109,6 +119,53 @@ fn a_channel_that_ends_is_seen_while_nobody_reads() {
     port.write_all(b"AT*FLOOD\r").expect("a terminal");
     let stderr = child.0.stderr.take().expect("a pipe");
     read_until(&stderr, "the channel is open again\n");
+    terminate(&mut child);
+}
+
+/// Writes until nothing more fits: the program sleeps with bytes that the modem does not take.
+fn fill(child: &Running, port: &mut File) {
+    loop {
+        match port.write(&[b'x'; 4096]) {
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                child.sleeps();
+                if port.write(b"x").is_err() {
+                    return;
+                }
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+#[test]
+fn a_modem_that_takes_no_data_is_waited_for() {
+    let modem = Modem::deaf();
+    let (mut child, name) = start(&modem, &["--pty"]);
+    // Of two programs, as the second one opens a terminal that is full already.
+    for _ in 0..2 {
+        let mut port = open_with(&name, OFlag::O_NONBLOCK);
+        fill(&child, &mut port);
+        drop(port);
+        child.sleeps();
+    }
+    terminate(&mut child);
+}
+
+#[test]
+fn so_is_one_that_talks_meanwhile() {
+    let modem = Modem::deaf();
+    let (mut child, name) = start(&modem, &["--pty"]);
+    let mut port = open_with(&name, OFlag::O_NONBLOCK);
+    modem.says(&FLOOD);
+    fill(&child, &mut port);
+    drop(port);
+    child.sleeps();
+    // What it said is gone, with the program that has not read it.
+    let port = open_with(&name, OFlag::O_NONBLOCK);
+    child.sleeps();
+    modem.says(b"RING\r\n");
+    assert_eq!(read_until(&port, "\n"), "RING\r\n");
     terminate(&mut child);
 }
 
