@@ -67,7 +67,9 @@ pub fn run(args: &Args) -> Result<()> {
         return exec::run(args, args.exec.iter().cloned().map(Ok));
     }
     if stdin().is_terminal() && stdout().is_terminal() {
-        return terminal::run(args);
+        if let Some(editor) = terminal::editor()? {
+            return terminal::run(args, editor);
+        }
     }
     exec::run(args, stdin().lines())
 }

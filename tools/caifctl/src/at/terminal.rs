@@ -15,7 +15,10 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use nix::sys::termios::{SetArg, Termios, tcgetattr, tcsetattr};
+use nix::{
+    errno::Errno,
+    sys::termios::{SetArg, Termios, tcgetattr, tcsetattr},
+};
 use rustyline::{
     Config, Editor, ExternalPrinter, config::BellStyle, error::ReadlineError, history::FileHistory,
 };
@@ -44,16 +47,29 @@ struct Channel {
     alive: Arc<AtomicBool>,
 }
 
-pub fn run(args: &Args) -> Result<()> {
-    let socket = args.open()?;
-    let before = tcgetattr(stdin()).context("standard input is no terminal")?;
-    restore_when_killed(before)?;
+/// An editor of lines.
+type LineEditor = Editor<(), FileHistory>;
+
+/// Returns an editor; `None` if lines cannot be edited on a terminal such as this, by its TERM.
+pub fn editor() -> Result<Option<LineEditor>> {
     let config = Config::builder()
         .bell_style(BellStyle::None)
         .max_history_size(1000)?
         .history_ignore_space(true)
         .build();
-    let mut editor = Editor::<(), FileHistory>::with_history(config, FileHistory::new())?;
+    let mut editor = LineEditor::with_history(config, FileHistory::new())?;
+    // There is no other way to ask: it reads lines from such a terminal, but prints nothing meanwhile.
+    match editor.create_external_printer() {
+        Ok(_) => Ok(Some(editor)),
+        Err(ReadlineError::Errno(Errno::ENOTTY)) => Ok(None),
+        Err(error) => Err(error).context("cannot print"),
+    }
+}
+
+pub fn run(args: &Args, mut editor: LineEditor) -> Result<()> {
+    let socket = args.open()?;
+    let before = tcgetattr(stdin()).context("standard input is no terminal")?;
+    restore_when_killed(before)?;
     let file = history::file();
     if let Some(file) = file.as_deref().filter(|file| file.exists()) {
         editor
@@ -99,7 +115,7 @@ fn no_history(file: &Path, error: &ReadlineError) {
 }
 
 impl Channel {
-    fn new(editor: &mut Editor<(), FileHistory>, socket: Socket) -> Result<Self> {
+    fn new(editor: &mut LineEditor, socket: Socket) -> Result<Self> {
         let mut printer = editor.create_external_printer().context("cannot print")?;
         let alive = Arc::new(AtomicBool::new(true));
         let (reader, alive_there) = (socket.try_clone()?, Arc::clone(&alive));
@@ -114,12 +130,7 @@ impl Channel {
     }
 
     /// Sends a command, on another channel if this one is gone.
-    fn send(
-        &mut self,
-        args: &Args,
-        editor: &mut Editor<(), FileHistory>,
-        command: &str,
-    ) -> Result<()> {
+    fn send(&mut self, args: &Args, editor: &mut LineEditor, command: &str) -> Result<()> {
         if !self.alive.load(Ordering::Acquire) {
             *self = Self::new(editor, args.open()?)?;
         }

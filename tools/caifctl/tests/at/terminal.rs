@@ -6,6 +6,7 @@ use std::{
     fs,
     io::Write,
     os::{fd::OwnedFd, unix::fs::PermissionsExt},
+    process::Command,
 };
 
 use nix::{
@@ -32,6 +33,14 @@ struct Terminal {
 impl Terminal {
     /// Starts the program in a terminal, and waits until a line is being edited.
     fn start(modem: &Modem) -> Self {
+        let terminal = Self::run(at(modem, &[]), "vt100");
+        terminal.shows("at> ");
+        terminal.edits();
+        terminal
+    }
+
+    /// Runs a program in a terminal of this kind.
+    fn run(mut program: Command, kind: &str) -> Self {
         let pty = openpty(None, None).expect("a terminal");
         // The program has no other end than its own.
         for fd in [&pty.master, &pty.slave] {
@@ -39,22 +48,19 @@ impl Terminal {
         }
         let before = tcgetattr(&pty.slave).expect("a terminal");
         let end_of = || pty.slave.try_clone().expect("a descriptor");
-        let child = at(modem, &[])
-            .env("TERM", "vt100")
+        let child = program
+            .env("TERM", kind)
             .stdin(end_of())
             .stdout(end_of())
             .stderr(end_of())
             .spawn()
             .expect("the program");
-        let terminal = Self {
+        Self {
             master: pty.master.into(),
             slave: pty.slave,
             before,
             child: Running(child),
-        };
-        terminal.shows("at> ");
-        terminal.edits();
-        terminal
+        }
     }
 
     fn shows(&self, text: &str) -> String {
@@ -169,4 +175,18 @@ fn a_channel_that_is_lost_is_opened_by_the_next_command() {
     terminal.asks("ATI", "fake modem");
     terminal.type_in("\x03");
     terminal.ends(&[0]);
+}
+
+#[test]
+fn lines_are_read_where_they_cannot_be_edited() {
+    let modem = Modem::start();
+    for kind in ["dumb", "emacs", "cons25"] {
+        let mut terminal = Terminal::run(at(&modem, &[]), kind);
+        for (command, answer) in [("ATI", "fake modem\r\nOK"), ("AT+CSQ", "+CSQ: 23,99\r\nOK")] {
+            terminal.type_in(&format!("{command}\r"));
+            terminal.shows(answer);
+        }
+        terminal.type_in("\x04");
+        terminal.ends(&[0]);
+    }
 }
