@@ -3,6 +3,7 @@
 //! Waits for descriptors, or for a signal to end.
 
 use std::{
+    fs,
     io::{self, Read},
     os::{
         fd::{AsFd, BorrowedFd},
@@ -19,6 +20,28 @@ use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
     low_level::pipe,
 };
+
+/// Returns the signals that end a program. SIGHUP does not where it is ignored, which `nohup` sees to;
+/// SIGINT always does, as shells ignore it for all that they start in the background.
+pub fn ending() -> Vec<i32> {
+    let mut signals = vec![SIGINT, SIGTERM];
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    if !is_ignored(&status, SIGHUP) {
+        signals.push(SIGHUP);
+    }
+    signals
+}
+
+/// Returns whether a process ignores a signal, by its status in /proc.
+fn is_ignored(status: &str, signal: i32) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // The first bit is that of signal 1.
+    let bit = u32::try_from(signal - 1)
+        .ok()
+        .and_then(|bit| 1_u64.checked_shl(bit));
+    mask.zip(bit).is_some_and(|(mask, bit)| mask & bit != 0)
+}
 
 /// Catches the signals that end a program: [`wait`](Self::wait) returns them.
 pub struct Signals(UnixStream);
@@ -37,7 +60,7 @@ impl Signals {
     pub fn new() -> io::Result<Self> {
         let (read, write) = UnixStream::pair()?;
         read.set_nonblocking(true)?;
-        for signal in [SIGINT, SIGTERM, SIGHUP] {
+        for signal in ending() {
             pipe::register(signal, write.try_clone()?)?;
         }
         Ok(Self(read))
@@ -99,6 +122,16 @@ fn until(end: Option<Instant>) -> PollTimeout {
 mod tests {
     use super::*;
     use signal_hook::low_level::raise;
+
+    #[test]
+    fn ignored_signals_are_those_of_the_mask() {
+        let status = "Name:\tcaifctl\nSigBlk:\t0000000000000002\nSigIgn:\t0000000000001001\n";
+        let ignored: Vec<i32> = (0..70).filter(|n| is_ignored(status, *n)).collect();
+        assert_eq!(ignored, [1, 13]);
+        for other in ["", "SigIgn:\tx", "SigBlk:\t0000000000000001"] {
+            assert!(!is_ignored(other, 1));
+        }
+    }
 
     #[test]
     fn a_signal_is_returned_once() {

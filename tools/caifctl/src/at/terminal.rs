@@ -22,10 +22,7 @@ use nix::{
 use rustyline::{
     Config, Editor, ExternalPrinter, config::BellStyle, error::ReadlineError, history::FileHistory,
 };
-use signal_hook::{
-    consts::{SIGHUP, SIGINT, SIGTERM},
-    iterator::Signals,
-};
+use signal_hook::iterator::Signals;
 use socket2::Socket;
 
 use super::{
@@ -37,6 +34,7 @@ use super::{
 use crate::{
     caif::is_late,
     output::{complain, print, printable},
+    signals::ending,
 };
 
 const PROMPT: &str = "at> ";
@@ -161,7 +159,7 @@ fn show(mut socket: Socket, printer: &mut impl ExternalPrinter) -> String {
 /// ends the program meanwhile.
 fn restore_when_killed(before: Termios) -> Result<()> {
     // ^C is a key while a line is edited, and a signal otherwise.
-    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+    let mut signals = Signals::new(ending())?;
     // Flags in a `Termios` are cells; those of the library's structure are not.
     let before = libc::termios::from(before);
     thread::spawn(move || {

@@ -88,6 +88,22 @@ pub fn at(modem: &Modem, args: &[&str]) -> Command {
     command
 }
 
+/// Returns the same with SIGHUP ignored, as by `nohup`.
+pub fn at_nohup(modem: &Modem, args: &[&str]) -> Command {
+    let program = at(modem, args);
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "trap '' HUP && exec \"$@\"", "sh"])
+        .arg(program.get_program())
+        .args(program.get_args())
+        .envs(
+            program
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
+    command
+}
+
 pub fn run(modem: &Modem, args: &[&str]) -> Ended {
     run_with(modem, args, "")
 }

@@ -7,7 +7,7 @@ use std::{
     io::{ErrorKind, Write},
     os::unix::fs::OpenOptionsExt,
     path::Path,
-    process::Stdio,
+    process::{Command, Stdio},
 };
 
 use nix::{
@@ -20,12 +20,16 @@ use nix::{
 
 use crate::{
     modem::{FLOOD, Modem},
-    program::{Running, at, read_until, run, wait_to_read},
+    program::{Running, at, at_nohup, read_until, run, wait_to_read},
 };
 
 /// Starts the program, and waits for the name of the terminal.
 fn start(modem: &Modem, args: &[&str]) -> (Running, String) {
-    let child = at(modem, args)
+    start_as(at(modem, args))
+}
+
+fn start_as(mut program: Command) -> (Running, String) {
+    let child = program
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -95,6 +99,20 @@ fn what_nobody_has_read_is_discarded() {
     let mut port = open(&name);
     assert_eq!(says(&mut port, "AT", "OK\r\n"), "AT\r\r\nOK\r\n");
     terminate(&mut child);
+}
+
+#[test]
+fn it_ends_by_a_hangup_that_is_not_ignored() {
+    let modem = Modem::start();
+    let (mut child, name) = start_as(at_nohup(&modem, &["--pty"]));
+    let mut port = open(&name);
+    kill(child.pid(), Signal::SIGHUP).expect("a child");
+    says(&mut port, "ATI", "fake modem");
+    terminate(&mut child);
+
+    let (mut child, _) = start(&modem, &["--pty"]);
+    kill(child.pid(), Signal::SIGHUP).expect("a child");
+    assert_eq!(child.end(), 0);
 }
 
 #[test]

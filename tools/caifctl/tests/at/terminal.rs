@@ -20,7 +20,7 @@ use nix::{
 
 use crate::{
     modem::Modem,
-    program::{Running, at, read_until, wait_for},
+    program::{Running, at, at_nohup, read_until, wait_for},
 };
 
 struct Terminal {
@@ -33,7 +33,11 @@ struct Terminal {
 impl Terminal {
     /// Starts the program in a terminal, and waits until a line is being edited.
     fn start(modem: &Modem) -> Self {
-        let terminal = Self::run(at(modem, &[]), "vt100");
+        Self::start_as(at(modem, &[]))
+    }
+
+    fn start_as(program: Command) -> Self {
+        let terminal = Self::run(program, "vt100");
         terminal.shows("at> ");
         terminal.edits();
         terminal
@@ -122,6 +126,16 @@ fn so_does_a_signal() {
         // A line that is interrupted ends the program, too.
         terminal.ends(&[0, 128 + signal as i32]);
     }
+}
+
+#[test]
+fn one_that_is_ignored_does_not_end_it() {
+    let modem = Modem::start();
+    let mut terminal = Terminal::start_as(at_nohup(&modem, &[]));
+    kill(terminal.child.pid(), Signal::SIGHUP).expect("a child");
+    terminal.asks("ATI", "fake modem");
+    terminal.type_in("\x04");
+    terminal.ends(&[0]);
 }
 
 #[test]
