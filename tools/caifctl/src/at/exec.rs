@@ -3,11 +3,11 @@
 //! Commands of a script: each waits for the answer to the one before.
 
 use std::{
-    io::{self, Read},
+    io::{self, ErrorKind, Read},
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, bail};
 use socket2::Socket;
 use thiserror::Error;
 
@@ -37,7 +37,7 @@ pub fn run(args: &Args, commands: impl Iterator<Item = io::Result<String>>) -> R
         if command.is_empty() {
             continue;
         }
-        check(command).map_err(anyhow::Error::msg)?;
+        check(command).map_err(Error::msg)?;
         // There is no channel before there is a command to send.
         let channel = match &mut channel {
             Some(channel) => channel,
@@ -58,29 +58,49 @@ struct Channel {
 
 impl Channel {
     fn command(&mut self, command: &str, limit: Duration) -> Result<()> {
-        send(&self.socket, command)?;
         let end = Instant::now() + limit;
+        self.print_pending(end)?;
+        send(&self.socket, command)?;
         let mut is_echoed = false;
         loop {
+            let mut answer = None;
             for line in self.receive(command, limit, end)? {
                 // The modem's echo, if it is on, is no part of the answer.
                 if !std::mem::replace(&mut is_echoed, true) && line == command {
                     continue;
                 }
-                print(&format!("{}\n", printable(&line)))?;
-                match result(&line) {
-                    Some(true) => return Ok(()),
-                    Some(false) => {
-                        return Err(Refused {
-                            command: printable(command),
-                            answer: printable(&line),
-                        }
-                        .into());
+                print_line(&line)?;
+                // What follows the result is unsolicited.
+                answer = answer.or_else(|| result(&line).map(|is_good| (is_good, line)));
+            }
+            match answer {
+                Some((true, _)) => return Ok(()),
+                Some((false, line)) => {
+                    return Err(Refused {
+                        command: printable(command),
+                        answer: printable(&line),
                     }
-                    None => {}
+                    .into());
                 }
+                None => {}
             }
         }
+    }
+
+    /// Prints what came before a command, which is no part of its answer.
+    fn print_pending(&mut self, end: Instant) -> Result<()> {
+        self.socket.set_nonblocking(true)?;
+        while Instant::now() < end {
+            match self.read() {
+                Ok(lines) => lines.iter().try_for_each(|line| print_line(line))?,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if is_late(&error) => break,
+                Err(error) => return Err(lost(error)),
+            }
+        }
+        self.socket.set_nonblocking(false)?;
+        // The answer begins with a line of its own.
+        self.lines.flush().map_or(Ok(()), |line| print_line(&line))
     }
 
     fn receive(&mut self, command: &str, limit: Duration, end: Instant) -> Result<Vec<String>> {
@@ -88,15 +108,38 @@ impl Channel {
         if left.is_zero() {
             bail!(silent(command, limit));
         }
-        self.socket.set_read_timeout(Some(left))?;
-        let mut buffer = [0; 4096];
-        match self.socket.read(&mut buffer) {
-            Ok(0) => bail!("the modem closed the channel"),
-            Ok(len) => Ok(self.lines.push(buffer.get(..len).unwrap_or_default())),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Vec::new()),
+        set_limit(&self.socket, left)?;
+        match self.read() {
+            Ok(lines) => Ok(lines),
+            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(Vec::new()),
             Err(error) if is_late(&error) => bail!(silent(command, limit)),
-            Err(error) => Err(error).context("the channel is lost"),
+            Err(error) => Err(lost(error)),
         }
+    }
+
+    /// Reads what is there. End of file is an error. Returns the lines that are complete by that.
+    fn read(&mut self) -> io::Result<Vec<String>> {
+        let mut buffer = [0; 4096];
+        match self.socket.read(&mut buffer)? {
+            0 => Err(ErrorKind::UnexpectedEof.into()),
+            len => Ok(self.lines.push(buffer.get(..len).unwrap_or_default())),
+        }
+    }
+}
+
+/// Limits the time of a read. Less than a microsecond would be no limit.
+fn set_limit(socket: &Socket, left: Duration) -> io::Result<()> {
+    socket.set_read_timeout(Some(left.max(Duration::from_millis(1))))
+}
+
+fn print_line(line: &str) -> Result<()> {
+    print(&format!("{}\n", printable(line)))
+}
+
+fn lost(error: io::Error) -> Error {
+    match error.kind() {
+        ErrorKind::UnexpectedEof => Error::msg("the modem closed the channel"),
+        _ => Error::new(error).context("the channel is lost"),
     }
 }
 
@@ -115,12 +158,27 @@ pub fn send(socket: &Socket, command: &str) -> Result<()> {
     while !rest.is_empty() {
         match socket.send_with_flags(rest, libc::MSG_NOSIGNAL) {
             Ok(len) => rest = rest.get(len..).unwrap_or_default(),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if is_late(&error) => {
                 bail!("the modem takes no data: see its state by `caifctl status`")
             }
-            Err(error) => return Err(error).context("the channel is lost"),
+            Err(error) => return Err(lost(error)),
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use socket2::{Domain, Type};
+
+    #[test]
+    fn each_read_has_a_limit() {
+        let (socket, _other) = Socket::pair(Domain::UNIX, Type::STREAM, None).unwrap();
+        for left in [1, 999, 1_000_000_000].map(Duration::from_nanos) {
+            set_limit(&socket, left).unwrap();
+            assert!(socket.read_timeout().unwrap().is_some(), "{left:?}");
+        }
+    }
 }

@@ -7,11 +7,11 @@ mod program;
 mod pty;
 mod terminal;
 
-use std::fs;
+use std::{fs, io::Write, process::Stdio};
 
 use nix::unistd::pipe;
 
-use program::{at, run, run_with};
+use program::{Running, at, read_until, run, run_with};
 
 use modem::Modem;
 
@@ -72,6 +72,42 @@ fn commands_can_come_from_standard_input() {
         ended.err
     );
     assert_eq!((ended.status, ended.out.as_str()), (1, ""));
+}
+
+#[test]
+fn what_comes_before_a_command_is_not_its_answer() {
+    let modem = Modem::start();
+    for (line, status) in [("NO CARRIER", 0), ("OK", 3)] {
+        let mut program = at(&modem, &[]);
+        program
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let mut child = Running(program.spawn().expect("the program"));
+        let mut stdin = child.0.stdin.take().expect("a pipe");
+        let stdout = child.0.stdout.take().expect("a pipe");
+        stdin.write_all(b"AT\n").expect("a pipe");
+        assert_eq!(read_until(&stdout, "OK\n"), "OK\n");
+        // The last is no line yet.
+        modem.says(format!("\r\nRING\r\n\r\n{line}\r\n\r\n> ").as_bytes());
+        let (command, answer) = match status {
+            0 => ("ATI", "fake modem\nOK\n"),
+            _ => ("AT+NOSUCH", "ERROR\n"),
+        };
+        writeln!(stdin, "{command}").expect("a pipe");
+        drop(stdin);
+        let said = read_until(&stdout, answer);
+        assert_eq!(said, format!("RING\n{line}\n>\n{answer}"));
+        assert_eq!(child.end(), status);
+    }
+}
+
+#[test]
+fn what_comes_with_an_answer_is_printed() {
+    let modem = Modem::start();
+    let ended = run(&modem, &["--exec", "AT*TALK", "ATI"]);
+    assert_eq!(ended.out, "OK\nNO CARRIER\nfake modem\nOK\n");
+    assert_eq!((ended.status, ended.err.as_str()), (0, ""));
 }
 
 #[test]

@@ -99,8 +99,11 @@ fn answer(mut stream: &UnixStream) {
             "AT*FLOOD" => return drop(stream.write_all(&FLOOD)),
             "AT*SILENT" => continue,
             "AT*LAST" => return takes_no_more(stream),
-            // A line that is no answer, in one piece.
+            // In one piece each: a line that is no answer, and one behind an answer.
             "AT*RING" if stream.write_all(b"RING\r\n").is_ok() => continue,
+            "AT*TALK" if stream.write_all(b"OK\r\n\r\nNO CARRIER\r\n").is_ok() => {
+                continue;
+            }
             "ATI" => "fake modem\r\n\r\nOK",
             "AT+CSQ" => "+CSQ: 23,99\r\n\r\nOK",
             "AT+CPIN?" => "+CME ERROR: 10",
