@@ -7,6 +7,7 @@ pub mod exec;
 mod history;
 mod link_name;
 mod pty;
+mod records;
 mod serial;
 mod terminal;
 

@@ -22,6 +22,7 @@ use nix::{
     sys::stat::major,
 };
 
+use super::records::Records;
 use crate::output::complain;
 
 /// Where the kernel lists terminals, and where their nodes are.
@@ -131,6 +132,7 @@ fn kind(name: &str) -> Result<String> {
 #[derive(Debug)]
 pub struct Cover<'a> {
     port: &'a Port,
+    records: Records,
     /// The interfaces of the same modem, which come and go with it.
     interfaces: Vec<String>,
 }
@@ -144,7 +146,12 @@ impl<'a> Cover<'a> {
         modem: &str,
         interfaces: Vec<String>,
     ) -> Result<Self> {
-        let cover = Self { port, interfaces };
+        let record = format!("CAIF_MODEM={modem}\n");
+        let cover = Self {
+            port,
+            records: Records::new(INTERFACES, &record),
+            interfaces,
+        };
         let node = port.node();
         mount(
             Some(terminal),
@@ -160,33 +167,21 @@ impl<'a> Cover<'a> {
                 node.display()
             )
         })?;
-        let record = format!("CAIF_MODEM={modem}\n");
         (&*port.record).write_all(record.as_bytes())?;
-        folder(INTERFACES)?;
-        for name in &cover.interfaces {
-            let file = Path::new(INTERFACES).join(name);
-            fs::write(&file, &record)
-                .with_context(|| format!("cannot write to {}", file.display()))?;
-        }
+        let left = cover.records.claim(&cover.interfaces)?;
+        announce_interfaces(&left, "remove");
+        announce_interfaces(&left, "add");
         port.announce("add")?;
-        cover.announce_interfaces("add");
+        announce_interfaces(&cover.interfaces, "add");
         Ok(cover)
-    }
-
-    /// Tells udev that the interfaces have come or gone. They may be gone by now.
-    fn announce_interfaces(&self, action: &str) {
-        for name in &self.interfaces {
-            let _ = fs::write(format!("/sys/class/net/{name}/uevent"), action);
-        }
     }
 }
 
 impl Drop for Cover<'_> {
     fn drop(&mut self) {
-        for name in &self.interfaces {
-            let _ = fs::remove_file(Path::new(INTERFACES).join(name));
-        }
-        self.announce_interfaces("remove");
+        // The others are of another modem by now, which may be well.
+        let ours = self.records.release(&self.interfaces);
+        announce_interfaces(&ours, "remove");
         // Port and interfaces are still there, as they were at boot.
         let result = self
             .port
@@ -196,15 +191,24 @@ impl Drop for Cover<'_> {
         if let Err(error) = result {
             complain(&format!("{error:#}"));
         }
-        self.announce_interfaces("add");
+        announce_interfaces(&ours, "add");
+    }
+}
+
+/// Tells udev that interfaces have come or gone. They may be gone by now.
+fn announce_interfaces(names: &[impl AsRef<str>], action: &str) {
+    for name in names {
+        let file = Path::new("/sys/class/net").join(name.as_ref());
+        let _ = fs::write(file.join("uevent"), action);
     }
 }
 
 /// Makes a folder that all may read.
-fn folder(path: &str) -> Result<()> {
+pub fn folder(path: impl AsRef<Path>) -> Result<()> {
+    let path = path.as_ref();
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o755)
         .create(path)
-        .with_context(|| format!("cannot make {path}"))
+        .with_context(|| format!("cannot make {}", path.display()))
 }
