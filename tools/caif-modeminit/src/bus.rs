@@ -69,7 +69,7 @@ impl Bus {
 
     /// Takes the name.
     pub async fn take_name(&self) -> Result<()> {
-        self.view.lock().told = None;
+        self.view.lock().forget();
         let taken = self
             .connection
             .request_name_with_flags(NAME, RequestNameFlags::DoNotQueue.into())
@@ -99,7 +99,7 @@ impl Bus {
                 state: modem.state,
             })
             .collect();
-        let old = std::mem::replace(&mut self.view.lock().modems, new.clone());
+        let old = self.view.lock().show(new.clone());
         let server = self.connection.object_server();
         let is_in = |list: &[Shown], serial: &str| list.iter().any(|one| one.serial == serial);
         for one in new.iter().filter(|one| !is_in(&old, &one.serial)) {
@@ -118,11 +118,7 @@ impl Bus {
     /// Returns whether a modem, or the name of its interface, is new since somebody asked: oFono
     /// asks once, when the name is taken, and ignores signals of other modems.
     pub fn is_outdated(&self) -> bool {
-        let shared = self.view.lock();
-        shared.told.as_ref().is_some_and(|told| {
-            let is_told = |one: &Shown| told.contains(&(one.serial.clone(), one.interface.clone()));
-            !shared.modems.iter().all(is_told)
-        })
+        self.view.lock().outdated
     }
 
     /// Emits the signal of a new state.

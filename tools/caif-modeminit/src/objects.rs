@@ -30,6 +30,26 @@ pub struct Shared {
     /// The modems that `GetModems` returned, and their interfaces; `None` if nobody has called it
     /// since the name was taken.
     pub told: Option<BTreeSet<(String, String)>>,
+    /// Whether a modem, or the name of its interface, became new after somebody asked.
+    pub outdated: bool,
+}
+
+impl Shared {
+    /// Takes over what to show. Returns what was shown before. Whether somebody must ask again follows
+    /// from what was told before: a later call is perhaps not oFono's.
+    pub fn show(&mut self, modems: Vec<Shown>) -> Vec<Shown> {
+        if let Some(told) = &self.told {
+            let is_told = |one: &Shown| told.contains(&(one.serial.clone(), one.interface.clone()));
+            self.outdated |= !modems.iter().all(is_told);
+        }
+        std::mem::replace(&mut self.modems, modems)
+    }
+
+    /// Begins anew: nobody has asked.
+    pub fn forget(&mut self) {
+        self.told = None;
+        self.outdated = false;
+    }
 }
 
 /// A reference to the shared state.

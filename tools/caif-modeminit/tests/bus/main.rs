@@ -8,9 +8,16 @@ mod ofono;
 mod program;
 mod world;
 
-use std::process;
+use std::{process, time::Instant};
 
-use caif_modeminit::daemon::Sweeping;
+use async_io::block_on;
+use caif_modeminit::{
+    bus::{Bus, MANAGER, NAME},
+    daemon::Sweeping,
+    modems::{Link, Modems, Snapshot},
+};
+use futures_lite::future;
+use zbus::{Connection, connection::Builder};
 
 use crate::{
     daemon::PrivateBus,
@@ -80,6 +87,60 @@ fn ofono_asks_again_when_a_modem_or_a_name_is_new() {
     ofono.until(|ofono| ofono.modems.values().any(|one| one.interface == "modem"));
     assert_eq!(ofono.modem(), &known("modem", "ready"));
     world.end().expect("a clean end");
+}
+
+#[test]
+fn a_call_of_somebody_else_hides_no_modem_from_ofono() {
+    let bus_daemon = PrivateBus::new();
+    let modem = |name: &str| {
+        let link = Link {
+            index: 2,
+            name: name.to_owned(),
+            up: true,
+            carrier: true,
+            processor: "remoteproc0".to_owned(),
+            device: "rproc-virtio.0.auto".to_owned(),
+        };
+        let snapshot = Snapshot {
+            links: vec![link],
+            ..Snapshot::default()
+        };
+        let mut modems = Modems::default();
+        modems.observe(&snapshot, Instant::now());
+        modems
+    };
+    let test = async {
+        let address = bus_daemon.address.as_str();
+        let bus = Bus::connect(Some(address)).await.expect("the bus");
+        let client = || async {
+            let connect = Builder::address(address).expect("an address").build();
+            connect.await.expect("the bus")
+        };
+        let (ofono, other) = (client().await, client().await);
+        let ask = async |connection: &Connection| {
+            let manager = Some("com.stericsson.modeminit.Manager");
+            connection
+                .call_method(Some(NAME), MANAGER, manager, "GetModems", &())
+                .await
+                .expect("an answer");
+        };
+        let answers = async {
+            loop {
+                bus.connection().executor().tick().await;
+            }
+        };
+        let asks = async {
+            bus.show(modem("cfvrt0").all()).await.expect("the bus");
+            bus.take_name().await.expect("the name");
+            ask(&ofono).await;
+            assert!(!bus.is_outdated());
+            bus.show(modem("cfvrt1").all()).await.expect("the bus");
+            ask(&other).await;
+            assert!(bus.is_outdated());
+        };
+        future::or(asks, answers).await;
+    };
+    block_on(test);
 }
 
 #[test]
