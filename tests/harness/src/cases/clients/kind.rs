@@ -23,7 +23,7 @@ pub(super) const CASES: &[Case] = &[
 ];
 
 /// Runs a case with a modem that knows nothing of a network: each connection id is served.
-fn plain(vm: &mut Vm, case: fn(&mut Vm) -> Result<()>) -> Result<()> {
+pub(super) fn plain(vm: &mut Vm, case: fn(&mut Vm) -> Result<()>) -> Result<()> {
     vm.unload()?;
     let arguments = std::mem::take(&mut vm.modems[0].arguments);
     let result = restart(vm).and_then(|()| vm.up()).and_then(|()| case(vm));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Debian's clients of a modem, unmodified: oFono and ConnMan, ModemManager, programs for serial ports.
+//! Debian's clients of a modem, unmodified: oFono and ConnMan, ModemManager, programs for serial ports,
+//! networkd.
 
 use anyhow::{Result, ensure};
 
@@ -14,9 +15,11 @@ mod leaks;
 mod life;
 mod modem_manager;
 mod network;
+mod networkd;
 mod online;
 mod programs;
 mod pty;
+mod unit;
 
 const CASES: &[Case] = &[
     one("clients_are_unmodified", |vm| explained(vm, unmodified)),
@@ -34,6 +37,7 @@ pub(super) fn all() -> Vec<Case> {
         online::CASES,
         life::CASES,
         network::CASES,
+        networkd::CASES,
         leaks::CASES,
     ];
     let cases = cases.into_iter().flatten();
@@ -52,7 +56,14 @@ fn explained(vm: &mut Vm, case: fn(&mut Vm) -> Result<()>) -> Result<()> {
 /// Each file that is a package's is as in the package.
 fn unmodified(vm: &mut Vm) -> Result<()> {
     let out = vm.guest.ok("cd / && md5sum -c packaged.md5sums")?;
-    for program in ["ofonod", "connmand", "dbus-daemon", "ModemManager", "gammu"] {
+    for program in [
+        "ofonod",
+        "connmand",
+        "dbus-daemon",
+        "ModemManager",
+        "gammu",
+        "systemd-networkd",
+    ] {
         let checked = |line: &str| line.ends_with(&format!("/{program}: OK"));
         ensure!(out.lines().any(checked), "{program} was not checked: {out}");
     }
