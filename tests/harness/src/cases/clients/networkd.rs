@@ -24,6 +24,8 @@ const DAEMONS: [(&str, &str); 2] = [
 
 /// Prints the number of the device that is the link.
 const LINK_INDEX: &str = "cat /sys/class/net/cfvrt0/ifindex";
+/// Whether the interface has its address.
+const HAS_ADDRESS: &str = "ip addr show dev caif0 | grep -q 'inet 10.9.1.2 peer 10.9.1.1/32'";
 
 /// Link and interface come up at boot and after a crash of the modem, with nothing but networkd and
 /// the units. A link that is set down by hand stays down.
@@ -45,10 +47,12 @@ fn uses(vm: &mut Vm) -> Result<()> {
     interface.start(vm)?;
     all_is_there(vm).context("at boot")?;
 
+    // The address stays meanwhile.
     let first = vm.guest.ok(LINK_INDEX)?;
     vm.guest.ok(&format!(
         "echo 1 >$(echo {CRASH}) && \
-         until [ \"$({LINK_INDEX} 2>/dev/null || echo {first})\" != {first} ]; do usleep 50000; done",
+         until [ \"$({LINK_INDEX} 2>/dev/null || echo {first})\" != {first} ]; do \
+         {HAS_ADDRESS} || exit 9; usleep 50000; done; {HAS_ADDRESS}",
         first = first.trim()
     ))?;
     vm.guest
@@ -88,10 +92,9 @@ fn uses(vm: &mut Vm) -> Result<()> {
 
 /// The interface has its channel and its address, and is of use.
 fn all_is_there(vm: &mut Vm) -> Result<()> {
-    vm.guest.ok(
-        "guest-tool wait-carrier caif0 && \
-         until ip addr show dev caif0 | grep -q 'inet 10.9.1.2 peer 10.9.1.1/32'; do usleep 50000; done",
-    )?;
+    vm.guest.ok(&format!(
+        "guest-tool wait-carrier caif0 && until {HAS_ADDRESS}; do usleep 50000; done"
+    ))?;
     vm.traffic()
 }
 
