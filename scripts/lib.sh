@@ -134,6 +134,9 @@ lost_config() {
 		done
 }
 
+# replacement TEXT: the text as it is written in the second half of sed's s|||.
+replacement() { printf '%s' "$1" | sed 's/[&|\\]/\\&/g'; }
+
 # In bold on a terminal; in a log there are no escape sequences.
 if [ -t 2 ]; then
 	say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
