@@ -134,6 +134,17 @@ lost_config() {
 		done
 }
 
+# source_version: the version of the sources, by which DKMS and dpkg tell an older one from a newer: that in
+# dkms.conf and, in a checkout of git, the last commit, which sorts by its date.
+source_version() {
+	local base commit=''
+	base=$(sed -n 's/^PACKAGE_VERSION="\(.*\)"$/\1/p' "$TOP/dkms.conf")
+	[ ! -e "$TOP/.git" ] || commit=$(TZ=UTC git -C "$TOP" log -1 --abbrev=8 --date=format-local:%Y%m%d%H%M%S --format=%cd.%h 2>/dev/null) || true
+	echo "$base${commit:++git$commit}"
+}
+# is_version TEXT: whether dpkg and DKMS take it for a version.
+is_version() { [[ $1 =~ ^[0-9][A-Za-z0-9.+~]*$ ]]; }
+
 # replacement TEXT: the text as it is written in the second half of sed's s|||.
 replacement() { printf '%s' "$1" | sed 's/[&|\\]/\\&/g'; }
 
