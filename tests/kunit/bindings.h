@@ -8,5 +8,7 @@
 #include <linux/remoteproc.h>
 
 #include "helpers.h"
+#include "cells.h"
 #include "fake_links.h"
+#include "interfaces.h"
 #include "sockets.h"

@@ -42,6 +42,8 @@ mod abstractions {
 }
 #[expect(unsafe_code)]
 mod bindings;
+#[expect(unsafe_code)]
+mod cells;
 #[macro_use]
 mod check;
 #[expect(unsafe_code)]
@@ -49,6 +51,8 @@ mod control;
 mod fake;
 mod forgotten;
 mod frames;
+#[expect(unsafe_code)]
+mod interfaces;
 #[path = "../../link_config.rs"]
 pub mod link_config;
 #[expect(unsafe_code)]
@@ -66,6 +70,7 @@ mod scope;
 #[expect(unsafe_code)]
 mod sink;
 mod storm;
+mod suite_cells;
 mod suite_doorbell;
 #[cfg(CONFIG_X86)]
 mod suite_doorbell_x86;

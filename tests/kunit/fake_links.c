@@ -9,6 +9,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/skbuff.h>
 #include <linux/sched.h>
+#include <linux/workqueue.h>
 #include <net/sock.h>
 
 #include "fake_links.h"
@@ -23,6 +24,12 @@ struct modem {
 	atomic_t counts[CAIF_KUNIT_COUNTS];
 	atomic_t last_id;
 	bool silent;
+	bool refuses;
+	/* The socket that is closed while the first LINK_DESTROY is sent. */
+	struct socket *closes;
+	struct work_struct close;
+	bool is_closing;
+	bool has_closed;
 	/* The answer that a silent modem has not given. */
 	struct sk_buff *withheld;
 	struct task_struct *storm;
@@ -45,22 +52,43 @@ static void put_front(struct sk_buff *skb, u8 id, unsigned int body)
 	front[2] = id;
 }
 
-/* The answer to a request: the same, with a link id behind. */
+/* The answer to a request: the same, with a link id behind if it is granted. */
 static struct sk_buff *answer(struct modem *modem, const struct sk_buff *request)
 {
+	bool refuses = READ_ONCE(modem->refuses);
 	unsigned int body = request->len - FRONT - BACK;
 	struct sk_buff *skb = alloc_skb(request->len + 1, GFP_ATOMIC);
 	u8 *to;
 
 	if (!skb)
 		return NULL;
-	put_front(skb, 0, body + 1);
+	put_front(skb, 0, body + !refuses);
 	to = skb_put(skb, body);
 	skb_copy_bits(request, FRONT, to, body);
-	to[0] |= 0x20;
-	skb_put_u8(skb, atomic_inc_return(&modem->last_id));
+	to[0] |= refuses ? 0x30 : 0x20;
+	if (!refuses)
+		skb_put_u8(skb, atomic_inc_return(&modem->last_id));
 	skb_put_zero(skb, BACK);
 	return skb;
+}
+
+static void close_it(struct work_struct *work)
+{
+	struct modem *modem = container_of(work, struct modem, close);
+
+	sock_release(modem->closes);
+	WRITE_ONCE(modem->has_closed, true);
+}
+
+/* Lets another CPU close the socket before the sender goes on. */
+static void close_beside(struct modem *modem)
+{
+	if (!modem->closes || modem->is_closing)
+		return;
+	modem->is_closing = true;
+	queue_work(system_dfl_wq, &modem->close);
+	for (int ms = 0; ms < 5000 && !READ_ONCE(modem->has_closed); ms++)
+		mdelay(1);
 }
 
 static netdev_tx_t xmit(struct sk_buff *skb, struct net_device *dev)
@@ -75,6 +103,7 @@ static netdev_tx_t xmit(struct sk_buff *skb, struct net_device *dev)
 		atomic_inc(&modem->counts[CAIF_KUNIT_FRAMES]);
 	} else if (head[3] == 1) {
 		atomic_inc(&modem->counts[CAIF_KUNIT_DESTROYS]);
+		close_beside(modem);
 	} else if (head[3] == 0) {
 		answered = answer(modem, skb);
 		if (answered && READ_ONCE(modem->silent))
@@ -108,10 +137,13 @@ struct net_device *caif_kunit_link_new(unsigned int tx_queue_len)
 {
 	struct net_device *dev = alloc_netdev(sizeof(struct modem), "kunitlink%d", NET_NAME_ENUM,
 					      setup);
+	struct modem *modem;
 	int err;
 
 	if (!dev)
 		return NULL;
+	modem = netdev_priv(dev);
+	INIT_WORK(&modem->close, close_it);
 	dev->tx_queue_len = tx_queue_len;
 	if (!tx_queue_len)
 		dev->priv_flags |= IFF_NO_QUEUE;
@@ -134,6 +166,7 @@ void caif_kunit_link_free(struct net_device *dev)
 	struct modem *modem = netdev_priv(dev);
 
 	unregister_netdev(dev);
+	flush_work(&modem->close);
 	kfree_skb(modem->withheld);
 	free_netdev(dev);
 }
@@ -156,6 +189,83 @@ void caif_kunit_link_silent(struct net_device *dev, bool silent)
 	skb = silent ? NULL : xchg(&modem->withheld, NULL);
 	if (skb)
 		deliver(dev, skb);
+}
+
+void caif_kunit_link_refuse(struct net_device *dev, bool refuse)
+{
+	struct modem *modem = netdev_priv(dev);
+
+	WRITE_ONCE(modem->refuses, refuse);
+}
+
+int caif_kunit_link_up(struct net_device *dev, bool up)
+{
+	int err = 0;
+
+	rtnl_lock();
+	if (up)
+		err = dev_open(dev, NULL);
+	else
+		dev_close(dev);
+	rtnl_unlock();
+	return err;
+}
+
+void caif_kunit_link_close_beside(struct net_device *dev, struct socket *sock)
+{
+	struct modem *modem = netdev_priv(dev);
+
+	modem->closes = sock;
+}
+
+/* The device that is restarted, by a socket of which this was called. */
+static struct net_device *restarted;
+static void (*state_change)(struct sock *sk);
+
+static void restart(struct sock *sk)
+{
+	struct net_device *dev = xchg(&restarted, NULL);
+
+	if (dev)
+		caif_kunit_link_stop(dev, false);
+	state_change(sk);
+}
+
+void caif_kunit_link_restart_with(struct net_device *dev, struct socket *sock)
+{
+	restarted = dev;
+	state_change = sock->sk->sk_state_change;
+	sock->sk->sk_state_change = restart;
+}
+
+int caif_kunit_link_deliver(struct net_device *dev, u8 id, const void *body, unsigned int len,
+			    unsigned int readable)
+{
+	struct sk_buff *skb = alloc_skb(FRONT + len + BACK, GFP_KERNEL);
+	unsigned int rest = len - readable + BACK;
+	struct page *page;
+
+	if (!skb)
+		return -ENOMEM;
+	put_front(skb, id, len);
+	skb_put_data(skb, body, readable);
+	if (readable == len) {
+		skb_put_zero(skb, BACK);
+		deliver(dev, skb);
+		return 0;
+	}
+	page = alloc_page(GFP_KERNEL);
+	if (!page) {
+		kfree_skb(skb);
+		return -ENOMEM;
+	}
+	skb_fill_page_desc(skb, 0, page, 0, rest);
+	skb->len += rest;
+	skb->data_len += rest;
+	skb->truesize += PAGE_SIZE;
+	skb->unreadable = 1;
+	deliver(dev, skb);
+	return 0;
 }
 
 void caif_kunit_link_stop(struct net_device *dev, bool stop)

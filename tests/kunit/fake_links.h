@@ -23,6 +23,20 @@ void caif_kunit_link_free(struct net_device *dev);
 void caif_kunit_link_type(struct net_device *dev, unsigned short type);
 /* Makes the modem hold its answers back; it sends the last one when this is switched off. */
 void caif_kunit_link_silent(struct net_device *dev, bool silent);
+/* Makes the modem refuse what it is asked for. */
+void caif_kunit_link_refuse(struct net_device *dev, bool refuse);
+/* Sets the device up or down. */
+int caif_kunit_link_up(struct net_device *dev, bool up);
+/* Closes a socket in another task, while the next LINK_DESTROY is being sent. */
+void caif_kunit_link_close_beside(struct net_device *dev, struct socket *sock);
+/* Makes a device that takes none take packets again once the state of a socket changes. */
+void caif_kunit_link_restart_with(struct net_device *dev, struct socket *sock);
+/*
+ * Makes the modem send a frame on a channel. Only the first bytes of its body can be read, as if
+ * there was no memory to have all of them in one piece.
+ */
+int caif_kunit_link_deliver(struct net_device *dev, u8 id, const void *body, unsigned int len,
+			    unsigned int readable);
 /* Makes the device take one more packet, and then none. */
 void caif_kunit_link_stop(struct net_device *dev, bool stop);
 /* Waits until it has received that many messages of a kind, at most for @ms milliseconds. */

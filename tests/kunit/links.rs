@@ -6,11 +6,19 @@ use crate::{
     bindings,
     toy_peer::Kernel, //
 };
-use core::ptr::NonNull;
+use core::{
+    mem::ManuallyDrop,
+    ptr::NonNull, //
+};
 use kernel::{
     error::to_result,
     prelude::*, //
 };
+
+/// `CAIFPROTO_AT`.
+const AT: c_int = 0;
+/// `CAIFPROTO_RFM`.
+pub(crate) const RFM: c_int = 4;
 
 /// Messages that a link counts.
 #[derive(Clone, Copy)]
@@ -33,6 +41,47 @@ impl FakeLink {
 
     fn as_raw(&self) -> *mut bindings::net_device {
         self.0.as_ptr()
+    }
+
+    /// Returns the number of the device.
+    pub(crate) fn index(&self) -> c_int {
+        // SAFETY: The device is registered.
+        unsafe { bindings::caif_kunit_link_index(self.as_raw()) }
+    }
+
+    /// Makes the modem refuse what it is asked for.
+    pub(crate) fn set_refusing(&self, refuse: bool) {
+        // SAFETY: The device is registered.
+        unsafe { bindings::caif_kunit_link_refuse(self.as_raw(), refuse) }
+    }
+
+    /// Sets the device up or down.
+    pub(crate) fn set_up(&self, up: bool) -> Result {
+        // SAFETY: The device is registered.
+        to_result(unsafe { bindings::caif_kunit_link_up(self.as_raw(), up) })
+    }
+
+    /// Closes a socket in another task, while the next LINK_DESTROY is being sent.
+    pub(crate) fn close_beside(&self, socket: Kernel) {
+        let socket = ManuallyDrop::new(socket);
+        // SAFETY: The device is registered, and the socket passes to the callee.
+        unsafe { bindings::caif_kunit_link_close_beside(self.as_raw(), socket.as_raw()) }
+    }
+
+    /// Makes a device that takes none take packets again once the state of a socket changes.
+    pub(crate) fn restart_with(&self, socket: &Kernel) {
+        // SAFETY: The device is registered, and the socket is open.
+        unsafe { bindings::caif_kunit_link_restart_with(self.as_raw(), socket.as_raw()) }
+    }
+
+    /// Makes the modem send a frame on a channel. Only the first bytes of its body can be read, as
+    /// if there was no memory to have all of them in one piece.
+    pub(crate) fn deliver(&self, id: u8, body: &[u8], readable: u32) -> Result {
+        let (data, len) = (body.as_ptr().cast(), u32::try_from(body.len())?);
+        // SAFETY: The device is registered, and there are as many bytes.
+        to_result(unsafe {
+            bindings::caif_kunit_link_deliver(self.as_raw(), id, data, len, readable.min(len))
+        })
     }
 
     /// Sets the hardware type of the device.
@@ -72,25 +121,36 @@ impl FakeLink {
         unsafe { bindings::caif_kunit_link_wait(self.as_raw(), what as c_uint, count, ms) }
     }
 
-    /// Makes a socket.
+    /// Makes a socket for the modem's AT commands.
     pub(crate) fn socket() -> Result<Kernel> {
+        Self::socket_for(AT)
+    }
+
+    /// Makes a socket of a protocol.
+    pub(crate) fn socket_for(protocol: c_int) -> Result<Kernel> {
         Kernel::of(
             bindings::AF_CAIF as c_int,
             bindings::sock_type_SOCK_SEQPACKET,
+            protocol,
         )
     }
 
-    /// Connects a socket to the modem's AT commands.
+    /// Connects a socket to the modem.
     pub(crate) fn connect(&self, socket: &Kernel, nonblock: bool) -> Result {
-        // SAFETY: The device is registered.
-        let index = unsafe { bindings::caif_kunit_link_index(self.as_raw()) };
         // SAFETY: The socket is open.
-        to_result(unsafe { bindings::caif_kunit_caif_connect(socket.as_raw(), index, nonblock) })
+        to_result(unsafe {
+            bindings::caif_kunit_caif_connect(socket.as_raw(), self.index(), nonblock)
+        })
     }
 
-    /// Makes a socket that is connected.
+    /// Makes a socket that is connected to the modem's AT commands.
     pub(crate) fn connected(&self) -> Result<Kernel> {
-        let socket = Self::socket()?;
+        self.connected_for(AT)
+    }
+
+    /// Makes a socket of a protocol that is connected.
+    pub(crate) fn connected_for(&self, protocol: c_int) -> Result<Kernel> {
+        let socket = Self::socket_for(protocol)?;
         self.connect(&socket, false)?;
         Ok(socket)
     }

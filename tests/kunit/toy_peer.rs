@@ -93,14 +93,14 @@ unsafe impl Sync for Kernel {}
 impl Kernel {
     /// Makes a socket.
     pub(crate) fn new(kind: u32) -> Result<Self> {
-        Self::of(FAMILY, kind)
+        Self::of(FAMILY, kind, 0)
     }
 
     /// Makes a socket of any family.
-    pub(crate) fn of(family: c_int, kind: u32) -> Result<Self> {
-        let mut error = 0;
+    pub(crate) fn of(family: c_int, kind: u32, protocol: c_int) -> Result<Self> {
+        let (kind, mut error) = (kind as c_int, 0);
         // SAFETY: Process context.
-        let sock = unsafe { bindings::caif_kunit_socket(family, kind as c_int, 0, &mut error) };
+        let sock = unsafe { bindings::caif_kunit_socket(family, kind, protocol, &mut error) };
         NonNull::new(sock)
             .map(Self)
             .ok_or_else(|| Error::from_errno(error))

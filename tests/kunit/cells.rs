@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Virtual devices with a GRO cell, as interfaces of the stack are.
+
+use crate::bindings;
+use core::ptr::NonNull;
+use kernel::{
+    error::to_result,
+    prelude::*,
+    time::{
+        delay::fsleep,
+        Delta, //
+    }, //
+};
+
+/// What a device counts of its packets.
+#[derive(Clone, Copy)]
+pub(crate) enum Count {
+    Offered = bindings::CAIF_KUNIT_OFFERED as isize,
+    Received = bindings::CAIF_KUNIT_RECEIVED as isize,
+    Dropped = bindings::CAIF_KUNIT_DROPPED as isize,
+    /// Those that were received or dropped among them.
+    Freed = bindings::CAIF_KUNIT_FREED as isize,
+    /// Most that waited at the same time.
+    Most = bindings::CAIF_KUNIT_MOST as isize,
+}
+
+/// A device that is up.
+pub(crate) struct Cell(NonNull<bindings::net_device>);
+
+impl Cell {
+    /// Makes a device.
+    pub(crate) fn new() -> Result<Self> {
+        // SAFETY: Process context.
+        let dev = unsafe { bindings::caif_kunit_cell_new() };
+        NonNull::new(dev).map(Self).ok_or(ENOMEM)
+    }
+
+    fn as_raw(&self) -> *mut bindings::net_device {
+        self.0.as_ptr()
+    }
+
+    /// Gives packets to the cell.
+    pub(crate) fn offer(&self, packets: u32) {
+        // SAFETY: The device is registered.
+        unsafe { bindings::caif_kunit_cell_offer(self.as_raw(), packets) }
+    }
+
+    /// Gives it two more for each packet that is received, up to so many in all.
+    pub(crate) fn multiply(&self, most: u32) {
+        // SAFETY: The device is registered.
+        unsafe { bindings::caif_kunit_cell_multiply(self.as_raw(), most) }
+    }
+
+    /// Returns a count.
+    pub(crate) fn count(&self, what: Count) -> i32 {
+        // SAFETY: The device is registered.
+        unsafe { bindings::caif_kunit_cell_count(self.as_raw(), what as c_uint) }
+    }
+
+    /// Keeps the cell from being polled. Returns whether it does.
+    pub(crate) fn hold(&self) -> bool {
+        // SAFETY: The device is registered.
+        unsafe { bindings::caif_kunit_cell_hold(self.as_raw()) }
+    }
+
+    /// Lets it be polled again, after [`hold`](Self::hold).
+    pub(crate) fn release(&self) {
+        // SAFETY: The device is registered.
+        unsafe { bindings::caif_kunit_cell_release(self.as_raw()) }
+    }
+
+    /// Begins to set the device down, in another task.
+    pub(crate) fn begin_to_close(&self) {
+        // SAFETY: The device is registered.
+        unsafe { bindings::caif_kunit_cell_close_begin(self.as_raw()) }
+    }
+
+    /// Waits until that is done.
+    pub(crate) fn end_to_close(&self) {
+        // SAFETY: The device is registered.
+        unsafe { bindings::caif_kunit_cell_close_end(self.as_raw()) }
+    }
+
+    /// Returns whether the cell takes no packets any more.
+    pub(crate) fn is_closing(&self) -> bool {
+        // SAFETY: The device is registered.
+        unsafe { bindings::caif_kunit_cell_is_closing(self.as_raw()) }
+    }
+
+    /// Returns whether the cell is closed completely.
+    pub(crate) fn is_closed(&self) -> bool {
+        // SAFETY: The device is registered.
+        unsafe { bindings::caif_kunit_cell_is_closed(self.as_raw()) }
+    }
+
+    /// Waits until a condition holds. Returns whether it does.
+    pub(crate) fn waits(&self, ms: u32, condition: impl Fn(&Self) -> bool) -> bool {
+        for _ in 0..ms {
+            if condition(self) {
+                return true;
+            }
+            fsleep(Delta::from_millis(1));
+        }
+        condition(self)
+    }
+
+    /// Lets the device receive a packet with this hash and a receive queue. Returns the hash that
+    /// the packet has then, and whether it has a receive queue.
+    pub(crate) fn receive_hash(&self, is_l4: bool, hash: u32) -> Result<(u32, bool)> {
+        let (mut hash, mut queue) = (hash, false);
+        // SAFETY: The device is registered.
+        to_result(unsafe {
+            bindings::caif_kunit_receive_hash(self.as_raw(), is_l4, &mut hash, &mut queue)
+        })?;
+        Ok((hash, queue))
+    }
+}
+
+impl Drop for Cell {
+    fn drop(&mut self) {
+        // SAFETY: The device is registered, and not used any more.
+        unsafe { bindings::caif_kunit_cell_free(self.as_raw()) }
+    }
+}

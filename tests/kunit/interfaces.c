@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include <linux/net.h>
+#include <linux/netdevice.h>
+#include <linux/rtnetlink.h>
+#include <net/net_namespace.h>
+#include <net/netlink.h>
+
+#include "interfaces.h"
+
+#define NAME "kunitcaif"
+
+/* The message that asks for an interface. */
+static struct sk_buff *request(int link)
+{
+	struct sk_buff *skb = nlmsg_new(NLMSG_DEFAULT_SIZE, GFP_KERNEL);
+	struct nlmsghdr *head;
+	struct nlattr *info;
+
+	if (!skb)
+		return NULL;
+	head = nlmsg_put(skb, 0, 0, RTM_NEWLINK, sizeof(struct ifinfomsg),
+			 NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL);
+	if (!head)
+		goto err;
+	memset(nlmsg_data(head), 0, sizeof(struct ifinfomsg));
+	if (nla_put_string(skb, IFLA_IFNAME, NAME) || nla_put_u32(skb, IFLA_LINK, link))
+		goto err;
+	info = nla_nest_start(skb, IFLA_LINKINFO);
+	if (!info || nla_put_string(skb, IFLA_INFO_KIND, "caif"))
+		goto err;
+	nla_nest_end(skb, info);
+	nlmsg_end(skb, head);
+	return skb;
+err:
+	kfree_skb(skb);
+	return NULL;
+}
+
+struct net_device *caif_kunit_interface_new(int link)
+{
+	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
+	struct msghdr msg = { .msg_name = &kernel, .msg_namelen = sizeof(kernel) };
+	struct sk_buff *skb = request(link);
+	struct net_device *dev = NULL;
+	struct socket *sock;
+	struct kvec vec;
+
+	if (!skb)
+		return NULL;
+	if (sock_create_kern(&init_net, AF_NETLINK, SOCK_RAW, NETLINK_ROUTE, &sock))
+		goto out;
+	vec = (struct kvec) { .iov_base = skb->data, .iov_len = skb->len };
+	/* The request is handled in this call. */
+	if (kernel_sendmsg(sock, &msg, &vec, 1, vec.iov_len) >= 0)
+		dev = dev_get_by_name(&init_net, NAME);
+	/* Nobody else removes it. */
+	dev_put(dev);
+	sock_release(sock);
+out:
+	kfree_skb(skb);
+	return dev;
+}
+
+void caif_kunit_interface_free(struct net_device *dev)
+{
+	unregister_netdev(dev);
+}
+
+int caif_kunit_interface_up(struct net_device *dev)
+{
+	int err;
+
+	rtnl_lock();
+	err = dev_open(dev, NULL);
+	rtnl_unlock();
+	return err;
+}
+
+bool caif_kunit_interface_has_netpoll(const struct net_device *dev)
+{
+	return !(dev->priv_flags & IFF_DISABLE_NETPOLL);
+}

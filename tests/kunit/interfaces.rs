@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Interfaces of the stack, `caif.ko`, over links that are made here.
+
+use crate::{
+    bindings,
+    links::FakeLink, //
+};
+use core::{
+    marker::PhantomData,
+    ptr::NonNull, //
+};
+use kernel::{
+    error::to_result,
+    prelude::*, //
+};
+
+/// An interface over a link.
+pub(crate) struct Interface<'a>(NonNull<bindings::net_device>, PhantomData<&'a FakeLink>);
+
+impl<'a> Interface<'a> {
+    /// Makes an interface.
+    pub(crate) fn new(link: &'a FakeLink) -> Result<Self> {
+        // SAFETY: Process context.
+        let dev = unsafe { bindings::caif_kunit_interface_new(link.index()) };
+        let dev = NonNull::new(dev).ok_or(ENODEV)?;
+        Ok(Self(dev, PhantomData))
+    }
+
+    fn as_raw(&self) -> *mut bindings::net_device {
+        self.0.as_ptr()
+    }
+
+    /// Sets it up.
+    pub(crate) fn set_up(&self) -> Result {
+        // SAFETY: The device is registered, as long as its link is.
+        to_result(unsafe { bindings::caif_kunit_interface_up(self.as_raw()) })
+    }
+
+    /// Returns whether netpoll can send by it.
+    pub(crate) fn has_netpoll(&self) -> bool {
+        // SAFETY: The device is registered, as long as its link is.
+        unsafe { bindings::caif_kunit_interface_has_netpoll(self.as_raw()) }
+    }
+}
+
+impl Drop for Interface<'_> {
+    fn drop(&mut self) {
+        // SAFETY: The device is registered, as long as its link is, and not used any more.
+        unsafe { bindings::caif_kunit_interface_free(self.as_raw()) }
+    }
+}

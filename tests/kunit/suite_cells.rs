@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Suite: what virtual devices receive, and the cells in which their packets are merged.
+
+use crate::{
+    cells::{
+        Cell,
+        Count, //
+    },
+    fake::TIMEOUT_MS, //
+};
+use kernel::prelude::*;
+
+/// Packets that wait in a cell at most.
+const LIMIT: i32 = 1000;
+/// Packets of one poll.
+const BUDGET: i32 = 64;
+
+#[kernel::macros::kunit_tests(caif_stack_cells)]
+mod tests {
+    use super::*;
+
+    /// The device goes down while packets wait and a poll is about to begin.
+    #[test]
+    fn cell_that_closes_under_packets() -> Result {
+        let cell = Cell::new()?;
+        check!(cell.hold(), "it is polled");
+        cell.offer(100);
+        check_eq!(cell.count(Count::Received), 0, "received");
+        cell.begin_to_close();
+        let closing = cell.waits(TIMEOUT_MS, Cell::is_closing);
+        cell.offer(1);
+        let dropped = cell.count(Count::Dropped);
+        // The poll is not over.
+        let early = cell.waits(50, Cell::is_closed);
+        cell.release();
+        cell.end_to_close();
+        check!(closing, "it takes packets");
+        check_eq!(dropped, 1, "dropped");
+        check!(!early, "it was closed under its poll");
+        check_eq!(cell.count(Count::Received), BUDGET, "one poll");
+        check_eq!(cell.count(Count::Freed), 101, "freed");
+        // Nothing comes after that.
+        cell.offer(1);
+        check_eq!(cell.count(Count::Received), BUDGET, "received");
+        check_eq!(cell.count(Count::Freed), 102, "freed");
+        Ok(())
+    }
+}
