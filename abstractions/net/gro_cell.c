@@ -15,21 +15,18 @@ static int poll(struct napi_struct *napi, int budget)
 	int done = 0;
 
 	__skb_queue_head_init(&batch);
+	/* No more than are handled now: those that stay are counted by the limit. */
 	spin_lock(&cell->queue.lock);
-	skb_queue_splice_init(&cell->queue, &batch);
-	spin_unlock(&cell->queue.lock);
-	while (done < budget && (skb = __skb_dequeue(&batch))) {
-		napi_gro_receive(napi, skb);
+	while (done < budget && (skb = __skb_dequeue(&cell->queue))) {
+		__skb_queue_tail(&batch, skb);
 		done++;
 	}
-	if (done < budget) {
-		napi_complete_done(napi, done);
-		return done;
-	}
-	spin_lock(&cell->queue.lock);
-	skb_queue_splice(&batch, &cell->queue);
 	spin_unlock(&cell->queue.lock);
-	return budget;
+	while ((skb = __skb_dequeue(&batch)))
+		napi_gro_receive(napi, skb);
+	if (done < budget)
+		napi_complete_done(napi, done);
+	return done;
 }
 
 void net_gro_cell_init(struct net_gro_cell *cell, struct net_device *dev)
@@ -54,7 +51,7 @@ void net_gro_cell_close(struct net_gro_cell *cell)
 	spin_lock_bh(&cell->queue.lock);
 	cell->open = false;
 	spin_unlock_bh(&cell->queue.lock);
-	/* A poll that runs puts back what is beyond its budget. */
+	/* Waits for a poll that runs. It leaves what is beyond its budget. */
 	napi_disable(&cell->napi);
 	skb_queue_purge(&cell->queue);
 }

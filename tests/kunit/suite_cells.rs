@@ -20,6 +20,22 @@ const BUDGET: i32 = 64;
 mod tests {
     use super::*;
 
+    /// More come while packets are handled than can be.
+    #[test]
+    fn cell_that_does_not_keep_up() -> Result {
+        let cell = Cell::new()?;
+        cell.multiply(5000);
+        cell.offer(1);
+        cell.waits(TIMEOUT_MS, |cell| cell.count(Count::Freed) >= 5000);
+        check_eq!(cell.count(Count::Freed), 5000, "freed");
+        let most = cell.count(Count::Most);
+        check!(most <= LIMIT + 2 * BUDGET, "{most} packets waited");
+        let (received, dropped) = (cell.count(Count::Received), cell.count(Count::Dropped));
+        check!(dropped > 0, "none was dropped");
+        check_eq!(received + dropped, cell.count(Count::Offered), "in all");
+        Ok(())
+    }
+
     /// The device goes down while packets wait and a poll is about to begin.
     #[test]
     fn cell_that_closes_under_packets() -> Result {
