@@ -364,6 +364,12 @@ void net_helper_receive(struct sk_buff *skb, struct net_device *dev, u16 protoco
 	skb->protocol = htons(protocol);
 	skb->pkt_type = PACKET_HOST;
 	skb->ip_summed = CHECKSUM_NONE;
+	/*
+	 * Hash and receive queue are those of the frame, the same for all connections of a modem.
+	 * __skb_tunnel_rx() clears them, too; what else it clears no link's driver sets.
+	 */
+	skb_clear_hash_if_not_l4(skb);
+	skb_set_queue_mapping(skb, 0);
 	skb_reset_mac_header(skb);
 	skb_reset_network_header(skb);
 	skb_reset_transport_header(skb);

@@ -62,4 +62,20 @@ mod tests {
         check_eq!(cell.count(Count::Freed), 102, "freed");
         Ok(())
     }
+
+    #[test]
+    fn hash_of_an_outer_frame() -> Result {
+        let cell = Cell::new()?;
+        check_eq!(
+            cell.receive_hash(false, 0x1234_5678)?,
+            (0, false),
+            "of the frame"
+        );
+        check_eq!(
+            cell.receive_hash(true, 0x1234_5678)?,
+            (0x1234_5678, false),
+            "of the connection"
+        );
+        Ok(())
+    }
 }
