@@ -16,6 +16,10 @@ pub fn main(cases: fn(Kind) -> Vec<Case>) -> ExitCode {
     let cases: Vec<_> = cases(config.place.machine)
         .into_iter()
         .filter(|case| {
+            case.needs
+                .is_none_or(|option| config.has.iter().any(|has| has == option))
+        })
+        .filter(|case| {
             if config.filter.is_empty() {
                 config.long || !case.is_of_long
             } else {

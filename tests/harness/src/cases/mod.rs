@@ -30,6 +30,8 @@ pub struct Case {
     pub modem_first: bool,
     /// Runs only in a long run, or if it is named.
     pub is_of_long: bool,
+    /// The option of the kernel without which the case is left out, `CONFIG_*`.
+    pub needs: Option<&'static str>,
     /// Leaves the machine in a state that [`Vm::up`] can start from.
     pub run: fn(&mut Vm) -> Result<()>,
 }
@@ -41,6 +43,7 @@ const fn one(name: &'static str, run: fn(&mut Vm) -> Result<()>) -> Case {
         boards: 1,
         modem_first: false,
         is_of_long: false,
+        needs: None,
         run,
     }
 }

@@ -15,11 +15,8 @@ pub const CASES: &[Case] = &[
     one("stack_loads_by_its_aliases", stack_aliases),
     one("unload_leaves_nothing_behind", unload),
     Case {
-        name: "no_board",
         boards: 0,
-        modem_first: false,
-        is_of_long: false,
-        run: no_board,
+        ..one("no_board", no_board)
     },
 ];
 
