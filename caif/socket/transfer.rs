@@ -68,21 +68,30 @@ fn send_payload(
 ) -> Result<bool> {
     let sent = if channel.service() == Service::Rfm {
         segments::make(guard, channel, message)
-            .and_then(|segments| channel.transmit_segments(segments))
+            .and_then(|segments| channel.transmit_segments(segments).map_err(of_link))
     } else {
         let (headroom, tailroom) = room_around(channel)?;
         let len = u32::try_from(len).map_err(|_| EMSGSIZE)?;
         guard
             .packet(message, headroom, len, tailroom)
-            .and_then(|skb| channel.transmit(skb))
+            .and_then(|skb| channel.transmit(skb).map_err(of_link))
     };
     match sent {
         Err(error) if error == EAGAIN => {
             message.take_back();
             Ok(false)
         }
-        Err(error) if error == ENOBUFS => Err(EIO),
         result => result.map(|()| true),
+    }
+}
+
+/// Returns the error of a payload that the link dropped. Without memory to make it, `ENOBUFS`, the
+/// channel is as before.
+fn of_link(error: Error) -> Error {
+    if error == ENOBUFS {
+        EIO
+    } else {
+        error
     }
 }
 

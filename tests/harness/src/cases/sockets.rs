@@ -5,7 +5,7 @@
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 
-use super::{Case, one};
+use super::{Case, FAILSLAB, one};
 use crate::{link::STACK, vm::Vm};
 
 pub const CASES: &[Case] = &[
@@ -16,6 +16,10 @@ pub const CASES: &[Case] = &[
     one("sockets_lose_their_link", lost),
     one("sockets_survive_a_crash", crash),
     one("sockets_hold_the_module", module),
+    Case {
+        needs: FAILSLAB,
+        ..one("sockets_send_without_memory", without_memory)
+    },
 ];
 
 /// The file by which a check of the guest's tool requests an action.
@@ -139,6 +143,19 @@ fn crash(vm: &mut Vm) -> Result<()> {
              guest-tool wait-carrier cfvrt0 && guest-tool sockets blocking_connect stream")?;
     vm.end_storm(storm)?;
     vm.is_back(0)?;
+    vm.traffic()
+}
+
+/// Each allocation of a call that sends fails once: the error says so, and the channel stays.
+fn without_memory(vm: &mut Vm) -> Result<()> {
+    vm.up()?;
+    vm.guest.ok("cd /sys/kernel/debug/failslab && \
+        echo N >ignore-gfp-wait && echo 0 >verbose && echo 32 >stacktrace-depth")?;
+    for kind in ["", "--stream"] {
+        let command = format!("guest-tool fail-nth channel {kind}");
+        let out = vm.guest.start_for(&command, 200)?.ok()?;
+        ensure!(!out.contains("\"refused\":0"), "nothing failed: {out}");
+    }
     vm.traffic()
 }
 

@@ -10,7 +10,7 @@
 use std::{
     cell::Cell,
     fs::{self, File, OpenOptions},
-    io::{Read, Write},
+    io::{self, Read, Write},
     os::fd::{AsRawFd, OwnedFd},
     path::{Path, PathBuf},
     time::Duration,
@@ -43,6 +43,12 @@ enum What {
     Interface { name: String },
     /// Open a CAIF socket, send and receive, and close it
     Socket,
+    /// Send on a CAIF socket, whose channel must stay
+    Channel {
+        /// In pieces of a stream, instead of packets
+        #[arg(long)]
+        stream: bool,
+    },
 }
 
 /// The kernel's count of allocations of this thread until one fails.
@@ -120,6 +126,7 @@ pub fn run(args: &Args) -> Result<()> {
         What::Send { interface } => send(interface, &mut sweep)?,
         What::Interface { name } => interface(name, &mut sweep)?,
         What::Socket => caif_socket(&mut sweep)?,
+        What::Channel { stream } => channel(*stream, &mut sweep)?,
     }
     println!("{}", serde_json::to_string(&sweep)?);
     Ok(())
@@ -209,6 +216,27 @@ fn caif_socket(sweep: &mut Sweep) -> Result<()> {
             ensure_some(socket.read(&mut bytes)?)
         },
     )
+}
+
+/// Sends on a channel. Without memory for a payload the error says so, and the channel is as before.
+fn channel(stream: bool, sweep: &mut Sweep) -> Result<()> {
+    let channel = Channel::at(None, stream);
+    let mut socket = channel.connect(CONNECT)?;
+    let wrong = Cell::new(None);
+    sweep.run(
+        || match wrong.get() {
+            Some(errno) => bail!("sending failed with error {errno}"),
+            None => Ok(()),
+        },
+        || {
+            let result = socket.send(b"AT\r").map(|_| ());
+            let errno = result.as_ref().err().and_then(io::Error::raw_os_error);
+            wrong.set(errno.filter(|errno| ![libc::ENOBUFS, libc::ENOMEM].contains(errno)));
+            result
+        },
+    )?;
+    let mut bytes = [0; 100];
+    Ok(ensure_some(socket.read(&mut bytes)?)?)
 }
 
 /// Returns an error if nothing was received.
