@@ -135,6 +135,21 @@ pub fn is_congested(was: bool, backlog: Option<u32>, limit: u32) -> bool {
     backlog.is_some_and(|backlog| backlog >= share)
 }
 
+/// Returns whether the segments of a packet fit into the queue of a link, in which `backlog`
+/// packets of at most `limit` wait. `EAGAIN` if they will later, `EMSGSIZE` if they never do.
+///
+/// Without a queue the limit is the largest number, and so is the backlog of a device that takes
+/// nothing.
+pub fn room_for_segments(segments: u32, backlog: Option<u32>, limit: u32) -> Result<(), Errno> {
+    if segments > limit {
+        return Err(Errno::MessageSize);
+    }
+    match backlog.unwrap_or(0).checked_add(segments) {
+        Some(sum) if sum <= limit => Ok(()),
+        _ => Err(Errno::Again),
+    }
+}
+
 /// The smallest MTU of an interface.
 const MIN_IP_MTU: usize = 100;
 

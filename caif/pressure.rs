@@ -19,9 +19,12 @@ use crate::{
     link::Link,
     policy, //
 };
-use kernel::sync::{
-    rcu,
-    Arc, //
+use kernel::{
+    prelude::*,
+    sync::{
+        rcu,
+        Arc, //
+    }, //
 };
 
 /// The first and the longest interval at which the device is polled.
@@ -33,6 +36,8 @@ const LAST_MS: u32 = 32;
 pub(crate) struct Pressure {
     is_congested: bool,
     wait_ms: u32,
+    /// Segments of packets that are being sent.
+    reserved: u32,
     /// `None` once the link is gone.
     look: Option<Deferred<Look>>,
 }
@@ -42,6 +47,7 @@ impl Pressure {
         Self {
             is_congested: false,
             wait_ms: FIRST_MS,
+            reserved: 0,
             look: None,
         }
     }
@@ -57,6 +63,19 @@ impl Pressure {
             look.schedule(self.wait_ms);
         }
         self.wait_ms = self.wait_ms.saturating_mul(2).min(LAST_MS);
+    }
+}
+
+/// Room in the queue of a link's device.
+pub(crate) struct Reservation<'a> {
+    link: &'a Link,
+    segments: u32,
+}
+
+impl Drop for Reservation<'_> {
+    fn drop(&mut self) {
+        let mut pressure = self.link.pressure().lock();
+        pressure.reserved = pressure.reserved.saturating_sub(self.segments);
     }
 }
 
@@ -82,13 +101,46 @@ impl Link {
     #[cold]
     fn press(&self, backlog: u32, limit: u32) {
         let mut pressure = self.pressure().lock();
-        if pressure.is_congested || !policy::is_congested(false, Some(backlog), limit) {
+        if policy::is_congested(false, Some(backlog), limit) {
+            self.begin(&mut pressure);
+        }
+    }
+
+    /// Stops the channels until the device sends again. The lock must be held.
+    fn begin(&self, pressure: &mut Pressure) {
+        if pressure.is_congested {
             return;
         }
         pressure.is_congested = true;
         pressure.wait_ms = FIRST_MS;
         self.tell_channels(false);
         pressure.look_later();
+    }
+
+    /// Reserves room in the device's queue for the segments of a packet. `EAGAIN` if there is not
+    /// enough now, and then the channels are stopped; `EMSGSIZE` if there never is.
+    ///
+    /// Packets of other kinds do not ask, and are few before channels are stopped.
+    pub(crate) fn reserve(&self, segments: usize, dev: &Netdev) -> Result<Reservation<'_>> {
+        let segments = u32::try_from(segments).map_err(|_| EMSGSIZE)?;
+        let mut pressure = self.pressure().lock();
+        let all = pressure.reserved.saturating_add(segments);
+        let limit = dev.queue_limit();
+        // What is being sent may be in the backlog already: then it counts twice.
+        match policy::room_for_segments(all, dev.backlog(), limit) {
+            Ok(()) => {
+                pressure.reserved = all;
+                Ok(Reservation {
+                    link: self,
+                    segments,
+                })
+            }
+            Err(_) if segments <= limit => {
+                self.begin(&mut pressure);
+                Err(EAGAIN)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Restarts the link's channels if its device sends again.

@@ -69,10 +69,20 @@ impl Channel {
     }
 
     /// Sends the segments of a packet, each with its header, as [`transmit`](Self::transmit) does.
+    /// `EAGAIN` also if the link's queue has no room for all of them, and `EMSGSIZE` if it never
+    /// has.
     ///
     /// If one after the first is lost, the channel is closed, since the modem waits for it.
     pub(crate) fn transmit_segments(&self, segments: KVec<SkBuff>) -> Result {
         may_transmit(self.check())?;
+        let link = self.link();
+        let _room = if segments.len() > 1 {
+            let guard = rcu::read_lock();
+            let dev = link.dev(&guard).ok_or(ENOTCONN)?;
+            Some(link.reserve(segments.len(), dev)?)
+        } else {
+            None
+        };
         let mut is_first = true;
         for skb in segments {
             if let Err(error) = self.put(skb) {

@@ -124,6 +124,20 @@ int net_helper_backlog(const struct net_device *dev)
 	return most;
 }
 
+unsigned int net_helper_queue_limit(const struct net_device *dev)
+{
+	const typeof(*dev->_tx->qdisc) *qdisc;
+	bool has_queue = false;
+
+	for (unsigned int i = 0; i < READ_ONCE(dev->real_num_tx_queues); i++) {
+		rcu_read_lock();
+		qdisc = rcu_dereference(netdev_get_tx_queue(dev, i)->qdisc);
+		has_queue |= qdisc && qdisc->enqueue;
+		rcu_read_unlock();
+	}
+	return has_queue ? READ_ONCE(dev->tx_queue_len) : INT_MAX;
+}
+
 unsigned int net_helper_tx_queue_len(const struct net_device *dev)
 {
 	return READ_ONCE(dev->tx_queue_len);

@@ -47,6 +47,8 @@ void net_helper_netif_wake_queue(struct net_device *dev);
  */
 int net_helper_backlog(const struct net_device *dev);
 unsigned int net_helper_tx_queue_len(const struct net_device *dev);
+/* How many packets can wait for the device; INT_MAX if none do, but the driver takes all. */
+unsigned int net_helper_queue_limit(const struct net_device *dev);
 
 void net_helper_count_rx(struct net_device *dev, unsigned int len);
 void net_helper_count_tx(struct net_device *dev, unsigned int packets, unsigned int len);

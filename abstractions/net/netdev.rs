@@ -230,6 +230,13 @@ impl Netdev {
         unsafe { bindings::net_helper_tx_queue_len(self.as_raw()) }
     }
 
+    /// Returns how many packets can wait for the device, as an upper limit of
+    /// [`backlog`](Self::backlog): `i32::MAX` if none do, but the driver takes all.
+    pub(crate) fn queue_limit(&self) -> u32 {
+        // SAFETY: By the type invariant, the device is valid.
+        unsafe { bindings::net_helper_queue_limit(self.as_raw()) }
+    }
+
     /// Unlinks the device from its lower devices.
     pub(crate) fn unlink_lowers(&self, _rtnl: &Rtnl<'_>) {
         // SAFETY: By the type invariant, the device is valid; RTNL is held.

@@ -5,8 +5,8 @@
 use vring_host_tests::caif::control::{Failure, Refusal, RequestError};
 use vring_host_tests::caif::flow::Stopped;
 use vring_host_tests::caif::policy::{
-    choose, connect, ip_mtu, is_congested, max_payload, phyid, socket, wire_priority, Candidate,
-    Choice, Connect, Errno, Preference, Progress, SocketType,
+    choose, connect, ip_mtu, is_congested, max_payload, phyid, room_for_segments, socket,
+    wire_priority, Candidate, Choice, Connect, Errno, Preference, Progress, SocketType,
 };
 use vring_host_tests::caif::rfm::SplitError;
 use vring_host_tests::caif_wire::Service;
@@ -131,6 +131,30 @@ fn a_link_is_congested_from_a_quarter_to_an_eighth() {
     for limit in 0..4 {
         assert!(is_congested(false, Some(0), limit));
         assert!(is_congested(true, Some(0), limit));
+    }
+}
+
+#[test]
+fn segments_fit_into_the_queue_of_a_link() {
+    const NO_QUEUE: u32 = i32::MAX as u32;
+    for (segments, backlog, limit, result) in [
+        (100, None, 100, Ok(())),
+        (100, Some(0), 100, Ok(())),
+        (60, Some(40), 100, Ok(())),
+        (60, Some(41), 100, Err(Errno::Again)),
+        (1, Some(100), 100, Err(Errno::Again)),
+        // More than the limit may wait if that was lowered.
+        (1, Some(200), 100, Err(Errno::Again)),
+        (1, Some(u32::MAX), 100, Err(Errno::Again)),
+        (101, None, 100, Err(Errno::MessageSize)),
+        (101, Some(100), 100, Err(Errno::MessageSize)),
+        (2, None, 0, Err(Errno::MessageSize)),
+        // A device without a queue takes all, or nothing.
+        (820, None, NO_QUEUE, Ok(())),
+        (1, Some(NO_QUEUE), NO_QUEUE, Err(Errno::Again)),
+    ] {
+        let found = room_for_segments(segments, backlog, limit);
+        assert_eq!(found, result, "{segments} {backlog:?} {limit}");
     }
 }
 

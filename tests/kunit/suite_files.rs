@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Suite: packets of RFM channels that are longer than a frame, on links of the stack.
+
+use crate::{
+    abstractions::bindings,
+    fake::TIMEOUT_MS,
+    links::{
+        FakeLink,
+        What,
+        RFM, //
+    }, //
+};
+use kernel::prelude::*;
+
+const OUT: u32 = bindings::HELPER_EPOLLOUT;
+const HUP: u32 = bindings::HELPER_EPOLLHUP;
+const DONTWAIT: u32 = bindings::MSG_DONTWAIT;
+
+/// The id of the first channel of a link.
+const FIRST: u8 = 1;
+/// Header of a packet: the last two bytes are the number of those that follow.
+const HEADER: [u8; 6] = [1, 2, 3, 4, 30, 0];
+
+/// Returns a packet that has this many segments on a link with an MTU of 1500.
+fn packet(segments: usize) -> Result<KVec<u8>> {
+    // (1500 - 13) rounded down to a multiple of 16, of which 7 bytes are in front of the payload.
+    Ok(KVec::from_elem(7, 1465 * segments, GFP_KERNEL)?)
+}
+
+#[kernel::macros::kunit_tests(caif_stack_files)]
+mod tests {
+    use super::*;
+
+    /// A packet whose segments have no room on the link is not begun.
+    #[test]
+    fn packet_without_room() -> Result {
+        let link = FakeLink::new(16)?;
+        let socket = link.connected_for(RFM)?;
+        link.set_stopped(true);
+        let result = socket.send_flags(&packet(20)?, DONTWAIT);
+        check_eq!(result.err(), Some(EMSGSIZE), "more than the link can hold");
+        check_eq!(socket.events() & (OUT | HUP), OUT, "events");
+        // The device takes one, and fewer wait than make the link a congested one.
+        for _ in 0..4 {
+            socket.send_flags(&HEADER, DONTWAIT)?;
+        }
+        check_eq!(socket.events() & (OUT | HUP), OUT, "events");
+        let result = socket.send_flags(&packet(14)?, DONTWAIT);
+        check_eq!(result.err(), Some(EAGAIN), "more than there is room for");
+        check_eq!(socket.events() & (OUT | HUP), 0, "events");
+        check_eq!(link.count(What::Frames), 1, "sent");
+        link.set_stopped(false);
+        socket.set_timeouts(TIMEOUT_MS);
+        socket.send(&packet(14)?)?;
+        check!(link.gets(What::Frames, 18, TIMEOUT_MS), "lost");
+        check_eq!(socket.events() & HUP, 0, "events");
+        Ok(())
+    }
+
+    /// A link without a queue that takes nothing gets no part of a packet.
+    #[test]
+    fn packet_without_a_queue() -> Result {
+        let link = FakeLink::new(0)?;
+        let socket = link.connected_for(RFM)?;
+        socket.send_flags(&packet(20)?, DONTWAIT)?;
+        check!(link.gets(What::Frames, 20, TIMEOUT_MS), "lost");
+        Ok(())
+    }
+}
