@@ -345,7 +345,9 @@ impl Link {
         let mut inner = self.inner.lock();
         let slot = self.channels.get(usize::from(id.get()));
         let taken = slot.and_then(|slot| slot.take_if(channel));
-        let destroy = inner.control.close(id);
+        // Whoever takes the channel out of the table tells the modem, also if its id is free
+        // already because the link is going down.
+        let destroy = inner.control.close(id) || taken.is_some();
         drop(inner);
         drop(taken);
         if destroy {
@@ -430,18 +432,26 @@ impl Link {
         }
         let mut inner = self.inner.lock();
         inner.control.down();
-        inner.owed = [false; 256];
+        let owed = core::mem::replace(&mut inner.owed, [false; 256]);
         drop(inner);
         self.expire();
+        let destroy = |linkid| {
+            if tell {
+                // If it cannot be sent now, it cannot be later.
+                let _ = self.send_message(&Message::Destroy { linkid });
+            }
+        };
+        for (linkid, _) in (u8::MIN..=u8::MAX).zip(owed).filter(|(_, owed)| *owed) {
+            destroy(linkid);
+        }
         // No channel is added before the link is up again.
         for slot in &self.channels {
             let Some(channel) = slot.take() else {
                 continue;
             };
             channel.shut(Shutdown::LinkLost);
-            if let (true, Some(id)) = (tell, channel.id()) {
-                // If it cannot be sent now, it cannot be later.
-                let _ = self.send_message(&Message::Destroy { linkid: id.get() });
+            if let Some(id) = channel.id() {
+                destroy(id.get());
             }
         }
     }

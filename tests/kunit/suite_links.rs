@@ -157,6 +157,47 @@ mod tests {
         Ok(())
     }
 
+    /// The modem is told of channels that are closed while their link is set down.
+    #[test]
+    fn channel_that_closes_with_its_link() -> Result {
+        let link = FakeLink::new(8)?;
+        let first = link.connected()?;
+        let second = link.connected()?;
+        // The first one's message is sent when the link is set down.
+        link.close_beside(second);
+        link.set_up(false)?;
+        check_eq!(link.count(What::Destroys), 2, "destroyed");
+        drop(first);
+        check_eq!(link.count(What::Destroys), 2, "destroyed in the end");
+        Ok(())
+    }
+
+    /// The modem is told of channels of which it could not be told before.
+    #[test]
+    fn link_that_goes_while_it_owes() -> Result {
+        // As above: the last message is dropped.
+        let link = FakeLink::new(1)?;
+        let sockets = [
+            link.connected()?,
+            link.connected()?,
+            link.connected()?,
+            link.connected()?,
+        ];
+        link.set_silent(true);
+        let pending = FakeLink::socket()?;
+        let result = link.connect(&pending, true);
+        check_eq!(result, Err(EINPROGRESS), "connecting");
+        check!(link.gets(What::Setups, 5, TIMEOUT_MS), "set-ups");
+        link.set_stopped(true);
+        drop(sockets);
+        check_eq!(link.count(What::Destroys), 1, "sent");
+        // There is room again once the link is going down.
+        link.restart_with(&pending);
+        link.set_up(false)?;
+        check_eq!(link.count(What::Destroys), 4, "destroyed");
+        Ok(())
+    }
+
     #[test]
     fn full_link() -> Result {
         fills(&FakeLink::new(16)?, 5)
