@@ -19,6 +19,7 @@
 //! | its deadline | [`Control::expire`] |
 //! | the link goes down | [`Control::expire`], at once |
 //! | the client does not want it any more | [`Control::cancel`], which returns true |
+//! | its LINK_SETUP could not be sent | [`Control::withdraw`], which returns true |
 //!
 //! A request that was cancelled stays until its answer or its deadline, so that its answer is not
 //! taken for that of another one. What a success set up for it is destroyed.
@@ -351,7 +352,7 @@ impl<S: BorrowMut<[Pending]>> Control<S> {
     }
 
     /// Adds a request for a channel, with a deadline. The caller sends an ENUM and the LINK_SETUP,
-    /// and cancels the request if it cannot.
+    /// and withdraws the request if it cannot.
     pub fn request(
         &mut self,
         params: &LinkParams<'_>,
@@ -406,6 +407,18 @@ impl<S: BorrowMut<[Pending]>> Control<S> {
         };
         pending.state = state;
         was
+    }
+
+    /// Ends a request whose LINK_SETUP was not sent: its place is free at once, since there can be
+    /// no answer. Returns whether it was pending, as [`cancel`](Self::cancel) does.
+    pub fn withdraw(&mut self, id: RequestId) -> bool {
+        let pending = self.pending.borrow_mut().iter_mut();
+        let mut wanted =
+            pending.filter(|pending| matches!(pending.state, State::Wanted | State::Lost));
+        wanted
+            .find(|pending| pending.id == id)
+            .map(|pending| pending.state = State::Free)
+            .is_some()
     }
 
     /// Frees the link id of a channel that was removed from the table. Returns whether a

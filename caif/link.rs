@@ -233,20 +233,23 @@ impl Link {
             .push_within_capacity(Asked { id, channel })
             .is_err()
         {
-            inner.control.cancel(id);
+            inner.control.withdraw(id);
             return Err(ENOMEM);
         }
         self.reschedule(&inner);
         drop(inner);
 
-        // Dropped on error, which cancels the request.
-        let request = Request {
+        let sent = self
+            .send_message(&Message::Enum { phyid: self.phyid })
+            .and_then(|()| self.send_message(&Message::Setup(params)));
+        if let Err(error) = sent {
+            self.end_request(id, Control::withdraw);
+            return Err(error);
+        }
+        Ok(Request {
             link: self.clone(),
             id,
-        };
-        self.send_message(&Message::Enum { phyid: self.phyid })?;
-        self.send_message(&Message::Setup(params))?;
-        Ok(request)
+        })
     }
 
     /// Schedules the task for the next deadline, or for the LINK_DESTROY messages that are owed.
@@ -269,10 +272,10 @@ impl Link {
         inner.asked.remove(index).ok().map(|asked| asked.channel)
     }
 
-    /// Cancels a request.
-    fn cancel(&self, id: RequestId) {
+    /// Ends a request, by [`Control::cancel`] or [`Control::withdraw`], and drops its channel.
+    fn end_request(&self, id: RequestId, end: fn(&mut Control<KVec<Pending>>, RequestId) -> bool) {
         let mut inner = self.inner.lock();
-        if inner.control.cancel(id) {
+        if end(&mut inner.control, id) {
             let channel = Self::answered(&mut inner, id);
             drop(inner);
             drop(channel);
@@ -484,6 +487,6 @@ impl Request {
 
 impl Drop for Request {
     fn drop(&mut self) {
-        self.link.cancel(self.id);
+        self.link.end_request(self.id, Control::cancel);
     }
 }

@@ -198,6 +198,25 @@ mod tests {
         Ok(())
     }
 
+    /// Requests that could not be sent take no place.
+    #[test]
+    fn requests_on_a_full_link() -> Result {
+        let link = FakeLink::new(1)?;
+        link.set_stopped(true);
+        let mut failed = 0;
+        for _ in 0..80 {
+            match link.connect(&FakeLink::socket()?, true) {
+                Err(error) if error == ENOBUFS => failed += 1,
+                Err(error) if error == EINPROGRESS => {}
+                result => check_eq!(result, Err(ENOBUFS), "connecting"),
+            }
+        }
+        check!(failed >= 75, "{failed} failed");
+        link.set_stopped(false);
+        link.connected()?;
+        Ok(())
+    }
+
     #[test]
     fn full_link() -> Result {
         fills(&FakeLink::new(16)?, 5)

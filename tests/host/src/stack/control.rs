@@ -29,6 +29,8 @@ pub struct Seen {
     pub link_down: u64,
     /// Requests that were cancelled.
     pub cancelled: u64,
+    /// Requests that were withdrawn.
+    pub withdrawn: u64,
     /// Channels that no client wanted.
     pub destroyed: u64,
     /// Channels that were closed.
@@ -88,6 +90,12 @@ fn params_len(bytes: &[u8]) -> Option<usize> {
 }
 
 impl Model {
+    /// Removes a request that ended with the link. Returns whether it did.
+    fn forget_lost(&mut self, id: RequestId) -> bool {
+        let lost = self.lost.iter().position(|lost| *lost == id);
+        lost.map(|lost| self.lost.remove(lost)).is_some()
+    }
+
     fn on_frame<'a>(&mut self, body: &'a [u8], now: u64) -> Want<'a> {
         if !self.up {
             return Want::Ignored(Ignored::Down);
@@ -351,16 +359,35 @@ impl Bench {
         let wanted = asked
             .into_iter()
             .find(|asked| asked.id == id && asked.wanted);
-        let lost = self.model.lost.iter().position(|lost| *lost == id);
-        let pending = wanted.is_some() || lost.is_some();
+        let mut pending = wanted.is_some();
         if let Some(asked) = wanted {
             asked.wanted = false;
         }
-        if let Some(lost) = lost {
-            self.model.lost.remove(lost);
-        }
+        pending |= self.model.forget_lost(id);
         assert_eq!(self.control.cancel(id), pending, "{id:?}");
         self.seen.cancelled += u64::from(pending);
+    }
+
+    fn withdraw(&mut self, pick: u8) {
+        // Mostly the last one, as of a caller whose LINK_SETUP was not sent.
+        let count = self.requests.len();
+        let Some(&id) = self
+            .requests
+            .get(count.saturating_sub(1 + usize::from(pick & 3)))
+        else {
+            return;
+        };
+        let asked = &mut self.model.asked;
+        let wanted = asked
+            .iter()
+            .position(|asked| asked.id == id && asked.wanted);
+        let mut pending = wanted.is_some();
+        if let Some(wanted) = wanted {
+            asked.remove(wanted);
+        }
+        pending |= self.model.forget_lost(id);
+        assert_eq!(self.control.withdraw(id), pending, "{id:?}");
+        self.seen.withdrawn += u64::from(pending);
     }
 
     fn close(&mut self, pick: u8) {
@@ -473,6 +500,7 @@ impl Bench {
                 let (number, lasts) = (input.u8(), input.u8());
                 self.request(number, lasts.into());
             }
+            4 if op & 0x30 == 0x30 => self.withdraw(input.u8()),
             4 => self.cancel(input.u8()),
             5 => self.close(input.u8()),
             6 => {
@@ -548,7 +576,8 @@ pub fn fuzz(input: &[u8]) -> Seen {
         + seen.bad_id
         + seen.timed_out
         + seen.link_down
-        + seen.cancelled;
+        + seen.cancelled
+        + seen.withdrawn;
     assert_eq!(outcomes, bench.requests.len() as u64);
     seen
 }

@@ -357,6 +357,34 @@ fn there_is_room_for_so_many() -> Result<(), RequestError> {
 }
 
 #[test]
+fn a_request_that_was_not_sent_takes_no_place() -> Result<(), RequestError> {
+    let mut control = control(1);
+    for _ in 0..3 {
+        let request = control.request(&datagram(1), DEADLINE)?;
+        assert!(control.withdraw(request));
+        assert!(!control.withdraw(request));
+        assert!(!control.cancel(request));
+        assert_eq!(control.next_deadline(), None);
+        // Whatever this is an answer to.
+        assert_eq!(
+            control.on_frame(&success(datagram(1), 5), 0),
+            Event::Destroy(id(5))
+        );
+    }
+    // One that was cancelled, or had its outcome, is not affected.
+    let request = control.request(&datagram(1), DEADLINE)?;
+    assert!(control.cancel(request));
+    assert!(!control.withdraw(request));
+    assert_eq!(control.next_deadline(), Some(DEADLINE));
+    assert_eq!(control.expire(DEADLINE), None);
+    let lost = control.request(&datagram(1), DEADLINE)?;
+    control.down();
+    assert!(control.withdraw(lost));
+    assert_eq!(control.expire(0), None);
+    Ok(())
+}
+
+#[test]
 fn what_does_not_fit_is_not_asked_for() {
     let mut control = control(1);
     assert_eq!(control.phyid(), PHYID);

@@ -34,6 +34,7 @@ fn control_does_what_the_model_does() {
         all.timed_out += seen.timed_out;
         all.link_down += seen.link_down;
         all.cancelled += seen.cancelled;
+        all.withdrawn += seen.withdrawn;
         all.destroyed += seen.destroyed;
         all.closed += seen.closed;
         for (all, seen) in all.ignored.iter_mut().zip(seen.ignored) {
@@ -49,6 +50,7 @@ fn control_does_what_the_model_does() {
         seen.timed_out,
         seen.link_down,
         seen.cancelled,
+        seen.withdrawn,
         seen.destroyed,
         seen.closed,
     ];
