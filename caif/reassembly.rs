@@ -37,14 +37,12 @@ impl Packet {
         more: bool,
         mut skb: SkBuff,
     ) -> Result<Option<SkBuff>, SegmentError> {
-        let len = skb.len();
-        let Some(bytes) = skb.head(len) else {
-            // Without memory for a segment the whole packet is dropped.
-            self.pieces = None;
-            return Ok(None);
-        };
-        let len = bytes.len();
-        let step = self.progress.segment(more, bytes, len);
+        let len = usize::try_from(skb.len()).unwrap_or(usize::MAX);
+        // Needs no memory, so that a segment is counted even if it cannot be kept.
+        let mut head = [0; HEADER];
+        let head = head.get_mut(..len.min(HEADER)).unwrap_or_default();
+        skb.copy_front(head).map_err(|_| SegmentError::TooShort)?;
+        let step = self.progress.segment(more, head, len);
         let mut pieces = self.pieces.take();
         let skip = match step? {
             Step::Whole => return Ok(Some(skb)),
@@ -56,7 +54,9 @@ impl Packet {
             }
             Step::Add | Step::End => HEADER,
         };
+        // Without memory for a segment its packet is dropped.
         let pieces = pieces.and_then(|mut pieces| {
+            let bytes = skb.head(skb.len())?;
             pieces.push(bytes.get(skip..)?).ok()?;
             Some(pieces)
         });

@@ -99,6 +99,13 @@ impl SkBuff {
         Some(unsafe { slice::from_raw_parts(data, usize::try_from(len).ok()?) })
     }
 
+    /// Copies the first bytes. Needs no memory; `EFAULT` if there are fewer.
+    pub(crate) fn copy_front(&self, to: &mut [u8]) -> Result {
+        let len = c_int::try_from(to.len())?;
+        // SAFETY: The packet is valid, and `to` has room for as many bytes.
+        to_result(unsafe { bindings::skb_copy_bits(self.as_raw(), 0, to.as_mut_ptr().cast(), len) })
+    }
+
     /// Returns the first `len` bytes to be changed, or `None` if there are fewer, or no memory to
     /// have them in one unshared piece.
     pub(crate) fn head_mut(&mut self, len: u32) -> Option<&mut [u8]> {

@@ -67,4 +67,31 @@ mod tests {
         check!(link.gets(What::Frames, 20, TIMEOUT_MS), "lost");
         Ok(())
     }
+
+    /// Without memory for a segment its packet is dropped, and no other one.
+    #[test]
+    fn packet_without_memory() -> Result {
+        let link = FakeLink::new(16)?;
+        let socket = link.connected_for(RFM)?;
+        socket.set_timeouts(TIMEOUT_MS);
+        for lost in 0..3 {
+            for number in 0..3 {
+                let mut segment = [0; 17];
+                segment[0] = u8::from(number < 2);
+                segment[1..7].copy_from_slice(&HEADER);
+                let readable = if number == lost { 7 } else { 17 };
+                link.deliver(FIRST, &segment, readable)?;
+            }
+            link.deliver(FIRST, &[0, 1, 2, 3, 4, 1, 0, 9], 8)?;
+            let mut room = [0; 99];
+            let (len, _) = socket.receive(&mut room, 0)?;
+            check_eq!(
+                room.get(..len),
+                Some(&[1, 2, 3, 4, 1, 0, 9][..]),
+                "received"
+            );
+            check_eq!(socket.events() & HUP, 0, "events");
+        }
+        Ok(())
+    }
 }
