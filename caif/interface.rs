@@ -512,7 +512,14 @@ impl Task for Retry {
 }
 
 impl Watcher for Retry {
-    fn link_up(&self) {
+    fn link_up(&self, net: NetId, index: u32) {
+        let can_use = match self.0.lower {
+            Some(lower) => lower == (net, index),
+            None => self.0.dev.get().is_some_and(|dev| dev.net() == net),
+        };
+        if !can_use {
+            return;
+        }
         self.0.inner.lock().retry_ms = RETRY_MS;
         self.schedule(0);
     }

@@ -55,7 +55,7 @@ pub(crate) const HW_TYPE: u16 = bindings::ARPHRD_CAIF as u16;
 /// A receiver of events of links. No lock of the links is held during a call.
 pub(crate) trait Watcher: Send + Sync + 'static {
     /// Called when a link came up. Process context with RTNL held.
-    fn link_up(&self);
+    fn link_up(&self, net: NetId, index: u32);
 
     /// Called when the MTU of a link changed. Process context with RTNL held.
     fn link_resized(&self, link: &Link, rtnl: &Rtnl<'_>);
@@ -221,7 +221,7 @@ impl Links {
     /// Updates the state of a link.
     fn update(&self, link: &Link, works: bool, rtnl: &Rtnl<'_>) {
         if link.set_works(works) {
-            self.tell(rtnl, |watcher| watcher.link_up());
+            self.tell(rtnl, |watcher| watcher.link_up(link.net(), link.index()));
         }
     }
 }

@@ -76,6 +76,7 @@ mod suite_doorbell;
 mod suite_doorbell_x86;
 mod suite_files;
 mod suite_frames;
+mod suite_interfaces;
 mod suite_links;
 mod suite_memory;
 mod suite_moments;
