@@ -462,6 +462,8 @@ int net_helper_set_mtu(struct net_device *dev, unsigned int mtu)
 void net_helper_set_lltx(struct net_device *dev)
 {
 	dev->lltx = true;
+	/* netpoll sends with interrupts disabled, which bottom half locks do not allow. */
+	dev->priv_flags |= IFF_DISABLE_NETPOLL;
 }
 
 void net_helper_set_offloads(struct net_device *dev)

@@ -107,6 +107,7 @@ void net_helper_unlink_lowers(struct net_device *dev);
  */
 int net_helper_register_before_ipv6(struct net_device *dev);
 int net_helper_set_mtu(struct net_device *dev, unsigned int mtu);
+/* The device needs no lock to send, and cannot be used by netpoll. */
 void net_helper_set_lltx(struct net_device *dev);
 /*
  * Lets a new device be given packets in pieces, of several segments, and with their checksums

@@ -39,4 +39,13 @@ mod tests {
         check_eq!(link.count(What::Setups), 4, "set-ups after that");
         Ok(())
     }
+
+    /// netpoll sends with interrupts disabled, which the stack's locks do not allow.
+    #[test]
+    fn interface_without_netpoll() -> Result {
+        let link = FakeLink::new(8)?;
+        let interface = Interface::new(&link)?;
+        check!(!interface.has_netpoll(), "netpoll can send");
+        Ok(())
+    }
 }
