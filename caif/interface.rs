@@ -244,13 +244,18 @@ impl VirtualNetdev for Interface {
     }
 
     fn open(this: &RcuArc<Self>, dev: &Netdev, rtnl: &Rtnl<'_>) -> Result {
+        // RTNL is held meanwhile. Users other than root of the machine must not keep it from all.
+        let waits = dev.is_of_init_user_ns();
         {
             let mut inner = this.inner.lock();
             inner.state = State::Waiting;
-            inner.opening = true;
+            inner.opening = waits;
             inner.retry_ms = RETRY_MS;
         }
-        let opened = this.ask(dev, rtnl).and_then(|()| this.wait());
+        let opened = this.ask(dev, rtnl).and_then(|()| match waits {
+            true => this.wait(),
+            false => Ok(()),
+        });
         if opened.is_err() {
             this.down();
         }

@@ -4,6 +4,7 @@
 #include <linux/in6.h>
 #include <linux/mm.h>
 #include <linux/rtnetlink.h>
+#include <linux/user_namespace.h>
 #include <net/gso.h>
 #include <net/netlink.h>
 #include <net/sch_generic.h>
@@ -59,6 +60,11 @@ void net_helper_dev_put(struct net_device *dev)
 struct net *net_helper_dev_net(const struct net_device *dev)
 {
 	return dev_net(dev);
+}
+
+bool net_helper_is_of_init_user_ns(const struct net_device *dev)
+{
+	return dev_net(dev)->user_ns == &init_user_ns;
 }
 
 unsigned int net_helper_mtu(const struct net_device *dev)

@@ -30,6 +30,8 @@ void net_helper_mod_delayed_work(struct delayed_work *work, unsigned int ms);
 void net_helper_dev_hold(struct net_device *dev);
 void net_helper_dev_put(struct net_device *dev);
 struct net *net_helper_dev_net(const struct net_device *dev);
+/* Whether the device's namespace belongs to the initial user namespace. */
+bool net_helper_is_of_init_user_ns(const struct net_device *dev);
 unsigned int net_helper_mtu(const struct net_device *dev);
 /* Whether the device is up, with a carrier. */
 bool net_helper_netif_works(const struct net_device *dev);

@@ -155,6 +155,13 @@ impl Netdev {
         NetId::new(unsafe { bindings::net_helper_dev_net(self.as_raw()) })
     }
 
+    /// Returns whether the device's namespace belongs to the initial user namespace: only root of
+    /// the machine can set it up.
+    pub(crate) fn is_of_init_user_ns(&self) -> bool {
+        // SAFETY: By the type invariant, the device is valid.
+        unsafe { bindings::net_helper_is_of_init_user_ns(self.as_raw()) }
+    }
+
     /// Returns whether the device is up and has a carrier.
     pub(crate) fn works(&self) -> bool {
         // SAFETY: By the type invariant, the device is valid.

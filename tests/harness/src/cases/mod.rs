@@ -48,6 +48,11 @@ const fn one(name: &'static str, run: fn(&mut Vm) -> Result<()>) -> Case {
     }
 }
 
+/// Lets allocations fail.
+const FAILSLAB: Option<&str> = Some("FAILSLAB");
+/// Users other than root can be root in a namespace of their own.
+const USER_NS: Option<&str> = Some("USER_NS");
+
 /// Cases of boards other than that of the same-SoC machine, or of several.
 const NOT_OF_SOC: &[&str] = &[
     // The ivshmem board's parameter, and its PCI alias.

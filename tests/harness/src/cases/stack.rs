@@ -5,7 +5,7 @@
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 
-use super::{Case, one, recovery, traffic::all_sizes};
+use super::{Case, USER_NS, one, recovery, traffic::all_sizes};
 use crate::{
     link::{DRIVER, MODEM, REFUSED, STACK},
     vm::Vm,
@@ -18,6 +18,10 @@ pub const CASES: &[Case] = &[
     one("stack_gives_channels_back", given_back),
     one("stack_interface_comes_back", comes_back),
     one("stack_waits_for_no_modem", silent),
+    Case {
+        needs: USER_NS,
+        ..one("stack_keeps_nobody_waiting", at_once)
+    },
     one("stack_interface_of_a_link", bound),
     one("stack_kind_keeps_its_contract", kind),
     one("stack_link_changes", changes),
@@ -191,6 +195,31 @@ fn silent(vm: &mut Vm) -> Result<()> {
     vm.guest
         .ok("until [ $(cat /sys/class/net/caif0/carrier) = 1 ]; do \
          [ ! -e /sys/class/net/cfvrt0 ] || ip link set cfvrt0 up; usleep 100000; done")?;
+    is_back(vm)
+}
+
+/// In a namespace of a user other than root an interface does not wait for its modem: RTNL is held
+/// meanwhile, which everybody needs.
+fn at_once(vm: &mut Vm) -> Result<()> {
+    const INSIDE: &str = "nsenter -t $(cat /tmp/ns) -n";
+    vm.up()?;
+    vm.guest.ok(
+        "unshare -U -n sleep 1000 </dev/null >/dev/null 2>&1 & echo $! > /tmp/ns; \
+         until [ \"$(readlink /proc/$!/ns/net)\" != \"$(readlink /proc/self/ns/net)\" ]; do usleep 10000; done",
+    )?;
+    vm.guest.ok(&format!(
+        "ip link set cfvrt0 netns $(cat /tmp/ns) && {INSIDE} ip link set cfvrt0 up && \
+         until {INSIDE} ip link show cfvrt0 | grep -q LOWER_UP; do usleep 10000; done; \
+         {INSIDE} guest-tool link-add caifn --connid 7"
+    ))?;
+    vm.modems[0].process.signal(Signal::SIGSTOP)?;
+    let opened = vm
+        .guest
+        .ok(&format!("{INSIDE} guest-tool up-at-once caifn"));
+    vm.modems[0].process.signal(Signal::SIGCONT)?;
+    opened?;
+    vm.guest
+        .ok("kill $(cat /tmp/ns); guest-tool wait-netdev cfvrt0 && ip link set cfvrt0 up")?;
     is_back(vm)
 }
 

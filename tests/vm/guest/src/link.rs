@@ -106,6 +106,14 @@ impl Request {
         Self::new(RouteNetlinkMessage::SetLink(link), 0)
     }
 
+    /// Brings an interface down.
+    pub fn down(name: &str) -> Result<Self> {
+        let mut link = LinkMessage::default();
+        link.header.index = if_nametoindex(name)?;
+        link.header.change_mask = LinkFlags::Up;
+        Self::new(RouteNetlinkMessage::SetLink(link), 0)
+    }
+
     /// Deletes an interface.
     pub fn delete(name: &str) -> Result<Self> {
         let mut link = LinkMessage::default();

@@ -72,6 +72,8 @@ enum Command {
     FailNth(failing::Args),
     /// Make random calls of all interfaces of CAIF, and count their results
     HostileUser(hostile_user::Args),
+    /// Set an interface up, which must not wait for its modem
+    UpAtOnce(hostile_user::AtOnceArgs),
     /// Set an interface up, which a signal interrupts
     UpInterrupted(hostile_user::InterruptedArgs),
     /// Print the statistics of interfaces
@@ -110,6 +112,7 @@ fn main() -> Result<()> {
         Command::ComeBack(args) => comeback::run(&args),
         Command::FailNth(args) => failing::run(&args),
         Command::HostileUser(args) => hostile_user::run(&args),
+        Command::UpAtOnce(args) => hostile_user::at_once(&args),
         Command::UpInterrupted(args) => hostile_user::interrupted(&args),
         Command::Counters(args) => counters::run(&args),
         Command::Measure(args) => measure::run(&args),
