@@ -3,7 +3,9 @@
 #include <linux/bottom_half.h>
 #include <linux/in6.h>
 #include <linux/mm.h>
+#include <linux/proc_fs.h>
 #include <linux/rtnetlink.h>
+#include <linux/seq_file_net.h>
 #include <linux/user_namespace.h>
 #include <net/gso.h>
 #include <net/netlink.h>
@@ -65,6 +67,11 @@ struct net *net_helper_dev_net(const struct net_device *dev)
 bool net_helper_is_of_init_user_ns(const struct net_device *dev)
 {
 	return dev_net(dev)->user_ns == &init_user_ns;
+}
+
+void net_helper_copy_name(const struct net_device *dev, char *name)
+{
+	strscpy(name, dev->name, IFNAMSIZ);
 }
 
 unsigned int net_helper_mtu(const struct net_device *dev)
@@ -490,4 +497,22 @@ const void *net_helper_attr(struct nlattr **data, unsigned int type, unsigned in
 size_t net_helper_nla_total_size(unsigned int len)
 {
 	return nla_total_size(len);
+}
+
+bool net_helper_proc_create(struct net *net, const char *name,
+			    int (*show)(struct seq_file *file, void *unused))
+{
+	if (!IS_ENABLED(CONFIG_PROC_FS))
+		return true;
+	return proc_create_net_single(name, 0444, net->proc_net, show, NULL);
+}
+
+void net_helper_proc_remove(struct net *net, const char *name)
+{
+	remove_proc_entry(name, net->proc_net);
+}
+
+struct net *net_helper_seq_net(struct seq_file *file)
+{
+	return seq_file_single_net(file);
 }

@@ -16,6 +16,8 @@
 #include <linux/workqueue.h>
 #include <net/rtnetlink.h>
 
+struct seq_file;
+
 bool net_helper_refcount_inc_not_zero(refcount_t *count);
 
 void net_helper_spin_lock_bh(spinlock_t *lock);
@@ -32,6 +34,8 @@ void net_helper_dev_put(struct net_device *dev);
 struct net *net_helper_dev_net(const struct net_device *dev);
 /* Whether the device's namespace belongs to the initial user namespace. */
 bool net_helper_is_of_init_user_ns(const struct net_device *dev);
+/* Copies the name, of IFNAMSIZ bytes, which may be changed meanwhile. */
+void net_helper_copy_name(const struct net_device *dev, char *name);
 unsigned int net_helper_mtu(const struct net_device *dev);
 /* Whether the device is up, with a carrier. */
 bool net_helper_netif_works(const struct net_device *dev);
@@ -120,5 +124,15 @@ void net_helper_set_offloads(struct net_device *dev);
 /* Payload of an attribute of @data, NULL if it is not there or shorter than @len. */
 const void *net_helper_attr(struct nlattr **data, unsigned int type, unsigned int len);
 size_t net_helper_nla_total_size(unsigned int len);
+
+/*
+ * Makes a file of a namespace's /proc/net, for everybody to read. Returns whether it did; true
+ * without CONFIG_PROC_FS as well.
+ */
+bool net_helper_proc_create(struct net *net, const char *name,
+			    int (*show)(struct seq_file *file, void *unused));
+void net_helper_proc_remove(struct net *net, const char *name);
+/* The namespace of such a file. */
+struct net *net_helper_seq_net(struct seq_file *file);
 
 #endif

@@ -87,6 +87,16 @@ pub(crate) enum Outcome {
     Dropped,
 }
 
+/// The name of a network device at one moment.
+pub(crate) struct DeviceName([u8; bindings::IFNAMSIZ as usize]);
+
+impl DeviceName {
+    /// Returns the name, which has neither zeroes nor white space.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.0.split(|byte| *byte == 0).next().unwrap_or(&[])
+    }
+}
+
 /// A network device.
 ///
 /// # Invariants
@@ -141,6 +151,14 @@ impl Netdev {
         let index = unsafe { index.read_volatile() };
         // CAST: The core assigns positive numbers only.
         index as u32
+    }
+
+    /// Returns the name.
+    pub(crate) fn name(&self) -> DeviceName {
+        let mut name = [0; bindings::IFNAMSIZ as usize];
+        // SAFETY: By the type invariant, the device is valid; there is room for a name.
+        unsafe { bindings::net_helper_copy_name(self.as_raw(), name.as_mut_ptr().cast()) };
+        DeviceName(name)
     }
 
     /// Returns the size of the largest packet.

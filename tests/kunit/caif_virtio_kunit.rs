@@ -31,6 +31,7 @@ mod abstractions {
 
         pub(crate) mod netdev;
         pub(crate) mod notifier;
+        pub(crate) mod proc;
         pub(crate) mod skbuff;
         #[expect(unused_imports, reason = "the stack uses the rest")]
         pub(crate) mod socket;

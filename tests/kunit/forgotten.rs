@@ -11,6 +11,7 @@ use crate::abstractions::{
     },
     net::{
         netdev::{
+            NetId,
             Netdev,
             Rtnl, //
         },
@@ -18,6 +19,10 @@ use crate::abstractions::{
             Listener,
             NetdevEvent,
             Notifier, //
+        },
+        proc::{
+            NetFile,
+            NetFiles, //
         }, //
     },
     rcu::{
@@ -27,6 +32,8 @@ use crate::abstractions::{
 };
 use kernel::{
     prelude::*,
+    seq_file::SeqFile,
+    seq_print,
     sync::rcu, //
 };
 
@@ -36,6 +43,7 @@ const AGAIN_MS: u32 = 10;
 // Static items are never dropped.
 static TASK: RcuSlot<Deferred<Again>> = RcuSlot::new();
 static NOTIFIER: RcuSlot<Notifier<Deaf>> = RcuSlot::new();
+static FILES: RcuSlot<NetFiles<Short>> = RcuSlot::new();
 
 /// A task that runs again and again.
 struct Again;
@@ -56,7 +64,19 @@ impl Listener for Deaf {
     fn event(&self, _event: NetdevEvent, _dev: &Netdev, _rtnl: &Rtnl<'_>) {}
 }
 
-/// Registers a task and a listener that nothing but the end of the module ends.
+/// A file of one line.
+struct Short;
+
+impl NetFile for Short {
+    const NAME: &'static CStr = c"caif_kunit";
+
+    fn show(_net: NetId, file: &SeqFile) -> Result {
+        seq_print!(file, "there\n");
+        Ok(())
+    }
+}
+
+/// Registers a task, a listener and a file that nothing but the end of the module ends.
 pub(crate) fn forget() -> Result {
     let task = new_deferred!(Again, c"kunit_again")?;
     TASK.publish(RcuArc::pin_init(task, GFP_KERNEL)?);
@@ -64,5 +84,6 @@ pub(crate) fn forget() -> Result {
         task.schedule(AGAIN_MS);
     }
     NOTIFIER.publish(RcuArc::pin_init(Notifier::new(Deaf)?, GFP_KERNEL)?);
+    FILES.publish(RcuArc::pin_init(NetFiles::new()?, GFP_KERNEL)?);
     Ok(())
 }

@@ -85,6 +85,11 @@ void helper_sk_set_state(struct sock *sk, u8 state)
 	WRITE_ONCE(sk->sk_state, state);
 }
 
+u64 helper_sock_i_ino(const struct sock *sk)
+{
+	return sock_i_ino(sk);
+}
+
 u32 helper_sk_priority(const struct sock *sk)
 {
 	return READ_ONCE(sk->sk_priority);

@@ -53,6 +53,8 @@ u8 helper_sk_shutdown(const struct sock *sk);
 void helper_sk_set_shutdown(struct sock *sk, u8 mask);
 u8 helper_sk_state(const struct sock *sk);
 void helper_sk_set_state(struct sock *sk, u8 state);
+/* The number of the socket's inode, 0 once it is orphaned. */
+u64 helper_sock_i_ino(const struct sock *sk);
 u32 helper_sk_priority(const struct sock *sk);
 int helper_sk_bound_dev_if(const struct sock *sk);
 int helper_sk_rcvbuf(const struct sock *sk);

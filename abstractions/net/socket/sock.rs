@@ -191,6 +191,13 @@ impl<P: SocketOps> Socket<P> {
         unsafe { bindings::helper_sk_priority(self.as_raw()) }
     }
 
+    /// Returns the number of the socket's inode; `None` if its file was closed.
+    pub(crate) fn inode(&self) -> Option<u64> {
+        // SAFETY: By the type invariant, the socket is valid.
+        let inode = unsafe { bindings::helper_sock_i_ino(self.as_raw()) };
+        Some(inode).filter(|inode| *inode != 0)
+    }
+
     /// Returns the index of the interface of `SO_BINDTODEVICE`.
     pub(crate) fn bound_interface(&self) -> Option<u32> {
         // SAFETY: By the type invariant, the socket is valid.
