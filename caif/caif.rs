@@ -26,6 +26,7 @@ mod abstractions {
         pub(crate) mod netdev;
         pub(crate) mod notifier;
         pub(crate) mod packet_type;
+        pub(crate) mod proc;
         pub(crate) mod rtnl_kind;
         pub(crate) mod skb_edit;
         #[expect(dead_code, reason = "the driver uses the rest")]
@@ -60,6 +61,7 @@ mod flow;
 mod interface;
 mod link;
 mod links;
+mod listing;
 #[expect(unreachable_pub, reason = "crates of the host build this file, too")]
 mod policy;
 mod pressure;
@@ -79,6 +81,7 @@ use crate::{
         module::Contained,
         net::{
             notifier::Notifier,
+            proc::NetFiles,
             rtnl_kind::RtnlKind,
             socket::WithSockets, //
         },
@@ -89,12 +92,14 @@ use crate::{
         Links,
         Published, //
     },
+    listing::Listing,
     socket::CaifSocket, //
 };
 use kernel::prelude::*;
 
 /// The module. Its fields are dropped in this order: users of links first.
 struct Caif {
+    _listing: NetFiles<Listing>,
     _interfaces: RtnlKind<Interface>,
     _notifier: Notifier<RcuArc<Links>>,
     _links: Published,
@@ -105,8 +110,10 @@ impl kernel::Module for Caif {
         let (published, links) = Links::publish()?;
         // Adds the devices that are links already, so that the first interface finds them.
         let notifier = Notifier::new(links)?;
+        let interfaces = RtnlKind::new()?;
         Ok(Self {
-            _interfaces: RtnlKind::new()?,
+            _listing: NetFiles::new()?,
+            _interfaces: interfaces,
             _notifier: notifier,
             _links: published,
         })

@@ -8,12 +8,21 @@ use crate::{
             new_bh_lock,
             BhLock, //
         },
-        net::skbuff::SkBuff,
+        net::{
+            netdev::{
+                DeviceName,
+                NetId, //
+            },
+            skbuff::SkBuff, //
+        },
         rcu::RcuArc, //
     },
-    caif_wire::data::{
-        Data,
-        Service, //
+    caif_wire::{
+        data::{
+            Data,
+            Service, //
+        },
+        params::LinkParams, //
     },
     control::LinkId,
     flow::{
@@ -24,6 +33,7 @@ use crate::{
         Tell, //
     },
     link::Link,
+    listing::Label,
     policy,
     reassembly::Packet,
     rfm::SegmentError, //
@@ -50,6 +60,16 @@ pub(crate) enum Shutdown {
     LinkLost,
 }
 
+/// Who uses a channel, for those who look at it from a namespace.
+pub(crate) enum Owner {
+    /// The interface of this name.
+    Interface(DeviceName),
+    /// The socket with this inode.
+    Socket(u64),
+    /// An interface of another namespace, or a user that is about to end.
+    Unknown,
+}
+
 /// The user of a channel: an interface or a socket, for one attempt to get a channel. Another
 /// attempt has another client.
 ///
@@ -72,6 +92,12 @@ pub(crate) trait Client: Send + Sync + 'static {
 
     /// Called when the channel ended. Softirq or process context: must not sleep.
     fn shutdown(&self, why: Shutdown);
+
+    /// Returns who the user is, for a namespace. Process context.
+    fn owner(&self, net: NetId) -> Owner;
+
+    /// Returns whether the modem may send: it was not told to stop. Process context.
+    fn takes(&self) -> bool;
 }
 
 /// The flow word of a channel.
@@ -96,6 +122,7 @@ pub(crate) struct Channel {
     link: Arc<Link>,
     client: Arc<dyn Client>,
     service: Service,
+    label: Label,
     header: &'static [u8],
     maxframe: u32,
     /// Set before the channel is in the table.
@@ -109,12 +136,15 @@ pub(crate) struct Channel {
 }
 
 impl Channel {
-    /// Creates a channel that has no id yet. `ENODEV` if the link's packets are too small for it.
+    /// Creates a channel that has no id yet. `ENODEV` if the link's packets are too small for it,
+    /// `EINVAL` if the service is unknown.
     pub(crate) fn new(
         link: Arc<Link>,
-        service: Service,
+        params: &LinkParams<'_>,
         client: Arc<dyn Client>,
     ) -> Result<RcuArc<Self>> {
+        let service = Service::of(&params.service).ok_or(EINVAL)?;
+        let label = Label::new(service, params);
         let mtu = usize::try_from(link.mtu()?)?;
         let maxframe = policy::max_payload(service, mtu)?;
         let maxframe = u32::try_from(maxframe)?;
@@ -127,6 +157,7 @@ impl Channel {
                 link,
                 client,
                 service,
+                label,
                 header,
                 maxframe,
                 id: SetOnce::new(),
@@ -153,8 +184,13 @@ impl Channel {
         self.service
     }
 
-    /// Returns the largest size of a payload, in bytes: at most that of when the channel was
-    /// created, and less if the link's packets became smaller.
+    /// Returns what the channel was asked for.
+    pub(crate) fn label(&self) -> &Label {
+        &self.label
+    }
+
+    /// Returns how many bytes a payload may have: at most as many as when the channel was made, and
+    /// fewer if the link's packets became smaller.
     pub(crate) fn maxframe(&self) -> u32 {
         let fits = |mtu| policy::max_payload(self.service, usize::try_from(mtu).ok()?).ok();
         let now = self.link.mtu().ok().and_then(fits).unwrap_or(1);
@@ -187,6 +223,11 @@ impl Channel {
     #[inline]
     pub(crate) fn check_late(&self) -> Result<(), Stopped> {
         self.flow.check_late()
+    }
+
+    /// Returns whether a side has switched the flow off. No ordering.
+    pub(crate) fn is_off(&self, side: Side) -> bool {
+        self.flow.is_off(side)
     }
 
     /// Closes the channel and tells the modem. This does not call the client, but callers that

@@ -95,6 +95,11 @@ impl<W: FlowBits> Flow<W> {
         }
     }
 
+    /// Returns whether a side has switched the flow off. No ordering.
+    pub fn is_off(&self, side: Side) -> bool {
+        self.0.load() & side as u32 != 0
+    }
+
     /// Switches the flow on or off for one side. The flow lock must be held until the client was
     /// told.
     #[must_use]

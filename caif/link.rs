@@ -27,7 +27,6 @@ use crate::{
     },
     caif_wire::{
         control::Message,
-        data::Service,
         params::LinkParams, //
     },
     channel::{
@@ -200,6 +199,21 @@ impl Link {
         self.channels.get(usize::from(id))?.load(guard)
     }
 
+    /// Returns the channels in the table and those that the modem was asked for, and by link id
+    /// whether a LINK_DESTROY is owed, all of one moment. Process context: may sleep.
+    pub(crate) fn listed(&self) -> Result<(KVec<RcuArc<Channel>>, [bool; 256])> {
+        let most = self.channels.len().saturating_add(PENDING);
+        let mut listed = KVec::with_capacity(most, GFP_KERNEL)?;
+        // With the lock held no channel gets into the table.
+        let inner = self.inner.lock();
+        let open = self.channels.iter().filter_map(RcuSlot::get);
+        let asked = inner.asked.iter().map(|asked| asked.channel.clone());
+        for channel in Iterator::chain(open, asked) {
+            listed.push_within_capacity(channel).map_err(|_| ENOMEM)?;
+        }
+        Ok((listed, inner.owed))
+    }
+
     /// Returns the time in milliseconds, the clock of [`Control`].
     fn now(&self) -> u64 {
         u64::try_from(self.start.elapsed().as_millis()).unwrap_or(0)
@@ -219,8 +233,7 @@ impl Link {
             phyid: self.phyid,
             ..*params
         };
-        let service = Service::of(&params.service).ok_or(EINVAL)?;
-        let channel = Channel::new(self.clone(), service, client)?;
+        let channel = Channel::new(self.clone(), &params, client)?;
         let deadline = self.now().saturating_add(ms.into());
 
         let mut inner = self.inner.lock();

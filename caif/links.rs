@@ -112,6 +112,16 @@ impl Links {
         LINKS.get().ok_or(ENODEV)
     }
 
+    /// Returns the links of a namespace. Process context: may sleep.
+    pub(crate) fn of(&self, net: NetId) -> Result<KVec<Arc<Link>>> {
+        let mut links = KVec::new();
+        let entries = self.entries.lock();
+        for entry in entries.iter().filter(|entry| entry.link.net() == net) {
+            links.push(entry.link.clone(), GFP_KERNEL)?;
+        }
+        Ok(links)
+    }
+
     /// Requests a channel of a modem in a namespace. The client is told the outcome within `ms`
     /// milliseconds. Process context: may sleep. `phyid` of the parameters is set here.
     ///

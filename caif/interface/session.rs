@@ -11,7 +11,10 @@ use crate::{
     abstractions::{
         bindings,
         net::{
-            netdev::Outcome,
+            netdev::{
+                NetId,
+                Outcome, //
+            },
             skbuff::SkBuff, //
         },
         rcu::RcuArc, //
@@ -19,6 +22,7 @@ use crate::{
     channel::{
         Channel,
         Client,
+        Owner,
         Shutdown, //
     },
     flow::Stopped, //
@@ -116,5 +120,18 @@ impl Client for Session {
         Interface::retry_later(&mut inner);
         drop(inner);
         drop(channel);
+    }
+
+    fn owner(&self, net: NetId) -> Owner {
+        let guard = rcu::read_lock();
+        match self.interface.dev.load(&guard) {
+            Some(dev) if dev.net() == net => Owner::Interface(dev.name()),
+            _ => Owner::Unknown,
+        }
+    }
+
+    // IP drops what it has no room for.
+    fn takes(&self) -> bool {
+        true
     }
 }

@@ -16,6 +16,7 @@ use crate::{
             Task, //
         },
         net::{
+            netdev::NetId,
             skbuff::SkBuff,
             socket::{
                 Association,
@@ -27,6 +28,7 @@ use crate::{
     channel::{
         Channel,
         Client,
+        Owner,
         Shutdown, //
     },
     flow::Stopped, //
@@ -252,6 +254,16 @@ impl Client for Connection {
         if matches!(inner.answer, Answer::Channel(_)) {
             self.hang_up(&mut inner);
         }
+    }
+
+    // A socket is of the namespace of its link.
+    fn owner(&self, _net: NetId) -> Owner {
+        let inode = self.association.socket().inode();
+        inode.map_or(Owner::Unknown, Owner::Socket)
+    }
+
+    fn takes(&self) -> bool {
+        !self.pressure.lock().told_off
     }
 }
 

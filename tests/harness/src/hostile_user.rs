@@ -48,6 +48,7 @@ const ANSWERED: Floors = &[
     ("interface set up", 4),
     ("interface with a carrier", 3),
     ("datagram that came back", 1),
+    ("list of channels read", 2),
     ("packet sent", 20),
     ("packet received", 10),
 ];

@@ -13,6 +13,7 @@ mod calls;
 mod clients;
 mod crashes;
 mod hostile_user;
+mod listing;
 mod modules;
 mod operation;
 mod recovery;
@@ -93,6 +94,7 @@ fn all() -> Vec<Case> {
         traffic::CASES,
         stack::CASES,
         sockets::CASES,
+        listing::CASES,
         operation::CASES,
         recovery::CASES,
         crashes::CASES,

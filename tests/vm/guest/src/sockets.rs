@@ -6,6 +6,7 @@
 mod calls;
 mod connecting;
 mod files;
+mod listing;
 mod pressure;
 mod signals;
 mod transfer;
@@ -60,6 +61,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("modem_stops_us", transfer::modem_stops_us),
     ("we_stop_the_modem", transfer::we_stop_the_modem),
     ("slow_link", pressure::slow_link),
+    ("listing", listing::listing),
     ("many", transfer::many),
     ("signals", signals::signals),
     ("broken_pipe", signals::broken_pipe),
@@ -76,6 +78,7 @@ const WITH_OTHERS: &[(&str, Check)] = &[
     ("late_answer", connecting::late_answer),
     ("link_lost", connecting::link_lost),
     ("deadline", connecting::deadline),
+    ("closing", listing::closing),
 ];
 
 pub fn run(args: &Args) -> Result<()> {

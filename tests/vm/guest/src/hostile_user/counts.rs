@@ -56,6 +56,8 @@ calls! {
     Down "interface set down",
     Move "interface to another namespace",
     Datagram "datagram that came back",
+    List "list of channels opened",
+    ListRead "list of channels read",
     PacketSocket "packet socket",
     PacketSend "packet sent",
     PacketReceive "packet received",

@@ -42,6 +42,7 @@ const STEPS: &[(u32, Step)] = &[
     (4, |this, which| this.get(which)),
     (2, |this, which| this.give_away(which)),
     (5, |this, which| this.delete(which)),
+    (4, |this, _| this.list()),
 ];
 
 /// Makes calls until the time is over. Then deletes the remaining interfaces.
@@ -88,6 +89,18 @@ impl Interfaces<'_> {
             message.add(LINK, &link.to_ne_bytes());
         }
         let _ = self.rtnl.ask(self.task, Call::Newlink, &message);
+    }
+
+    /// Reads the list of channels, of which the module may go meanwhile.
+    fn list(&mut self) {
+        let path = self.task.arena.put(0, b"/proc/net/caif\0");
+        let args = [libc::AT_FDCWD as usize, path, 0];
+        let Ok(file) = self.task.sys(Call::List, libc::SYS_openat, &args) else {
+            return;
+        };
+        let args = [file, self.task.arena.at(64), 4000];
+        let _ = self.task.sys(Call::ListRead, libc::SYS_read, &args);
+        let _ = self.task.raw(libc::SYS_close, &[file]);
     }
 
     /// Makes an interface of attributes that need not fit each other.

@@ -39,7 +39,7 @@ fn dropped() -> Result<u64> {
 }
 
 /// Sends until a call would wait. Returns the number of packets.
-fn fill(socket: &Socket, payload: &[u8]) -> Result<u32> {
+pub fn fill(socket: &Socket, payload: &[u8]) -> Result<u32> {
     for count in 0..MANY {
         match socket.send_with_flags(payload, libc::MSG_DONTWAIT) {
             Ok(_) => {}
