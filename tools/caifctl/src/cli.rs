@@ -23,9 +23,10 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Show remote processors, links and interfaces, once or live
+    /// Show remote processors, links, channels and interfaces, once or live
     ///
-    /// The kernel lists no channels: an interface with a carrier has one; those of sockets are not known.
+    /// Channels are those of /proc/net/caif, which the stack in C and older ones of this project do not have. A socket
+    /// is named as in /proc/PID/fd.
     Status(status::Args),
     /// Make, delete and show IP interfaces
     #[command(subcommand)]

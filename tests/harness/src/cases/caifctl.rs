@@ -55,7 +55,8 @@ fn fails(vm: &mut Vm, args: &str, status: i32, says: &str) -> Result<()> {
     Ok(())
 }
 
-/// The table and JSON have the modem, its link and the interface, with the kernel's own counts.
+/// The table and JSON have the modem, its link, the interface and its channel, with the kernel's own
+/// counts.
 fn shows(vm: &mut Vm) -> Result<()> {
     vm.up()?;
     vm.traffic()?;
@@ -94,6 +95,15 @@ fn shows(vm: &mut Vm) -> Result<()> {
             ("/links/0/remote_processor", json!("remoteproc0")),
             ("/links/0/carrier", json!(true)),
             ("/links/0/driver_counters/tx_timeout", json!(0)),
+            ("/channels/0/link", json!("cfvrt0")),
+            ("/channels/0/service", json!("datagram")),
+            ("/channels/0/connection_id", json!(1)),
+            ("/channels/0/name", Value::Null),
+            ("/channels/0/state", json!("open")),
+            ("/channels/0/tx_stopped_by", json!([])),
+            ("/channels/0/rx_stopped", json!(false)),
+            ("/channels/0/interface", json!("caif0")),
+            ("/channels/0/socket", Value::Null),
             ("/interfaces/0/connection_id", json!(1)),
             ("/interfaces/0/link", Value::Null),
             ("/interfaces/0/loopback", json!(false)),
@@ -112,9 +122,19 @@ fn shows(vm: &mut Vm) -> Result<()> {
         &only,
         &[
             ("/links", json!([])),
+            ("/channels/0/interface", json!("caif0")),
             ("/interfaces/0/name", json!("caif0")),
         ],
     )?;
+    let id = &status["channels"][0]["id"];
+    ensure!(id.as_u64().is_some_and(|id| id > 0), "{status}");
+    let row = format!("\n    {id} ");
+    ensure!(
+        text.contains(&row) && text.contains(" datagram, connection 1, of caif0\n"),
+        "{text}"
+    );
+    let channels = status["channels"].as_array().map(Vec::len);
+    ensure!(channels == Some(1), "{status}");
 
     // It is shown below its link, and a lost carrier is shown.
     vm.guest
@@ -129,6 +149,7 @@ fn shows(vm: &mut Vm) -> Result<()> {
             ("/links/0/state", json!("down")),
             ("/interfaces/0/state", json!("no carrier")),
             ("/interfaces/1/link", json!("cfvrt0")),
+            ("/channels", json!([])),
         ],
     )?;
     vm.guest.ok("ip link del caifb").map(|_| ())
@@ -347,6 +368,7 @@ fn c_stack(vm: &mut Vm) -> Result<()> {
         &ask(vm, "status")?,
         &[
             ("/links/0/state", json!("up")),
+            ("/channels", Value::Null),
             ("/interfaces/0/state", json!("up")),
             ("/interfaces/0/connection_id", json!(1)),
             ("/interfaces/0/addresses", json!(["10.9.1.2 peer 10.9.1.1"])),

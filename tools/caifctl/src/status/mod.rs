@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! State and faults of remote processors, links and interfaces.
+//! State and faults of remote processors, links, channels and interfaces.
 
+mod channels;
 mod text;
 mod watch;
 
@@ -10,6 +11,7 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 use anyhow::{Result, bail};
 use serde::Serialize;
 
+use self::channels::Channel;
 use crate::{
     ethtool,
     link::lower_name,
@@ -40,6 +42,8 @@ pub struct Args {
 pub struct Snapshot {
     remote_processors: Vec<RemoteProc>,
     links: Vec<Link>,
+    /// `None` if the kernel does not list them.
+    channels: Option<Vec<Channel>>,
     interfaces: Vec<Interface>,
 }
 
@@ -77,7 +81,7 @@ pub fn run(args: &Args) -> Result<()> {
         return watch::run(&netlink, interval, args);
     }
     let devs = chosen(&netlink, &args.only)?;
-    let snapshot = Snapshot::new(Path::new("/sys"), &devs, &args.only)?;
+    let snapshot = Snapshot::new(Path::new("/"), &devs, &args.only)?;
     let text = if args.json {
         format!("{}\n", serde_json::to_string_pretty(&snapshot)?)
     } else {
@@ -110,13 +114,22 @@ fn is_shown(only: &[String], name: &str) -> bool {
 }
 
 impl Snapshot {
-    fn new(sys: &Path, devs: &[Netdev], only: &[String]) -> Result<Self> {
+    fn new(root: &Path, devs: &[Netdev], only: &[String]) -> Result<Self> {
+        let sys = &root.join("sys");
         let mut snapshot = Self {
             remote_processors: remoteproc::all(sys)?,
+            channels: channels::read(&root.join("proc/net/caif"))?,
             ..Self::default()
         };
         for dev in devs.iter().filter(|dev| is_shown(only, &dev.name)) {
             snapshot.add(sys, dev, devs);
+        }
+        // Those of a link or of an interface that is shown.
+        if let Some(channels) = &mut snapshot.channels {
+            channels.retain(|channel| {
+                let interface = channel.interface.as_ref();
+                is_shown(only, &channel.link) || interface.is_some_and(|name| is_shown(only, name))
+            });
         }
         if !only.is_empty() {
             let links = &snapshot.links;

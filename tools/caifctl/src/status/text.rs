@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! The table: each remote processor, below it its links, below those the interfaces made for them.
+//! The table: each remote processor, below it its links, below those their channels and the
+//! interfaces made for them.
 
 use std::fmt;
 
-use super::{Interface, Link, Snapshot};
+use super::{Channel, Interface, Link, Snapshot};
 use crate::{
     netdevs::Counters,
     output::printable,
@@ -70,6 +71,12 @@ impl Snapshot {
             }
         }
         let is_link = |name: &String| self.links.iter().any(|link| link.name == *name);
+        // Not shown with their link if only an interface was asked for.
+        for channel in self.channels.iter().flatten() {
+            if !is_link(&channel.link) {
+                table.push(row_of_channel(channel, 0));
+            }
+        }
         for interface in &self.interfaces {
             if !interface.link.as_ref().is_some_and(is_link) {
                 table.push(row_of(interface, 0));
@@ -88,6 +95,11 @@ impl Snapshot {
             &link.counters,
             faults(link),
         ));
+        for channel in self.channels.iter().flatten() {
+            if channel.link == link.name {
+                table.push(row_of_channel(channel, depth + 1));
+            }
+        }
         for interface in &self.interfaces {
             if interface.link.as_ref() == Some(&link.name) {
                 table.push(row_of(interface, depth + 1));
@@ -110,6 +122,26 @@ fn faults(link: &Link) -> String {
         return "no faults".to_owned();
     }
     format!("faults: {}", faults.join(", "))
+}
+
+fn row_of_channel(channel: &Channel, depth: usize) -> [String; 11] {
+    let mut name = indented(
+        depth,
+        &channel.id.map_or("-".to_owned(), |id| id.to_string()),
+    );
+    if depth == 0 {
+        name += &format!(" on {}", printable(&channel.link));
+    }
+    let mut row = [const { String::new() }; 11];
+    row[0] = name;
+    row[1] = "channel".to_owned();
+    row[2] = printable(&channel.state);
+    row[10] = printable(&channel.about());
+    row
+}
+
+fn indented(depth: usize, name: &str) -> String {
+    format!("{:width$}{}", "", printable(name), width = 2 * depth)
 }
 
 fn row_of(interface: &Interface, depth: usize) -> [String; 11] {
@@ -149,7 +181,7 @@ fn row(
     about: String,
 ) -> [String; 11] {
     [
-        format!("{:width$}{}", "", printable(name), width = 2 * depth),
+        indented(depth, name),
         kind.to_owned(),
         state.to_owned(),
         mtu.to_string(),
@@ -210,6 +242,20 @@ mod tests {
         }
     }
 
+    fn channel(link: &str, id: u8, interface: Option<&str>) -> Channel {
+        Channel {
+            link: link.to_owned(),
+            id: Some(id),
+            state: "open".to_owned(),
+            service: Some("datagram".to_owned()),
+            connection_id: Some(1),
+            tx_stopped_by: Some(vec!["link".to_owned()]),
+            rx_stopped: Some(false),
+            interface: interface.map(str::to_owned),
+            ..Channel::default()
+        }
+    }
+
     #[test]
     fn all_there_is_is_in_one_table() {
         let snapshot = Snapshot {
@@ -236,6 +282,18 @@ mod tests {
                 link("cfvrt1", Some("remoteproc0"), &[("rx_kicks", 1)]),
                 link("cfusb0", None, &[]),
             ],
+            channels: Some(vec![
+                Channel {
+                    link: "cfvrt0".to_owned(),
+                    state: "connecting".to_owned(),
+                    service: Some("util".to_owned()),
+                    name: Some("\x1b".to_owned()),
+                    ..Channel::default()
+                },
+                channel("cfvrt0", 12, Some("caif0")),
+                channel("cfusb0", 1, None),
+                channel("gone0", 3, None),
+            ]),
             interfaces: vec![
                 interface("caif0", Some("cfvrt0")),
                 interface("caif1", None),
@@ -246,10 +304,14 @@ mod tests {
 NAME         KIND       STATE        MTU  RX PACKETS  RX BYTES  TX PACKETS  TX BYTES  DROPPED  ERRORS  ABOUT
 remoteproc0  processor  running                                                                        modem.elf, recovery enabled
   cfvrt0     link       up          4032          22     20761          23     20760        3       7  faults: tx_timeout 1
+    -        channel    connecting                                                                     util, name \\u{1b}
+    12       channel    open                                                                           datagram, connection 1, of caif0, stopped by the link
     caif0    interface  no carrier  1500           0         0           0         0        0       0  connection 1, 10.9.1.2 peer 10.9.1.1
   cfvrt1     link       up          4032          22     20761          23     20760        3       7  no faults
 remoteproc1  processor  offline                                                                        dsp\\u{1b}[2J.elf
 cfusb0       link       up          4032          22     20761          23     20760        3       7  the driver does not count faults
+  1          channel    open                                                                           datagram, connection 1, stopped by the link
+3 on gone0   channel    open                                                                           datagram, connection 1, stopped by the link
 caif1        interface  no carrier  1500           0         0           0         0        0       0  connection 1 on any link, loopback, 10.9.1.2 peer 10.9.1.1
 caif2        interface  no carrier  1500           0         0           0         0        0       0  connection 1 on gone0, 10.9.1.2 peer 10.9.1.1
 ";
@@ -276,6 +338,7 @@ caif2        interface  no carrier  1500           0         0           0      
             ),
             ("/links/0/counters/tx_bytes", serde_json::json!(20760)),
             ("/links/0/driver_counters/polls", serde_json::json!(9)),
+            ("/channels", serde_json::json!(null)),
             ("/interfaces", serde_json::json!([])),
         ] {
             assert_eq!(json.pointer(path), Some(&want), "{path}");
