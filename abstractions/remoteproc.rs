@@ -9,6 +9,7 @@ mod carveout;
 pub(crate) mod elf;
 mod firmware;
 mod handle;
+pub(crate) mod loaded;
 mod ops;
 mod recovery;
 mod registration;

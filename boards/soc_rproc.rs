@@ -66,6 +66,7 @@ use crate::{
                 self,
                 Checked, //
             },
+            loaded::LoadedTable,
             DeviceRange,
             Operations,
             Rproc,
@@ -127,8 +128,7 @@ impl Board {
 
     /// Returns the boot that the modem runs and Linux did not begin. `ENODEV` if there is none.
     fn running(&self, rproc: &Rproc) -> Result<Running> {
-        let control = self.watchdog.control();
-        let running = Running::find(rproc.as_ref(), control, &self.firmware)?;
+        let running = Running::find(self.watchdog.control())?;
         running.ok_or(ENODEV).inspect_err(|_| {
             dev_err!(rproc, "the modem does not run any more\n");
         })
@@ -172,8 +172,11 @@ impl Operations for Board {
         self.end_boot(rproc)
     }
 
-    fn loaded_table(&self, rproc: &Rproc) -> Result<Option<DeviceRange>> {
-        self.running(rproc).map(|running| Some(running.table))
+    fn loaded_table(&self, rproc: &Rproc) -> Result<Option<LoadedTable>> {
+        let running = self.running(rproc)?;
+        let control = self.watchdog.control();
+        let table = running.table(rproc.as_ref(), control, &self.firmware)?;
+        table.map(Some).ok_or(ENODEV)
     }
 
     fn attach(&self, rproc: &Rproc) -> Result {
@@ -225,7 +228,11 @@ impl platform::Driver for SocRproc {
             );
             return Err(ENODEV);
         }
-        let detached = Running::find(dev, &control, &shared.firmware)?.is_some();
+        // Attaching reads the table once more. If it has changed by then, that fails.
+        let detached = match Running::find(&control)? {
+            Some(running) => running.table(dev, &control, &shared.firmware)?.is_some(),
+            None => false,
+        };
         let node = dev.fwnode().ok_or(ENODEV)?;
         let firmware = node.property_read::<CString>(c"firmware-name").optional();
         let mailbox = Mailbox::new(pdev)?;

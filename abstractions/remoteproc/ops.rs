@@ -11,6 +11,7 @@ use super::{
         Rproc,
         State, //
     },
+    loaded::TableInUse,
     registration::{
         CallbackData,
         Operations, //
@@ -20,13 +21,14 @@ use crate::abstractions::{
     bindings,
     compat::prelude::*, //
 };
+use core::ptr::null_mut;
 use kernel::error::from_result;
 
 /// Returns operations for remoteproc that call those of a driver.
 pub(super) fn table<T: Operations>() -> bindings::rproc_ops {
     bindings::rproc_ops {
         prepare: Some(prepare::<T>),
-        unprepare: T::HAS_UNPREPARE.then_some(unprepare::<T>),
+        unprepare: Some(unprepare::<T>),
         // Always set, since remoteproc calls it without checking.
         start: Some(start::<T>),
         stop: Some(stop::<T>),
@@ -89,11 +91,48 @@ extern "C" fn prepare<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
 extern "C" fn unprepare<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
     // SAFETY: The operation is only set for such processors, and the context outlives them.
     let (this, context) = unsafe { context::<T>(rproc) };
+    if let Some(table) = context.table.lock().take() {
+        // SAFETY: The lock of the processor is held in this operation.
+        if unsafe { table.is_used_by(rproc) } {
+            // It was an attach that failed. There are no virtio devices any more.
+            // SAFETY: As above.
+            unsafe { (*rproc).table_ptr = null_mut() };
+        }
+    }
     from_result(|| call_unprepare(this, &context.ops).map(|()| 0))
 }
 
-/// Runs `f`, which starts the processor or attaches to it, with interrupts passed on. Stops that if
-/// `f` fails.
+/// Shows the processor remoteproc's table, where its own was found, and returns that place. `None`
+/// if there is none.
+///
+/// # Safety
+///
+/// Must be called by an operation that starts or attaches to a processor with this file's
+/// operations.
+unsafe fn show_table<T: Operations>(
+    this: &Rproc,
+    context: &CallbackData<T>,
+) -> Option<DeviceRange> {
+    let rproc = this.as_raw();
+    // SAFETY: The processor is valid, and its lock is held in this operation.
+    let own = unsafe { (*rproc).table_ptr }.cast::<u8>();
+    // SAFETY: As above.
+    let len = unsafe { (*rproc).table_sz };
+    let shown = &this.private().shown;
+    let range = context
+        .carveouts
+        .to_da(shown.place())
+        .map(|da| DeviceRange { da, len })
+        .filter(|range| !own.is_null() && context.carveouts.to_va(*range).is_some())?;
+    // SAFETY: remoteproc keeps its table until the processor was stopped or detached from, and
+    // the other one was just found to be in a carveout, which is mapped for as long. Virtio
+    // devices, which kick, are made after this operation.
+    unsafe { shown.show(own, len) };
+    Some(range)
+}
+
+/// Runs `f`, which starts the processor or attaches to it, with interrupts passed on. Stops that,
+/// and hides the table, if `f` fails.
 ///
 /// # Safety
 ///
@@ -104,7 +143,11 @@ unsafe fn go_up(rproc: &Rproc, f: impl FnOnce() -> Result) -> c_int {
     // vrings only after `stop` or `detach`, which call it.
     unsafe { rproc.open_interrupts() };
     from_result(|| {
-        f().inspect_err(|_| rproc.close_interrupts())?;
+        f().inspect_err(|_| {
+            rproc.close_interrupts();
+            // SAFETY: There is no virtio device yet that could kick.
+            unsafe { rproc.private().shown.hide() };
+        })?;
         Ok(0)
     })
 }
@@ -115,36 +158,18 @@ extern "C" fn start<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
     if !T::HAS_START {
         return EOPNOTSUPP.to_errno();
     }
-    // SAFETY: The processor is valid, and its lock is held in this operation.
-    let own = unsafe { (*rproc).table_ptr }.cast::<u8>();
-    // SAFETY: The processor is valid, and its lock is held in this operation.
-    let len = unsafe { (*rproc).table_sz };
-    let shown = &this.private().shown;
-    let range = context
-        .carveouts
-        .to_da(shown.place())
-        .map(|da| DeviceRange { da, len })
-        .filter(|range| !own.is_null() && context.carveouts.to_va(*range).is_some());
-    if range.is_some() {
-        // SAFETY: remoteproc keeps its table until the processor is stopped, and the copy was just
-        // found in a carveout, which is mapped for as long. Virtio devices, which kick, are added
-        // after this operation.
-        unsafe { shown.show(own, len) };
-    }
-    let start = || {
-        context.ops.start(this, range).inspect_err(|_| {
-            // SAFETY: During this operation there is no virtio device that could kick.
-            unsafe { shown.hide() }
-        })
-    };
-    // SAFETY: This operation starts a processor with this file's operations.
-    unsafe { go_up(this, start) }
+    // SAFETY: This is such an operation.
+    let range = unsafe { show_table(this, context) };
+    // SAFETY: As above.
+    unsafe { go_up(this, || context.ops.start(this, range)) }
 }
 
 extern "C" fn attach<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
     // SAFETY: The operation is only set for such processors, and the context outlives them.
     let (this, context) = unsafe { context::<T>(rproc) };
-    // SAFETY: This operation attaches to a processor with this file's operations.
+    // SAFETY: This is such an operation.
+    unsafe { show_table(this, context) };
+    // SAFETY: As above.
     unsafe { go_up(this, || context.ops.attach(this)) }
 }
 
@@ -162,7 +187,13 @@ extern "C" fn stop<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
         this.private().recovery.begin();
     }
     locked.wait_for_pools();
-    from_result(|| context.ops.stop(this).map(|()| 0))
+    let ret = context.ops.stop(this);
+    let mut table = context.table.lock();
+    if ret.is_ok() {
+        // SAFETY: The lock of the processor is held in this operation.
+        drop(table.take_if(|table| !unsafe { table.is_used_by(rproc) }));
+    }
+    from_result(|| ret.map(|()| 0))
 }
 
 extern "C" fn detach<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
@@ -172,6 +203,20 @@ extern "C" fn detach<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
     this.close_interrupts();
     // SAFETY: The lock of the processor is held in this operation.
     unsafe { Locked::new(this) }.wait_for_pools();
+    let shown = &this.private().shown;
+    let table = context.table.lock();
+    if let Some(table) = &*table {
+        if let Some(place) = context.carveouts.to_va(table.range()) {
+            // SAFETY: The virtio devices, which kick, were removed before this operation.
+            unsafe { shown.found(place.cast()) };
+            // remoteproc has put it back to what it was.
+            // SAFETY: As above; both are valid for the length of the range, in private memory and
+            // in a carveout.
+            unsafe { shown.show(table.as_ptr().cast(), table.range().len) };
+        }
+    }
+    // SAFETY: As above.
+    unsafe { shown.hide() };
     from_result(|| context.ops.detach(this).map(|()| 0))
 }
 
@@ -184,24 +229,31 @@ extern "C" fn kick<T: Operations>(rproc: *mut bindings::rproc, vqid: c_int) {
     }
 }
 
+/// Gives remoteproc a copy of the processor's table.
 extern "C" fn loaded_table<T: Operations>(
     rproc: *mut bindings::rproc,
     size: *mut usize,
 ) -> *mut bindings::resource_table {
     // SAFETY: The operation is only set for such processors, and the context outlives them.
     let (this, context) = unsafe { context::<T>(rproc) };
+    let shown = &this.private().shown;
+    // SAFETY: A table is refreshed when virtio devices kick, and in this operation the processor
+    // has none: it is about to be attached to.
+    unsafe { shown.found(null_mut()) };
     let find = || -> Result<*mut bindings::resource_table> {
-        let Some(range) = context.ops.loaded_table(this)? else {
-            return Ok(core::ptr::null_mut());
+        let Some(table) = context.ops.loaded_table(this)? else {
+            return Ok(null_mut());
         };
-        let table = context.carveouts.to_va(range).ok_or(EFAULT)?;
-        let table = table.cast::<bindings::resource_table>();
-        if !table.is_aligned() || range.len < size_of::<bindings::resource_table>() {
-            return Err(EINVAL);
-        }
+        let table = TableInUse::new(table)?;
+        let place = context.carveouts.to_va(table.range()).ok_or(EFAULT)?;
+        // SAFETY: As above.
+        unsafe { shown.found(place.cast()) };
         // SAFETY: remoteproc gives a valid pointer.
-        unsafe { size.write(range.len) };
-        Ok(table)
+        unsafe { size.write(table.range().len) };
+        let own = table.as_ptr();
+        // It stays until `unprepare`, which is called after each end of an attach.
+        *context.table.lock() = Some(table);
+        Ok(own)
     };
     find().unwrap_or_else(|e| e.to_ptr())
 }

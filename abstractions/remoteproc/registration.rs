@@ -21,6 +21,10 @@ use super::{
         Rproc,
         RprocPrivate, //
     },
+    loaded::{
+        LoadedTable,
+        TableInUse, //
+    },
     ops,
     recovery::Recovery,
     table::Shown, //
@@ -40,13 +44,15 @@ use kernel::{
         to_result,
         VTABLE_DEFAULT_ERROR, //
     },
+    new_mutex,
     prelude::*,
     sync::{
         aref::ARef,
         atomic::{
             ordering::Release,
             Atomic, //
-        }, //
+        },
+        Mutex, //
     }, //
 };
 
@@ -94,9 +100,10 @@ pub(crate) trait Operations: Send + Sync + 'static {
     /// Called in any context, interrupts included, and concurrently with the other methods.
     fn kick(&self, rproc: &Rproc, vqid: u32);
 
-    /// Returns the place of the resource table of a processor that is being attached to, or `None`
-    /// if it has none. Attaching fails unless it lies in a mapped carveout.
-    fn loaded_table(&self, _rproc: &Rproc) -> Result<Option<DeviceRange>> {
+    /// Reads the resource table of a processor that is being attached to, and checks what was read,
+    /// which is what Linux uses from then on. `None` if it has none. Attaching fails unless the
+    /// processor has it in a mapped carveout.
+    fn loaded_table(&self, _rproc: &Rproc) -> Result<Option<LoadedTable>> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
@@ -140,6 +147,9 @@ pub(super) struct CallbackData<T> {
     pub(super) ops: T,
     /// The memory that is shared with the processor.
     pub(super) carveouts: Carveouts,
+    /// The table of a processor that is attached to.
+    #[pin]
+    pub(super) table: Mutex<Option<TableInUse>>,
 }
 
 /// A remote processor that is not registered yet.
@@ -167,6 +177,7 @@ impl<T: Operations> Unregistered<T> {
             try_pin_init!(CallbackData {
                 ops <- ops,
                 carveouts,
+                table <- new_mutex!(None, "rproc_table"),
             }? Error),
             GFP_KERNEL,
         )?;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The resource table of a booted processor, which sees a copy of the table that Linux uses.
+//! The resource table of a running processor, which sees a copy of the table that Linux uses.
 //!
 //! By default, remoteproc uses the table in the processor's memory after the start. The processor
-//! could change it at any time, and virtio, which keeps the status of its device there, would trust
-//! what it reads. So remoteproc is not told of that place: it uses its own table, which is copied
-//! there when the processor starts, and with every kick after a change of status. Virtio drivers
-//! kick when they are ready and when they stop.
+//! could change it at any time, and virtio, which keeps the status of its device there, would
+//! trust what it reads. So remoteproc is not told of that place: it uses its own table, which is
+//! copied there when the processor starts or is attached to, and with every kick after a change of
+//! status. Virtio drivers kick when they are ready and when they stop.
 //!
 //! C header: [`include/linux/remoteproc.h`](srctree/include/linux/remoteproc.h)
 

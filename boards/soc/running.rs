@@ -5,7 +5,10 @@
 use crate::{
     abstractions::{
         memory::Memory,
-        remoteproc::DeviceRange, //
+        remoteproc::{
+            loaded::LoadedTable,
+            DeviceRange, //
+        }, //
     },
     contract::{
         control::{
@@ -25,6 +28,7 @@ use crate::{
 };
 use kernel::{
     device::Device,
+    fmt,
     prelude::*, //
 };
 
@@ -33,53 +37,77 @@ use kernel::{
 pub(crate) struct Running {
     /// Number of the boot.
     pub(crate) boot_id: u32,
-    /// The resource table, inside the memory for firmware.
-    pub(crate) table: DeviceRange,
 }
 
 impl Running {
-    /// Finds the boot that the modem runs, with a resource table that is not in use. `None` if
-    /// there is no such boot.
-    pub(crate) fn find(
-        dev: &Device,
-        control: &ControlPage,
-        firmware: &Memory,
-    ) -> Result<Option<Self>> {
+    /// Finds the boot that the modem runs. `None` if there is none.
+    pub(crate) fn find(control: &ControlPage) -> Result<Option<Self>> {
         let boot_id = control.get(page::BOOT_ID)?;
         let modem = control.modem()?;
         let is_wanted = control.get(page::HOST_STATE)? == host_state::RUN;
         if !is_wanted || modem.state != ModemState::Running || modem.boot_id != boot_id {
             return Ok(None);
         }
+        Ok(Some(Self { boot_id }))
+    }
+
+    /// Reads the boot's resource table, and checks what was read. `None`, with a line in the log,
+    /// if the modem cannot be attached to.
+    pub(crate) fn table(
+        &self,
+        dev: &Device,
+        control: &ControlPage,
+        firmware: &Memory,
+    ) -> Result<Option<LoadedTable>> {
         let da = control.get(page::RSC_TABLE_DA)?;
         let len = control.get(page::RSC_TABLE_LEN)?;
-        if let Err(unfit) = check(firmware, da, len)? {
+        let table = read(firmware, da, len).map_err(|unusable| {
             dev_warn!(
                 dev,
-                "the modem runs, but cannot be attached to: it {unfit}\n"
+                "the modem runs, but cannot be attached to: it {unusable}\n"
             );
-            return Ok(None);
-        }
-        let table = DeviceRange {
-            da,
-            len: usize::try_from(len)?,
-        };
-        Ok(Some(Self { boot_id, table }))
+        });
+        Ok(table.ok())
     }
 }
 
-/// Checks a copy of the resource table in the memory for firmware.
+/// Why a resource table cannot be used.
+enum Unusable {
+    /// It is not allowed.
+    Unfit(Unfit),
+    /// It cannot be read, such as for lack of memory.
+    Unread(Error),
+}
+
+impl From<Unfit> for Unusable {
+    fn from(unfit: Unfit) -> Self {
+        Self::Unfit(unfit)
+    }
+}
+
+impl fmt::Display for Unusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unfit(unfit) => unfit.fmt(f),
+            Self::Unread(e) => write!(f, "has a resource table that cannot be read ({e:?})"),
+        }
+    }
+}
+
+/// Reads a resource table in the memory for firmware.
 ///
 /// A table that names places of vrings is in use, or was when a kernel ended: then the modem and
 /// the rings are in an unknown state.
-fn check(firmware: &Memory, da: u32, len: u32) -> Result<Result<(), Unfit>> {
+fn read(firmware: &Memory, da: u32, len: u32) -> Result<LoadedTable, Unusable> {
     if !is_firmware(da, len) {
-        return Ok(Err(Unfit::Outside(da, len)));
+        return Err(Unfit::Outside(da, len).into());
     }
     let start = (da - DA_BASE) as usize - FIRMWARE.0;
-    let mut copy = KVec::with_capacity(len as usize, GFP_KERNEL)?;
-    for offset in 0..len as usize {
-        copy.push(firmware.read::<u8>(start + offset)?, GFP_KERNEL)?;
-    }
-    Ok(table::check(&copy))
+    let range = DeviceRange {
+        da,
+        len: len as usize,
+    };
+    let table = LoadedTable::read(firmware, start, range).map_err(Unusable::Unread)?;
+    table::check(table.bytes())?;
+    Ok(table)
 }

@@ -71,6 +71,7 @@ mod scope;
 #[expect(unsafe_code)]
 mod sink;
 mod storm;
+mod suite_attach;
 mod suite_cells;
 mod suite_doorbell;
 #[cfg(CONFIG_X86)]

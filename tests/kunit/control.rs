@@ -213,6 +213,26 @@ pub(crate) fn unbind_transport(fake: &Fake) -> Result {
     to_result(unsafe { bindings::caif_kunit_unbind_transport(device(fake)) })
 }
 
+/// Runs `f`, in which the modem changes a byte of its memory between remoteproc's check of the
+/// table and the probe of the device that was made by it.
+pub(crate) fn changing_at_bind(
+    fake: &Fake,
+    offset: usize,
+    value: u8,
+    f: impl FnOnce() -> Result,
+) -> Result {
+    fake.memory().read::<u8>(offset)?;
+    let place = fake.memory().as_ptr().wrapping_add(offset).cast();
+    // SAFETY: The device is valid, and the byte was just found to be inside of the memory; both
+    // stay until the end below.
+    to_result(unsafe { bindings::caif_kunit_change_at_bind(device(fake), place, value) })?;
+    let ret = f();
+    // SAFETY: It was begun above.
+    let done = unsafe { bindings::caif_kunit_change_at_bind_end() };
+    check!(done, "rproc-virtio was not bound");
+    ret
+}
+
 /// Sets whether the modem is recovered when it is reported to have crashed.
 pub(crate) fn set_recovery(fake: &Fake, enabled: bool) {
     let rproc = fake.rproc().as_raw();

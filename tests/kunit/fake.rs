@@ -12,6 +12,7 @@ use crate::{
         memory::Memory,
         remoteproc::{
             self,
+            loaded::LoadedTable,
             Carveout,
             DeviceRange,
             Operations,
@@ -221,6 +222,9 @@ impl Record {
 /// The remoteproc driver of the fake.
 struct Ops {
     record: Arc<Record>,
+    memory: Arc<Memory>,
+    /// Where the table is in the memory.
+    at: usize,
     table: DeviceRange,
 }
 
@@ -271,8 +275,8 @@ impl Operations for Ops {
             .count(counter.unwrap_or(&self.record.stray_kicks));
     }
 
-    fn loaded_table(&self, _rproc: &Rproc) -> Result<Option<DeviceRange>> {
-        Ok(Some(self.table))
+    fn loaded_table(&self, _rproc: &Rproc) -> Result<Option<LoadedTable>> {
+        LoadedTable::read(&self.memory, self.at, self.table).map(Some)
     }
 }
 
@@ -364,6 +368,8 @@ impl Fake {
         )?;
         let ops = Ops {
             record: record.clone(),
+            memory: memory.clone(),
+            at: parts.table,
             table: DeviceRange {
                 da: da(parts.table)?,
                 len: table_len,
@@ -457,6 +463,11 @@ impl Fake {
     /// Returns the shared memory.
     pub(crate) fn memory(&self) -> &Memory {
         &self.memory
+    }
+
+    /// Returns the offset of the resource table in the memory.
+    pub(crate) fn table(&self) -> usize {
+        self.parts.table
     }
 
     /// Returns the layout of a vring with a valid geometry.

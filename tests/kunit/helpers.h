@@ -92,6 +92,12 @@ void caif_kunit_flush_freezable(void);
 /* Leaves a processor without a user as rproc_fw_boot() does if rproc_parse_fw() fails. */
 int caif_kunit_fail_boot(struct rproc *rproc);
 bool caif_kunit_has_carveouts(struct rproc *rproc);
+/*
+ * Changes a byte of the processor's table as soon as rproc-virtio binds to the device
+ * that was made by the table, until the end, which returns whether that was done.
+ */
+int caif_kunit_change_at_bind(const struct device *ancestor, void *place, u8 value);
+bool caif_kunit_change_at_bind_end(void);
 /* Gives the processor a single user. */
 void caif_kunit_add_user(struct rproc *rproc);
 /*

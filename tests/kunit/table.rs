@@ -7,12 +7,17 @@ use crate::{
     abstractions::memory::Memory,
     fake::FakeOptions, //
 };
+use core::ops::Range;
 use kernel::prelude::*;
 
 /// Room for the table.
 pub(crate) const SIZE: usize = 256;
 /// Offset of the device's entry, behind the header with its single offset and the entry's type.
 const ENTRY: usize = 20 + 4;
+/// Where the features are that were negotiated.
+pub(crate) const FEATURES: Range<usize> = ENTRY + 12..ENTRY + 16;
+/// Offset of the number of vrings, behind the status.
+pub(crate) const NUM_OF_VRINGS: usize = ENTRY + 21;
 /// Offset of the first vring.
 const VRINGS: usize = ENTRY + 24;
 /// Bytes of a vring.
@@ -65,7 +70,7 @@ pub(crate) fn write(memory: &Memory, at: usize, options: &FakeOptions) -> Result
 
 /// Returns the features that were negotiated.
 pub(crate) fn features(memory: &Memory, at: usize) -> Result<u32> {
-    memory.read(at + ENTRY + 12)
+    memory.read(at + FEATURES.start)
 }
 
 /// Returns the device address of a vring.

@@ -27,6 +27,11 @@ pub const START: Duration = Duration::from_secs(20);
 /// Where the index of vring 0's available ring is, behind the table of 256 descriptors.
 const AVAIL_IDX: u64 = 0x10_0000 + 256 * 16 + 2;
 
+/// The field of the control page with the modem's address of the resource table, in front of its length.
+const RSC_TABLE_DA: u64 = 0x10;
+/// The modem's address of the memory.
+const DA_BASE: u64 = 0x8000_0000;
+
 pub struct Modem {
     pub socket: PathBuf,
     /// Dropped before the server.
@@ -117,6 +122,17 @@ impl Modem {
     pub fn mend_ring(&mut self, index: [u8; 2]) -> Result<()> {
         self.memory()?.write_all_at(&index, AVAIL_IDX)?;
         self.process.signal(Signal::SIGCONT)
+    }
+
+    /// Overwrites a part of the modem's resource table, as the modem can at any time.
+    pub fn write_table(&self, offset: u64, bytes: &[u8]) -> Result<()> {
+        let memory = self.memory()?;
+        let mut da = [0; 4];
+        memory.read_exact_at(&mut da, RSC_TABLE_DA)?;
+        let at = u64::from(u32::from_le_bytes(da))
+            .checked_sub(DA_BASE)
+            .context("the control page names no table")?;
+        Ok(memory.write_all_at(bytes, at + offset)?)
     }
 
     /// Opens the memory that the modem shares with Linux.

@@ -46,8 +46,9 @@ fn run(config: &Config, cases: &[Case]) -> (usize, usize) {
     let mut machine: Option<Machine> = None;
     for case in cases {
         let start = Instant::now();
-        // Another number of boards needs another machine, and so does a modem that runs first.
-        let other = |m: &Machine| m.boards != case.boards || m.modem_first != case.modem_first;
+        // Another number of boards needs another machine, and so does a modem that runs first: the case
+        // before may have left one that Linux has booted.
+        let other = |m: &Machine| m.boards != case.boards || m.modem_first || case.modem_first;
         if machine.as_ref().is_some_and(other) {
             failed += end(&mut machine);
         }

@@ -16,6 +16,10 @@ pub const CASES: &[Case] = &[
         modem_first: true,
         ..one("soc_modem_that_runs_is_attached_to", attach)
     },
+    Case {
+        modem_first: true,
+        ..one("soc_table_that_the_modem_changes", changed_table)
+    },
     one("soc_board_loads_by_its_alias", alias),
     one("soc_addresses_are_the_modems", addresses),
 ];
@@ -64,6 +68,38 @@ fn attach(vm: &mut Vm) -> Result<()> {
     vm.modems[0].process.signal(Signal::SIGCONT)?;
     vm.end_storm(storm)?;
     state_is(vm, "running")?;
+    vm.up()?;
+    vm.traffic()
+}
+
+/// The table's version, and the number of vrings with the reserved bytes behind it: the table has one
+/// entry, at byte 20.
+const CHANGED: [(u64, &[u8]); 2] = [(0, &[9]), (20 + 25, &[7, 1, 1])];
+
+/// Linux uses its copy of the table of a modem that it is attached to, whatever the modem does to its
+/// own, which Linux puts back when it detaches. A crash is recovered by firmware with the table that
+/// Linux read.
+fn changed_table(vm: &mut Vm) -> Result<()> {
+    vm.up()?;
+    state_is(vm, "attached")?;
+    for _ in 0..2 {
+        for (offset, bytes) in CHANGED {
+            vm.modems[0].write_table(offset, bytes)?;
+        }
+        vm.traffic()?;
+        vm.guest.ok(&format!("echo detach >{STATE}"))?;
+        vm.guest.ok(&format!("echo start >{STATE}"))?;
+        state_is(vm, "attached")?;
+        vm.up()?;
+    }
+    for (offset, bytes) in CHANGED {
+        vm.modems[0].write_table(offset, bytes)?;
+    }
+    let mark = vm.kernel.mark();
+    vm.modems[0].process.signal(Signal::SIGSTOP)?;
+    vm.kernel_says(mark, "the modem has stopped")?;
+    vm.kernel_says(mark, "is now up")?;
+    vm.modems[0].process.signal(Signal::SIGCONT)?;
     vm.up()?;
     vm.traffic()
 }

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The resource table of a processor that runs already, and is attached to.
+//!
+//! remoteproc uses the table that it is given in place, and trusts it: it reads values again that
+//! it has checked, and virtio keeps the status of its device there. A processor could change its
+//! table meanwhile. So the table is read once, and remoteproc is given that copy. As of a processor
+//! that was booted, [`Shown`](super::table::Shown) copies what Linux writes to the processor's own.
+//!
+//! C header: [`include/linux/remoteproc.h`](srctree/include/linux/remoteproc.h)
+
+use super::carveout::DeviceRange;
+use crate::abstractions::{
+    bindings,
+    memory::Memory, //
+};
+use core::ptr::{
+    null_mut,
+    NonNull, //
+};
+use kernel::prelude::*;
+
+/// A copy of the resource table of a processor.
+///
+/// # Invariants
+///
+/// `bytes` has as many bytes as `range`.
+pub(crate) struct LoadedTable {
+    range: DeviceRange,
+    bytes: KVec<u8>,
+}
+
+impl LoadedTable {
+    /// Reads the table at `offset` of the memory, each byte once. The processor has it at `range`.
+    #[allow(dead_code, reason = "a board that attaches to nothing reads no table")]
+    pub(crate) fn read(memory: &Memory, offset: usize, range: DeviceRange) -> Result<Self> {
+        if offset
+            .checked_add(range.len)
+            .is_none_or(|end| end > memory.len())
+        {
+            return Err(ERANGE);
+        }
+        let mut bytes = KVec::with_capacity(range.len, GFP_KERNEL)?;
+        for at in offset..offset + range.len {
+            bytes.push(memory.read::<u8>(at)?, GFP_KERNEL)?;
+        }
+        // INVARIANT: One byte was pushed for each of the range.
+        Ok(Self { range, bytes })
+    }
+
+    /// Returns the copy.
+    #[allow(dead_code, reason = "a board that attaches to nothing reads no table")]
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// The table that remoteproc uses while it is attached to a processor.
+///
+/// # Invariants
+///
+/// `bytes` points to what [`KVec::into_raw_parts`] returned, with the length of `clean` and of
+/// `range` and with `capacity`. There are no references to it.
+pub(super) struct TableInUse {
+    range: DeviceRange,
+    bytes: NonNull<u8>,
+    capacity: usize,
+    /// The table as it was read.
+    clean: KVec<u8>,
+}
+
+// SAFETY: It owns its memory.
+unsafe impl Send for TableInUse {}
+
+impl TableInUse {
+    /// Makes the table from what was read. `EINVAL` if that has no header.
+    pub(super) fn new(table: LoadedTable) -> Result<Self> {
+        let LoadedTable { range, bytes } = table;
+        if range.len < size_of::<bindings::resource_table>() {
+            return Err(EINVAL);
+        }
+        let mut clean = KVec::with_capacity(range.len, GFP_KERNEL)?;
+        clean.extend_from_slice(&bytes, GFP_KERNEL)?;
+        let (bytes, _, capacity) = bytes.into_raw_parts();
+        // INVARIANT: Just so; by the invariant of `LoadedTable`, all have one length.
+        Ok(Self {
+            range,
+            bytes: NonNull::new(bytes).ok_or(EINVAL)?,
+            capacity,
+            clean,
+        })
+    }
+
+    /// Returns where the processor has its table.
+    pub(super) fn range(&self) -> DeviceRange {
+        self.range
+    }
+
+    /// Returns the table, valid as long as `self`.
+    pub(super) fn as_ptr(&self) -> *mut bindings::resource_table {
+        self.bytes.as_ptr().cast()
+    }
+
+    /// Returns whether remoteproc uses the table.
+    ///
+    /// # Safety
+    ///
+    /// `rproc` must be valid, with its lock held.
+    pub(super) unsafe fn is_used_by(&self, rproc: *mut bindings::rproc) -> bool {
+        // SAFETY: By the safety requirements.
+        unsafe { (*rproc).table_ptr == self.as_ptr() }
+    }
+}
+
+impl Drop for TableInUse {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant, and this is the only place that frees it.
+        drop(unsafe { KVec::from_raw_parts(self.bytes.as_ptr(), self.clean.len(), self.capacity) });
+    }
+}
