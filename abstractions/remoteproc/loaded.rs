@@ -110,6 +110,36 @@ impl TableInUse {
         // SAFETY: By the safety requirements.
         unsafe { (*rproc).table_ptr == self.as_ptr() }
     }
+
+    /// Makes remoteproc use the table again that it has given up for a stop or a detach, which
+    /// failed. It cannot try once more without: it has freed `clean_table`, but would use it again.
+    ///
+    /// # Safety
+    ///
+    /// For the operations `stop` and `detach`, of the processor that this is the table of.
+    pub(super) unsafe fn restore(&self, rproc: *mut bindings::rproc) {
+        // SAFETY: The processor is valid, and its lock is held in these operations.
+        let cached = unsafe { (*rproc).cached_table };
+        if cached.is_null() {
+            // It is the end of an attach that failed, for which nothing was given up.
+            return;
+        }
+        for (i, clean) in self.clean.iter().enumerate() {
+            let byte = cached.cast::<u8>().wrapping_add(i);
+            // SAFETY: remoteproc's copy is as long as the table, which is as long as `clean`.
+            let used = unsafe { byte.read() };
+            // SAFETY: By the type invariant.
+            unsafe { self.bytes.as_ptr().wrapping_add(i).write(used) };
+            // SAFETY: As for the reading.
+            unsafe { byte.write(*clean) };
+        }
+        // SAFETY: As above. A stop and a detach free this as they would free the copy.
+        unsafe { (*rproc).clean_table = cached };
+        // SAFETY: As above.
+        unsafe { (*rproc).cached_table = null_mut() };
+        // SAFETY: As above.
+        unsafe { (*rproc).table_ptr = self.as_ptr() };
+    }
 }
 
 impl Drop for TableInUse {

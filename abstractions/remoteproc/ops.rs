@@ -189,7 +189,12 @@ extern "C" fn stop<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
     locked.wait_for_pools();
     let ret = context.ops.stop(this);
     let mut table = context.table.lock();
-    if ret.is_ok() {
+    if ret.is_err() {
+        if let Some(table) = &*table {
+            // SAFETY: This is such an operation.
+            unsafe { table.restore(rproc) };
+        }
+    } else {
         // SAFETY: The lock of the processor is held in this operation.
         drop(table.take_if(|table| !unsafe { table.is_used_by(rproc) }));
     }
@@ -217,7 +222,15 @@ extern "C" fn detach<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
     }
     // SAFETY: As above.
     unsafe { shown.hide() };
-    from_result(|| context.ops.detach(this).map(|()| 0))
+    from_result(|| {
+        context.ops.detach(this).inspect_err(|_| {
+            if let Some(table) = &*table {
+                // SAFETY: This is such an operation.
+                unsafe { table.restore(rproc) };
+            }
+        })?;
+        Ok(0)
+    })
 }
 
 extern "C" fn kick<T: Operations>(rproc: *mut bindings::rproc, vqid: c_int) {
@@ -236,6 +249,10 @@ extern "C" fn loaded_table<T: Operations>(
 ) -> *mut bindings::resource_table {
     // SAFETY: The operation is only set for such processors, and the context outlives them.
     let (this, context) = unsafe { context::<T>(rproc) };
+    // If this operation fails, remoteproc frees what is there. That is the copy of an earlier
+    // attach, which the end of that has freed: a detach, a stop, or the failure of the attach.
+    // SAFETY: The processor is valid, and its lock is held in this operation.
+    unsafe { (*rproc).clean_table = null_mut() };
     let shown = &this.private().shown;
     // SAFETY: A table is refreshed when virtio devices kick, and in this operation the processor
     // has none: it is about to be attached to.

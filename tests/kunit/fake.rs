@@ -45,6 +45,7 @@ use kernel::{
         aref::ARef,
         atomic::{
             Atomic,
+            AtomicFlag,
             Relaxed, //
         },
         Arc, //
@@ -141,6 +142,10 @@ pub(crate) struct Record {
     sleepy_kicks: bool,
     kick_ms: u32,
     never_stops: bool,
+    /// Whether the table cannot be read.
+    table_fails: AtomicFlag,
+    /// Whether it cannot be attached to.
+    attach_fails: AtomicFlag,
     /// Set by each of the above.
     #[pin]
     event: Event,
@@ -165,6 +170,16 @@ impl Record {
     /// Returns the number of stops and detaches so far, failed ones included.
     pub(crate) fn stops(&self) -> u32 {
         self.stops.load(Relaxed)
+    }
+
+    /// Sets whether the operation fails that reads the table.
+    pub(crate) fn fail_table(&self, fails: bool) {
+        self.table_fails.store(fails, Relaxed);
+    }
+
+    /// Sets whether the operation fails that attaches.
+    pub(crate) fn fail_attach(&self, fails: bool) {
+        self.attach_fails.store(fails, Relaxed);
     }
 
     /// Returns the point at which Linux stops the modem or detaches from it. Its function runs
@@ -240,6 +255,9 @@ impl Operations for Ops {
     }
 
     fn attach(&self, rproc: &Rproc) -> Result {
+        if self.record.attach_fails.load(Relaxed) {
+            return Err(EIO);
+        }
         // An interrupt far too early: there are no virtqueues yet.
         rproc.vq_interrupt(0);
         rproc.vq_interrupt(1);
@@ -276,6 +294,9 @@ impl Operations for Ops {
     }
 
     fn loaded_table(&self, _rproc: &Rproc) -> Result<Option<LoadedTable>> {
+        if self.record.table_fails.load(Relaxed) {
+            return Err(EIO);
+        }
         LoadedTable::read(&self.memory, self.at, self.table).map(Some)
     }
 }
@@ -362,6 +383,8 @@ impl Fake {
                 sleepy_kicks: options.sleepy_kicks,
                 kick_ms: options.kick_ms,
                 never_stops: options.never_stops,
+                table_fails: AtomicFlag::new(false),
+                attach_fails: AtomicFlag::new(false),
                 event <- Event::new(),
             }),
             GFP_KERNEL,

@@ -61,4 +61,48 @@ mod tests {
         is_attached(&fake, 2)?;
         passes(&fake)
     }
+
+    /// remoteproc frees its copy of an earlier attach once more.
+    #[test]
+    fn second_attach_that_fails() -> Result {
+        for no_table in [true, false] {
+            let fake = Fake::attached(&FakeOptions::default())?;
+            let record = fake.record();
+            let fail = |fails| {
+                if no_table {
+                    record.fail_table(fails);
+                } else {
+                    record.fail_attach(fails);
+                }
+            };
+            fake.detach()?;
+            fail(true);
+            for _ in 0..3 {
+                check_eq!(fake.attach(), Err(EIO), "the attach");
+            }
+            fail(false);
+            fake.attach()?;
+            is_attached(&fake, 2)?;
+            passes(&fake)?;
+        }
+        Ok(())
+    }
+
+    /// remoteproc frees its copy of the table before it asks the platform.
+    #[test]
+    fn detach_that_fails() -> Result {
+        let fake = Fake::attached(&FakeOptions {
+            never_stops: true,
+            ..FakeOptions::default()
+        })?;
+        for stops in [false, false, true, false, true, true] {
+            let ret = if stops {
+                control::shut_down(fake.rproc())
+            } else {
+                fake.detach()
+            };
+            check_eq!(ret, Err(EIO), "the stop or detach");
+        }
+        Ok(())
+    }
 }
