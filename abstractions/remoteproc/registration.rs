@@ -169,7 +169,12 @@ impl<T: Operations> Unregistered<T> {
     ) -> Result<Self> {
         // remoteproc cannot check this, since its operations always have both.
         let boots = T::HAS_START && T::HAS_CHECK_FIRMWARE;
-        if !options.detached && !boots {
+        let works = if options.detached {
+            T::HAS_ATTACH
+        } else {
+            boots
+        };
+        if !works {
             return Err(EINVAL);
         }
         let carveouts = Carveouts::new(options.carveouts)?;
@@ -301,9 +306,15 @@ impl<T: Operations> Unregistered<T> {
         }
         let raw = self.rproc.as_raw();
         self.rproc.private().is_registered.store(true, Release);
+        // One that `rproc_add()` may drop, although it is not its own.
+        let spare = self.rproc.clone();
         // SAFETY: The processor is not registered, since an `Unregistered` is consumed here.
         let ret = to_result(unsafe { bindings::rproc_add(raw) });
         if let Err(e) = ret {
+            // SAFETY: `rproc_add()` has just failed.
+            if unsafe { took_reference(raw) } {
+                core::mem::forget(spare);
+            }
             // A user might have started it before the registration failed.
             self.shut_down_all();
             // Reports of a crash check with a spin lock held whether the processor is being
@@ -317,6 +328,25 @@ impl<T: Operations> Unregistered<T> {
         }
         devres::register(parent, Registration(self), GFP_KERNEL)
     }
+}
+
+/// Returns whether a `rproc_add()` that failed dropped a reference. It does if `device_add()`
+/// failed, and not if it failed before, or after.
+///
+/// # Safety
+///
+/// `rproc` must be valid, and its `rproc_add()` must have failed.
+unsafe fn took_reference(rproc: *mut bindings::rproc) -> bool {
+    // SAFETY: By the safety requirements.
+    let is_added = !unsafe { (*rproc).dev.p }.is_null();
+    // Before, only adding the character device can fail, as `new` sees to what `rproc_validate()`
+    // checks. The reference by which that was initialized is dropped by all later failures; nobody
+    // else has one, since the last step of `device_add()` makes the file by which it is opened.
+    // SAFETY: As above; only the address of a part of it is taken.
+    let count = unsafe { &raw const (*rproc).cdev.kobj.kref.refcount.refs.counter };
+    // SAFETY: The pointer is to a part of a valid structure.
+    let has_cdev_failed = unsafe { count.read_volatile() } == 1;
+    !is_added && !has_cdev_failed
 }
 
 impl<T: Operations> Drop for Registration<T> {

@@ -39,3 +39,21 @@ bool caif_kunit_change_at_bind_end(void)
 	bus_unregister_notifier(&platform_bus_type, &change_notifier);
 	return change.done;
 }
+
+const char *caif_kunit_take_name(struct rproc *rproc)
+{
+	const char *name = rproc->dev.kobj.name;
+
+	rproc->dev.kobj.name = NULL;
+	return name;
+}
+
+void caif_kunit_put_name(struct rproc *rproc, const char *name)
+{
+	rproc->dev.kobj.name = name;
+}
+
+unsigned int caif_kunit_references(const struct rproc *rproc)
+{
+	return kref_read(&rproc->dev.kobj.kref);
+}

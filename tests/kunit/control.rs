@@ -233,6 +233,22 @@ pub(crate) fn changing_at_bind(
     ret
 }
 
+/// Runs `f` while the processor's device has no name, and cannot be added.
+pub(crate) fn without_name<R>(rproc: &Rproc, f: impl FnOnce() -> R) -> R {
+    // SAFETY: The remote processor is valid, and is not registered.
+    let name = unsafe { bindings::caif_kunit_take_name(rproc.as_raw()) };
+    let ret = f();
+    // SAFETY: As above, since there is a reference; the name is its own.
+    unsafe { bindings::caif_kunit_put_name(rproc.as_raw(), name) };
+    ret
+}
+
+/// Returns the number of references to a processor.
+pub(crate) fn references(rproc: &Rproc) -> u32 {
+    // SAFETY: The remote processor is valid.
+    unsafe { bindings::caif_kunit_references(rproc.as_raw()) }
+}
+
 /// Sets whether the modem is recovered when it is reported to have crashed.
 pub(crate) fn set_recovery(fake: &Fake, enabled: bool) {
     let rproc = fake.rproc().as_raw();

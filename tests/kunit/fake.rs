@@ -91,6 +91,8 @@ pub(crate) struct FakeOptions {
     pub(crate) kick_ms: u32,
     /// Whether it cannot be stopped.
     pub(crate) never_stops: bool,
+    /// Whether its device cannot be added.
+    pub(crate) nameless: bool,
 }
 
 impl Default for FakeOptions {
@@ -108,6 +110,7 @@ impl Default for FakeOptions {
             overlap: false,
             kick_ms: 0,
             never_stops: false,
+            nameless: false,
         }
     }
 }
@@ -419,7 +422,14 @@ impl Fake {
         )?;
         let layout = |num| Layout::new(num, options.align).ok();
         let rproc = unregistered.rproc().clone();
-        unregistered.register(parent.device())?;
+        let register = || unregistered.register(parent.device());
+        if options.nameless {
+            let ret = control::without_name(&rproc, register);
+            check_eq!(control::references(&rproc), 1, "references that are left");
+            ret?;
+        } else {
+            register()?;
+        }
         Ok(Self {
             rproc,
             record,

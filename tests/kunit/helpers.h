@@ -98,6 +98,10 @@ bool caif_kunit_has_carveouts(struct rproc *rproc);
  */
 int caif_kunit_change_at_bind(const struct device *ancestor, void *place, u8 value);
 bool caif_kunit_change_at_bind_end(void);
+/* Removes and restores the name of the processor's device, without which it cannot be added. */
+const char *caif_kunit_take_name(struct rproc *rproc);
+void caif_kunit_put_name(struct rproc *rproc, const char *name);
+unsigned int caif_kunit_references(const struct rproc *rproc);
 /* Gives the processor a single user. */
 void caif_kunit_add_user(struct rproc *rproc);
 /*

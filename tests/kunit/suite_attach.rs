@@ -105,4 +105,15 @@ mod tests {
         }
         Ok(())
     }
+
+    /// Registering it drops a reference that is not its own then.
+    #[test]
+    fn processor_whose_device_cannot_be_added() -> Result {
+        let made = Fake::new(&FakeOptions {
+            nameless: true,
+            ..FakeOptions::default()
+        });
+        check_eq!(made.err(), Some(EINVAL), "the error");
+        Ok(())
+    }
 }
