@@ -32,6 +32,9 @@ use kernel::{
     prelude::*, //
 };
 
+/// The longest resource table, in bytes. That of a link has less than 200.
+const TABLE_MAX: u32 = 4096;
+
 /// A boot that Linux did not begin.
 #[derive(Clone, Copy)]
 pub(crate) struct Running {
@@ -75,6 +78,8 @@ impl Running {
 enum Unusable {
     /// It is not allowed.
     Unfit(Unfit),
+    /// It is longer than any that is allowed.
+    TooLong(u32),
     /// It cannot be read, such as for lack of memory.
     Unread(Error),
 }
@@ -89,6 +94,10 @@ impl fmt::Display for Unusable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unfit(unfit) => unfit.fmt(f),
+            Self::TooLong(len) => write!(
+                f,
+                "has a resource table of {len:#x} bytes, allowed are {TABLE_MAX:#x}"
+            ),
             Self::Unread(e) => write!(f, "has a resource table that cannot be read ({e:?})"),
         }
     }
@@ -101,6 +110,9 @@ impl fmt::Display for Unusable {
 fn read(firmware: &Memory, da: u32, len: u32) -> Result<LoadedTable, Unusable> {
     if !is_firmware(da, len) {
         return Err(Unfit::Outside(da, len).into());
+    }
+    if len > TABLE_MAX {
+        return Err(Unusable::TooLong(len));
     }
     let start = (da - DA_BASE) as usize - FIRMWARE.0;
     let range = DeviceRange {

@@ -135,6 +135,15 @@ impl Modem {
         Ok(memory.write_all_at(bytes, at + offset)?)
     }
 
+    /// Sets the length of the resource table in the control page, and returns the one that was there.
+    pub fn set_table_len(&self, len: u32) -> Result<u32> {
+        let memory = self.memory()?;
+        let mut before = [0; 4];
+        memory.read_exact_at(&mut before, RSC_TABLE_DA + 4)?;
+        memory.write_all_at(&len.to_le_bytes(), RSC_TABLE_DA + 4)?;
+        Ok(u32::from_le_bytes(before))
+    }
+
     /// Opens the memory that the modem shares with Linux.
     fn memory(&self) -> Result<File> {
         match self.machine {

@@ -20,6 +20,10 @@ pub const CASES: &[Case] = &[
         modem_first: true,
         ..one("soc_table_that_the_modem_changes", changed_table)
     },
+    Case {
+        modem_first: true,
+        ..one("soc_table_that_is_too_long", long_table)
+    },
     one("soc_board_loads_by_its_alias", alias),
     one("soc_addresses_are_the_modems", addresses),
 ];
@@ -100,6 +104,35 @@ fn changed_table(vm: &mut Vm) -> Result<()> {
     vm.kernel_says(mark, "the modem has stopped")?;
     vm.kernel_says(mark, "is now up")?;
     vm.modems[0].process.signal(Signal::SIGCONT)?;
+    vm.up()?;
+    vm.traffic()
+}
+
+/// A table that is longer than any is not read. Linux boots such a modem with firmware of its own.
+fn long_table(vm: &mut Vm) -> Result<()> {
+    const REFUSED: &str = "it has a resource table of 0x2000 bytes, allowed are 0x1000";
+    vm.up()?;
+    vm.guest.ok(&format!("echo detach >{STATE}"))?;
+    let len = vm.modems[0].set_table_len(0x2000)?;
+    let mark = vm.kernel.mark();
+    let out = vm.guest.run(&format!("echo start >{STATE}"))?;
+    ensure!(out.status != 0, "it is attached to");
+    vm.kernel_says(mark, REFUSED)?;
+    vm.modems[0].set_table_len(len)?;
+    vm.guest.ok(&format!("echo start >{STATE}"))?;
+    state_is(vm, "attached")?;
+    vm.up()?;
+    vm.traffic()?;
+
+    vm.guest.ok(&format!("echo detach >{STATE}"))?;
+    vm.modems[0].set_table_len(0x2000)?;
+    let mark = vm.kernel.mark();
+    vm.guest.ok(
+        "cd /sys/bus/platform/drivers/soc_rproc && echo 9000000.remoteproc >unbind && \
+         echo 9000000.remoteproc >bind",
+    )?;
+    vm.kernel_says(mark, REFUSED)?;
+    vm.kernel_says(mark, "is now up")?;
     vm.up()?;
     vm.traffic()
 }
