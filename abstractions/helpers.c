@@ -161,10 +161,12 @@ static int release_child(struct device *dev, void *drv)
 static const struct device_driver *child_driver;
 
 /*
- * The rwsem of the bus's notifiers is held for reading while the driver is unbound.
- * Who takes it for writing adds or removes a notifier, and holds nothing that an
- * unbind waits for: RTNL, the lock of the virtio device, a kick. And an unbind
- * removes no platform device, which would take it once more. The KUnit case
+ * The rwsem of the bus's notifiers is held for reading while the driver is unbound,
+ * which waits for RTNL, for the lock of the virtio device and for a kick. Who takes it
+ * for writing adds or removes a notifier, and holds none of these. But a writer that
+ * waits keeps new readers out, which are all that add, remove, bind or unbind a
+ * platform device: one that does so with RTNL held would complete a deadlock. None is
+ * known in Linux 7.3. And an unbind removes no platform device itself. The KUnit case
  * transport_that_is_unbound shows the order to lockdep.
  */
 static int parent_event(struct notifier_block *nb, unsigned long event, void *dev)
