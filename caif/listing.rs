@@ -43,7 +43,7 @@ use kernel::{
 /// The type of a DATAGRAM channel that returns what it is sent.
 const RETURNS: u8 = 3;
 
-/// What a channel was asked for, as far as it tells the channel from others.
+/// The parameters of a channel that tell it from others.
 pub(crate) struct Label {
     service: &'static str,
     connection: Option<u32>,
@@ -52,6 +52,7 @@ pub(crate) struct Label {
 }
 
 impl Label {
+    /// Returns the label of a channel that is about to be requested.
     pub(crate) fn new(service: Service, params: &LinkParams<'_>) -> Self {
         let mut name = [0; 16];
         match &params.service {
@@ -80,12 +81,15 @@ impl Label {
     }
 }
 
-/// A field of a line.
+/// A field of a line. All have a width but the last one, the owner.
 enum Field<'a> {
+    /// Nothing is known.
     None,
     Number(u32),
     Word(&'static str),
+    /// Any bytes.
     Name(&'a [u8]),
+    /// The inode of a socket.
     Socket(u64),
 }
 
@@ -124,7 +128,7 @@ impl fmt::Display for Field<'_> {
     }
 }
 
-/// Prints the lines of one link.
+/// The lines of one link.
 struct Lines<'a> {
     file: &'a SeqFile,
     net: NetId,
@@ -161,6 +165,7 @@ impl Lines<'_> {
         );
     }
 
+    /// Prints all lines.
     fn all(&self, link: &Link) -> Result {
         let (channels, owed) = link.listed()?;
         for channel in &channels {
@@ -200,7 +205,7 @@ fn rx(channel: &Channel) -> Field<'static> {
     })
 }
 
-/// The file.
+/// The file `/proc/net/caif`.
 pub(crate) struct Listing;
 
 impl NetFile for Listing {
