@@ -66,11 +66,12 @@ impl Signals {
         Ok(Self(read))
     }
 
-    /// Returns one for tests, and the pipe's end that a signal writes to.
+    /// Returns one for tests, and the pipe's end that a signal writes to, without waiting for room.
     #[cfg(test)]
     pub fn by_hand() -> io::Result<(Self, UnixStream)> {
         let (read, write) = UnixStream::pair()?;
         read.set_nonblocking(true)?;
+        write.set_nonblocking(true)?;
         Ok((Self(read), write))
     }
 

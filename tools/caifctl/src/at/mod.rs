@@ -67,10 +67,9 @@ pub fn run(args: &Args) -> Result<()> {
     if !args.exec.is_empty() {
         return exec::run(args, args.exec.iter().cloned().map(Ok));
     }
-    if stdin().is_terminal() && stdout().is_terminal() {
-        if let Some(editor) = terminal::editor()? {
-            return terminal::run(args, editor);
-        }
+    let is_terminal = stdin().is_terminal() && stdout().is_terminal();
+    match is_terminal.then(terminal::editor).transpose()?.flatten() {
+        Some(editor) => terminal::run(args, editor),
+        None => exec::run(args, stdin().lines()),
     }
-    exec::run(args, stdin().lines())
 }
