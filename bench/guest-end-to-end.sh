@@ -69,6 +69,25 @@ echo "$device" >"$drivers/caif_virtio/unbind"
 ip link set eth0 up
 guest-tool wait-carrier eth0
 ip addr add 10.8.1.2/24 dev eth0
+# For the profile: streams of iperf3 that the host samples, with the symbols of the modules.
+if grep -q caif.profile /proc/cmdline; then
+	for name in rust/rust c/c; do
+		bind "$name"
+		echo "symbols ${name%/*}"
+		grep '\[' /proc/kallsyms
+		bytes=300M
+		for reverse in '' --reverse; do
+			way=to
+			[ -z "$reverse" ] || way=from
+			echo "sample begin ${name%/*}-$way"
+			received 10.9.1.1 ${reverse:+"$reverse"} >&2
+			echo 'sample end'
+		done
+		unbind "$name"
+	done
+	echo 'samples end'
+	exit
+fi
 set -- rust/rust rust/c c/c virtio-net
 for round in warm $(seq "$rounds"); do
 	for name in "$@"; do

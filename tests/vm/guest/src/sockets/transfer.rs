@@ -3,8 +3,10 @@
 //! Sending and receiving, flow control, and the end of a channel.
 
 use std::{
+    fs,
     io::{self, Read, Write},
     mem::MaybeUninit,
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -209,9 +211,14 @@ pub fn stream(_args: &Args) -> Result<()> {
         &4_i32.to_ne_bytes(),
     )?;
     socket.write_all(b"ab")?;
+    // The rest comes once the reader sleeps, since two bytes are too few.
+    let stat = Path::new("/proc").join(fs::read_link("/proc/thread-self")?);
+    let stat = stat.join("stat");
     let mut writer = socket.try_clone()?;
     let sender = std::thread::spawn(move || {
-        std::thread::sleep(Duration::from_millis(300));
+        while !fs::read_to_string(&stat)?.contains(") S ") {
+            std::thread::yield_now();
+        }
         writer.write_all(b"cdef")
     });
     let got = receive(&socket, 100, 0)?;
