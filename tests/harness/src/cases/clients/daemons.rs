@@ -35,6 +35,15 @@ impl Vm {
             .collect())
     }
 
+    /// Kills a daemon, which cannot clear anything away.
+    pub(super) fn kill_daemon(&mut self, name: &str) -> Result<()> {
+        self.guest
+            .ok(&format!(
+                "kill -9 $(cat /tmp/{name}.pid) && rm /tmp/{name}.pid"
+            ))
+            .map(drop)
+    }
+
     /// Ends a daemon, if it runs, and waits until it is gone.
     pub(super) fn end_daemon(&mut self, name: &str) -> Result<()> {
         self.guest

@@ -19,6 +19,7 @@ pub(super) const CASES: &[Case] = &[
     one("clients_two_contexts", |vm| explained(vm, two)),
     one("clients_modem_crash", |vm| explained(vm, crash)),
     one("clients_ofono_is_killed", |vm| explained(vm, killed)),
+    one("clients_others_are_killed", |vm| explained(vm, others)),
     one("clients_two_on_one_connection", |vm| explained(vm, shared)),
     one("clients_without_modeminit", |vm| explained(vm, alone)),
 ];
@@ -183,8 +184,7 @@ fn crash(vm: &mut Vm) -> Result<()> {
 /// starts again.
 fn killed(vm: &mut Vm) -> Result<()> {
     vm.online()?;
-    vm.guest
-        .ok("kill -9 $(cat /tmp/ofonod.pid) && rm /tmp/ofonod.pid")?;
+    vm.kill_daemon("ofonod")?;
     for point in POINTS {
         // grep ends with the first line that has the command.
         vm.guest
@@ -202,6 +202,29 @@ fn killed(vm: &mut Vm) -> Result<()> {
     }
     let context = vm.online()?;
     vm.uses(&context)
+}
+
+/// ConnMan and caif-modeminit are killed while a context is in use. What starts in their place comes
+/// online with what they left, and holds no more than they did.
+fn others(vm: &mut Vm) -> Result<()> {
+    let modem = vm.ofono()?;
+    vm.online()?;
+    let before = vm.held()?;
+    for name in ["connmand", "caif-modeminit"] {
+        vm.kill_daemon(name)?;
+        if name == "caif-modeminit" {
+            ofono("/", "org.ofono.Manager").wait(vm, "GetModems", &[&format!("{modem}!=*")])?;
+        } else {
+            // The next one sets down what it finds up, and takes the context for one in use.
+            vm.online()?;
+            vm.goes_offline(&modem)?;
+        }
+        let context = vm.online().with_context(|| format!("after {name}"))?;
+        vm.uses(&context).with_context(|| format!("after {name}"))?;
+    }
+    let after = vm.held()?;
+    ensure!(before == after, "before {before:?}, after {after:?}");
+    Ok(())
 }
 
 /// A second client asks for the connection that oFono uses, and oFono's channel goes on.

@@ -15,6 +15,7 @@ use crate::vm::Vm;
 pub(super) const CASES: &[Case] = &[
     one("modem_manager_connects", |vm| explained(vm, connects)),
     one("modem_manager_after_a_crash", |vm| explained(vm, crash)),
+    one("modem_manager_is_killed", |vm| explained(vm, killed)),
 ];
 
 /// Connects, uses the connection, and disconnects.
@@ -69,6 +70,33 @@ fn crash(vm: &mut Vm) -> Result<()> {
     unplug(vm, terminal)
 }
 
+/// ModemManager is killed while it connects. The next one finds the port as it is, and connects.
+fn killed(vm: &mut Vm) -> Result<()> {
+    start(vm)?;
+    let terminal = plug(vm)?;
+    vm.end_daemon("modem-manager")?;
+    // grep ends with the first line that has the command, by which the next line of it has no reader.
+    let killed = vm.guest.start_for(
+        "rm -f /tmp/dialogue; mkfifo /tmp/dialogue; \
+         ModemManager --log-level=DEBUG </dev/null >/tmp/dialogue 2>&1 & \
+         grep -q -m1 -F 'AT*ENAP=1' /tmp/dialogue; kill -9 $!; wait; true",
+        600,
+    )?;
+    let first = modem(vm, "")?;
+    let connecting = vm.guest.start_for(
+        &format!("mmcli --timeout=120 -m {first} --simple-connect=apn=internet"),
+        150,
+    )?;
+    killed.ok()?;
+    let connected = connecting.wait()?;
+    ensure!(connected.status != 0, "it connected: {}", connected.out);
+    manager(vm)?;
+    let next = modem(vm, "")?;
+    connect(vm, &next)?;
+    vm.guest.ok("ip addr flush dev caif0")?;
+    unplug(vm, terminal)
+}
+
 /// Starts the daemons as Debian does, with the rules of its packages and ours.
 fn start(vm: &mut Vm) -> Result<()> {
     vm.bus()?;
@@ -84,11 +112,16 @@ fn start(vm: &mut Vm) -> Result<()> {
     vm.link_up(0)?;
     vm.guest
         .ok("caifctl link add caif0 --connection-id 1 && udevadm settle")?;
+    manager(vm)
+}
+
+/// Starts ModemManager.
+fn manager(vm: &mut Vm) -> Result<()> {
     vm.daemon("modem-manager", "ModemManager --log-level=DEBUG")?;
     vm.guest
         .ok("until mmcli -L >/dev/null 2>&1; do usleep 200000; done")
-        .context("ModemManager does not answer")?;
-    Ok(())
+        .context("ModemManager does not answer")
+        .map(drop)
 }
 
 /// Lets caifctl announce the AT channel as a serial port.

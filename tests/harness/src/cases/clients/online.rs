@@ -55,7 +55,11 @@ impl Vm {
             self.load()?;
         }
         self.bus()?;
-        self.daemon("caif-modeminit", "caif-modeminit --log debug")?;
+        // As its unit does.
+        self.daemon(
+            "caif-modeminit",
+            "caif-modeminit --log debug --state /tmp/caif-modeminit.interfaces",
+        )?;
         self.daemon("ofonod", "ofonod -n -d")?;
         let modems = ofono("/", "org.ofono.Manager").wait(self, "GetModems", &["*=*"])?;
         first_key(&modems)
