@@ -77,9 +77,10 @@ static int receive(struct sk_buff *skb, struct net_device *dev, struct packet_ty
 
 	upper->hash = skb->hash;
 	upper->queue = skb_rx_queue_recorded(skb);
-	consume_skb(skb);
 	waiting = atomic_read(&upper->offered) - atomic_inc_return(&upper->received) - dropped(dev);
 	upper->most = max(upper->most, waiting);
+	/* Counted last: who waits for that finds the other counts complete. */
+	consume_skb(skb);
 	for (int i = 0; i < 2 && atomic_read(&upper->offered) < upper->multiply; i++)
 		offer(upper);
 	return NET_RX_SUCCESS;
