@@ -17,6 +17,11 @@ static int poll(struct napi_struct *napi, int budget)
 	__skb_queue_head_init(&batch);
 	/* No more than are handled now: those that stay are counted by the limit. */
 	spin_lock(&cell->queue.lock);
+	/* Nearly always all of them. */
+	if (skb_queue_len(&cell->queue) <= budget) {
+		done = skb_queue_len(&cell->queue);
+		skb_queue_splice_init(&cell->queue, &batch);
+	}
 	while (done < budget && (skb = __skb_dequeue(&cell->queue))) {
 		__skb_queue_tail(&batch, skb);
 		done++;
