@@ -59,7 +59,10 @@ fn the_flow_is_on_while_neither_side_says_no() {
             off[0].then_some(Stopped::Off),
             "a payload on its way"
         );
+        assert_eq!([Side::Modem, Side::Link].map(|side| flow.is_off(side)), off);
     }
+    assert!(flow.close());
+    assert_eq!([Side::Modem, Side::Link].map(|side| flow.is_off(side)), off);
 }
 
 #[test]
