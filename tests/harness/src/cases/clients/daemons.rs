@@ -27,7 +27,7 @@ impl Vm {
 
     /// The daemons that were started, whether they run or not.
     pub(super) fn daemons(&mut self) -> Result<Vec<String>> {
-        let files = self.guest.ok("cd /tmp && ls *.pid")?;
+        let files = self.guest.ok("cd /tmp && ls | grep '\\.pid$' || true")?;
         Ok(files
             .split_whitespace()
             .filter_map(|file| file.strip_suffix(".pid"))
