@@ -53,9 +53,9 @@ unsafe impl<F: NetFile> Unregister for Inner<F> {
     }
 }
 
-/// The owner of a file in `/proc/net` of all namespaces, which anybody may read. Dropping it removes
-/// the file and waits for those who read it: that is for process context without RTNL. A file that
-/// is open then stays so, and reading it fails with `EIO`.
+/// The owner of a file in `/proc/net` of all namespaces, which anybody may read. Dropping it
+/// removes the file and waits for those who read it: that is for process context without RTNL. A
+/// file that is open then stays so, and reading it fails with `EIO`.
 ///
 /// Without `CONFIG_PROC_FS` there is no file.
 pub(crate) struct NetFiles<F: NetFile>(
