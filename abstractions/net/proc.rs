@@ -102,7 +102,7 @@ unsafe extern "C" fn init<F: NetFile>(net: *mut bindings::net) -> c_int {
 ///
 /// # Safety
 ///
-/// For the list of namespaces, with one for which [`init`] succeeded.
+/// For the list of namespaces, with one for which [`init()`] succeeded.
 unsafe extern "C" fn exit<F: NetFile>(net: *mut bindings::net) {
     // SAFETY: By the safety requirements, the file is there, and it is that of `init()`.
     unsafe { bindings::net_helper_proc_remove(net, F::NAME.as_char_ptr()) };
@@ -112,7 +112,7 @@ unsafe extern "C" fn exit<F: NetFile>(net: *mut bindings::net) {
 ///
 /// # Safety
 ///
-/// For a file that [`init`] made, with a `struct seq_file` that only this call uses.
+/// For a file that [`init()`] made, with a `struct seq_file` that only this call uses.
 unsafe extern "C" fn show<F: NetFile>(file: *mut bindings::seq_file, _: *mut c_void) -> c_int {
     // SAFETY: By the safety requirements; the open file has a reference to the namespace.
     let net = NetId::new(unsafe { bindings::net_helper_seq_net(file) });
