@@ -48,11 +48,12 @@ subjects() {
 				if (start[middle] <= address) low = middle; else high = middle - 1
 			}
 			name = function_of[low]
+			if (name ~ /spin_lock_slowpath/) return "waiting for a spin lock"
 			if (name ~ /\[(caif_virtio|caif_virtio_c|vringh)\]$/) return "driver"
 			if (name ~ /\[(caif|chnl_net|caif_socket)\]$/) return "stack"
 			if (name ~ /^(memcpy|__memcpy|rep_movs|copy_|_copy|csum_|__csum|clear_page|skb_copy|memset|__memset)/) return "copies and checksums"
 			if (name ~ /^(tcp_|__tcp|ip_|__ip|inet_|ipv4_|sk_stream|bictcp|cubictcp|raw_)/) return "TCP and IP"
-			if (name ~ /(virtqueue|vring|rproc|ivshmem|iowrite|ioread|msix|pci_msi)/) return "kicks and interrupts"
+			if (name ~ /(virtqueue|vring|rproc|ivshmem|iowrite|ioread|writel|native_apic|send_IPI|msix|pci_msi)/) return "kicks and interrupts"
 			if (name ~ /(skb|kmem_cache|kmalloc|kfree|slab|page|folio)/) return "packets: allocate and free"
 			if (name ~ /^(net_|__net|netif|__netif|napi|__napi|dev_|__dev|qdisc|__qdisc|pfifo|sch_|gro|dql)/) return "network core"
 			return "the rest of the kernel"
@@ -68,7 +69,7 @@ subjects() {
 			all[$1]++
 		}
 		END {
-			n = split("idle|the program|copies and checksums|TCP and IP|network core|packets: allocate and free|stack|driver|kicks and interrupts|the rest of the kernel", order, "|")
+			n = split("idle|the program|copies and checksums|TCP and IP|network core|packets: allocate and free|stack|driver|kicks and interrupts|waiting for a spin lock|the rest of the kernel", order, "|")
 			for (i = 1; i <= n; i++)
 				printf "%s\t%.1f\t%.1f\n", order[i], all[0] ? 100 * count[0, order[i]] / all[0] : 0, all[1] ? 100 * count[1, order[i]] / all[1] : 0
 			printf "samples\t%d\t%d\n", all[0], all[1]
