@@ -10,6 +10,8 @@ TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 export CAIF_CHECKOUT=$TOP
 # Everything that is downloaded or built lives here, outside the checkout.
 CACHE=$(realpath -ms "${CAIF_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/caif_virtio}")
+# Scripts that this one runs in another folder mean the same.
+[ -z "${CAIF_CACHE:-}" ] || export CAIF_CACHE=$CACHE
 
 # Versions the project was tested with. A newer package of the same series is
 # taken, with a warning, when the archive no longer carries the pinned one.
