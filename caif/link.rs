@@ -85,6 +85,8 @@ struct Inner {
     owed: [bool; 256],
     /// `None` once the link is gone.
     deadline: Option<Deferred<Deadline>>,
+    /// When `deadline` runs, if it is scheduled.
+    runs_at: Option<u64>,
 }
 
 /// A link.
@@ -107,13 +109,14 @@ pub(crate) struct Link {
 }
 
 /// Delay before a LINK_DESTROY that failed is sent again.
-const OWED_MS: u32 = 50;
+const OWED_MS: u64 = 50;
 
 /// Ends requests that were not answered, and sends the LINK_DESTROY messages that are owed.
 struct Deadline(Arc<Link>);
 
 impl Task for Deadline {
     fn run(&self) {
+        self.0.inner.lock().runs_at = None;
         self.0.destroy_owed();
         self.0.expire();
     }
@@ -132,6 +135,7 @@ impl Link {
             asked: KVec::with_capacity(PENDING, GFP_KERNEL)?,
             owed: [false; 256],
             deadline: None,
+            runs_at: None,
         };
         let device = dev;
         let this = Arc::pin_init(
@@ -200,7 +204,8 @@ impl Link {
     }
 
     /// Returns the channels in the table and those that the modem was asked for, and by link id
-    /// whether a LINK_DESTROY is owed, all of one moment. Process context: may sleep.
+    /// whether a LINK_DESTROY is owed, all of one moment but for a link that goes down meanwhile. Process
+    /// context: may sleep.
     pub(crate) fn listed(&self) -> Result<(KVec<RcuArc<Channel>>, [bool; 256])> {
         let most = self.channels.len().saturating_add(PENDING);
         let mut listed = KVec::with_capacity(most, GFP_KERNEL)?;
@@ -249,7 +254,7 @@ impl Link {
             inner.control.withdraw(id);
             return Err(ENOMEM);
         }
-        self.reschedule(&inner);
+        self.reschedule(&mut inner);
         drop(inner);
 
         let sent = self
@@ -265,17 +270,25 @@ impl Link {
         })
     }
 
-    /// Schedules the task for the next deadline, or for the LINK_DESTROY messages that are owed.
-    fn reschedule(&self, inner: &Inner) {
-        let ends = inner.control.next_deadline().map(|at| {
-            let ms = at.saturating_sub(self.now());
-            // One millisecond more, so that the deadline has passed when the task runs.
-            u32::try_from(ms).unwrap_or(u32::MAX).saturating_add(1)
-        });
-        let again = inner.owed.contains(&true).then_some(OWED_MS);
-        let next = [ends, again].into_iter().flatten().min();
-        if let (Some(ms), Some(deadline)) = (next, &inner.deadline) {
-            deadline.schedule(ms);
+    /// Schedules the task for the next deadline, or for the LINK_DESTROY messages that are owed, unless
+    /// it runs before: what is put off with each request would never come.
+    fn reschedule(&self, inner: &mut Inner) {
+        let now = self.now();
+        // One millisecond more, so that the deadline has passed when the task runs.
+        let ends = inner.control.next_deadline();
+        let ends = ends.map(|at| at.max(now).saturating_add(1));
+        let again = inner.owed.contains(&true);
+        let again = again.then(|| now.saturating_add(OWED_MS));
+        let Some(next) = [ends, again].into_iter().flatten().min() else {
+            return;
+        };
+        if inner.runs_at.is_some_and(|at| at <= next) {
+            return;
+        }
+        if let Some(deadline) = &inner.deadline {
+            let ms = next.saturating_sub(now);
+            deadline.schedule(u32::try_from(ms).unwrap_or(u32::MAX));
+            inner.runs_at = Some(next);
         }
     }
 
@@ -388,7 +401,7 @@ impl Link {
         if let Some(owed) = inner.owed.get_mut(usize::from(linkid)) {
             *owed = true;
         }
-        self.reschedule(&inner);
+        self.reschedule(&mut inner);
     }
 
     /// Sends the LINK_DESTROY messages that are owed.
@@ -411,7 +424,7 @@ impl Link {
             let now = self.now();
             let mut inner = self.inner.lock();
             let Some(Expired { request, why }) = inner.control.expire(now) else {
-                self.reschedule(&inner);
+                self.reschedule(&mut inner);
                 return;
             };
             let channel = Self::answered(&mut inner, request);

@@ -157,6 +157,32 @@ mod tests {
         Ok(())
     }
 
+    /// Requests do not put off the messages that are owed.
+    #[test]
+    fn destroy_that_is_owed_while_others_connect() -> Result {
+        // As above, and the device takes packets again when the messages are owed.
+        let link = FakeLink::new(1)?;
+        let sockets = [
+            link.connected()?,
+            link.connected()?,
+            link.connected()?,
+            link.connected()?,
+        ];
+        link.set_stopped(true);
+        drop(sockets);
+        link.set_stopped(false);
+        link.set_refusing(true);
+        let mut asked = 0;
+        while link.count(What::Destroys) < 4 {
+            check!(asked < 50, "{} destroyed", link.count(What::Destroys));
+            let refused = link.connected().err();
+            check_eq!(refused, Some(ECONNREFUSED), "the modem refuses");
+            kernel::time::delay::fsleep(kernel::time::Delta::from_millis(20));
+            asked += 1;
+        }
+        Ok(())
+    }
+
     /// The modem is told of channels that are closed while their link is set down.
     #[test]
     fn channel_that_closes_with_its_link() -> Result {
