@@ -375,8 +375,12 @@ struct sk_buff *net_helper_start_xmit(struct sk_buff *list, struct net_device *d
 
 int net_helper_xmit(struct sk_buff *skb, struct net_device *dev, u16 protocol)
 {
+	int err;
+
 	prepare(skb, dev, protocol);
-	return dev_queue_xmit(skb);
+	err = dev_queue_xmit(skb);
+	/* With NET_XMIT_CN it waits as a rule, and another packet was dropped. */
+	return err > 0 ? net_xmit_errno(err) : err;
 }
 
 void net_helper_receive(struct sk_buff *skb, struct net_device *dev, u16 protocol)

@@ -92,7 +92,7 @@ void net_helper_kfree_skb_list(struct sk_buff *list);
  * net_helper_xmit(). Bottom halves must be off.
  */
 struct sk_buff *net_helper_start_xmit(struct sk_buff *list, struct net_device *dev, u16 protocol);
-/* Sends a packet of the given type by a device, and returns what dev_queue_xmit() does. */
+/* Sends a packet of the given type by a device. -ENOBUFS if its queue dropped the packet. */
 int net_helper_xmit(struct sk_buff *skb, struct net_device *dev, u16 protocol);
 /* Lets a device receive a packet that another one received. */
 void net_helper_receive(struct sk_buff *skb, struct net_device *dev, u16 protocol);

@@ -274,16 +274,11 @@ impl Netdev {
         unsafe { bindings::net_helper_unregister(self.as_raw()) }
     }
 
-    /// Sends a packet of a protocol, `ETH_P_*`. With interrupts enabled.
+    /// Sends a packet of a protocol, `ETH_P_*`. `ENOBUFS` if the device's queue dropped it. With
+    /// interrupts enabled.
     pub(crate) fn transmit(&self, skb: SkBuff, protocol: u16) -> Result {
         // SAFETY: The device is valid, and the packet passes to the callee.
-        let ret = unsafe { bindings::net_helper_xmit(skb.into_raw(), self.as_raw(), protocol) };
-        match ret {
-            0 => Ok(()),
-            // A code of the queueing discipline: the packet was dropped, or another one was.
-            1.. => Err(ENOBUFS),
-            error => to_result(error),
-        }
+        to_result(unsafe { bindings::net_helper_xmit(skb.into_raw(), self.as_raw(), protocol) })
     }
 
     /// Hands a packet of a protocol, `ETH_P_*`, to the stack as received by the device. With bottom

@@ -25,6 +25,8 @@ struct modem {
 	atomic_t last_id;
 	bool silent;
 	bool refuses;
+	/* Packets are taken, with NET_XMIT_CN. */
+	bool congested;
 	/* The socket that is closed while the first LINK_DESTROY is sent. */
 	struct socket *closes;
 	struct work_struct close;
@@ -117,7 +119,7 @@ out:
 	if (READ_ONCE(modem->full))
 		netif_stop_queue(dev);
 	dev_consume_skb_any(skb);
-	return NETDEV_TX_OK;
+	return READ_ONCE(modem->congested) ? (netdev_tx_t)NET_XMIT_CN : NETDEV_TX_OK;
 }
 
 static const struct net_device_ops ops = {
@@ -196,6 +198,13 @@ void caif_kunit_link_refuse(struct net_device *dev, bool refuse)
 	struct modem *modem = netdev_priv(dev);
 
 	WRITE_ONCE(modem->refuses, refuse);
+}
+
+void caif_kunit_link_congested(struct net_device *dev, bool congested)
+{
+	struct modem *modem = netdev_priv(dev);
+
+	WRITE_ONCE(modem->congested, congested);
 }
 
 int caif_kunit_link_up(struct net_device *dev, bool up)

@@ -25,6 +25,8 @@ void caif_kunit_link_type(struct net_device *dev, unsigned short type);
 void caif_kunit_link_silent(struct net_device *dev, bool silent);
 /* Makes the modem refuse what it is asked for. */
 void caif_kunit_link_refuse(struct net_device *dev, bool refuse);
+/* Makes a device without a queue say that it is congested, though it takes all packets. */
+void caif_kunit_link_congested(struct net_device *dev, bool congested);
 /* Sets the device up or down. */
 int caif_kunit_link_up(struct net_device *dev, bool up);
 /* Closes a socket in another task, while the next LINK_DESTROY is being sent. */

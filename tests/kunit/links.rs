@@ -55,6 +55,12 @@ impl FakeLink {
         unsafe { bindings::caif_kunit_link_refuse(self.as_raw(), refuse) }
     }
 
+    /// Makes a device without a queue say that it is congested, though it takes all packets.
+    pub(crate) fn set_congested(&self, congested: bool) {
+        // SAFETY: The device is registered.
+        unsafe { bindings::caif_kunit_link_congested(self.as_raw(), congested) }
+    }
+
     /// Sets the device up or down.
     pub(crate) fn set_up(&self, up: bool) -> Result {
         // SAFETY: The device is registered.

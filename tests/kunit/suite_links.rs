@@ -183,6 +183,19 @@ mod tests {
         Ok(())
     }
 
+    /// A packet that waits was sent, also if its queue had to drop another one.
+    #[test]
+    fn link_that_says_it_is_congested() -> Result {
+        let link = FakeLink::new(0)?;
+        link.set_congested(true);
+        let socket = link.connected()?;
+        socket.send(b"x")?;
+        check_eq!(link.count(What::Frames), 1, "sent");
+        drop(socket);
+        check_eq!(link.count(What::Destroys), 1, "destroyed");
+        Ok(())
+    }
+
     /// The modem is told of channels that are closed while their link is set down.
     #[test]
     fn channel_that_closes_with_its_link() -> Result {
