@@ -2,7 +2,7 @@
 
 //! Congestion of links: a modem returns slots more slowly than they are needed. Then the channels
 //! of the link are stopped, so that packets wait in the queues of interfaces and sockets, which
-//! account for them, and the link drops none.
+//! account for them, and a link whose queue is a plain one drops none.
 //!
 //! No event reports that a device sends again, so it is polled while channels are stopped.
 
@@ -38,6 +38,8 @@ pub(crate) struct Pressure {
     wait_ms: u32,
     /// Segments of packets that are being sent.
     reserved: u32,
+    /// The segments of the largest packet for which there was no room.
+    refused: u32,
     /// `None` once the link is gone.
     look: Option<Deferred<Look>>,
 }
@@ -48,6 +50,7 @@ impl Pressure {
             is_congested: false,
             wait_ms: FIRST_MS,
             reserved: 0,
+            refused: 0,
             look: None,
         }
     }
@@ -136,6 +139,7 @@ impl Link {
                 })
             }
             Err(_) if segments <= limit => {
+                pressure.refused = pressure.refused.max(segments);
                 self.begin(&mut pressure);
                 Err(EAGAIN)
             }
@@ -143,16 +147,22 @@ impl Link {
         }
     }
 
-    /// Restarts the link's channels if its device sends again.
+    /// Restarts the link's channels if its device sends again, and has room for what was refused.
     fn look(&self) {
         let guard = rcu::read_lock();
         let dev = self.dev(&guard).filter(|_| self.works());
         let mut pressure = self.pressure().lock();
         let backlog = dev.and_then(Netdev::backlog);
-        if policy::is_congested(true, backlog, dev.map_or(0, Netdev::tx_queue_len)) {
+        let is_full = dev.is_some_and(|dev| {
+            // It may have become shorter since then.
+            let limit = dev.queue_limit();
+            policy::room_for_segments(pressure.refused.min(limit), backlog, limit).is_err()
+        });
+        if is_full || policy::is_congested(true, backlog, dev.map_or(0, Netdev::tx_queue_len)) {
             return pressure.look_later();
         }
         pressure.is_congested = false;
+        pressure.refused = 0;
         self.tell_channels(true);
     }
 

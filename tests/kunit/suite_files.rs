@@ -58,6 +58,30 @@ mod tests {
         Ok(())
     }
 
+    /// Nobody is told to go on before there is room for a packet that had none.
+    #[test]
+    fn packet_that_waits_for_room() -> Result {
+        let link = FakeLink::new(16)?;
+        let socket = link.connected_for(RFM)?;
+        link.set_stopped(true);
+        // The device takes one, and one waits.
+        for _ in 0..2 {
+            socket.send_flags(&HEADER, DONTWAIT)?;
+        }
+        let result = socket.send_flags(&packet(16)?, DONTWAIT);
+        check_eq!(result.err(), Some(EAGAIN), "all the room that there is");
+        for _ in 0..20 {
+            kernel::time::delay::fsleep(kernel::time::Delta::from_millis(5));
+            check_eq!(socket.events() & (OUT | HUP), 0, "events");
+        }
+        link.set_stopped(false);
+        socket.set_timeouts(TIMEOUT_MS);
+        socket.send(&packet(16)?)?;
+        check!(link.gets(What::Frames, 18, TIMEOUT_MS), "lost");
+        check_eq!(socket.events() & HUP, 0, "events");
+        Ok(())
+    }
+
     /// A link without a queue that takes nothing gets no part of a packet.
     #[test]
     fn packet_without_a_queue() -> Result {
