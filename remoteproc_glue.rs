@@ -355,7 +355,8 @@ impl<'bound> Link<'bound> {
     }
 }
 
-/// The resource table of a remote processor, which the remote processor can read and write to.
+/// The resource table of a remote processor. On platforms whose drivers give remoteproc the one in
+/// shared memory, the remote processor can read and write to it.
 ///
 /// # Invariants
 ///

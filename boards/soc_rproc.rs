@@ -228,7 +228,7 @@ impl platform::Driver for SocRproc {
             );
             return Err(ENODEV);
         }
-        // Attaching reads the table once more. If it has changed by then, that fails.
+        // Attaching reads and checks the table once more.
         let detached = match Running::find(&control)? {
             Some(running) => running.table(dev, &control, &shared.firmware)?.is_some(),
             None => false,

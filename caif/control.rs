@@ -19,7 +19,7 @@
 //! | its deadline | [`Control::expire`] |
 //! | the link goes down | [`Control::expire`], at once |
 //! | the client does not want it any more | [`Control::cancel`], which returns true |
-//! | its LINK_SETUP could not be sent | [`Control::withdraw`], which returns true |
+//! | its messages could not be sent | [`Control::withdraw`], which returns true |
 //!
 //! A request that was cancelled stays until its answer or its deadline, so that its answer is not
 //! taken for that of another one. What a success set up for it is destroyed.

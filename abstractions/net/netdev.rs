@@ -173,8 +173,8 @@ impl Netdev {
         NetId::new(unsafe { bindings::net_helper_dev_net(self.as_raw()) })
     }
 
-    /// Returns whether the device's namespace belongs to the initial user namespace: only root of
-    /// the machine can set it up.
+    /// Returns whether the device's namespace belongs to the initial user namespace, in which
+    /// users have no capabilities by namespaces of their own.
     pub(crate) fn is_of_init_user_ns(&self) -> bool {
         // SAFETY: By the type invariant, the device is valid.
         unsafe { bindings::net_helper_is_of_init_user_ns(self.as_raw()) }

@@ -268,7 +268,7 @@ extern "C" fn loaded_table<T: Operations>(
         // SAFETY: remoteproc gives a valid pointer.
         unsafe { size.write(table.range().len) };
         let own = table.as_ptr();
-        // It stays until `unprepare`, which is called after each end of an attach.
+        // It stays until a stop, or until `unprepare`, which is called after each end of an attach.
         *context.table.lock() = Some(table);
         Ok(own)
     };

@@ -340,8 +340,9 @@ unsafe fn took_reference(rproc: *mut bindings::rproc) -> bool {
     // SAFETY: By the safety requirements.
     let is_added = !unsafe { (*rproc).dev.p }.is_null();
     // Before, only adding the character device can fail, as `new` sees to what `rproc_validate()`
-    // checks. The reference by which that was initialized is dropped by all later failures; nobody
-    // else has one, since the last step of `device_add()` makes the file by which it is opened.
+    // checks. The reference by which that was initialized is dropped by all later failures. Others
+    // have one only if they open the device by a node of their own, as root can, before its file is
+    // made by the last step of `device_add()`.
     // SAFETY: As above; only the address of a part of it is taken.
     let count = unsafe { &raw const (*rproc).cdev.kobj.kref.refcount.refs.counter };
     // SAFETY: The pointer is to a part of a valid structure.

@@ -5,8 +5,8 @@
 //! By default, remoteproc uses the table in the processor's memory after the start. The processor
 //! could change it at any time, and virtio, which keeps the status of its device there, would
 //! trust what it reads. So remoteproc is not told of that place: it uses its own table, which is
-//! copied there when the processor starts or is attached to, and with every kick after a change of
-//! status. Virtio drivers kick when they are ready and when they stop.
+//! copied there when the processor starts, is attached to or is detached from, and with every kick
+//! after a change of status. Virtio drivers kick when they are ready and when they stop.
 //!
 //! C header: [`include/linux/remoteproc.h`](srctree/include/linux/remoteproc.h)
 
