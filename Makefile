@@ -25,15 +25,19 @@ setup: ## install what the machine lacks; the other targets do so by themselves
 demo: setup ## build everything, boot, ping the modem, crash it and see it come back
 	@scripts/demo
 
-# Who has a packaged kernel, without its Rust crates, has the tools from packages as well.
-SETUP := $(if $(KDIR),$(if $(wildcard $(KDIR)/rust),setup),setup)
-modules: $(SETUP) ## build the modules; KDIR=... against your own kernel
+# Modules and tools take an older Rust than the tests. Who has a packaged kernel, without its Rust crates, has
+# the compilers from packages as well.
+SETUP := @scripts/toolchain --quiet --for-modules
+SETUP_FOR_KDIR := $(if $(KDIR),$(if $(wildcard $(KDIR)/rust),$(SETUP)),$(SETUP))
+modules: ## build the modules; KDIR=... against your own kernel
+	$(SETUP_FOR_KDIR)
 	@scripts/modules $(if $(KDIR),--kdir "$(KDIR)")
 
 modem: setup ## build the modem's programs
 	@scripts/modem
 
-tools: setup ## build caifctl and caif-modeminit, with manual pages and completion
+tools: ## build caifctl and caif-modeminit, with manual pages and completion
+	$(SETUP)
 	@scripts/tools
 
 docs: setup ## render what the driver's sources say of themselves
@@ -75,7 +79,7 @@ test-distro: setup ## Debian's own kernels for arm64, each with the demo and a h
 test-soc: setup ## the machine of arm64 whose modem is in the SoC: VM tests, demo, a hostile modem, device tree
 	@tests/run --all --resume soc soc-machine soc-devicetree
 
-test-intree: setup ## driver and stack as part of the kernel, with its own KUnit tool; with ARCH=arm64 that tool on a machine of arm64
+test-intree: setup ## driver and stack as part of the kernel, with its own KUnit tool; with ARCH=arm64 that tool on a machine of arm64, and the modules
 	@tests/intree/run --full
 
 soak: setup ## a thousand crashes, rebinds and so on, with the modem process
@@ -108,13 +112,15 @@ check: setup ## formatting, lints, scripts, unsafe code, commit messages
 	@scripts/check
 
 ## Installing and removing
-install: $(SETUP) ## install the modules; KDIR=..., DESTDIR=...
+install: ## install the modules; KDIR=..., DESTDIR=...
+	$(SETUP_FOR_KDIR)
 	@scripts/install $(if $(KDIR),--kdir "$(KDIR)") $(if $(DESTDIR),--destdir "$(DESTDIR)")
 
 uninstall: ## remove the modules that make install has installed; KDIR=..., DESTDIR=...
 	@scripts/install --remove $(if $(KDIR),--kdir "$(KDIR)") $(if $(DESTDIR),--destdir "$(DESTDIR)")
 
-deb: setup ## build Debian packages of the modules, for DKMS, and of the tools
+deb: ## build Debian packages of the modules, for DKMS, and of the tools
+	$(SETUP)
 	@scripts/deb
 
 clean: ## remove what was built

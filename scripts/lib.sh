@@ -137,11 +137,13 @@ lost_config() {
 }
 
 # source_version: the version of the sources, by which DKMS and dpkg tell an older one from a newer: that in
-# dkms.conf and, in a checkout of git, the last commit, which sorts by its date.
+# dkms.conf and, in a checkout of git, the last commit, which sorts by its date and, within a second, by the
+# number of commits before it.
 source_version() {
 	local base commit=''
 	base=$(sed -n 's/^PACKAGE_VERSION="\(.*\)"$/\1/p' "$TOP/dkms.conf")
-	[ ! -e "$TOP/.git" ] || commit=$(TZ=UTC git -C "$TOP" log -1 --abbrev=8 --date=format-local:%Y%m%d%H%M%S --format=%cd.%h 2>/dev/null) || true
+	[ ! -e "$TOP/.git" ] || commit=$(TZ=UTC git -C "$TOP" log -1 --abbrev=8 --date=format-local:%Y%m%d%H%M%S \
+		--format="%cd.$(git -C "$TOP" rev-list --count HEAD 2>/dev/null).%h" 2>/dev/null) || true
 	echo "$base${commit:++git$commit}"
 }
 # is_version TEXT: whether dpkg and DKMS take it for a version.
@@ -201,13 +203,16 @@ debian_site() {
 }
 
 # attend LOG COMMAND...: runs a long command with its output in a log and a progress line every ten
-# seconds, and sets `status`. Its process is $attended meanwhile. Not to be called in a condition: a function
-# would not stop at errors there.
+# seconds, and sets `status`. It ends with the script: by ^C as well, which the shell would let what runs in
+# the background ignore. Not to be called in a condition: a function would not stop at errors there.
 attended=''
 attend() {
 	local log=$1 start=$SECONDS timer ended=''
 	shift
-	"$@" >"$log" 2>&1 </dev/null &
+	(
+		trap - INT QUIT
+		if [ "$(type -t "$1")" = function ]; then "$@"; else exec "$@"; fi
+	) >"$log" 2>&1 </dev/null &
 	attended=$!
 	# Wakes up at the end of the command or, for the progress line, by time.
 	while true; do
@@ -220,6 +225,12 @@ attend() {
 	attended=''
 	{ kill "$timer" && wait "$timer"; } 2>/dev/null || true
 }
+
+# Ends the command, if there is one. A script with a trap of its own for EXIT calls it there.
+end_attended() {
+	[ -z "$attended" ] || { kill "$attended" && wait "$attended"; } 2>/dev/null || true
+}
+trap end_attended EXIT
 
 # step LABEL LOGNAME COMMAND...: attends to a command with its output in a log of the cache. If it fails,
 # shows the end of the log and ends the script.
