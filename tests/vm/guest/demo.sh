@@ -14,17 +14,19 @@ said() { dmesg -c | sed -nE 's/^\[[ 0-9.]*\] (.*(remoteproc0|caif_virtio virtio|
 title 'The link driver, on an unpatched kernel'
 run uname -r
 dmesg -c >/dev/null
-board=ivshmem_rproc
-[ ! -e /sys/bus/platform/devices/9000000.remoteproc ] || board=soc_rproc
-run modprobe "$board"
-run modprobe caif_virtio
+# By the names of what the kernel has found, as udev does.
+board=/sys/bus/platform/devices/9000000.remoteproc
+[ -e "$board" ] || board=$(dirname "$(grep -lx 0x1110 /sys/bus/pci/devices/*/device)")
+run modprobe "$(cat "$board/modalias")"
+until device=$(grep -hs '^virtio:d0000000C' /sys/bus/virtio/devices/*/modalias); do usleep 50000; done
+run modprobe "$device"
 link=$(guest-tool wait-netdev 'cfvrt*')
 said
 
 title 'An IP interface, for which the kernel loads the stack'
 run ip link set "$link" up
 guest-tool wait-carrier "$link"
-run guest-tool link-add caif0 --connid 1
+run caifctl link add caif0 --connection-id 1
 run ip link set caif0 up
 run ip addr add 10.9.1.2 peer 10.9.1.1 dev caif0
 guest-tool wait-carrier caif0
@@ -40,7 +42,7 @@ title 'TCP, both ways at once, every byte compared'
 run guest-tool tcp both 10.9.1.1 --bytes 10000000
 
 title 'AT commands, by a socket of the family AF_CAIF'
-run guest-tool at AT ATI AT+CSQ AT+CREG?
+run caifctl at --exec AT ATI AT+CSQ AT+CREG?
 
 title 'Counters'
 run guest-tool counters "$link" caif0 --clean
@@ -58,4 +60,5 @@ guest-tool wait-carrier caif0
 said
 run ip addr show dev caif0
 run ping -c 5 -A 10.9.1.1
-run guest-tool at AT
+run caifctl at --exec AT
+run caifctl status
