@@ -44,6 +44,10 @@ pub struct Peer {
     pub timeout: Duration,
 }
 
+/// Errors of a channel that was open.
+pub const CLOSED: &str = "the modem closed the channel: see its link by `caifctl status`";
+pub const LOST: &str = "the channel is lost, see its link by `caifctl status`";
+
 /// Why there is no channel, and a remedy.
 #[derive(Debug, Error)]
 enum NoChannel {
@@ -59,7 +63,9 @@ enum NoChannel {
     NotUp(String),
     #[error("no CAIF link is up: see `caifctl status`, and `ip link set LINK up`")]
     NoLink,
-    #[error("the modem refuses the channel: it may not have this service, or no place for another")]
+    #[error(
+        "the modem refuses the channel: it may not have this service, or no place for another, see `caifctl status`"
+    )]
     Refused,
     #[error(
         "the modem did not answer within {0:?}: see its state by `caifctl status`, and the kernel's log"

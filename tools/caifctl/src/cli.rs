@@ -34,8 +34,8 @@ pub enum Command {
     /// Send AT commands: by hand, from a script, or from programs that want a serial port
     ///
     /// Without --exec, --pty and --serial, commands are typed, with a history and the usual keys to edit a line; ^C,
-    /// or ^D in an empty line, ends it. If standard input is no terminal, each line of it is a command, as
-    /// with --exec.
+    /// or ^D in an empty line, ends it. If standard input or output is no terminal, or one that cannot edit lines, each
+    /// line of input is a command, as with --exec.
     At(at::Args),
     /// Send payloads that the modem returns, one after the other, and show how long each takes
     PingChannel(loopback::ping::Args),

@@ -76,7 +76,7 @@ enum Refusal {
     NoKind,
     #[error("the name is taken: choose another one, or `caifctl link del` it")]
     Taken,
-    #[error("it is gone")]
+    #[error("it is gone: `caifctl link show` has those that are there")]
     Gone,
     #[error("the kernel says: {0}")]
     Other(#[source] io::Error),

@@ -52,6 +52,17 @@ fn fails(vm: &mut Vm, args: &str, status: i32, says: &str) -> Result<()> {
         matches!(lines[..], [line] if line.contains(says)),
         "{args} does not say {says:?}: {out}"
     );
+    // A command, or what else to do; errors of the modem itself have none.
+    let remedies = [
+        "`",
+        "run this as root",
+        "the kernel needs",
+        "is the driver loaded",
+    ];
+    ensure!(
+        status == 3 || remedies.iter().any(|remedy| out.contains(remedy)),
+        "{args} does not say what to do: {out}"
+    );
     Ok(())
 }
 

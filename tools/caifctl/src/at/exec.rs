@@ -16,7 +16,7 @@ use super::{
     answer::{Lines, check, result},
 };
 use crate::{
-    caif::is_late,
+    caif::{CLOSED, LOST, is_late},
     output::{print, printable},
 };
 
@@ -138,8 +138,8 @@ fn print_line(line: &str) -> Result<()> {
 
 fn lost(error: io::Error) -> Error {
     match error.kind() {
-        ErrorKind::UnexpectedEof => Error::msg("the modem closed the channel"),
-        _ => Error::new(error).context("the channel is lost"),
+        ErrorKind::UnexpectedEof => Error::msg(CLOSED),
+        _ => Error::new(error).context(LOST),
     }
 }
 

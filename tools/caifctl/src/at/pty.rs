@@ -80,11 +80,11 @@ pub fn run(args: &Args, path: Option<&Path>) -> Result<()> {
 pub fn run_as_port(args: &Args, name: Option<&str>) -> Result<()> {
     let mut socket = args.open()?;
     let signals = Signals::new()?;
-    let port = Port::take(name)?;
+    let modem = args.peer.link.as_deref().unwrap_or("caif");
+    let port = Port::take(name, modem)?;
     loop {
         let terminal = Terminal::new().context("cannot make a pseudo terminal")?;
-        let modem = args.peer.link.as_deref().unwrap_or("caif");
-        let cover = Cover::new(&port, &terminal.path, modem, interfaces(args)?)?;
+        let cover = Cover::new(&port, &terminal.path, interfaces(args)?)?;
         print(&format!("{}\n", port.node().display()))?;
         let why = connect(&terminal, &socket, &signals)?;
         drop(cover);

@@ -32,29 +32,54 @@ const NODES: &str = "/dev";
 /// the rule takes over.
 const RECORDS: &str = "/run/caif/serial";
 const INTERFACES: &str = "/run/caif/interface";
+/// A file for each modem, which a caifctl locks that announces it.
+const MODEMS: &str = "/run/caif/modem";
 /// The port's type if no hardware was found.
 const UNKNOWN: &str = "0";
 /// The major numbers of pseudo terminals.
 const TERMINALS: std::ops::RangeInclusive<u64> = 136..=143;
 
-/// A port that no other process covers while this exists.
+/// A port that no other process covers while this exists, for a modem that no other one announces.
 #[derive(Debug)]
 pub struct Port {
     name: String,
+    modem: String,
+    _announced: Flock<File>,
     /// Never removed, so that its lock means the same to all; empty while nothing covers the port.
     record: Flock<File>,
 }
 
 impl Port {
-    /// Takes the named port, or the last one that is not in use.
-    pub fn take(name: Option<&str>) -> Result<Self> {
+    /// Takes the named port, or the last one that is not in use, for a modem.
+    pub fn take(name: Option<&str>, modem: &str) -> Result<Self> {
+        // Its interfaces can belong to one port only.
+        let announced = lock(MODEMS, modem)?.with_context(|| {
+            format!("another caifctl announces {modem}: end that one, or use --pty here")
+        })?;
+        let (name, record) = Self::free(name)?;
+        let port = Self {
+            name,
+            modem: modem.to_owned(),
+            _announced: announced,
+            record,
+        };
+        // What one that was killed has left.
+        port.uncover()?;
+        Ok(port)
+    }
+
+    /// Returns the name of the port, and its locked record.
+    fn free(name: Option<&str>) -> Result<(String, Flock<File>)> {
         if let Some(name) = name {
-            let kind = kind(name).with_context(|| format!("there is no serial port {name}"))?;
+            let kind = kind(name)
+                .with_context(|| format!("there is no serial port {name}: {PORTS} lists them"))?;
             if kind != UNKNOWN {
                 bail!("{name} has hardware: name another port, or none");
             }
-            return Self::lock(name)?
-                .with_context(|| format!("another caifctl is in the place of {name}"));
+            let record = lock(RECORDS, name)?;
+            let record =
+                record.with_context(|| format!("another caifctl is in the place of {name}"))?;
+            return Ok((name.to_owned(), record));
         }
         let mut names = Vec::new();
         for entry in fs::read_dir(PORTS).with_context(|| format!("cannot read {PORTS}"))? {
@@ -64,37 +89,15 @@ impl Port {
             }
         }
         names.sort_by_key(|name| (name.len(), name.clone()));
-        for name in names.iter().rev() {
-            if let Some(port) = Self::lock(name)? {
-                return Ok(port);
+        for name in names.into_iter().rev() {
+            if let Some(record) = lock(RECORDS, &name)? {
+                return Ok((name, record));
             }
         }
         bail!(
             "there is no serial port without hardware that is not in use: see {PORTS}; the kernel's \
              parameter 8250.nr_uarts is their number"
         )
-    }
-
-    /// Returns `None` if another process has it.
-    fn lock(name: &str) -> Result<Option<Self>> {
-        let record = Path::new(RECORDS).join(name);
-        let what = || format!("cannot use {}", record.display());
-        folder(RECORDS)?;
-        let mut options = OpenOptions::new();
-        let file = options.append(true).create(true).open(&record);
-        let file = file.with_context(what)?;
-        let record = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(record) => record,
-            Err((_, Errno::EWOULDBLOCK)) => return Ok(None),
-            Err((_, error)) => return Err(error).with_context(what),
-        };
-        let port = Self {
-            name: name.to_owned(),
-            record,
-        };
-        // What one that was killed has left.
-        port.uncover()?;
-        Ok(Some(port))
     }
 
     pub fn node(&self) -> PathBuf {
@@ -119,6 +122,20 @@ impl Port {
     }
 }
 
+/// Locks a file, which is made if need be. Returns `None` if another process has the lock.
+fn lock(dir: &str, name: &str) -> Result<Option<Flock<File>>> {
+    let path = Path::new(dir).join(name);
+    let what = || format!("cannot use {}", path.display());
+    folder(dir)?;
+    let mut options = OpenOptions::new();
+    let file = options.append(true).create(true).open(&path);
+    match Flock::lock(file.with_context(what)?, FlockArg::LockExclusiveNonblock) {
+        Ok(file) => Ok(Some(file)),
+        Err((_, Errno::EWOULDBLOCK)) => Ok(None),
+        Err((_, error)) => Err(error).with_context(what),
+    }
+}
+
 /// Returns the type of a port. Terminals of other drivers have none.
 fn kind(name: &str) -> Result<String> {
     if name.contains('/') {
@@ -138,15 +155,9 @@ pub struct Cover<'a> {
 }
 
 impl<'a> Cover<'a> {
-    /// Puts the terminal in the place of the port, and tells udev of it and of the interfaces, all of
-    /// the modem of that name.
-    pub fn new(
-        port: &'a Port,
-        terminal: &Path,
-        modem: &str,
-        interfaces: Vec<String>,
-    ) -> Result<Self> {
-        let record = format!("CAIF_MODEM={modem}\n");
+    /// Puts the terminal in the place of the port, and tells udev of it and of the modem's interfaces.
+    pub fn new(port: &'a Port, terminal: &Path, interfaces: Vec<String>) -> Result<Self> {
+        let record = format!("CAIF_MODEM={}\n", port.modem);
         let cover = Self {
             port,
             records: Records::new(INTERFACES, &record),

@@ -16,7 +16,7 @@ use socket2::Socket;
 
 use super::{Channel, Times, in_words, number, payload};
 use crate::{
-    caif::{Service, is_late},
+    caif::{CLOSED, LOST, Service, is_late},
     output::{print, seconds},
     signals::{Signals, Waited},
 };
@@ -91,7 +91,7 @@ pub fn run(args: &Args) -> Result<()> {
     }
     if outcome.lost > 0 {
         bail!(
-            "{} of {} payloads did not come back",
+            "{} of {} payloads did not come back: see the link by `caifctl status`",
             outcome.lost,
             outcome.sent
         );
@@ -173,10 +173,10 @@ impl Flight {
         let mut any = false;
         loop {
             let len = match self.socket.read(&mut buffer) {
-                Ok(0) => bail!("the modem closed the channel"),
+                Ok(0) => bail!(CLOSED),
                 Ok(len) => len,
                 Err(error) if is_late(&error) => return Ok(any),
-                Err(error) => return Err(error).context("the channel is lost"),
+                Err(error) => return Err(error).context(LOST),
             };
             any = true;
             let Some(number) = number(buffer.get(..len).unwrap_or_default(), self.size) else {

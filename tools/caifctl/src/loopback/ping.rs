@@ -14,7 +14,7 @@ use std::io::Read;
 
 use super::{Channel, Times, in_words, number, payload};
 use crate::{
-    caif::{Service, is_late},
+    caif::{CLOSED, LOST, Service, is_late},
     output::{print, seconds},
     signals::{Signals, Waited},
 };
@@ -57,7 +57,7 @@ pub fn run(args: &Args) -> Result<()> {
     ))?;
     if back < pings.sent {
         bail!(
-            "{} of {} payloads did not come back",
+            "{} of {} payloads did not come back: see the link by `caifctl status`",
             pings.sent - back,
             pings.sent
         );
@@ -122,10 +122,10 @@ impl Pings {
                 Waited::Ready(_) => {}
             }
             let len = match (&self.socket).read(&mut buffer) {
-                Ok(0) => bail!("the modem closed the channel"),
+                Ok(0) => bail!(CLOSED),
                 Ok(len) => len,
                 Err(error) if is_late(&error) => continue,
-                Err(error) => return Err(error).context("the channel is lost"),
+                Err(error) => return Err(error).context(LOST),
             };
             match number(buffer.get(..len).unwrap_or_default(), self.size) {
                 Some(number) if number == this => return Ok(Returned::After(start.elapsed())),

@@ -102,7 +102,9 @@ fn chosen(netlink: &Netlink, only: &[String]) -> Result<Vec<Netdev>> {
     for name in only {
         match devs.iter().find(|dev| dev.name == *name) {
             Some(dev) if dev.role != Role::Other => {}
-            Some(_) => bail!("{name} is neither a CAIF link nor an interface over one"),
+            Some(_) => bail!(
+                "{name} is neither a CAIF link nor an interface over one: `caifctl status` shows them"
+            ),
             None => bail!("there is no interface {name}: `caifctl status` shows those of CAIF"),
         }
     }

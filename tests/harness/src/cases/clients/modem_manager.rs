@@ -16,7 +16,15 @@ pub(super) const CASES: &[Case] = &[
     one("modem_manager_connects", |vm| explained(vm, connects)),
     one("modem_manager_after_a_crash", |vm| explained(vm, crash)),
     one("modem_manager_is_killed", |vm| explained(vm, killed)),
+    one("modem_manager_is_killed_as_it_connects", |vm| {
+        explained(vm, halfway)
+    }),
 ];
+
+/// Commands of ModemManager, in the order in which it gives them to connect, after which it is killed.
+const POINTS: &[&str] = &["AT+CGDCONT=1", "AT*ENAP=1", "AT*E2IPCFG"];
+/// What ModemManager writes.
+const LOG: &str = "/tmp/modem-manager.log";
 
 /// Connects, uses the connection, and disconnects.
 fn connects(vm: &mut Vm) -> Result<()> {
@@ -81,6 +89,33 @@ fn killed(vm: &mut Vm) -> Result<()> {
     manager(vm)?;
     let next = modem(vm, "")?;
     connect(vm, &next)?;
+    vm.guest.ok("ip addr flush dev caif0")?;
+    unplug(vm, terminal)
+}
+
+/// ModemManager is killed in the middle of its dialogue. The next one connects.
+fn halfway(vm: &mut Vm) -> Result<()> {
+    start(vm)?;
+    let terminal = plug(vm)?;
+    for point in POINTS {
+        let modem = modem(vm, "")?;
+        // What it wrote earlier has the command, too.
+        vm.guest
+            .start_for(
+                &format!(
+                    "from=$(($(wc -l <{LOG}) + 1)); \
+                     (mmcli --timeout=120 -m {modem} --simple-connect=apn=internet >/dev/null 2>&1 &); \
+                     until tail -n +$from {LOG} | grep -q -F '{point}'; do usleep 100000; done; \
+                     kill -9 $(cat /tmp/modem-manager.pid) && rm /tmp/modem-manager.pid"
+                ),
+                150,
+            )?
+            .ok()
+            .with_context(|| format!("at {point}"))?;
+        manager(vm)?;
+    }
+    let last = modem(vm, "")?;
+    connect(vm, &last)?;
     vm.guest.ok("ip addr flush dev caif0")?;
     unplug(vm, terminal)
 }

@@ -25,14 +25,18 @@ pub(super) struct Terminal {
 }
 
 impl Terminal {
-    /// Starts caifctl, and waits until it printed the name of its terminal, which is returned.
+    /// Starts caifctl for a link, and waits until it printed the name of its terminal, which is returned.
     pub(super) fn start(vm: &mut Vm, number: usize, args: &str) -> Result<(Self, String)> {
+        Self::start_with(vm, number, &format!("--link cfvrt0 {args}"))
+    }
+
+    fn start_with(vm: &mut Vm, number: usize, args: &str) -> Result<(Self, String)> {
         let log = format!("{LOG}{number}");
         vm.guest.ok(&format!("mkdir -p /run/caif; : >{log}"))?;
         let running = vm.guest.start_for(
             &format!(
                 "echo $$ >/tmp/caifctl.pid{number}; \
-                 exec caifctl at --link cfvrt0 {args} >{log} 2>&1"
+                 exec caifctl at {args} >{log} 2>&1"
             ),
             300,
         )?;
@@ -178,16 +182,17 @@ fn place(vm: &mut Vm) -> Result<()> {
     let record = vm.guest.ok("cat /run/caif/serial/ttyS3")?;
     ensure!(record == "CAIF_MODEM=cfvrt0\n", "{record}");
     vm.guest.ok("guest-tool serial /dev/ttyS3")?;
+    // A modem is announced once, since its interfaces go with a port.
+    vm.guest.ok("caifctl link add caif0 --connection-id 1")?;
     // Each has a port of its own, until there are no more.
-    let (second, name) = Terminal::start(vm, 2, "--serial")?;
+    let (second, name) = Terminal::start_with(vm, 2, "--serial")?;
     ensure!(name == "/dev/ttyS2", "{name}");
     for (args, says) in [
-        ("--serial", "no serial port without hardware"),
-        ("--serial ttyS2", "another caifctl"),
+        ("--link cfvrt0 --serial", "another caifctl announces cfvrt0"),
+        ("--serial ttyS1", "another caifctl announces caif"),
+        ("--serial ttyS2 --priority 3", "another caifctl"),
     ] {
-        let out = vm
-            .guest
-            .fails(&format!("caifctl at --link cfvrt0 {args}"))?;
+        let out = vm.guest.fails(&format!("caifctl at {args}"))?;
         ensure!(out.contains(says), "{out}");
     }
     second.end(vm, "TERM")?;
