@@ -184,18 +184,18 @@ const PARTS: &[Part] = &[
         ..PART
     },
     Part {
-        name: "misuse",
-        what: "safe code that misuses the abstractions, none of which may compile",
-        short: Some(&["tests/misuse/run"]),
-        full: Some(&["tests/misuse/run"]),
-        needs: &["kernel"],
-        ..PART
-    },
-    Part {
         name: "hostile-self-test",
         what: "that the harness of the hostile modem notices what it must",
         short: Some(&["tests/hostile/run", "--self-test"]),
         full: Some(&["tests/hostile/run", "--self-test"]),
+        needs: &["kernel"],
+        ..PART
+    },
+    Part {
+        name: "misuse",
+        what: "safe code that misuses the abstractions, none of which may compile",
+        short: Some(&["tests/misuse/run"]),
+        full: Some(&["tests/misuse/run"]),
         needs: &["kernel"],
         ..PART
     },

@@ -54,21 +54,21 @@ const PHASES: &[Phase] = &[
         name: "crash",
         what: "modem killed under traffic, recovered",
         cycles: 1000,
-        short: 10,
+        short: 6,
         run: crash::run,
     },
     Phase {
         name: "updown",
         what: "interface down and up under traffic",
         cycles: 1000,
-        short: 20,
+        short: 10,
         run: cycles::updown,
     },
     Phase {
         name: "rebind",
         what: "driver unbound and bound under traffic",
         cycles: 1000,
-        short: 20,
+        short: 10,
         run: cycles::rebind,
     },
     Phase {
@@ -82,7 +82,7 @@ const PHASES: &[Phase] = &[
         name: "interfaces",
         what: "interfaces made and deleted under traffic",
         cycles: 1000,
-        short: 20,
+        short: 10,
         run: cycles::interfaces,
     },
     Phase {
@@ -96,7 +96,7 @@ const PHASES: &[Phase] = &[
         name: "stack",
         what: "stack removed and loaded under traffic",
         cycles: 300,
-        short: 5,
+        short: 3,
         run: cycles::stack,
     },
     Phase {

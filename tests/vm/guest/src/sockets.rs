@@ -16,7 +16,7 @@ use std::{
     io::{self, Read, Write},
     mem::MaybeUninit,
     path::PathBuf,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail, ensure};
@@ -99,9 +99,11 @@ pub fn run(args: &Args) -> Result<()> {
         if !is_wanted {
             continue;
         }
+        let start = Instant::now();
         match check(args) {
             Ok(()) => {
-                println!("{name}: as it should be");
+                let seconds = start.elapsed().as_secs_f32();
+                println!("{name}: as it should be, {seconds:.1} s");
                 done += 1;
             }
             Err(error) => {

@@ -318,7 +318,7 @@ pub fn modem_stops_us(_args: &Args) -> Result<()> {
         (false, Service::DatagramLoop),
     ] {
         let socket = open(service, stream)?;
-        let text = command(&mut at, "AT*FLOW=6000")?;
+        let text = command(&mut at, "AT*FLOW=20000")?;
         let begin = Instant::now();
         while now(&socket)? & libc::POLLOUT != 0 {
             ensure!(begin.elapsed() < SOON, "flow is not off: {text}");
@@ -331,6 +331,8 @@ pub fn modem_stops_us(_args: &Args) -> Result<()> {
         socket.set_write_timeout(Some(Duration::from_millis(200)))?;
         fails(socket.send(b"x"), libc::EAGAIN, "SO_SNDTIMEO")?;
         socket.set_write_timeout(Some(SOON))?;
+        // For that long from now on.
+        command(&mut at, "AT*FLOW=500")?;
         socket.send(b"y")?;
         ensure!(now(&socket)? & libc::POLLOUT != 0, "flow is not on");
         let got = receive(&socket, 9, 0)?;
