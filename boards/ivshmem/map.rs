@@ -13,7 +13,12 @@ pub const MIN_SIZE: usize = 16 << 20;
 pub const MAX_SIZE: usize = 1 << 30;
 
 /// The memory for segments of the firmware: offset and length, as for all parts.
-pub const FIRMWARE: (usize, usize) = (0x01_0000, 0x0f_0000);
+pub const SEGMENTS: (usize, usize) = (0x01_0000, 0x0e_0000);
+/// The memory for the resource table, behind that. The same-SoC machine has a region for each of
+/// the two, so that both are whole pages of any kernel.
+pub const RSC_TABLE: (usize, usize) = (0x0f_0000, 0x01_0000);
+/// The memory for firmware: both. On the ivshmem board the table may be anywhere in it.
+pub const FIRMWARE: (usize, usize) = (SEGMENTS.0, SEGMENTS.1 + RSC_TABLE.1);
 /// Room for a vring.
 pub const VRING_LEN: usize = 0x10_0000;
 /// The downlink vring.
@@ -91,9 +96,14 @@ impl ModemState {
     }
 }
 
+/// Returns how far from the start of a part `len` bytes at the device address `da` are. `None` if
+/// they are not inside of it.
+pub fn offset_in((start, room): (usize, usize), da: u32, len: u32) -> Option<usize> {
+    let offset = u64::from(da).checked_sub(u64::from(DA_BASE) + start as u64)?;
+    (offset + u64::from(len) <= room as u64).then_some(offset as usize)
+}
+
 /// Returns whether `len` bytes at the device address `da` are inside the memory for firmware.
 pub fn is_firmware(da: u32, len: u32) -> bool {
-    let (offset, room) = FIRMWARE;
-    let start = u64::from(DA_BASE) + offset as u64;
-    u64::from(da) >= start && u64::from(da) + u64::from(len) <= start + room as u64
+    offset_in(FIRMWARE, da, len).is_some()
 }

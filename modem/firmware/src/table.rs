@@ -2,11 +2,10 @@
 
 //! The resource table: one virtio device with two vrings and a config space.
 
-use crate::MARK_DA;
-use kernel_pure::{link_config::LinkConfig, vring_layout::F_EVENT_IDX};
+use kernel_pure::{ivshmem::map, link_config::LinkConfig, vring_layout::F_EVENT_IDX};
 
-/// Device address of the table.
-pub const TABLE_DA: u32 = MARK_DA + 0x1000;
+/// Device address of the table, which is the same on both boards.
+pub const TABLE_DA: u32 = map::DA_BASE + map::RSC_TABLE.0 as u32;
 /// Type of the virtio device: CAIF.
 pub const VIRTIO_ID_CAIF: u32 = 12;
 /// Type of an entry that is a virtio device.

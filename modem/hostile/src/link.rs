@@ -6,7 +6,7 @@ use crate::stack::Stack;
 use anyhow::{Context, ensure};
 use hostile_frame::{self as frame, Frame};
 use ivshmem::{
-    control::{FIRMWARE, FIRMWARE_SIZE, HEAP},
+    control::{FIRMWARE, FIRMWARE_SIZE, HEAP, RSC_TABLE},
     memory::{DA_BASE, SharedMemory},
 };
 use kernel_pure::{
@@ -27,8 +27,9 @@ const MARK: u16 = 0x5a00;
 const BUFFERS: u64 = HEAP + 0x1_0000;
 const BUFFER_STEP: u64 = 0x2000;
 const OWN_BUFFER: u64 = HEAP + 0x60_0000;
-/// Offset in the memory for firmware from which there are no segments.
-const FIRMWARE_FREE: u64 = 0x8000;
+/// Offset in the memory for segments of the firmware, and in that for its table, from which there
+/// is nothing of a file.
+const FREE: u64 = 0x8000;
 
 /// A link that is up.
 pub struct Link {
@@ -107,7 +108,9 @@ impl Link {
         };
         this.rx.fields().write_avail_flags(MARK);
         this.fill(HEAP, DA_BASE + memory.size() - HEAP)?;
-        this.fill(FIRMWARE + FIRMWARE_FREE, FIRMWARE_SIZE - FIRMWARE_FREE)?;
+        for (start, end) in [(FIRMWARE, RSC_TABLE), (RSC_TABLE, FIRMWARE + FIRMWARE_SIZE)] {
+            this.fill(start + FREE, end - start - FREE)?;
+        }
         Ok(this)
     }
 

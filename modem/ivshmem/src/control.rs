@@ -17,8 +17,10 @@ pub const VECTOR: usize = 2;
 
 /// Device address of the firmware's segments.
 pub const FIRMWARE: u64 = DA_BASE + map::FIRMWARE.0 as u64;
-/// Bytes for them.
+/// Bytes for them, and for the resource table behind them.
 pub const FIRMWARE_SIZE: u64 = map::FIRMWARE.1 as u64;
+/// Device address of the place for the resource table.
+pub const RSC_TABLE: u64 = DA_BASE + map::RSC_TABLE.0 as u64;
 /// Device addresses of the vrings: downlink, uplink.
 pub const VRINGS: [u64; 2] = [
     DA_BASE + map::VRING0.0 as u64,

@@ -218,6 +218,25 @@ fn bounds_are_exact() {
 }
 
 #[test]
+fn a_table_is_in_the_memory_for_it_if_each_byte_is() {
+    let offset = |da, len| map::offset_in(map::RSC_TABLE, da, len);
+    assert_eq!(offset(0x800f_0000, 0x1_0000), Some(0));
+    assert_eq!(offset(0x800f_fff0, 16), Some(0xfff0));
+    assert_eq!(offset(0x8010_0000, 0), Some(0x1_0000));
+    for (da, len) in [
+        (0, 0),
+        (0x8001_1000, 120),
+        (0x800e_ffff, 2),
+        (0x800f_0000, 0x1_0001),
+        (0x800f_ffff, 2),
+        (0x8010_0000, 1),
+        (u32::MAX, u32::MAX),
+    ] {
+        assert_eq!(offset(da, len), None, "{da:#x}, {len:#x}");
+    }
+}
+
+#[test]
 fn each_fault_is_named() {
     let patched = |at: usize, bytes: &[u8]| {
         let mut file = good();
