@@ -112,8 +112,8 @@ const NAME: &CStr = c"soc-rproc";
 struct Board {
     mailbox: Arc<Mailbox>,
     watchdog: Arc<Watchdog>,
-    /// The firmware's memory.
-    firmware: Arc<Memory>,
+    /// The memory for the resource table.
+    table: Arc<Memory>,
     #[pin]
     armed: Mutex<Option<Armed>>,
 }
@@ -175,7 +175,7 @@ impl Operations for Board {
     fn loaded_table(&self, rproc: &Rproc) -> Result<Option<LoadedTable>> {
         let running = self.running(rproc)?;
         let control = self.watchdog.control();
-        let table = running.table(rproc.as_ref(), control, &self.firmware)?;
+        let table = running.table(rproc.as_ref(), control, &self.table)?;
         table.map(Some).ok_or(ENODEV)
     }
 
@@ -230,7 +230,7 @@ impl platform::Driver for SocRproc {
         }
         // Attaching reads and checks the table once more.
         let detached = match Running::find(&control)? {
-            Some(running) => running.table(dev, &control, &shared.firmware)?.is_some(),
+            Some(running) => running.table(dev, &control, &shared.table)?.is_some(),
             None => false,
         };
         let node = dev.fwnode().ok_or(ENODEV)?;
@@ -238,7 +238,7 @@ impl platform::Driver for SocRproc {
         let mailbox = Mailbox::new(pdev)?;
         let watchdog = Watchdog::new(control)?;
         let (of_board, board_mailbox) = (watchdog.clone(), mailbox.clone());
-        let loaded = shared.firmware;
+        let table = shared.table;
 
         let unregistered = Unregistered::new(
             dev,
@@ -254,7 +254,7 @@ impl platform::Driver for SocRproc {
             try_pin_init!(Board {
                 mailbox: board_mailbox,
                 watchdog: of_board,
-                firmware: loaded,
+                table,
                 armed <- new_mutex!(None),
             }? Error),
         )?;

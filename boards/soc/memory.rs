@@ -25,8 +25,9 @@ use crate::{
         map::{
             BUFFER,
             DA_BASE,
-            FIRMWARE,
             HEAP,
+            RSC_TABLE,
+            SEGMENTS,
             VRING0,
             VRING1, //
         }, //
@@ -48,8 +49,8 @@ const CONTROL: (usize, usize) = (0, 0x1_0000);
 pub(crate) struct Shared {
     /// The page where Linux and the modem publish their states.
     pub(crate) control: ControlPage,
-    /// The firmware's memory.
-    pub(crate) firmware: Arc<Memory>,
+    /// The memory for the resource table.
+    pub(crate) table: Arc<Memory>,
     /// The carveouts for remoteproc.
     pub(crate) carveouts: KVec<Carveout>,
 }
@@ -58,7 +59,7 @@ pub(crate) struct Shared {
 pub(crate) fn map(dev: &Device<Bound>) -> Result<Shared> {
     let (control, _) = claim(dev, c"control", CONTROL)?;
     let control = ControlPage::new(Arc::new(control.map()?, GFP_KERNEL)?);
-    let mut carveouts = KVec::with_capacity(5, GFP_KERNEL)?;
+    let mut carveouts = KVec::with_capacity(6, GFP_KERNEL)?;
     let mut mapped = |name, part| -> Result<Arc<Memory>> {
         let (region, range) = claim(dev, name, part)?;
         let memory = Arc::new(region.map()?, GFP_KERNEL)?;
@@ -66,7 +67,8 @@ pub(crate) fn map(dev: &Device<Bound>) -> Result<Shared> {
         carveouts.push(carveout, GFP_KERNEL)?;
         Ok(memory)
     };
-    let firmware = mapped(c"firmware", FIRMWARE)?;
+    mapped(c"firmware", SEGMENTS)?;
+    let table = mapped(c"rsc-table", RSC_TABLE)?;
     mapped(c"vdev0vring0", VRING0)?;
     mapped(c"vdev0vring1", VRING1)?;
     mapped(c"heap", (HEAP, 0))?;
@@ -76,7 +78,7 @@ pub(crate) fn map(dev: &Device<Bound>) -> Result<Shared> {
     carveouts.push(pool, GFP_KERNEL)?;
     Ok(Shared {
         control,
-        firmware,
+        table,
         carveouts,
     })
 }

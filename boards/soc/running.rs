@@ -18,10 +18,10 @@ use crate::{
         firmware::Unfit,
         map::{
             host_state,
-            is_firmware,
+            offset_in,
             page,
             DA_BASE,
-            FIRMWARE, //
+            RSC_TABLE, //
         },
         table, //
     }, //
@@ -60,11 +60,11 @@ impl Running {
         &self,
         dev: &Device,
         control: &ControlPage,
-        firmware: &Memory,
+        memory: &Memory,
     ) -> Result<Option<LoadedTable>> {
         let da = control.get(page::RSC_TABLE_DA)?;
         let len = control.get(page::RSC_TABLE_LEN)?;
-        let table = read(firmware, da, len).map_err(|unusable| {
+        let table = read(memory, da, len).map_err(|unusable| {
             dev_warn!(
                 dev,
                 "the modem runs, but cannot be attached to: it {unusable}\n"
@@ -78,6 +78,8 @@ impl Running {
 enum Unusable {
     /// It is not allowed.
     Unfit(Unfit),
+    /// It is not where the board has its table.
+    Elsewhere(u32, u32),
     /// It is longer than any that is allowed.
     TooLong(u32),
     /// It cannot be read, such as for lack of memory.
@@ -92,8 +94,15 @@ impl From<Unfit> for Unusable {
 
 impl fmt::Display for Unusable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (offset, room) = RSC_TABLE;
         match self {
             Self::Unfit(unfit) => unfit.fmt(f),
+            Self::Elsewhere(da, len) => write!(
+                f,
+                "has a resource table of {len:#x} bytes at {da:#x}, \
+                 while {room:#x} bytes at {:#x} are for it",
+                DA_BASE as usize + offset
+            ),
             Self::TooLong(len) => write!(
                 f,
                 "has a resource table of {len:#x} bytes, allowed are {TABLE_MAX:#x}"
@@ -103,23 +112,20 @@ impl fmt::Display for Unusable {
     }
 }
 
-/// Reads a resource table in the memory for firmware.
+/// Reads a resource table in the memory for it.
 ///
 /// A table that names places of vrings is in use, or was when a kernel ended: then the modem and
 /// the rings are in an unknown state.
-fn read(firmware: &Memory, da: u32, len: u32) -> Result<LoadedTable, Unusable> {
-    if !is_firmware(da, len) {
-        return Err(Unfit::Outside(da, len).into());
-    }
+fn read(memory: &Memory, da: u32, len: u32) -> Result<LoadedTable, Unusable> {
+    let start = offset_in(RSC_TABLE, da, len).ok_or(Unusable::Elsewhere(da, len))?;
     if len > TABLE_MAX {
         return Err(Unusable::TooLong(len));
     }
-    let start = (da - DA_BASE) as usize - FIRMWARE.0;
     let range = DeviceRange {
         da,
         len: len as usize,
     };
-    let table = LoadedTable::read(firmware, start, range).map_err(Unusable::Unread)?;
+    let table = LoadedTable::read(memory, start, range).map_err(Unusable::Unread)?;
     table::check(table.bytes())?;
     Ok(table)
 }

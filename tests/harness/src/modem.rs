@@ -27,10 +27,25 @@ pub const START: Duration = Duration::from_secs(20);
 /// Where the index of vring 0's available ring is, behind the table of 256 descriptors.
 const AVAIL_IDX: u64 = 0x10_0000 + 256 * 16 + 2;
 
-/// The field of the control page with the modem's address of the resource table, in front of its length.
+/// The fields of the control page with the modem's address of the resource table and with its length.
 const RSC_TABLE_DA: u64 = 0x10;
+const RSC_TABLE_LEN: u64 = 0x14;
 /// The modem's address of the memory.
 const DA_BASE: u64 = 0x8000_0000;
+
+/// Reads a word of the memory.
+fn word(memory: &File, at: u64) -> Result<u32> {
+    let mut bytes = [0; 4];
+    memory.read_exact_at(&mut bytes, at)?;
+    Ok(u32::from_le_bytes(bytes))
+}
+
+/// Returns where in the memory's file the modem's address of a table is.
+fn place_of(da: u32) -> Result<u64> {
+    u64::from(da)
+        .checked_sub(DA_BASE)
+        .context("the control page names no table")
+}
 
 pub struct Modem {
     pub socket: PathBuf,
@@ -127,21 +142,28 @@ impl Modem {
     /// Overwrites a part of the modem's resource table, as the modem can at any time.
     pub fn write_table(&self, offset: u64, bytes: &[u8]) -> Result<()> {
         let memory = self.memory()?;
-        let mut da = [0; 4];
-        memory.read_exact_at(&mut da, RSC_TABLE_DA)?;
-        let at = u64::from(u32::from_le_bytes(da))
-            .checked_sub(DA_BASE)
-            .context("the control page names no table")?;
+        let at = place_of(word(&memory, RSC_TABLE_DA)?)?;
         Ok(memory.write_all_at(bytes, at + offset)?)
     }
 
     /// Sets the length of the resource table in the control page, and returns the one that was there.
     pub fn set_table_len(&self, len: u32) -> Result<u32> {
         let memory = self.memory()?;
-        let mut before = [0; 4];
-        memory.read_exact_at(&mut before, RSC_TABLE_DA + 4)?;
-        memory.write_all_at(&len.to_le_bytes(), RSC_TABLE_DA + 4)?;
-        Ok(u32::from_le_bytes(before))
+        let before = word(&memory, RSC_TABLE_LEN)?;
+        memory.write_all_at(&len.to_le_bytes(), RSC_TABLE_LEN)?;
+        Ok(before)
+    }
+
+    /// Copies the resource table to the modem's address `da` and names that place in the control page,
+    /// as for firmware that has its table there. Returns the address that was there.
+    pub fn move_table(&self, da: u32) -> Result<u32> {
+        let memory = self.memory()?;
+        let before = word(&memory, RSC_TABLE_DA)?;
+        let mut table = vec![0; word(&memory, RSC_TABLE_LEN)?.try_into()?];
+        memory.read_exact_at(&mut table, place_of(before)?)?;
+        memory.write_all_at(&table, place_of(da)?)?;
+        memory.write_all_at(&da.to_le_bytes(), RSC_TABLE_DA)?;
+        Ok(before)
     }
 
     /// Opens the memory that the modem shares with Linux.

@@ -8,6 +8,7 @@ use nix::sys::signal::Signal;
 use super::{Case, one};
 use crate::{
     link::{DRIVER, MODEM},
+    modem::Modem,
     vm::Vm,
 };
 
@@ -23,6 +24,10 @@ pub const CASES: &[Case] = &[
     Case {
         modem_first: true,
         ..one("soc_table_that_is_too_long", long_table)
+    },
+    Case {
+        modem_first: true,
+        ..one("soc_table_that_is_elsewhere", table_elsewhere)
     },
     one("soc_board_loads_by_its_alias", alias),
     one("soc_addresses_are_the_modems", addresses),
@@ -110,29 +115,58 @@ fn changed_table(vm: &mut Vm) -> Result<()> {
 
 /// A table that is longer than any is not read. Linux boots such a modem with firmware of its own.
 fn long_table(vm: &mut Vm) -> Result<()> {
-    const REFUSED: &str = "it has a resource table of 0x2000 bytes, allowed are 0x1000";
+    refused(
+        vm,
+        0x2000,
+        Modem::set_table_len,
+        "it has a resource table of 0x2000 bytes, allowed are 0x1000",
+    )
+}
+
+/// A table that is in the memory for firmware, but not in the region for tables, is not read. Linux
+/// boots such a modem with firmware of its own.
+fn table_elsewhere(vm: &mut Vm) -> Result<()> {
+    refused(
+        vm,
+        0x8001_1000,
+        Modem::move_table,
+        "bytes at 0x80011000, while 0x10000 bytes at 0x800f0000 are for it",
+    )
+}
+
+/// A modem whose table was made `wrong` by `change`, which returns what was right, is not attached to,
+/// for which Linux gives `reason`: neither when it was detached from, nor when the driver is bound,
+/// which then boots it.
+fn refused(
+    vm: &mut Vm,
+    wrong: u32,
+    change: impl Fn(&Modem, u32) -> Result<u32>,
+    reason: &str,
+) -> Result<()> {
     vm.up()?;
+    state_is(vm, "attached")?;
     vm.guest.ok(&format!("echo detach >{STATE}"))?;
-    let len = vm.modems[0].set_table_len(0x2000)?;
+    let right = change(&vm.modems[0], wrong)?;
     let mark = vm.kernel.mark();
     let out = vm.guest.run(&format!("echo start >{STATE}"))?;
     ensure!(out.status != 0, "it is attached to");
-    vm.kernel_says(mark, REFUSED)?;
-    vm.modems[0].set_table_len(len)?;
+    vm.kernel_says(mark, reason)?;
+    change(&vm.modems[0], right)?;
     vm.guest.ok(&format!("echo start >{STATE}"))?;
     state_is(vm, "attached")?;
     vm.up()?;
     vm.traffic()?;
 
     vm.guest.ok(&format!("echo detach >{STATE}"))?;
-    vm.modems[0].set_table_len(0x2000)?;
+    change(&vm.modems[0], wrong)?;
     let mark = vm.kernel.mark();
     vm.guest.ok(
         "cd /sys/bus/platform/drivers/soc_rproc && echo 9000000.remoteproc >unbind && \
          echo 9000000.remoteproc >bind",
     )?;
-    vm.kernel_says(mark, REFUSED)?;
+    vm.kernel_says(mark, reason)?;
     vm.kernel_says(mark, "is now up")?;
+    state_is(vm, "running")?;
     vm.up()?;
     vm.traffic()
 }
@@ -164,6 +198,7 @@ fn addresses(vm: &mut Vm) -> Result<()> {
         .ok("cat /sys/kernel/debug/remoteproc/remoteproc0/carveout_memories")?;
     for (name, da) in [
         ("firmware", "0x80010000"),
+        ("rsc-table", "0x800f0000"),
         ("vdev0vring0", "0x80100000"),
         ("vdev0vring1", "0x80200000"),
         ("vdev0buffer", "0x80300000"),
