@@ -217,6 +217,39 @@ fn steps_of_a_scenario() {
 }
 
 #[test]
+fn a_scenario_ends_the_registration_and_takes_the_sim_out() {
+    let step = |ms: u32, action: &str| {
+        format!("[[step]]\non = \"activated\"\nafter_ms = {ms}\ndo = \"{action}\"\n")
+    };
+    let steps = [
+        step(100, "network none"),
+        step(200, "network home"),
+        step(300, "sim out"),
+        step(400, "sim in"),
+    ];
+    let mut bench = online(&steps.concat());
+    bench.wait(99);
+    hears(&mut bench, 1, &[]);
+    bench.wait(1);
+    let lost = "+CGEV: NW DEACT \"IP\",\"10.64.0.2\",1";
+    hears(&mut bench, 1, &[lost, "+CREG: 2", "+CGREG: 2"]);
+    bench.expect(1, "AT*EPPSD=1,7,1", &["+CME ERROR: 30"]);
+    bench.expect(1, "AT*NET?", &["*NET: 0,0,64", "OK"]);
+    bench.wait(100);
+    hears(&mut bench, 1, &["+CREG: 1", "+CGREG: 1"]);
+    assert_eq!(bench.ask(1, "AT*EPPSD=1,7,1").len(), 9);
+    bench.wait(100);
+    hears(&mut bench, 1, &["+CREG: 0", "+CGREG: 0", "*ESIMSR: 7"]);
+    bench.expect(1, "AT+CPIN?;+CIMI", &["+CME ERROR: 10"]);
+    bench.expect(1, "AT*NET?", &["*NET: 0,0,64", "OK"]);
+    bench.wait(100);
+    hears(&mut bench, 1, &["+CREG: 2", "+CGREG: 2", "*ESIMSR: 5"]);
+    bench.wait(100);
+    hears(&mut bench, 1, &["+CREG: 1", "+CGREG: 1"]);
+    bench.expect(1, "AT+CPIN?", &["+CPIN: READY", "OK"]);
+}
+
+#[test]
 fn a_modem_that_dies_says_nothing_more() {
     for (step, order) in [("crash", Order::Crash), ("die", Order::Die)] {
         let scenario = format!("[[step]]\non = \"AT+CGATT=1\"\ndo = \"{step}\"");
