@@ -10,8 +10,8 @@
 ifdef ARCH
 export ARCH
 endif
-# The parts of make test that have cases, of their own table; test-intree has more to do here.
-PARTS := $(filter-out intree,$(shell awk -F'"' '/^        name: / { name = $$2; short = 0; cases = 1 } \
+# The parts of make test that have cases, of their own table; these have more to do here.
+PARTS := $(filter-out intree clients,$(shell awk -F'"' '/^        name: / { name = $$2; short = 0; cases = 1 } \
 	/^        short: Some/ { short = 1 } /^        cases: false/ { cases = 0 } \
 	/^    },/ && short && cases { print name; short = 0 }' tests/harness/src/suite/parts.rs))
 # The kernels of Debian that are parts of make test-all.
@@ -69,6 +69,9 @@ $(PARTS:%=test-%): test-%: setup
 
 test-kernels: setup ## KUnit and the demo on kernels of other compilers, pages, scheduling and machines
 	@tests/kernels/run
+
+test-clients: setup ## Debian's oFono, ConnMan, ModemManager, networkd and others through the modem, with the cases that take longer
+	@tests/clients/run --long
 
 test-wireshark: setup ## the dissector of tools/wireshark, by Debian's tshark
 	@tests/wireshark/run
