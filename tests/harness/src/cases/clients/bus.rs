@@ -101,6 +101,21 @@ impl Object<'_> {
         )
         .map(drop)
     }
+
+    /// Sets a property, and does not wait for the answer.
+    pub(super) fn tell(&self, vm: &mut Vm, property: &str, value: &str) -> Result<()> {
+        let Self {
+            name,
+            path,
+            interface,
+        } = self;
+        vm.guest
+            .ok(&format!(
+                "dbus-send --system --type=method_call --dest={name} {path} \
+                 {interface}.SetProperty string:{property} variant:{value}"
+            ))
+            .map(drop)
+    }
 }
 
 /// Returns the name of the first entry.

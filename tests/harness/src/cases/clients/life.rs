@@ -3,6 +3,8 @@
 //! What happens to contexts and clients: offline and online, two contexts, crashes, clients that are
 //! killed.
 
+use std::time::{Duration, Instant};
+
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
@@ -28,17 +30,30 @@ pub(super) const CASES: &[Case] = &[
 const BACK: u64 = 30;
 /// Interfaces that oFono makes of a modem that is online.
 const INTERFACES: usize = 4;
-/// Commands of oFono, in the order in which it gives them, after which it is killed.
+/// The command by which oFono ends a context.
+pub(super) const ENDING: &str = "AT*EPPSD=0";
+/// Commands of oFono at each of which it is killed, or the modem, in the order in which it gives them:
+/// one for each step from a modem that is off to a context that has ended.
 pub(super) const POINTS: &[&str] = &[
     "AT+CFUN=4",
+    "AT*ESIMSR=1",
+    "AT+CPIN?",
     "AT+CIMI",
     "AT+CFUN=1",
+    "AT+CREG=2",
     "AT+CGATT=1",
+    "AT+COPS=3",
+    "AT+CGDCONT=1",
     "AT*EPPSD=1",
+    ENDING,
 ];
+/// Time in which what was closed is freed.
+const FREED: Duration = Duration::from_secs(10);
+/// The modem's contexts and blocks of addresses, with no context and with one.
+const CONTEXTS: [&str; 2] = ["0,0,64", "1,1,64"];
 
 /// What the clients hold of the kernel and of the modem.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Held {
     sockets: usize,
     interfaces: usize,
@@ -70,11 +85,31 @@ impl Vm {
         })
     }
 
+    /// Checks that as much is held as before, once what was closed is freed: a socket counts until
+    /// a moment after.
+    pub(super) fn holds(&mut self, before: &Held) -> Result<()> {
+        let end = Instant::now() + FREED;
+        loop {
+            let now = self.held()?;
+            if now == *before {
+                return Ok(());
+            }
+            ensure!(Instant::now() < end, "before {before:?}, now {now:?}");
+        }
+    }
+
     /// Waits until no interface is left, which is for caif-modeminit to do.
     pub(super) fn swept(&mut self) -> Result<()> {
         self.guest
             .ok("guest-tool wait-netdev 'caif*' --count 0")
             .map(drop)
+    }
+
+    /// Waits until nothing of an oFono that was killed is left in Linux. Returns what is held then.
+    fn without_ofono(&mut self) -> Result<Held> {
+        self.swept()?;
+        self.sockets_are_freed()?;
+        self.held()
     }
 
     /// Ends caif-modeminit, without which there is no modem for oFono, and starts it again.
@@ -90,6 +125,12 @@ impl Vm {
         ofono(modem, "org.ofono.Modem").has(self, &["Online=false"])?;
         self.swept()
     }
+
+    /// Tells oFono to end its context, and waits for nothing.
+    pub(super) fn ends_context(&mut self, modem: &str) -> Result<()> {
+        let path = self.has_context(modem)?;
+        ofono(&path, "org.ofono.ConnectionContext").tell(self, "Active", "boolean:false")
+    }
 }
 
 /// Three times offline and online leave no channel and no interface behind.
@@ -103,12 +144,8 @@ fn cycles(vm: &mut Vm) -> Result<()> {
         let context = vm.online().with_context(|| format!("round {round}"))?;
         vm.uses(&context)?;
     }
-    let after = vm.held()?;
-    ensure!(
-        before == after && after.interfaces == INTERFACES,
-        "before {before:?}, after {after:?}"
-    );
-    Ok(())
+    ensure!(before.interfaces == INTERFACES, "{before:?}");
+    vm.holds(&before)
 }
 
 /// A second context has an interface and an address of its own, while the first one is in use.
@@ -180,28 +217,47 @@ fn crash(vm: &mut Vm) -> Result<()> {
     vm.uses(&context)
 }
 
-/// oFono is killed at several points of its dialogue. The modem gets all channels back, and oFono
-/// starts again.
+/// oFono is killed at each step of its dialogue. The modem gets all channels back and has no more
+/// contexts than one, and oFono starts again and holds what it did at first.
 fn killed(vm: &mut Vm) -> Result<()> {
+    let modem = vm.ofono()?;
     vm.online()?;
+    let before = vm.held()?;
     vm.kill_daemon("ofonod")?;
+    let without = vm.without_ofono()?;
     for point in POINTS {
-        // grep ends with the first line that has the command.
-        vm.guest
-            .ok(&format!(
-                "rm -f /tmp/dialogue; mkfifo /tmp/dialogue; \
-             OFONO_AT_DEBUG=1 ofonod -n -d </dev/null >/tmp/dialogue 2>&1 & \
-             grep -q -m1 -F '{point}' /tmp/dialogue; kill -9 $!; wait; true"
-            ))
-            .with_context(|| format!("at {point}"))?;
-        vm.swept().with_context(|| format!("at {point}"))?;
-        vm.sockets_are_freed()
-            .with_context(|| format!("at {point}"))?;
-        let held = vm.held()?;
-        ensure!(held.channels == "1", "at {point}: {held:?}");
+        killed_at(vm, &modem, point).with_context(|| format!("at {point}"))?;
+        let held = vm.without_ofono().with_context(|| format!("at {point}"))?;
+        let network = held.network.clone();
+        ensure!(
+            held == Held {
+                network: network.clone(),
+                ..without.clone()
+            } && CONTEXTS.contains(&network.as_str()),
+            "at {point}: {held:?}, and {without:?} before"
+        );
     }
     let context = vm.online()?;
-    vm.uses(&context)
+    vm.uses(&context)?;
+    vm.holds(&before)
+}
+
+/// Starts oFono, which ConnMan then tells to go online, and kills it once it gave a command.
+fn killed_at(vm: &mut Vm, modem: &str, point: &str) -> Result<()> {
+    // grep ends with the first line that has the command.
+    vm.guest.ok("rm -f /tmp/dialogue; mkfifo /tmp/dialogue")?;
+    let killed = vm.guest.start(&format!(
+        "OFONO_AT_DEBUG=1 ofonod -n -d </dev/null >/tmp/dialogue 2>&1 & \
+         echo $! >/tmp/ofonod.pid; grep -q -m1 -F '{point}' /tmp/dialogue; seen=$?; \
+         kill -9 $!; rm /tmp/ofonod.pid; wait; exit $seen"
+    ))?;
+    if point == ENDING {
+        vm.guest
+            .ok("until [ -s /tmp/ofonod.pid ]; do usleep 10000; done")?;
+        vm.is_active(modem)?;
+        vm.ends_context(modem)?;
+    }
+    killed.ok().map(drop)
 }
 
 /// ConnMan and caif-modeminit are killed while a context is in use. What starts in their place comes
@@ -222,14 +278,14 @@ fn others(vm: &mut Vm) -> Result<()> {
         let context = vm.online().with_context(|| format!("after {name}"))?;
         vm.uses(&context).with_context(|| format!("after {name}"))?;
     }
-    let after = vm.held()?;
-    ensure!(before == after, "before {before:?}, after {after:?}");
-    Ok(())
+    vm.holds(&before)
 }
 
-/// A second client asks for the connection that oFono uses, and oFono's channel goes on.
+/// A second client asks for the connection that oFono uses, and is served as well. oFono's goes on,
+/// with it and after it, and nothing of it is left.
 fn shared(vm: &mut Vm) -> Result<()> {
     let context = vm.online()?;
+    let before = vm.held()?;
     let shown = vm
         .guest
         .ok(&format!("caifctl link show {} --json", context.interface))?;
@@ -237,17 +293,28 @@ fn shared(vm: &mut Vm) -> Result<()> {
     let id = shown
         .pointer("/0/connection_id")
         .with_context(|| format!("no id: {shown}"))?;
-    vm.guest.ok(&format!(
-        "guest-tool link-add caifx --connid {id} && ip link set caifx up; ip link del caifx"
-    ))?;
-    vm.uses(&context)
+    for _ in 0..3 {
+        vm.guest
+            .ok(&format!(
+                "guest-tool link-add caifx --connid {id} && ip link set caifx up && \
+                 guest-tool wait-carrier caifx"
+            ))
+            .context("the second one")?;
+        vm.uses(&context).context("beside a second one")?;
+        vm.guest.ok("ip link del caifx")?;
+        vm.uses(&context).context("after a second one")?;
+        vm.holds(&before)?;
+    }
+    Ok(())
 }
 
 /// Without the service there is no modem for oFono, and with it there is one again.
 fn alone(vm: &mut Vm) -> Result<()> {
     let modem = vm.ofono()?;
     vm.online()?;
+    let before = vm.held()?;
     vm.restart_modeminit(&modem)?;
     let context = vm.online()?;
-    vm.uses(&context)
+    vm.uses(&context)?;
+    vm.holds(&before)
 }
