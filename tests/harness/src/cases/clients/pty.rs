@@ -10,6 +10,8 @@ use crate::{guest::Running, link::CRASH, vm::Vm};
 pub(super) const CASES: &[Case] = &[
     one("pty_is_a_serial_port", serial),
     one("pty_outlives_a_crash", crash),
+    one("pty_with_two_programs", two),
+    one("pty_is_killed_under_a_program", killed),
     one("pty_takes_the_place_of_a_port", place),
 ];
 
@@ -159,6 +161,56 @@ fn crash(vm: &mut Vm) -> Result<()> {
     );
     vm.guest.ok(&format!("guest-tool serial {LINK}"))?;
     terminal.end(vm, "TERM")
+}
+
+/// Programs that use a terminal at the same time take each other's answers, and end. One that comes
+/// later is answered, and no channel is left.
+fn two(vm: &mut Vm) -> Result<()> {
+    up(vm)?;
+    let before = vm.held()?;
+    let (terminal, _) = Terminal::start(vm, 1, &format!("--pty {LINK}"))?;
+    let programs = [(); 2].map(|()| {
+        vm.guest.start(&format!(
+            "for i in $(seq 4); do guest-tool serial {LINK} || true; done"
+        ))
+    });
+    for program in programs {
+        program?.ok()?;
+    }
+    for _ in 0..3 {
+        vm.guest
+            .ok(&format!("guest-tool serial {LINK}"))
+            .context("after two at once")?;
+    }
+    terminal.end(vm, "TERM")?;
+    vm.holds(&before)
+}
+
+/// A caifctl is killed under a program that has the terminal open, which is hung up. No channel is left,
+/// and the next caifctl takes the name, and serves.
+fn killed(vm: &mut Vm) -> Result<()> {
+    up(vm)?;
+    let before = vm.held()?;
+    let (first, _) = Terminal::start(vm, 1, &format!("--pty {LINK}"))?;
+    let program = vm.guest.start(&format!(
+        "guest-tool serial {LINK} --hangup >/tmp/hangs-up 2>&1; cat /tmp/hangs-up"
+    ))?;
+    vm.guest
+        .ok("until grep -q answered /tmp/hangs-up; do usleep 50000; done")?;
+    first.kill(vm, "KILL")?;
+    let status = first.running.wait()?.status;
+    ensure!(status == 137, "{status}");
+    let out = program.ok()?;
+    ensure!(out == "answered\nhung up\n", "{out}");
+    vm.holds(&before)?;
+
+    let (second, name) = Terminal::start(vm, 2, &format!("--pty {LINK}"))?;
+    ensure!(name == LINK, "{name}");
+    vm.guest.ok(&format!("guest-tool serial {LINK}"))?;
+    second.end(vm, "TERM")?;
+    vm.guest
+        .ok(&format!("[ ! -e {LINK} ] && [ ! -L {LINK} ]"))?;
+    vm.holds(&before)
 }
 
 /// The node of a port without hardware leads to the modem, and to the port again afterwards.
