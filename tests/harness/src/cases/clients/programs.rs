@@ -17,6 +17,7 @@ pub(super) const CASES: &[Case] = &[
     one("chat_and_socat_identify_the_modem", |vm| {
         explained(vm, identify)
     }),
+    one("socat_writes_any_bytes", |vm| explained(vm, any)),
     one("gammu_reads_messages", |vm| explained(vm, messages)),
 ];
 
@@ -63,6 +64,47 @@ fn identify(vm: &mut Vm) -> Result<()> {
     ))?;
     ensure!(answer.status == 4, "{}: {}", answer.status, answer.out);
     terminal.end(vm, "TERM")
+}
+
+/// The length of a line that does not end.
+const ENDLESS: usize = 1_000_000;
+
+/// Lines with each byte, and one of a megabyte, over a socket: the channel goes on, and no other is
+/// left.
+fn any(vm: &mut Vm) -> Result<()> {
+    const OUT: &str = "/tmp/any";
+    up(vm)?;
+    let before = vm.held()?;
+    // Its input ends once the last answer is there, or the command's time is over.
+    vm.guest
+        .start_for(
+            &format!(
+                "{{ for i in $(seq 0 255); do printf \"AT\\\\$(printf %03o $i)\\r\"; done; \
+                 printf 'ATZ\\r'; head -c {ENDLESS} /dev/zero | tr '\\0' A; \
+                 printf '\\rAT+CSQ\\r'; \
+                 until grep -q '^+CSQ: 23,99' {OUT}; do usleep 100000; done; }} | \
+                 socat - SOCKET-CONNECT:37:0:{ADDRESS},so-bindtodevice=cfvrt0 >{OUT}"
+            ),
+            200,
+        )?
+        .ok()?;
+    // All comes back as an echo, and the line is refused as a whole.
+    let echo = vm.guest.ok(&format!("tr -cd A <{OUT} | wc -c"))?;
+    let echo: usize = echo.trim().parse()?;
+    ensure!(echo >= ENDLESS, "{echo} bytes of it came back");
+    let end = vm
+        .guest
+        .ok(&format!("tail -c 60 {OUT} | tr '\\r\\n' '  '"))?;
+    ensure!(
+        end.contains("AAA   ERROR  AT+CSQ   +CSQ: 23,99"),
+        "the end is {end:?}"
+    );
+    vm.holds(&before)?;
+    let out = vm
+        .guest
+        .ok("guest-tool at --device cfvrt0 AT AT+CGMI AT+CSQ")?;
+    ensure!(out.matches("OK").count() == 3, "{out}");
+    Ok(())
 }
 
 /// A network with messages that wait on the SIM.
