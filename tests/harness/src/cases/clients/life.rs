@@ -120,7 +120,7 @@ impl Vm {
         self.ofono().map(drop)
     }
 
-    fn goes_offline(&mut self, modem: &str) -> Result<()> {
+    pub(super) fn goes_offline(&mut self, modem: &str) -> Result<()> {
         connman(CELLULAR, "net.connman.Technology").set(self, "Powered", "boolean:false")?;
         ofono(modem, "org.ofono.Modem").has(self, &["Online=false"])?;
         self.swept()

@@ -10,7 +10,7 @@ use super::{
     Case,
     bus::{connman, ofono},
     explained,
-    life::POINTS,
+    life::{ENDING, POINTS},
     one,
     online::CELLULAR,
 };
@@ -25,6 +25,9 @@ pub(super) const CASES: &[Case] = &[
     one("clients_network_drops_a_context", |vm| {
         explained(vm, dropped)
     }),
+    one("clients_network_drops_registration_and_sim", |vm| {
+        explained(vm, unregistered)
+    }),
     Case {
         is_of_long: true,
         ..one("clients_modem_dies_at_each_step", |vm| explained(vm, dies))
@@ -32,13 +35,21 @@ pub(super) const CASES: &[Case] = &[
     one("clients_ipv6_context", |vm| explained(vm, ipv6)),
 ];
 
+/// Lets something happen in the modem's network.
+fn network(vm: &mut Vm, action: &str) -> Result<()> {
+    vm.guest
+        .ok(&format!(
+            "guest-tool at --device cfvrt0 'AT*NET=\"{action}\"'"
+        ))
+        .map(drop)
+}
+
 /// The network ends a context, which ConnMan then activates again.
 fn dropped(vm: &mut Vm) -> Result<()> {
     let modem = vm.ofono()?;
     let first = vm.online()?;
     let before = vm.held()?;
-    vm.guest
-        .ok("guest-tool at --device cfvrt0 'AT*NET=\"drop 1\"'")?;
+    network(vm, "drop 1")?;
     // It may be active again before anybody looks, but with the next address of the pool.
     let ended = format!("*.Settings.Address!={}", first.host);
     ofono(&modem, "org.ofono.ConnectionManager").wait(
@@ -48,9 +59,39 @@ fn dropped(vm: &mut Vm) -> Result<()> {
     )?;
     let context = vm.online()?;
     vm.uses(&context)?;
-    let after = vm.held()?;
-    ensure!(before == after, "before {before:?}, after {after:?}");
-    Ok(())
+    vm.holds(&before)
+}
+
+/// The network ends the registration, and the SIM is taken out. oFono sees both, the context ends, and
+/// all works again once they are back.
+fn unregistered(vm: &mut Vm) -> Result<()> {
+    let modem = vm.ofono()?;
+    vm.online()?;
+    let before = vm.held()?;
+    let registration = ofono(&modem, "org.ofono.NetworkRegistration");
+    let services = connman("/", "net.connman.Manager");
+    network(vm, "network none")?;
+    registration.has(vm, &["Status=searching"])?;
+    ofono(&modem, "org.ofono.ConnectionManager").has(vm, &["Attached=false"])?;
+    services.wait(vm, "GetServices", &["*.State!=ready"])?;
+    network(vm, "network home")?;
+    registration.has(vm, &["Status=registered"])?;
+    let context = vm.is_active(&modem)?;
+    vm.uses(&context).context("after the registration")?;
+    vm.holds(&before)?;
+
+    let sim = ofono(&modem, "org.ofono.SimManager");
+    network(vm, "sim out")?;
+    sim.has(vm, &["Present=false"])?;
+    services.wait(vm, "GetServices", &["*.State!=ready"])?;
+    network(vm, "sim in")?;
+    sim.has(vm, &["Present=true", "SubscriberIdentity=*"])?;
+    let context = vm.is_active(&modem)?;
+    vm.uses(&context).context("after the SIM")?;
+    // oFono made other interfaces, and could not delete the first ones; they go when it goes offline.
+    vm.goes_offline(&modem)?;
+    vm.online()?;
+    vm.holds(&before)
 }
 
 /// The modem's process ends at a step of the dialogue, and comes back: so do the clients, by
@@ -66,9 +107,7 @@ fn dies(vm: &mut Vm) -> Result<()> {
     });
     vm.modems[0].arguments = arguments;
     result?;
-    let after = vm.held()?;
-    ensure!(before == after, "before {before:?}, after {after:?}");
-    Ok(())
+    vm.holds(&before)
 }
 
 fn dies_at(vm: &mut Vm, modem: &str, point: &str) -> Result<()> {
@@ -83,6 +122,10 @@ fn dies_at(vm: &mut Vm, modem: &str, point: &str) -> Result<()> {
     vm.kernel_says(mark, "is now up")?;
     let mark = vm.kernel.mark();
     vm.modems[0].arguments = arguments;
+    if point == ENDING {
+        vm.is_active(modem)?;
+        vm.ends_context(modem)?;
+    }
     ensure!(
         vm.modems[0].process.exited(SOON).is_some(),
         "the command does not come"
