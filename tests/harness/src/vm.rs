@@ -135,7 +135,7 @@ impl Vm {
 
     /// Returns the network interfaces, those that the kernel makes by itself aside.
     pub fn netdevs(&mut self) -> Result<Vec<String>> {
-        let names = self.guest.ok("cd /sys/class/net && ls -d */")?;
+        let names = self.guest.ok("cd /sys/class/net && echo */")?;
         Ok(names
             .split_whitespace()
             .map(|name| name.trim_end_matches('/'))
