@@ -16,8 +16,8 @@ use super::{
 };
 use crate::vm::{SOON, Vm};
 
-/// The command by which oFono enables a modem.
-const ENABLING: &str = "AT+CFUN=4";
+/// The commands by which oFono enables a modem.
+const ENABLING: [&str; 2] = ["AT+CFUN=4", "AT*ESIMSR=1"];
 /// That by which it goes online.
 const GOING_ONLINE: &str = "AT+CFUN=1";
 
@@ -135,7 +135,7 @@ fn dies_at(vm: &mut Vm, modem: &str, point: &str) -> Result<()> {
     // oFono aborts at a signal if it writes to a channel that has just ended.
     vm.ofono()?;
     let context = match point {
-        ENABLING => {
+        _ if ENABLING.contains(&point) => {
             // oFono does not begin again with a modem that was not enabled yet, but with a new one.
             vm.restart_modeminit(modem)?;
             vm.online()?
