@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{
     super::{Case, one},
     explained,
+    life::Held,
     pty::{Terminal, crash_modem},
 };
 use crate::vm::Vm;
@@ -21,14 +22,25 @@ pub(super) const CASES: &[Case] = &[
     }),
 ];
 
-/// Commands of ModemManager, in the order in which it gives them to connect, after which it is killed.
-const POINTS: &[&str] = &["AT+CGDCONT=1", "AT*ENAP=1", "AT*E2IPCFG"];
+/// Commands that ModemManager gives to find out what a port is, in its order, at each of which it is
+/// killed.
+const FINDING: &[&str] = &["AT+GCAP", "AT+CIMI"];
+/// The same of those that it gives to connect: it enables the modem first.
+const CONNECTING: &[&str] = &[
+    "AT+CMER=3",
+    "AT+CREG=2",
+    "AT+CGDCONT=1",
+    "AT*ENAP=1",
+    "AT*E2IPCFG",
+];
+/// ModemManager, which writes each command.
+const DAEMON: &str = "ModemManager --log-level=DEBUG";
 /// What ModemManager writes.
 const LOG: &str = "/tmp/modem-manager.log";
 
 /// Connects, uses the connection, and disconnects.
 fn connects(vm: &mut Vm) -> Result<()> {
-    start(vm)?;
+    let before = start(vm)?;
     let terminal = plug(vm)?;
     let modem = modem(vm, "")?;
     let state = ask(vm, &format!("-m {modem}"))?;
@@ -53,19 +65,14 @@ fn connects(vm: &mut Vm) -> Result<()> {
     // Twice, so that the first time left nothing that stops the second.
     for _ in 0..2 {
         connect(vm, &modem)?;
-        vm.guest.ok(&format!(
-            "mmcli --timeout=60 -m {modem} --simple-disconnect && ip addr flush dev caif0 && \
-             ip link set caif0 down"
-        ))?;
-        let bearers = bearer(vm, &modem);
-        ensure!(bearers.is_err(), "still connected: {bearers:?}");
+        disconnect(vm, &modem)?;
     }
-    unplug(vm, terminal)
+    unplug(vm, terminal, &before)
 }
 
 /// After a crash there is another modem, which connects as the first one did.
 fn crash(vm: &mut Vm) -> Result<()> {
-    start(vm)?;
+    let before = start(vm)?;
     let terminal = plug(vm)?;
     let first = modem(vm, "")?;
     connect(vm, &first)?;
@@ -74,13 +81,13 @@ fn crash(vm: &mut Vm) -> Result<()> {
     vm.guest.ok("ip addr flush dev caif0")?;
     let second = modem(vm, &first)?;
     connect(vm, &second)?;
-    vm.guest.ok("ip addr flush dev caif0")?;
-    unplug(vm, terminal)
+    disconnect(vm, &second)?;
+    unplug(vm, terminal, &before)
 }
 
 /// ModemManager is killed while it is connected. The next one finds the port as it is, and connects.
 fn killed(vm: &mut Vm) -> Result<()> {
-    start(vm)?;
+    let before = start(vm)?;
     let terminal = plug(vm)?;
     let first = modem(vm, "")?;
     connect(vm, &first)?;
@@ -89,39 +96,63 @@ fn killed(vm: &mut Vm) -> Result<()> {
     manager(vm)?;
     let next = modem(vm, "")?;
     connect(vm, &next)?;
-    vm.guest.ok("ip addr flush dev caif0")?;
-    unplug(vm, terminal)
+    disconnect(vm, &next)?;
+    unplug(vm, terminal, &before)
 }
 
-/// ModemManager is killed in the middle of its dialogue. The next one connects.
+/// ModemManager is killed at each step of its dialogue. The next one connects.
 fn halfway(vm: &mut Vm) -> Result<()> {
-    start(vm)?;
+    let before = start(vm)?;
     let terminal = plug(vm)?;
-    for point in POINTS {
-        let modem = modem(vm, "")?;
-        // What it wrote earlier has the command, too.
-        vm.guest
-            .start_for(
-                &format!(
-                    "from=$(($(wc -l <{LOG}) + 1)); \
-                     (mmcli --timeout=120 -m {modem} --simple-connect=apn=internet >/dev/null 2>&1 &); \
-                     until tail -n +$from {LOG} | grep -q -F '{point}'; do usleep 100000; done; \
-                     kill -9 $(cat /tmp/modem-manager.pid) && rm /tmp/modem-manager.pid"
-                ),
-                150,
-            )?
-            .ok()
-            .with_context(|| format!("at {point}"))?;
-        manager(vm)?;
+    modem(vm, "")?;
+    vm.kill_daemon("modem-manager")?;
+    // ModemManager defines no context that it finds as it would define it.
+    vm.guest.ok("guest-tool at --device cfvrt0 AT+CGDCONT=1")?;
+    for point in FINDING {
+        let seen = lines(vm)?;
+        vm.daemon("modem-manager", DAEMON)?;
+        kill_at(vm, &seen, point)?;
     }
+    for point in CONNECTING {
+        manager(vm)?;
+        let modem = modem(vm, "")?;
+        let seen = lines(vm)?;
+        vm.guest.ok(&format!(
+            "mmcli --timeout=120 -m {modem} --simple-connect=apn=internet >/dev/null 2>&1 &"
+        ))?;
+        kill_at(vm, &seen, point)?;
+    }
+    manager(vm)?;
     let last = modem(vm, "")?;
     connect(vm, &last)?;
-    vm.guest.ok("ip addr flush dev caif0")?;
-    unplug(vm, terminal)
+    disconnect(vm, &last)?;
+    unplug(vm, terminal, &before)
 }
 
-/// Starts the daemons as Debian does, with the rules of its packages and ours.
-fn start(vm: &mut Vm) -> Result<()> {
+/// Returns how many lines ModemManager wrote.
+fn lines(vm: &mut Vm) -> Result<String> {
+    let lines = vm.guest.ok(&format!("wc -l <{LOG}"))?;
+    Ok(lines.trim().to_owned())
+}
+
+/// Kills ModemManager once it gave a command, behind the lines that were seen before.
+fn kill_at(vm: &mut Vm, seen: &str, point: &str) -> Result<()> {
+    vm.guest
+        .start_for(
+            &format!(
+                "until tail -n +$(({seen} + 1)) {LOG} | grep -q -F -e \"--> '{point}\"; do \
+                 usleep 20000; done"
+            ),
+            120,
+        )?
+        .ok()
+        .with_context(|| format!("{point} does not come"))?;
+    vm.kill_daemon("modem-manager")
+}
+
+/// Starts the daemons as Debian does, with the rules of its packages and ours. Returns what is held
+/// without a modem for ModemManager.
+fn start(vm: &mut Vm) -> Result<Held> {
     vm.bus()?;
     vm.daemon("udevd", "/lib/systemd/systemd-udevd")?;
     // It listens before it is ready.
@@ -135,12 +166,13 @@ fn start(vm: &mut Vm) -> Result<()> {
     vm.link_up(0)?;
     vm.guest
         .ok("caifctl link add caif0 --connection-id 1 && udevadm settle")?;
-    manager(vm)
+    manager(vm)?;
+    vm.held()
 }
 
 /// Starts ModemManager.
 fn manager(vm: &mut Vm) -> Result<()> {
-    vm.daemon("modem-manager", "ModemManager --log-level=DEBUG")?;
+    vm.daemon("modem-manager", DAEMON)?;
     vm.guest
         .ok("until mmcli -L >/dev/null 2>&1; do usleep 200000; done")
         .context("ModemManager does not answer")
@@ -154,8 +186,9 @@ fn plug(vm: &mut Vm) -> Result<Terminal> {
     Ok(terminal)
 }
 
-/// Ends caifctl, and waits until ModemManager sees that the modem is gone.
-fn unplug(vm: &mut Vm, terminal: Terminal) -> Result<()> {
+/// Ends caifctl, and waits until ModemManager sees that the modem is gone. As much is held then as
+/// before it was there.
+fn unplug(vm: &mut Vm, terminal: Terminal, before: &Held) -> Result<()> {
     terminal.end(vm, "TERM")?;
     vm.guest
         .ok("while mmcli -L | grep /Modem/; do usleep 200000; done")?;
@@ -163,7 +196,7 @@ fn unplug(vm: &mut Vm, terminal: Terminal) -> Result<()> {
     for name in ["modem-manager", "udevd"] {
         vm.end_daemon(name)?;
     }
-    Ok(())
+    vm.holds(before)
 }
 
 /// Waits for a modem other than one that is gone. Returns its path.
@@ -233,5 +266,16 @@ fn connect(vm: &mut Vm, modem: &str) -> Result<()> {
          guest-tool ping {gateway} --sizes 8,1400 --count 5"
     ))?;
     ensure!(out.contains(" 0% packet loss"), "{out}");
+    Ok(())
+}
+
+/// Disconnects, and takes the address off the interface.
+fn disconnect(vm: &mut Vm, modem: &str) -> Result<()> {
+    vm.guest.ok(&format!(
+        "mmcli --timeout=60 -m {modem} --simple-disconnect && ip addr flush dev caif0 && \
+         ip link set caif0 down"
+    ))?;
+    let bearers = bearer(vm, modem);
+    ensure!(bearers.is_err(), "still connected: {bearers:?}");
     Ok(())
 }
