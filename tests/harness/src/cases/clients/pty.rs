@@ -40,7 +40,7 @@ impl Terminal {
                 "echo $$ >/tmp/caifctl.pid{number}; \
                  exec caifctl at {args} >{log} 2>&1"
             ),
-            300,
+            900,
         )?;
         let terminal = Self { running, number };
         let name = terminal.says(vm, "^/dev\\|^/run\\|^caifctl:")?;
