@@ -204,8 +204,8 @@ impl Link {
     }
 
     /// Returns the channels in the table and those that the modem was asked for, and by link id
-    /// whether a LINK_DESTROY is owed, all of one moment but for a link that goes down meanwhile. Process
-    /// context: may sleep.
+    /// whether a LINK_DESTROY is owed, all of one moment but for a link that goes down meanwhile.
+    /// Process context: may sleep.
     pub(crate) fn listed(&self) -> Result<(KVec<RcuArc<Channel>>, [bool; 256])> {
         let most = self.channels.len().saturating_add(PENDING);
         let mut listed = KVec::with_capacity(most, GFP_KERNEL)?;
