@@ -17,9 +17,12 @@ pub(super) const CASES: &[Case] = &[
     one("modem_manager_connects", |vm| explained(vm, connects)),
     one("modem_manager_after_a_crash", |vm| explained(vm, crash)),
     one("modem_manager_is_killed", |vm| explained(vm, killed)),
-    one("modem_manager_is_killed_as_it_connects", |vm| {
-        explained(vm, halfway)
-    }),
+    Case {
+        is_of_long: true,
+        ..one("modem_manager_is_killed_as_it_connects", |vm| {
+            explained(vm, halfway)
+        })
+    },
 ];
 
 /// Commands that ModemManager gives to find out what a port is, in its order, at each of which it is
