@@ -234,15 +234,20 @@ fn place(vm: &mut Vm) -> Result<()> {
     let record = vm.guest.ok("cat /run/caif/serial/ttyS3")?;
     ensure!(record == "CAIF_MODEM=cfvrt0\n", "{record}");
     vm.guest.ok("guest-tool serial /dev/ttyS3")?;
-    // A modem is announced once, since its interfaces go with a port.
-    vm.guest.ok("caifctl link add caif0 --connection-id 1")?;
     // Each has a port of its own, until there are no more.
+    let out = vm.guest.fails("caifctl at --serial ttyS3")?;
+    ensure!(out.contains("another caifctl is in the place"), "{out}");
     let (second, name) = Terminal::start_with(vm, 2, "--serial")?;
     ensure!(name == "/dev/ttyS2", "{name}");
+    vm.guest.ok("ip link set cfvrt0 name other")?;
+    let out = vm.guest.fails("caifctl at --link other --serial");
+    vm.guest.ok("ip link set other name cfvrt0")?;
+    let out = out?;
+    ensure!(out.contains("no serial port without hardware"), "{out}");
+    // A modem is announced once, since its interfaces go with a port.
     for (args, says) in [
         ("--link cfvrt0 --serial", "another caifctl announces cfvrt0"),
-        ("--serial ttyS1", "another caifctl announces caif"),
-        ("--serial ttyS2 --priority 3", "another caifctl"),
+        ("--serial", "another caifctl announces caif"),
     ] {
         let out = vm.guest.fails(&format!("caifctl at {args}"))?;
         ensure!(out.contains(says), "{out}");
