@@ -4,9 +4,10 @@
 //!
 //! For a recovery by a boot remoteproc stops the processor, loads its firmware, and starts it. If
 //! the file is missing or refused, or the start fails, it leaves the processor offline with its
-//! memory, its vrings and its users: a user's start finds the processor in use and does nothing, and
-//! a stop finds it offline. So a work item waits for the end of each recovery, and shuts down a processor
-//! whose recovery failed. After that, a start boots it again, with the firmware file of that time.
+//! memory, its vrings and its users: a user's start finds the processor in use and does nothing,
+//! and a stop finds it offline. So a work item waits for the end of each recovery, and shuts down
+//! a processor whose recovery failed. After that, a start boots it again, with the firmware file
+//! of that time.
 //!
 //! C header: [`include/linux/remoteproc.h`](srctree/include/linux/remoteproc.h)
 
