@@ -20,6 +20,8 @@ use serde::Deserialize;
 
 /// Seconds that a command may take unless the test says otherwise.
 const PATIENCE: u64 = 60;
+/// The first line of an agent.
+const READY: &str = r#"{"ready":true}"#;
 
 #[derive(Clone, Debug, Deserialize)]
 pub struct Answer {
@@ -40,6 +42,8 @@ pub struct Guest {
     stream: UnixStream,
     next: u64,
     waiting: Waiting,
+    /// Has the beginnings of further agents.
+    ready: mpsc::Receiver<()>,
 }
 
 /// A command that is still running.
@@ -63,7 +67,7 @@ impl Guest {
         stream.set_read_timeout(Some(limit))?;
         let mut reader = BufReader::new(stream.try_clone()?);
         let mut line = String::new();
-        while !line.contains("\"ready\"") {
+        while line.trim() != READY {
             line.clear();
             let len = reader
                 .read_line(&mut line)
@@ -73,8 +77,14 @@ impl Guest {
         stream.set_read_timeout(None)?;
         let waiting = Waiting::default();
         let shared = Arc::clone(&waiting);
+        let (begins, ready) = mpsc::channel();
         thread::spawn(move || {
             for line in reader.lines().map_while(Result::ok) {
+                if line.trim() == READY {
+                    // Most tests wait for no other agent.
+                    let _ = begins.send(());
+                    continue;
+                }
                 let Ok(Line { id, answer }) = serde_json::from_str(&line) else {
                     eprintln!("not an answer of the agent: {line:?}");
                     continue;
@@ -98,7 +108,15 @@ impl Guest {
             stream,
             next: 0,
             waiting,
+            ready,
         })
+    }
+
+    /// Waits for an agent that takes the place of the one that ended.
+    pub fn accept_another(&mut self, limit: Duration) -> Result<()> {
+        self.ready
+            .recv_timeout(limit)
+            .context("no other agent in the guest began")
     }
 
     /// Starts a command with a limit in seconds.

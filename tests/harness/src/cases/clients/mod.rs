@@ -19,6 +19,7 @@ mod networkd;
 mod online;
 mod programs;
 mod pty;
+mod systemd;
 mod unit;
 
 const CASES: &[Case] = &[
@@ -39,6 +40,8 @@ pub(super) fn all() -> Vec<Case> {
         network::CASES,
         networkd::CASES,
         leaks::CASES,
+        // The last one, since it leaves another first process.
+        systemd::CASES,
     ];
     let cases = cases.into_iter().flatten();
     cases.map(|case| Case { ..*case }).collect()

@@ -53,17 +53,7 @@ fn uses(vm: &mut Vm) -> Result<()> {
     interface.start(vm)?;
     all_is_there(vm).context("at boot")?;
 
-    // The address stays meanwhile.
-    let first = vm.guest.ok(LINK_INDEX)?;
-    vm.guest.ok(&format!(
-        "echo 1 >$(echo {CRASH}) && \
-         until [ \"$({LINK_INDEX} 2>/dev/null || echo {first})\" != {first} ]; do \
-         {HAS_ADDRESS} || exit 9; usleep 50000; done; {HAS_ADDRESS}",
-        first = first.trim()
-    ))?;
-    vm.guest
-        .ok("guest-tool wait-carrier cfvrt0")
-        .context("the link after a crash")?;
+    crash(vm)?;
     all_is_there(vm).context("after a crash")?;
 
     // networkd has seen the link go down when it knows of an interface that is made later.
@@ -96,8 +86,23 @@ fn uses(vm: &mut Vm) -> Result<()> {
     Ok(())
 }
 
+/// Crashes the modem, and waits until its link is up again. The address stays meanwhile.
+pub(super) fn crash(vm: &mut Vm) -> Result<()> {
+    let first = vm.guest.ok(LINK_INDEX)?;
+    vm.guest.ok(&format!(
+        "echo 1 >$(echo {CRASH}) && \
+         until [ \"$({LINK_INDEX} 2>/dev/null || echo {first})\" != {first} ]; do \
+         {HAS_ADDRESS} || exit 9; usleep 50000; done; {HAS_ADDRESS}",
+        first = first.trim()
+    ))?;
+    vm.guest
+        .ok("guest-tool wait-carrier cfvrt0")
+        .context("the link after a crash")
+        .map(drop)
+}
+
 /// The interface has its channel and its address, and is of use.
-fn all_is_there(vm: &mut Vm) -> Result<()> {
+pub(super) fn all_is_there(vm: &mut Vm) -> Result<()> {
     vm.guest.ok(&format!(
         "guest-tool wait-carrier caif0 && until {HAS_ADDRESS}; do usleep 50000; done"
     ))?;
