@@ -33,6 +33,19 @@ fn fill(socket: &Kernel, most: i32) -> Result<i32> {
     Err(EOVERFLOW)
 }
 
+/// Makes a link that, once it is stopped, has room for three of four messages: one is taken, one is
+/// put back behind it, and one waits. Returns it with four sockets.
+fn crowded() -> Result<(FakeLink, [Kernel; 4])> {
+    let link = FakeLink::new(1)?;
+    let sockets = [
+        link.connected()?,
+        link.connected()?,
+        link.connected()?,
+        link.connected()?,
+    ];
+    Ok((link, sockets))
+}
+
 /// Fills a link that takes at most `most` packets, and restarts it.
 fn fills(link: &FakeLink, most: i32) -> Result {
     let socket = link.connected()?;
@@ -136,17 +149,9 @@ mod tests {
 
     #[test]
     fn destroy_that_cannot_be_sent() -> Result {
-        // One packet is taken, one is put back behind it, one waits, and one is dropped.
-        let link = FakeLink::new(1)?;
-        let first = link.connected()?;
-        let second = link.connected()?;
-        let third = link.connected()?;
-        let fourth = link.connected()?;
+        let (link, sockets) = crowded()?;
         link.set_stopped(true);
-        drop(first);
-        drop(second);
-        drop(third);
-        drop(fourth);
+        drop(sockets);
         check_eq!(link.count(What::Destroys), 1, "sent");
         link.set_stopped(false);
         check!(
@@ -160,14 +165,7 @@ mod tests {
     /// Requests do not put off the messages that are owed.
     #[test]
     fn destroy_that_is_owed_while_others_connect() -> Result {
-        // As above, and the device takes packets again when the messages are owed.
-        let link = FakeLink::new(1)?;
-        let sockets = [
-            link.connected()?,
-            link.connected()?,
-            link.connected()?,
-            link.connected()?,
-        ];
+        let (link, sockets) = crowded()?;
         link.set_stopped(true);
         drop(sockets);
         link.set_stopped(false);
@@ -214,14 +212,7 @@ mod tests {
     /// The modem is told of channels of which it could not be told before.
     #[test]
     fn link_that_goes_while_it_owes() -> Result {
-        // As above: the last message is dropped.
-        let link = FakeLink::new(1)?;
-        let sockets = [
-            link.connected()?,
-            link.connected()?,
-            link.connected()?,
-            link.connected()?,
-        ];
+        let (link, sockets) = crowded()?;
         link.set_silent(true);
         let pending = FakeLink::socket()?;
         let result = link.connect(&pending, true);
