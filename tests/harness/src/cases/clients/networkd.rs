@@ -12,7 +12,9 @@ use super::{
 };
 use crate::{link::CRASH, vm::Vm};
 
-pub(super) const CASES: &[Case] = &[one("networkd_brings_all_up", |vm| explained(vm, alone))];
+pub(super) const CASES: &[Case] = &[one("networkd_brings_all_up", |vm| {
+    explained(vm, |vm| alone(vm, brings_up))
+})];
 
 /// The daemons as at boot, before the driver is loaded.
 const DAEMONS: [(&str, &str); 2] = [
@@ -25,12 +27,12 @@ const LINK_INDEX: &str = "cat /sys/class/net/cfvrt0/ifindex";
 /// Whether the interface has its address.
 const HAS_ADDRESS: &str = "ip addr show dev caif0 | grep -q 'inet 10.9.1.2 peer 10.9.1.1/32'";
 
-/// Runs the case without the clients of earlier ones, to whom the interface would be another of theirs.
-fn alone(vm: &mut Vm) -> Result<()> {
+/// Runs a case without the clients of earlier ones, to whom the interface would be another of theirs.
+pub(super) fn alone(vm: &mut Vm, case: fn(&mut Vm) -> Result<()>) -> Result<()> {
     for daemon in vm.daemons()? {
         vm.end_daemon(&daemon)?;
     }
-    plain(vm, brings_up)
+    plain(vm, case)
 }
 
 /// Link and interface come up at boot and after a crash of the modem, with nothing but networkd and

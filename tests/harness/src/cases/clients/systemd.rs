@@ -9,12 +9,13 @@ use anyhow::{Context, Result, ensure};
 use super::{
     super::{Case, one},
     explained,
-    kind::plain,
-    networkd::{all_is_there, crash},
+    networkd::{all_is_there, alone, crash},
 };
 use crate::vm::Vm;
 
-pub(super) const CASES: &[Case] = &[one("systemd_brings_all_up", |vm| explained(vm, alone))];
+pub(super) const CASES: &[Case] = &[one("systemd_brings_all_up", |vm| {
+    explained(vm, |vm| alone(vm, boots))
+})];
 
 /// Limit for the boot up to the agent.
 const BOOT: Duration = Duration::from_secs(120);
@@ -23,6 +24,11 @@ const ENABLE: &str = "\
     cd /etc/systemd/system && mkdir -p multi-user.target.wants && cd multi-user.target.wants && \
     ln -s ../agent.service . && ln -s /lib/systemd/system/systemd-networkd.service . && \
     ln -s /lib/systemd/system/caif-interface@.service caif-interface@caif0.service";
+/// A route that a user has networkd give the interface.
+const ROUTE: &str = "\
+    mkdir /etc/systemd/network/caif0.network.d && \
+    printf '[Route]\\nDestination=192.0.2.0/24\\n' >/etc/systemd/network/caif0.network.d/route.conf";
+const HAS_ROUTE: &str = "until ip route show 192.0.2.0/24 | grep -q caif0; do usleep 50000; done";
 /// What the first process runs when the agent has ended. A machine that has an id does not enable all
 /// units at its first boot.
 const NEXT_INIT: &str = "\
@@ -30,19 +36,12 @@ const NEXT_INIT: &str = "\
     printf '#!/bin/sh\\nexec /lib/systemd/systemd --log-target=kmsg --show-status=no\\n' >/next-init && \
     chmod +x /next-init";
 
-/// Runs the case without the clients of earlier ones.
-fn alone(vm: &mut Vm) -> Result<()> {
-    for daemon in vm.daemons()? {
-        vm.end_daemon(&daemon)?;
-    }
-    plain(vm, boots)
-}
-
 /// systemd becomes the first process of a machine on which no module is loaded. Link and interface come
 /// up, and do again after a crash of the modem, with nothing but udevd, networkd and the units.
 fn boots(vm: &mut Vm) -> Result<()> {
     vm.unload()?;
     vm.guest.ok(ENABLE)?;
+    vm.guest.ok(ROUTE)?;
     vm.guest.ok(NEXT_INIT)?;
     // The answer is lost with the agent.
     drop(vm.guest.start("kill $PPID")?);
@@ -57,12 +56,14 @@ fn boots(vm: &mut Vm) -> Result<()> {
         .ok("guest-tool wait-netdev caif0")
         .context("the interface at boot")?;
     all_is_there(vm).context("at boot")?;
+    vm.guest.ok(HAS_ROUTE).context("the route at boot")?;
     for unit in ["caif-interface@caif0", "systemd-networkd", "systemd-udevd"] {
         let state = vm.guest.run(&format!("systemctl is-active {unit}"))?.out;
         ensure!(state == "active\n", "{unit} is {state}");
     }
     crash(vm)?;
     all_is_there(vm).context("after a crash")?;
+    vm.guest.ok(HAS_ROUTE).context("the route after a crash")?;
     // Its end is that of the interface.
     vm.guest
         .ok("systemctl stop caif-interface@caif0 && [ ! -e /sys/class/net/caif0 ]")
