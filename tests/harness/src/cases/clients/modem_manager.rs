@@ -16,12 +16,9 @@ use crate::vm::Vm;
 pub(super) const CASES: &[Case] = &[
     one("modem_manager_connects", |vm| explained(vm, connects)),
     one("modem_manager_after_a_crash", |vm| explained(vm, crash)),
-    one("modem_manager_is_killed", |vm| explained(vm, killed)),
     Case {
         is_of_long: true,
-        ..one("modem_manager_is_killed_as_it_connects", |vm| {
-            explained(vm, halfway)
-        })
+        ..one("modem_manager_is_killed", |vm| explained(vm, killed))
     },
 ];
 
@@ -88,23 +85,9 @@ fn crash(vm: &mut Vm) -> Result<()> {
     unplug(vm, terminal, &before)
 }
 
-/// ModemManager is killed while it is connected. The next one finds the port as it is, and connects.
+/// ModemManager is killed at each step of its dialogue, and while it is connected. The next one finds
+/// the port as it is, and connects.
 fn killed(vm: &mut Vm) -> Result<()> {
-    let before = start(vm)?;
-    let terminal = plug(vm)?;
-    let first = modem(vm, "")?;
-    connect(vm, &first)?;
-    vm.kill_daemon("modem-manager")?;
-    vm.guest.ok("ip addr flush dev caif0")?;
-    manager(vm)?;
-    let next = modem(vm, "")?;
-    connect(vm, &next)?;
-    disconnect(vm, &next)?;
-    unplug(vm, terminal, &before)
-}
-
-/// ModemManager is killed at each step of its dialogue. The next one connects.
-fn halfway(vm: &mut Vm) -> Result<()> {
     let before = start(vm)?;
     let terminal = plug(vm)?;
     modem(vm, "")?;
@@ -125,6 +108,11 @@ fn halfway(vm: &mut Vm) -> Result<()> {
         ))?;
         kill_at(vm, &seen, point)?;
     }
+    manager(vm)?;
+    let connected = modem(vm, "")?;
+    connect(vm, &connected)?;
+    vm.kill_daemon("modem-manager")?;
+    vm.guest.ok("ip addr flush dev caif0")?;
     manager(vm)?;
     let last = modem(vm, "")?;
     connect(vm, &last)?;
