@@ -56,14 +56,19 @@ cargo_cases() {
 	mkdir -p "${log%/*}"
 	CARGO_TARGET_DIR=$CACHE/target cargo test --locked --no-fail-fast --color never --manifest-path "$TOP/Cargo.toml" "$@" 2>&1 |
 		tee "$log" | sed -E '/^ +(Compiling|Downloaded|Downloading)/d' || rc=$?
-	read -r good bad < <(awk '/^test result:/ { good += $4; bad += $6 } END { print good + 0, bad + 0 }' "$log")
-	passed=$((passed + good)) failed=$((failed + bad))
+	cargo_count "$log"
 	# What does not compile, and a program that dies, prints no result.
 	if [ "$rc" != 0 ] && [ "$bad" = 0 ]; then
 		result "cargo test $*" "no test failed, but it ended with status $rc"
 	elif [ "$good$bad" = 00 ]; then
 		result "cargo test $*" "there is no test"
 	fi
+}
+
+# cargo_count LOG: counts the tests of which `cargo test` wrote the log. Sets good and bad to their numbers.
+cargo_count() {
+	read -r good bad < <(awk '/^test result:/ { good += $4; bad += $6 } END { print good + 0, bad + 0 }' "$1")
+	passed=$((passed + good)) failed=$((failed + bad))
 }
 
 # counted: prints the last line of the script, and fails if a case failed, or if there was none.

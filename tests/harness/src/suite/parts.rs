@@ -118,8 +118,8 @@ const PARTS: &[Part] = &[
     },
     Part {
         name: "fuzz",
-        what: "rings, codec and resource tables: the corpus, and a hunt of seconds, in test-all of ten minutes each",
-        short: Some(&["tests/fuzz/run", "--seconds", "5"]),
+        what: "rings, codec and resource tables: the corpus, and in test-all a hunt of ten minutes each",
+        short: Some(&["tests/fuzz/run", "--corpus"]),
         full: Some(&["tests/fuzz/run", "--long"]),
         reads: PURE,
         ..PART
