@@ -108,8 +108,8 @@ fn run(args: &Args, set: Set, parts: &[Part]) -> Result<ExitCode> {
         };
         println!("The run was interrupted{again}.");
     }
-    if let Some(saved) = saved.filter(|_| good) {
-        saved.clear();
+    if let Some(saved) = saved.as_mut().filter(|_| good) {
+        saved.end()?;
     }
     print!("{report}");
     Ok(match (over, good) {

@@ -5,7 +5,7 @@
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Case, one};
+use super::{Case, HOTPLUG_CPU, one};
 use crate::{
     link::{CRASH, FIRMWARE},
     vm::Vm,
@@ -15,7 +15,10 @@ pub const CASES: &[Case] = &[
     one("recovery_with_other_firmware", other_firmware),
     one("crash_of_a_link_in_a_namespace", namespace),
     one("link_broken_without_recovery", without_recovery),
-    one("unbind_while_the_modem_crashes", unbind_at_crash),
+    Case {
+        needs: HOTPLUG_CPU,
+        ..one("unbind_while_the_modem_crashes", unbind_at_crash)
+    },
 ];
 
 const GOOD: &str = "/tmp/good.elf";
@@ -196,7 +199,7 @@ fn unbind_at_crash(vm: &mut Vm) -> Result<()> {
     // Two processes compete for the only CPU. The one that unbinds has a lower priority, so that
     // the recovery, which waits for it, preempts it before it is done.
     vm.guest.ok(&format!(
-        "echo 0 >{CPU1}; rm -f /tmp/busy; \
+        "echo 0 >{CPU1} && rm -f /tmp/busy && \
          for i in 1 2; do (while :; do :; done) & echo $! >>/tmp/busy; done"
     ))?;
     let begin = vm.kernel.mark();

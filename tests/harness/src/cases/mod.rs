@@ -51,6 +51,8 @@ const fn one(name: &'static str, run: fn(&mut Vm) -> Result<()>) -> Case {
 
 /// Lets allocations fail.
 const FAILSLAB: Option<&str> = Some("FAILSLAB");
+/// A CPU can be taken offline.
+const HOTPLUG_CPU: Option<&str> = Some("HOTPLUG_CPU");
 /// Users other than root can be root in a namespace of their own.
 const USER_NS: Option<&str> = Some("USER_NS");
 
@@ -60,8 +62,7 @@ const NOT_OF_SOC: &[&str] = &[
     "frames_in_io_memory",
     "modules_load_by_their_aliases",
     "no_board",
-    // Its kernel cannot take a CPU offline, and traces nothing.
-    "unbind_while_the_modem_crashes",
+    // Its kernel traces nothing.
     "trace_events",
     // The stack in C, which that machine does not have.
     "c_stack_ping",

@@ -171,6 +171,8 @@ const PARTS: &[Part] = &[
         what: "the driver as part of the kernel's source: the series of patches, and in test-all kunit.py, DKMS, a device tree",
         short: Some(&["tests/intree/run"]),
         full: Some(&["tests/intree/run", "--cold"]),
+        // Documents are part of the series.
+        reads: &[],
         needs: &["kernel"],
         ..PART
     },
@@ -246,6 +248,8 @@ const PARTS: &[Part] = &[
         name: "distro",
         what: "packaged kernels of Debian 13 for arm64, DKMS and packages; with the four below make test-distro",
         full: Some(&["tests/distro/run"]),
+        // README's table of kernels is compared.
+        reads: &[],
         needs: &["kernel"],
         ..PART
     },
@@ -306,6 +310,13 @@ const PARTS: &[Part] = &[
         ..PART
     },
     Part {
+        name: "hostile-test",
+        what: "hostile on the kernel without sanitizers",
+        full: Some(&["tests/hostile/run", "--kernel", "test", "--one-flavour"]),
+        needs: &["kernel-test"],
+        ..PART
+    },
+    Part {
         name: "kunit-arm64",
         what: "kunit on a machine of arm64",
         full: Some(&["tests/kunit/run"]),
@@ -325,6 +336,7 @@ const PARTS: &[Part] = &[
         name: "intree-arm64",
         what: "the driver in the kernel's source, and kunit.py, on a machine of arm64",
         full: Some(&["tests/intree/run"]),
+        reads: &[],
         arch: Some("arm64"),
         needs: &["kernel-arm64"],
         ..PART

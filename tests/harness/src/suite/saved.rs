@@ -66,18 +66,25 @@ impl Saved {
             row: row.clone(),
         };
         self.file.passed.insert(row.part.clone(), passed);
+        self.write()
+    }
+
+    /// Forgets the chosen parts: all of them have passed, and the next run of them starts anew. Those
+    /// of a run that is still to be resumed stay.
+    pub fn end(&mut self) -> Result<()> {
+        for part in self.contents.keys() {
+            self.file.passed.remove(*part);
+        }
+        self.write()
+    }
+
+    fn write(&self) -> Result<()> {
         let new = self.path.with_extension("new");
         let folder = self.path.parent().context("a file is in a folder")?;
         std::fs::create_dir_all(folder)?;
         std::fs::write(&new, serde_json::to_vec_pretty(&self.file)?)?;
         // An interrupted write leaves the file as it was.
         std::fs::rename(&new, &self.path).with_context(|| self.path.display().to_string())
-    }
-
-    /// Removes the file: all parts have passed, and the next run starts anew.
-    pub fn clear(&self) {
-        // There is no file if no part has passed.
-        let _ = std::fs::remove_file(&self.path);
     }
 }
 
@@ -150,9 +157,24 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("all.json");
         let mut saved = resume(&path, "one", "");
-        saved.clear();
+        saved.end().unwrap();
         saved.add(&Row::example("host", 12, 0)).unwrap();
-        saved.clear();
+        saved.end().unwrap();
         assert!(resume(&path, "one", "").get("host").is_none());
+    }
+
+    #[test]
+    fn a_run_of_some_parts_leaves_what_is_known_of_the_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("all.json");
+        resume(&path, "one", "two")
+            .add(&Row::example("vm", 3, 0))
+            .unwrap();
+        let mut some = Saved::resume(&path, Contents::from([("host", "one".to_owned())]));
+        some.add(&Row::example("host", 12, 0)).unwrap();
+        some.end().unwrap();
+        let saved = resume(&path, "one", "two");
+        assert!(saved.get("host").is_none());
+        assert!(saved.get("vm").is_some());
     }
 }
