@@ -18,21 +18,28 @@ const fn is_too_small(delta: u16) -> bool {
     delta > u16::MAX - u8::MAX as u16
 }
 
-/// State of the peer's index. By default it was valid when it was read last.
+/// State of the peer's index.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct HalfStored {
-    /// The looks that are left; `None` if the index was not too small, or has moved on since.
-    looks: Option<u8>,
+pub(crate) enum HalfStored {
+    /// It was not too small when it was read last, or has moved on since.
+    #[default]
+    Valid,
+    /// It was too small, and is looked at once more, and then as often as this.
+    Pending(u8),
+    /// It was too small, and there are no looks left.
+    Exhausted,
 }
 
 impl HalfStored {
     /// Returns whether an invalid index, `delta` ahead of its last value, may be half stored and is
     /// to be looked at again.
     pub(crate) fn tolerates(&mut self, delta: u16) -> bool {
-        if self.looks == Some(0) || !is_too_small(delta) {
+        if matches!(self, Self::Exhausted) || !is_too_small(delta) {
             return false;
         }
-        self.looks.get_or_insert(LOOKS);
+        if matches!(self, Self::Valid) {
+            *self = Self::Pending(LOOKS - 1);
+        }
         true
     }
 
@@ -41,28 +48,28 @@ impl HalfStored {
     pub(crate) fn settle(&mut self, delta: u16) {
         // The other half moves the index on. An index that only went back to its last value still
         // counts as invalid.
-        if delta != 0 || self.looks == Some(0) {
-            self.looks = None;
+        if delta != 0 || matches!(self, Self::Exhausted) {
+            *self = Self::Valid;
         }
     }
 
     /// Returns whether an index that is `delta` ahead of its last value must be handled at once.
     /// One that may be half stored need not: a notification follows.
     pub(crate) fn is_due(&self, delta: u16) -> bool {
-        delta != 0 && (self.looks == Some(0) || !is_too_small(delta))
+        delta != 0 && (matches!(self, Self::Exhausted) || !is_too_small(delta))
     }
 
     /// Returns whether the index must be looked at again.
     #[inline]
     pub(crate) fn is_pending(&self) -> bool {
-        self.looks.is_some()
+        !matches!(self, Self::Valid)
     }
 
     /// Counts a look, if the index must be looked at again.
     #[inline]
     pub(crate) fn count_look(&mut self) {
-        if let Some(looks) = &mut self.looks {
-            *looks = looks.saturating_sub(1);
+        if let Self::Pending(looks) = self {
+            *self = looks.checked_sub(1).map_or(Self::Exhausted, Self::Pending);
         }
     }
 }
