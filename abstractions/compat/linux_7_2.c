@@ -14,19 +14,19 @@ void compat_mb(void)
 
 void compat_dma_mb(void)
 {
-	/* As above. */
+	/* For linux_7_2.rs, whose callers say what it orders. */
 	dma_mb();
 }
 
 void compat_dma_rmb(void)
 {
-	/* As above. */
+	/* For linux_7_2.rs, whose callers say what it orders. */
 	dma_rmb();
 }
 
 void compat_dma_wmb(void)
 {
-	/* As above. */
+	/* For linux_7_2.rs, whose callers say what it orders. */
 	dma_wmb();
 }
 

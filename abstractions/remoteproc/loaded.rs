@@ -130,14 +130,15 @@ impl TableInUse {
             let used = unsafe { byte.read() };
             // SAFETY: By the type invariant.
             unsafe { self.bytes.as_ptr().wrapping_add(i).write(used) };
-            // SAFETY: As for the reading.
+            // SAFETY: The byte was read, and only remoteproc writes the copy, with its lock held.
             unsafe { byte.write(*clean) };
         }
-        // SAFETY: As above. A stop and a detach free this as they would free the copy.
+        // SAFETY: The lock of the processor is held. A stop and a detach free this as they would
+        // free the copy.
         unsafe { (*rproc).clean_table = cached };
-        // SAFETY: As above.
+        // SAFETY: The lock of the processor is held.
         unsafe { (*rproc).cached_table = null_mut() };
-        // SAFETY: As above.
+        // SAFETY: The lock of the processor is held. The table lives until `unprepare`.
         unsafe { (*rproc).table_ptr = self.as_ptr() };
     }
 }

@@ -95,7 +95,7 @@ extern "C" fn unprepare<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
         // SAFETY: The lock of the processor is held in this operation.
         if unsafe { table.is_used_by(rproc) } {
             // It was an attach that failed. There are no virtio devices any more.
-            // SAFETY: As above.
+            // SAFETY: The lock of the processor is held in this operation.
             unsafe { (*rproc).table_ptr = null_mut() };
         }
     }
@@ -116,7 +116,7 @@ unsafe fn show_table<T: Operations>(
     let rproc = this.as_raw();
     // SAFETY: The processor is valid, and its lock is held in this operation.
     let own = unsafe { (*rproc).table_ptr }.cast::<u8>();
-    // SAFETY: As above.
+    // SAFETY: The processor is valid, and its lock is held in this operation.
     let len = unsafe { (*rproc).table_sz };
     let shown = &this.private().shown;
     let range = context
@@ -160,7 +160,7 @@ extern "C" fn start<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
     }
     // SAFETY: This is such an operation.
     let range = unsafe { show_table(this, context) };
-    // SAFETY: As above.
+    // SAFETY: This is the operation that starts.
     unsafe { go_up(this, || context.ops.start(this, range)) }
 }
 
@@ -169,7 +169,7 @@ extern "C" fn attach<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
     let (this, context) = unsafe { context::<T>(rproc) };
     // SAFETY: This is such an operation.
     unsafe { show_table(this, context) };
-    // SAFETY: As above.
+    // SAFETY: This is the operation that attaches.
     unsafe { go_up(this, || context.ops.attach(this)) }
 }
 
@@ -215,12 +215,12 @@ extern "C" fn detach<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
             // SAFETY: The virtio devices, which kick, were removed before this operation.
             unsafe { shown.found(place.cast()) };
             // remoteproc has put it back to what it was.
-            // SAFETY: As above; both are valid for the length of the range, in private memory and
-            // in a carveout.
+            // SAFETY: There are no virtio devices that kick. Both are valid for the length of the
+            // range, in private memory and in a carveout.
             unsafe { shown.show(table.as_ptr().cast(), table.range().len) };
         }
     }
-    // SAFETY: As above.
+    // SAFETY: The virtio devices, which kick, were removed before this operation.
     unsafe { shown.hide() };
     from_result(|| {
         context.ops.detach(this).inspect_err(|_| {
@@ -263,7 +263,7 @@ extern "C" fn loaded_table<T: Operations>(
         };
         let table = TableInUse::new(table)?;
         let place = context.carveouts.to_va(table.range()).ok_or(EFAULT)?;
-        // SAFETY: As above.
+        // SAFETY: The processor has no virtio devices yet, which kick.
         unsafe { shown.found(place.cast()) };
         // SAFETY: remoteproc gives a valid pointer.
         unsafe { size.write(table.range().len) };

@@ -343,7 +343,8 @@ unsafe fn took_reference(rproc: *mut bindings::rproc) -> bool {
     // checks. The reference by which that was initialized is dropped by all later failures. Others
     // have one only if they open the device by a node of their own, as root can, before its file is
     // made by the last step of `device_add()`.
-    // SAFETY: As above; only the address of a part of it is taken.
+    // SAFETY: `rproc` is valid by the safety requirements, and only the address of a part of it is
+    // taken.
     let count = unsafe { &raw const (*rproc).cdev.kobj.kref.refcount.refs.counter };
     // SAFETY: The pointer is to a part of a valid structure.
     let has_cdev_failed = unsafe { count.read_volatile() } == 1;
