@@ -32,6 +32,7 @@ mod abstractions {
         #[expect(dead_code, reason = "the driver uses the rest")]
         pub(crate) mod skbuff;
         pub(crate) mod socket;
+        pub(crate) mod unregistering;
 
         pub(crate) use log::may_log;
     }

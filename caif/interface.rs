@@ -35,7 +35,8 @@ use crate::{
                 Description,
                 VirtualNetdev, //
             },
-            skbuff::SkBuff, //
+            skbuff::SkBuff,
+            unregistering::Unregistering, //
         },
         rcu::{
             RcuArc,
@@ -177,8 +178,14 @@ impl VirtualNetdev for Interface {
     ];
 
     fn create(attributes: &Attributes<'_>, lower: Option<&Netdev>) -> Result<RcuArc<Self>> {
-        if lower.is_some_and(|lower| lower.hw_type() != HW_TYPE) {
-            return Err(EINVAL);
+        if let Some(lower) = lower {
+            if lower.hw_type() != HW_TYPE {
+                return Err(EINVAL);
+            }
+            // Only the end of a link ends the interfaces above it.
+            if !Links::get()?.has(lower) {
+                return Err(ENODEV);
+            }
         }
         let mut settings = Settings {
             connection: None,
@@ -440,12 +447,12 @@ impl Interface {
         }
     }
 
-    /// Wakes or stops the queue. The lock must be held, as for the carrier.
+    /// Wakes or stops the queues. The lock must be held, as for the carrier.
     fn set_queue(&self, on: bool) {
         let guard = rcu::read_lock();
         match self.dev.load(&guard) {
-            Some(dev) if on => dev.wake_queue(),
-            Some(dev) => dev.stop_queue(),
+            Some(dev) if on => dev.wake_queues(),
+            Some(dev) => dev.stop_queues(),
             None => {}
         }
     }
@@ -537,12 +544,12 @@ impl Watcher for Retry {
         }
     }
 
-    fn link_gone(&self, net: NetId, index: u32, rtnl: &Rtnl<'_>) {
+    fn link_gone(&self, net: NetId, index: u32, rtnl: &Rtnl<'_>, with: &Unregistering<'_>) {
         if self.0.lower == Some((net, index)) {
             if let Some(dev) = self.0.dev.get() {
                 // Both devices may be in the same list of devices to unregister.
                 dev.unlink_lowers(rtnl);
-                dev.unregister(rtnl);
+                with.add(&dev);
             }
         }
     }

@@ -123,8 +123,7 @@ impl Task for Deadline {
 }
 
 impl Link {
-    /// Creates the link of a device. `phyid` is a number from 1 to 7 that is unique in the
-    /// namespace.
+    /// Creates the link of a device, with a number from 1 to 7.
     pub(crate) fn new(dev: &Netdev, phyid: u8) -> Result<Arc<Self>> {
         let mut pending = KVec::with_capacity(PENDING, GFP_KERNEL)?;
         for _ in 0..PENDING {
@@ -188,7 +187,7 @@ impl Link {
         &self.pressure
     }
 
-    /// Returns the number of the link in its namespace.
+    /// Returns the number by which a modem tells its links apart.
     pub(crate) fn phyid(&self) -> u8 {
         self.phyid
     }

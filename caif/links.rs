@@ -19,7 +19,8 @@ use crate::{
                 Listener,
                 NetdevEvent, //
             },
-            packet_type::PacketType, //
+            packet_type::PacketType,
+            unregistering::Unregistering, //
         },
         rcu::{
             RcuArc,
@@ -60,8 +61,9 @@ pub(crate) trait Watcher: Send + Sync + 'static {
     /// Called when the MTU of a link changed. Process context with RTNL held.
     fn link_resized(&self, link: &Link, rtnl: &Rtnl<'_>);
 
-    /// Called when the device of a link is unregistered. Process context with RTNL held.
-    fn link_gone(&self, net: NetId, index: u32, rtnl: &Rtnl<'_>);
+    /// Called when the device of a link is unregistered, with which others may be. Process context
+    /// with RTNL held.
+    fn link_gone(&self, net: NetId, index: u32, rtnl: &Rtnl<'_>, with: &Unregistering<'_>);
 }
 
 struct Entry {
@@ -176,6 +178,11 @@ impl Links {
         }
     }
 
+    /// Returns whether a device is a link. RTNL must be held.
+    pub(crate) fn has(&self, dev: &Netdev) -> bool {
+        self.find(dev).is_some()
+    }
+
     /// Returns the link of a device.
     fn find(&self, dev: &Netdev) -> Option<Arc<Link>> {
         let (net, index) = (dev.net(), dev.index());
@@ -191,11 +198,12 @@ impl Links {
         let net = dev.net();
         // RTNL is held, so that no other task adds a link.
         let entries = self.entries.lock();
-        let is_used = |phyid| {
-            let mut links = entries.iter().map(|entry| &entry.link);
-            links.any(|link| link.net() == net && link.phyid() == phyid)
-        };
-        let phyid = policy::phyid(dev.index(), is_used).ok_or(ENOSPC)?;
+        let phyid = policy::phyid(dev.index(), |phyid| {
+            let links = entries.iter().map(|entry| &entry.link);
+            links
+                .filter(|link| link.net() == net && link.phyid() == phyid)
+                .count()
+        });
         drop(entries);
         let link = Link::new(dev, phyid)?;
         let added = PacketType::new(dev, PROTOCOL, link.clone()).and_then(|receiver| {
@@ -225,7 +233,8 @@ impl Links {
         entry.link.end();
         // Waits for the receive handlers that are running.
         drop(entry);
-        self.tell(rtnl, |watcher| watcher.link_gone(net, index, rtnl));
+        pin_init::stack_pin_init!(let with = Unregistering::new(rtnl));
+        self.tell(rtnl, |watcher| watcher.link_gone(net, index, rtnl, &with));
     }
 
     /// Updates the state of a link.
@@ -241,23 +250,32 @@ impl Listener for RcuArc<Links> {
         let link = self.find(dev);
         let is_caif = dev.hw_type() == HW_TYPE;
         match (event, link) {
-            (NetdevEvent::Register | NetdevEvent::Type, None) if is_caif => match self.add(dev) {
-                Ok(link) => self.update(&link, dev.works(), rtnl),
-                // Rate-limited: users of a namespace can make many devices of this type.
-                Err(error) if may_log() => pr_warn!(
-                    "network device {} is not used, a namespace has 7 links at most: error {}\n",
-                    dev.index(),
-                    error.to_errno()
-                ),
-                Err(_) => {}
-            },
+            // One for which there was no memory gets another chance when it goes up.
+            (NetdevEvent::Register | NetdevEvent::Type | NetdevEvent::Up, None) if is_caif => {
+                match self.add(dev) {
+                    Ok(link) => self.update(&link, dev.works(), rtnl),
+                    // Rate-limited: users of a namespace can make many devices of this type.
+                    Err(error) if may_log() => pr_warn!(
+                        "network device {} is not used until it is set up again: error {}\n",
+                        dev.index(),
+                        error.to_errno()
+                    ),
+                    Err(_) => {}
+                }
+            }
             (NetdevEvent::Type, Some(_)) if !is_caif => self.remove(dev, rtnl),
             (NetdevEvent::Unregister, Some(_)) => self.remove(dev, rtnl),
             (NetdevEvent::GoingDown, Some(link)) => link.going_down(),
             (NetdevEvent::Mtu, Some(link)) => {
                 self.tell(rtnl, |watcher| watcher.link_resized(&link, rtnl));
             }
-            (NetdevEvent::State, Some(link)) => self.update(&link, dev.works(), rtnl),
+            // The other device, of the same type, is a link, which gets all packets of this one.
+            (NetdevEvent::Up | NetdevEvent::State, Some(link)) if dev.is_port(rtnl) => {
+                link.going_down();
+            }
+            (NetdevEvent::Up | NetdevEvent::State, Some(link)) => {
+                self.update(&link, dev.works(), rtnl);
+            }
             _ => {}
         }
     }

@@ -87,13 +87,16 @@ pub fn choose(
     .ok_or(Errno::NoDevice)
 }
 
-/// Returns a number from 1 to 7 for a new link that is unique in its namespace: the lowest bits of
-/// the device's index, or the next free number. `None` if there are seven links.
-pub fn phyid(ifindex: u32, is_used: impl Fn(u8) -> bool) -> Option<u8> {
+/// Returns a number from 1 to 7 for a new link, which tells a modem with several links these apart:
+/// the lowest bits of the device's index, or the next number that fewer links have. `links` counts
+/// those of the namespace with a number.
+pub fn phyid(ifindex: u32, links: impl Fn(u8) -> usize) -> u8 {
     let [low, ..] = ifindex.to_le_bytes();
     (0..8)
         .map(|i| low.wrapping_add(i) & 7)
-        .find(|&id| id != 0 && !is_used(id))
+        .filter(|&id| id != 0)
+        .min_by_key(|&id| links(id))
+        .unwrap_or(1)
 }
 
 /// Converts a priority of a socket or an interface to that of a channel on the wire. 1 is the

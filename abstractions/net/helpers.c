@@ -105,14 +105,14 @@ void net_helper_set_room(struct net_device *dev, unsigned int head, unsigned int
 	WRITE_ONCE(dev->needed_tailroom, min(tail, U16_MAX));
 }
 
-void net_helper_netif_stop_queue(struct net_device *dev)
+void net_helper_stop_queues(struct net_device *dev)
 {
-	netif_stop_queue(dev);
+	netif_tx_stop_all_queues(dev);
 }
 
-void net_helper_netif_wake_queue(struct net_device *dev)
+void net_helper_wake_queues(struct net_device *dev)
 {
-	netif_wake_queue(dev);
+	netif_tx_wake_all_queues(dev);
 }
 
 int net_helper_backlog(const struct net_device *dev)
@@ -428,11 +428,16 @@ struct sk_buff *net_helper_alloc_paged_skb(unsigned int len)
 	return skb;
 }
 
-void net_helper_unregister(struct net_device *dev)
+void net_helper_init_list(struct list_head *list)
+{
+	INIT_LIST_HEAD(list);
+}
+
+void net_helper_unregister(struct net_device *dev, struct list_head *list)
 {
 	ASSERT_RTNL();
 	if (READ_ONCE(dev->reg_state) == NETREG_REGISTERED)
-		unregister_netdevice(dev);
+		unregister_netdevice_queue(dev, list);
 }
 
 struct net_device *net_helper_newlink_lower(struct rtnl_newlink_params *params)

@@ -45,8 +45,8 @@ bool net_helper_makes_fcs(const struct net_device *dev);
 unsigned int net_helper_headroom(const struct net_device *dev);
 unsigned int net_helper_tailroom(const struct net_device *dev);
 void net_helper_set_room(struct net_device *dev, unsigned int head, unsigned int tail);
-void net_helper_netif_stop_queue(struct net_device *dev);
-void net_helper_netif_wake_queue(struct net_device *dev);
+void net_helper_stop_queues(struct net_device *dev);
+void net_helper_wake_queues(struct net_device *dev);
 /*
  * How many packets wait in the fullest of the queues that are stopped or not empty; INT_MAX if one
  * is stopped where none can wait, and negative if there is no such queue.
@@ -101,7 +101,8 @@ struct sk_buff *net_helper_alloc_skb(unsigned int head, unsigned int len, unsign
 struct sk_buff *net_helper_alloc_paged_skb(unsigned int len);
 
 /* Unregisters a device, unless that was begun. RTNL must be held. */
-void net_helper_unregister(struct net_device *dev);
+void net_helper_init_list(struct list_head *list);
+void net_helper_unregister(struct net_device *dev, struct list_head *list);
 /* The device of IFLA_LINK, NULL if there is no such attribute, or an error. */
 struct net_device *net_helper_newlink_lower(struct rtnl_newlink_params *params);
 /* Undoes all netdev_upper_dev_link() of an upper device. RTNL must be held. */

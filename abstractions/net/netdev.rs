@@ -186,6 +186,12 @@ impl Netdev {
         unsafe { bindings::net_helper_netif_works(self.as_raw()) }
     }
 
+    /// Returns whether another device, such as a bond, takes all packets that this one receives.
+    pub(crate) fn is_port(&self, _rtnl: &Rtnl<'_>) -> bool {
+        // SAFETY: By the type invariant, the device is valid; RTNL is held.
+        unsafe { bindings::netdev_is_rx_handler_busy(self.as_raw()) }
+    }
+
     /// Returns whether the device adds the check sequence to a packet that comes without one.
     #[inline]
     pub(crate) fn makes_fcs(&self) -> bool {
@@ -229,16 +235,16 @@ impl Netdev {
         unsafe { bindings::netif_carrier_off(self.as_raw()) }
     }
 
-    /// Stops the queue: the stack sends no more packets. Any context.
-    pub(crate) fn stop_queue(&self) {
+    /// Stops the queues: the stack sends no more packets. Any context.
+    pub(crate) fn stop_queues(&self) {
         // SAFETY: By the type invariant, the device is valid.
-        unsafe { bindings::net_helper_netif_stop_queue(self.as_raw()) }
+        unsafe { bindings::net_helper_stop_queues(self.as_raw()) }
     }
 
-    /// Wakes the queue: the stack sends packets again. Any context.
-    pub(crate) fn wake_queue(&self) {
+    /// Wakes the queues: the stack sends packets again. Any context.
+    pub(crate) fn wake_queues(&self) {
         // SAFETY: By the type invariant, the device is valid.
-        unsafe { bindings::net_helper_netif_wake_queue(self.as_raw()) }
+        unsafe { bindings::net_helper_wake_queues(self.as_raw()) }
     }
 
     /// Returns the number of packets that wait for the device, if any do or its queue is stopped;
@@ -266,12 +272,6 @@ impl Netdev {
     pub(crate) fn unlink_lowers(&self, _rtnl: &Rtnl<'_>) {
         // SAFETY: By the type invariant, the device is valid; RTNL is held.
         unsafe { bindings::net_helper_unlink_lowers(self.as_raw()) }
-    }
-
-    /// Unregisters the device, unless that was begun. May sleep.
-    pub(crate) fn unregister(&self, _rtnl: &Rtnl<'_>) {
-        // SAFETY: By the type invariant, the device is valid; RTNL is held.
-        unsafe { bindings::net_helper_unregister(self.as_raw()) }
     }
 
     /// Sends a packet of a protocol, `ETH_P_*`. `ENOBUFS` if the device's queue dropped it. With

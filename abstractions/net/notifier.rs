@@ -27,7 +27,10 @@ use kernel::{
 pub(crate) enum NetdevEvent {
     /// The device was registered, or moved to this namespace.
     Register,
-    /// The device went up or down, or its carrier changed.
+    /// The device went up.
+    Up,
+    /// The device went down, its carrier changed, or it became the port of another one, such as a
+    /// bond, or no longer is. That may be when it is being unregistered.
     State,
     /// The device is about to go down.
     GoingDown,
@@ -104,10 +107,11 @@ unsafe extern "C" fn call<L: Listener>(
 ) -> c_int {
     let event = match u32::try_from(action) {
         Ok(bindings::netdev_cmd_NETDEV_REGISTER) => NetdevEvent::Register,
+        Ok(bindings::netdev_cmd_NETDEV_UP) => NetdevEvent::Up,
         Ok(
-            bindings::netdev_cmd_NETDEV_UP
-            | bindings::netdev_cmd_NETDEV_DOWN
-            | bindings::netdev_cmd_NETDEV_CHANGE,
+            bindings::netdev_cmd_NETDEV_DOWN
+            | bindings::netdev_cmd_NETDEV_CHANGE
+            | bindings::netdev_cmd_NETDEV_CHANGEUPPER,
         ) => NetdevEvent::State,
         Ok(bindings::netdev_cmd_NETDEV_GOING_DOWN) => NetdevEvent::GoingDown,
         Ok(bindings::netdev_cmd_NETDEV_POST_TYPE_CHANGE) => NetdevEvent::Type,

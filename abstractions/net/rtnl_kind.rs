@@ -377,8 +377,8 @@ impl<V: VirtualNetdev> Callbacks<V> {
         let private = unsafe { Self::private(dev) };
         let guard = rcu::read_lock();
         let lower = private.lower.load(&guard).map(|lower| lower.as_raw());
-        // SAFETY: Both devices are valid while the guard is held. The device is unregistered before
-        // the lower one goes or moves, hence before that one's namespace ends.
+        // SAFETY: Both devices are valid while the guard is held. The lower one does not end before
+        // our reference is dropped, nor does its namespace before that of its devices.
         unsafe { bindings::net_helper_dev_net(lower.map_or(dev, |lower| lower.cast_const())) }
     }
 

@@ -189,6 +189,7 @@ impl Connection {
                     if let Some(retry) = &pressure.retry {
                         retry.schedule(RETRY_MS);
                     }
+                    return;
                 }
             }
         }
@@ -204,6 +205,10 @@ impl Connection {
 
 impl Client for Connection {
     fn receive(&self, skb: SkBuff) {
+        // Without a byte it is nothing to the reader of a stream, who would not wait for the next.
+        if skb.len() == 0 && self.association.socket().ops().is_stream {
+            return;
+        }
         match self.association.deliver(skb) {
             Delivery::Full | Delivery::Overrun => self.balance(),
             Delivery::Queued | Delivery::Unwanted | Delivery::Stale => {}

@@ -19,8 +19,11 @@ enum {
 /* Makes a device that is up, with a queue of @tx_queue_len packets. Returns NULL on failure. */
 struct net_device *caif_kunit_link_new(unsigned int tx_queue_len);
 void caif_kunit_link_free(struct net_device *dev);
-/* Sets its hardware type, as bonding and tun do. */
-void caif_kunit_link_type(struct net_device *dev, unsigned short type);
+/*
+ * Sets its hardware type, as bonding and tun do, or @quiet. Returns how many grace periods, those
+ * with RTNL held, passed meanwhile.
+ */
+unsigned long caif_kunit_link_type(struct net_device *dev, unsigned short type, bool quiet);
 /* Makes the modem hold its answers back; it sends the last one when this is switched off. */
 void caif_kunit_link_silent(struct net_device *dev, bool silent);
 /* Makes the modem refuse what it is asked for. */

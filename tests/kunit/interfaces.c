@@ -8,10 +8,11 @@
 
 #include "interfaces.h"
 
-#define NAME "kunitcaif"
+/* The number of the last interface, which is in its name. */
+static atomic_t last;
 
 /* The message that asks for an interface. */
-static struct sk_buff *request(int link)
+static struct sk_buff *request(const char *name, int link, unsigned int queues)
 {
 	struct sk_buff *skb = nlmsg_new(NLMSG_DEFAULT_SIZE, GFP_KERNEL);
 	struct nlmsghdr *head;
@@ -24,7 +25,8 @@ static struct sk_buff *request(int link)
 	if (!head)
 		goto err;
 	memset(nlmsg_data(head), 0, sizeof(struct ifinfomsg));
-	if (nla_put_string(skb, IFLA_IFNAME, NAME) || nla_put_u32(skb, IFLA_LINK, link))
+	if (nla_put_string(skb, IFLA_IFNAME, name) || nla_put_u32(skb, IFLA_LINK, link) ||
+	    nla_put_u32(skb, IFLA_NUM_TX_QUEUES, queues))
 		goto err;
 	info = nla_nest_start(skb, IFLA_LINKINFO);
 	if (!info || nla_put_string(skb, IFLA_INFO_KIND, "caif"))
@@ -37,15 +39,18 @@ err:
 	return NULL;
 }
 
-struct net_device *caif_kunit_interface_new(int link)
+struct net_device *caif_kunit_interface_new(int link, unsigned int queues)
 {
 	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
 	struct msghdr msg = { .msg_name = &kernel, .msg_namelen = sizeof(kernel) };
-	struct sk_buff *skb = request(link);
 	struct net_device *dev = NULL;
 	struct socket *sock;
+	char name[IFNAMSIZ];
+	struct sk_buff *skb;
 	struct kvec vec;
 
+	snprintf(name, sizeof(name), "kunitcaif%d", atomic_inc_return(&last) % 1000);
+	skb = request(name, link, queues);
 	if (!skb)
 		return NULL;
 	if (sock_create_kern(&init_net, AF_NETLINK, SOCK_RAW, NETLINK_ROUTE, &sock))
@@ -53,7 +58,7 @@ struct net_device *caif_kunit_interface_new(int link)
 	vec = (struct kvec) { .iov_base = skb->data, .iov_len = skb->len };
 	/* The request is handled in this call. */
 	if (kernel_sendmsg(sock, &msg, &vec, 1, vec.iov_len) >= 0)
-		dev = dev_get_by_name(&init_net, NAME);
+		dev = dev_get_by_name(&init_net, name);
 	/* Nobody else removes it. */
 	dev_put(dev);
 	sock_release(sock);
@@ -75,6 +80,15 @@ int caif_kunit_interface_up(struct net_device *dev)
 	err = dev_open(dev, NULL);
 	rtnl_unlock();
 	return err;
+}
+
+unsigned int caif_kunit_interface_stopped(const struct net_device *dev)
+{
+	unsigned int stopped = 0;
+
+	for (unsigned int i = 0; i < dev->real_num_tx_queues; i++)
+		stopped += netif_tx_queue_stopped(netdev_get_tx_queue(dev, i));
+	return stopped;
 }
 
 bool caif_kunit_interface_has_netpoll(const struct net_device *dev)

@@ -7,11 +7,15 @@
 
 #include <linux/netdevice.h>
 
-/* Makes an interface over a link, by its number. Returns NULL on failure. */
-struct net_device *caif_kunit_interface_new(int link);
+/*
+ * Makes an interface with @queues over a link, by its number. Returns NULL on failure.
+ */
+struct net_device *caif_kunit_interface_new(int link, unsigned int queues);
 void caif_kunit_interface_free(struct net_device *dev);
 int caif_kunit_interface_up(struct net_device *dev);
 /* Whether packets can be sent with interrupts disabled, by netpoll. */
 bool caif_kunit_interface_has_netpoll(const struct net_device *dev);
+/* How many of its queues take no packets. */
+unsigned int caif_kunit_interface_stopped(const struct net_device *dev);
 
 #endif

@@ -21,8 +21,13 @@ pub(crate) struct Interface<'a>(NonNull<bindings::net_device>, PhantomData<&'a F
 impl<'a> Interface<'a> {
     /// Makes an interface.
     pub(crate) fn new(link: &'a FakeLink) -> Result<Self> {
+        Self::with_queues(link, 1)
+    }
+
+    /// Makes an interface with several queues.
+    pub(crate) fn with_queues(link: &'a FakeLink, queues: u32) -> Result<Self> {
         // SAFETY: Process context.
-        let dev = unsafe { bindings::caif_kunit_interface_new(link.index()) };
+        let dev = unsafe { bindings::caif_kunit_interface_new(link.index(), queues) };
         let dev = NonNull::new(dev).ok_or(ENODEV)?;
         Ok(Self(dev, PhantomData))
     }
@@ -35,6 +40,12 @@ impl<'a> Interface<'a> {
     pub(crate) fn set_up(&self) -> Result {
         // SAFETY: The device is registered, as long as its link is.
         to_result(unsafe { bindings::caif_kunit_interface_up(self.as_raw()) })
+    }
+
+    /// Returns how many of its queues take no packets.
+    pub(crate) fn stopped(&self) -> u32 {
+        // SAFETY: The device is registered, as long as its link is.
+        unsafe { bindings::caif_kunit_interface_stopped(self.as_raw()) }
     }
 
     /// Returns whether netpoll can send by it.

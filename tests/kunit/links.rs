@@ -16,7 +16,7 @@ use kernel::{
 };
 
 /// `CAIFPROTO_AT`.
-const AT: c_int = 0;
+pub(crate) const AT: c_int = 0;
 /// `CAIFPROTO_RFM`.
 pub(crate) const RFM: c_int = 4;
 
@@ -90,10 +90,17 @@ impl FakeLink {
         })
     }
 
-    /// Sets the hardware type of the device.
-    pub(crate) fn set_type(&self, hw_type: u16) {
+    /// Sets the hardware type of the device. Returns how many grace periods of RCU passed
+    /// meanwhile.
+    pub(crate) fn set_type(&self, hw_type: u16) -> usize {
         // SAFETY: The device is registered.
-        unsafe { bindings::caif_kunit_link_type(self.as_raw(), hw_type) }
+        unsafe { bindings::caif_kunit_link_type(self.as_raw(), hw_type, false) }
+    }
+
+    /// Sets the hardware type of the device, without telling anybody.
+    pub(crate) fn set_type_quietly(&self, hw_type: u16) {
+        // SAFETY: The device is registered.
+        unsafe { bindings::caif_kunit_link_type(self.as_raw(), hw_type, true) };
     }
 
     /// Makes the modem hold its answers back; it sends the last one when this is switched off.

@@ -3,6 +3,7 @@
 //! Suite: interfaces of the stack.
 
 use crate::{
+    abstractions::bindings,
     fake::TIMEOUT_MS,
     interfaces::Interface,
     links::{
@@ -10,6 +11,7 @@ use crate::{
         What, //
     }, //
 };
+use core::mem;
 use kernel::{
     prelude::*,
     time::{
@@ -17,6 +19,11 @@ use kernel::{
         Delta, //
     }, //
 };
+
+const CAIF: u16 = bindings::ARPHRD_CAIF as u16;
+const ETHER: u16 = 1;
+/// The first link id of a modem.
+const FIRST: u8 = 1;
 
 #[kernel::macros::kunit_tests(caif_stack_interfaces)]
 mod tests {
@@ -37,6 +44,62 @@ mod tests {
         let _other = FakeLink::new(8)?;
         fsleep(Delta::from_millis(700));
         check_eq!(link.count(What::Setups), 4, "set-ups after that");
+        Ok(())
+    }
+
+    /// A device of the type of links that is none has no interfaces, as nothing would end them.
+    #[test]
+    fn lower_device_that_is_no_link() -> Result {
+        let link = FakeLink::new(8)?;
+        link.set_type(ETHER);
+        link.set_type_quietly(CAIF);
+        check!(Interface::new(&link).is_err(), "it was made");
+        // It becomes a link when it is set up.
+        link.set_up(false)?;
+        link.set_up(true)?;
+        let interface = Interface::new(&link)?;
+        interface.set_up()
+    }
+
+    /// The modem stops and starts an interface, as many queues as it has.
+    #[test]
+    fn flow_of_several_queues() -> Result {
+        let link = FakeLink::new(8)?;
+        let interface = Interface::with_queues(&link, 4)?;
+        interface.set_up()?;
+        for _ in 0..2 {
+            link.deliver(FIRST, &[0x81], 1)?;
+            check_eq!(interface.stopped(), 4, "stopped");
+            link.deliver(FIRST, &[0x80], 1)?;
+            check_eq!(interface.stopped(), 0, "stopped");
+        }
+        Ok(())
+    }
+
+    /// Interfaces end with their link at once, and not each after its own grace periods of RCU, for
+    /// which RTNL would be held.
+    #[test]
+    fn interfaces_that_end_together() -> Result {
+        const MANY: usize = 50;
+        let mut waits = KVec::new();
+        for count in [1, MANY] {
+            let link = FakeLink::new(8)?;
+            for _ in 0..count {
+                // The stack unregisters it.
+                mem::forget(Interface::new(&link)?);
+            }
+            waits.push(link.set_type(ETHER), GFP_KERNEL)?;
+        }
+        // The device is no link again when its interface is taken off it.
+        let link = FakeLink::new(8)?;
+        mem::forget(Interface::new(&link)?);
+        drop(link);
+        // Each by itself waits for more than two.
+        check!(
+            matches!(waits[..], [one, many] if many < one + MANY * 3 / 2),
+            "of 1 and of {MANY}: {:?}",
+            &waits[..]
+        );
         Ok(())
     }
 

@@ -8,7 +8,8 @@ use crate::{
     fake::TIMEOUT_MS,
     links::{
         FakeLink,
-        What, //
+        What,
+        AT, //
     },
     toy_peer::Kernel, //
 };
@@ -86,26 +87,40 @@ mod tests {
 
     #[test]
     fn as_many_links_as_there_are() -> Result {
+        // More than there are numbers by which a modem tells them apart.
         let mut links = KVec::new();
-        for _ in 0..9 {
+        for _ in 0..16 {
             links.push(FakeLink::new(8)?, GFP_KERNEL)?;
         }
         let mut sockets = KVec::new();
-        for (number, link) in links.iter().enumerate() {
-            match link.connected() {
-                Ok(socket) if number < 7 => sockets.push(socket, GFP_KERNEL)?,
-                Err(error) if number >= 7 => check_eq!(error, ENODEV, "one too many"),
-                result => check!(false, "link {number}: {:?}", result.err()),
-            }
+        for link in &links {
+            sockets.push(link.connected()?, GFP_KERNEL)?;
         }
-        // A link that is removed makes room for another one, and does not affect the others.
+        // A link that is removed does not affect the others.
         drop(links.remove(3));
-        let late = FakeLink::new(8)?;
-        late.connected()?;
         for (number, socket) in sockets.iter().enumerate() {
             let events = socket.events();
             let lost = events & HUP != 0;
             check_eq!(lost, number == 3, "lost");
+        }
+        Ok(())
+    }
+
+    /// The reader of a stream waits for a byte.
+    #[test]
+    fn payload_without_a_byte() -> Result {
+        let link = FakeLink::new(8)?;
+        for (kind, readable) in [
+            (bindings::sock_type_SOCK_SEQPACKET, true),
+            (bindings::sock_type_SOCK_STREAM, false),
+        ] {
+            let socket = Kernel::of(bindings::AF_CAIF as c_int, kind, AT)?;
+            link.connect(&socket, false)?;
+            let id = u8::try_from(link.count(What::Setups))?;
+            link.deliver(id, &[0], 1)?;
+            check_eq!(socket.events() & IN != 0, readable, "nothing");
+            link.deliver(id, &[0, 7], 2)?;
+            check_eq!(socket.events() & IN, IN, "a byte");
         }
         Ok(())
     }
@@ -144,6 +159,21 @@ mod tests {
         // They are unchanged until they are closed.
         drop(connected);
         drop(pending);
+        Ok(())
+    }
+
+    /// A modem is told the end of its own channels only.
+    #[test]
+    fn destroys_of_two_links() -> Result {
+        let links = [FakeLink::new(8)?, FakeLink::new(8)?];
+        let counts = || links.each_ref().map(|link| link.count(What::Destroys));
+        let [one, other] = &links;
+        let first = one.connected()?;
+        let second = other.connected()?;
+        drop(first);
+        check_eq!(counts(), [1, 0], "the one that was used first");
+        drop(second);
+        check_eq!(counts(), [1, 1], "both");
         Ok(())
     }
 

@@ -37,6 +37,9 @@ pub(crate) enum Delivery {
     Stale,
 }
 
+/// Most memory, in bytes, of the packets in a receive queue.
+const MOST_MEMORY: usize = i32::MAX as usize / 2;
+
 /// An association of a socket with its peer: the right to act on the socket on behalf of the peer,
 /// in any context, as long as it is the socket's current one. A socket has one at a time.
 pub(crate) struct Association<P: SocketOps> {
@@ -75,8 +78,8 @@ impl<P: SocketOps> Association<P> {
         let sk = self.socket.as_raw();
         let limit = self.socket.receive_buffer();
         // Packets that arrive at the same time may all pass, so that the limit is exceeded by a
-        // few.
-        if self.socket.received_memory() >= limit.saturating_mul(2) {
+        // few; the sum is an `int`.
+        if self.socket.received_memory() >= limit.saturating_mul(2).min(MOST_MEMORY) {
             // SAFETY: The socket is valid.
             unsafe { bindings::helper_sk_drops_inc(sk) };
             return Delivery::Overrun;

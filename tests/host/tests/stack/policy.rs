@@ -56,17 +56,20 @@ fn a_preference_is_an_option() {
 
 #[test]
 fn links_have_numbers_of_their_own() {
-    assert_eq!(phyid(2, |_| false), Some(2));
-    assert_eq!(phyid(8, |_| false), Some(1));
-    assert_eq!(phyid(15, |id| id == 7), Some(1));
-    assert_eq!(phyid(u32::MAX, |id| id == 7), Some(1));
+    assert_eq!(phyid(2, |_| 0), 2);
+    assert_eq!(phyid(8, |_| 0), 1);
+    assert_eq!(phyid(15, |id| usize::from(id == 7)), 1);
+    assert_eq!(phyid(u32::MAX, |id| usize::from(id == 7)), 1);
     for ifindex in 0..16 {
-        let mut used = Vec::new();
-        while let Some(id) = phyid(ifindex, |id| used.contains(&id)) {
+        let mut links = [0; 8];
+        // All numbers are used once before one is used again.
+        for number in 0..21 {
+            let id = phyid(ifindex, |id| links[usize::from(id)]);
             assert!((1..=7).contains(&id));
-            used.push(id);
+            links[usize::from(id)] += 1;
+            let most = links[1..].iter().max().unwrap();
+            assert_eq!(*most, number / 7 + 1, "{ifindex}");
         }
-        assert_eq!(used.len(), 7, "{ifindex}");
     }
 }
 

@@ -97,6 +97,14 @@ fn bond(vm: &mut Vm) -> Result<()> {
                 .ok("ip link set bond0 up && guest-tool wait-carrier bond0")?;
             vm.is_back(0).context("over the bond")?;
             vm.traffic().context("over the bond")?;
+            // The link in the bond has nothing to do with channels that are made now.
+            vm.guest
+                .ok("ip link set caif0 down && ip link set caif0 up")?;
+            vm.is_back(0).context("over the bond, once more")?;
+            vm.traffic().context("over the bond, once more")?;
+            vm.guest
+                .ok("guest-tool at AT AT")
+                .context("over the bond")?;
             vm.guest.ok(&format!(
                 "ip link set bond0 down; echo -cfvrt0 >{BOND}/slaves"
             ))?;
