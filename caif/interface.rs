@@ -177,13 +177,17 @@ impl VirtualNetdev for Interface {
         Attribute::U8,
     ];
 
-    fn create(attributes: &Attributes<'_>, lower: Option<&Netdev>) -> Result<RcuArc<Self>> {
+    fn create(
+        attributes: &Attributes<'_>,
+        lower: Option<&Netdev>,
+        rtnl: &Rtnl<'_>,
+    ) -> Result<RcuArc<Self>> {
         if let Some(lower) = lower {
             if lower.hw_type() != HW_TYPE {
                 return Err(EINVAL);
             }
             // Only the end of a link ends the interfaces above it.
-            if !Links::get()?.has(lower) {
+            if !Links::get()?.has(lower, rtnl) {
                 return Err(ENODEV);
             }
         }

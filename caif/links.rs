@@ -178,8 +178,8 @@ impl Links {
         }
     }
 
-    /// Returns whether a device is a link. RTNL must be held.
-    pub(crate) fn has(&self, dev: &Netdev) -> bool {
+    /// Returns whether a device is a link, which does not change while RTNL is held.
+    pub(crate) fn has(&self, dev: &Netdev, _rtnl: &Rtnl<'_>) -> bool {
         self.find(dev).is_some()
     }
 
@@ -237,9 +237,12 @@ impl Links {
         self.tell(rtnl, |watcher| watcher.link_gone(net, index, rtnl, &with));
     }
 
-    /// Updates the state of a link.
-    fn update(&self, link: &Link, works: bool, rtnl: &Rtnl<'_>) {
-        if link.set_works(works) {
+    /// Updates the state of the link of a device. One that is the port of another device does not
+    /// work: that one, of the same type, is a link as well, and gets all packets.
+    fn update(&self, link: &Link, dev: &Netdev, rtnl: &Rtnl<'_>) {
+        if dev.is_port(rtnl) {
+            link.going_down();
+        } else if link.set_works(dev.works()) {
             self.tell(rtnl, |watcher| watcher.link_up(link.net(), link.index()));
         }
     }
@@ -253,7 +256,7 @@ impl Listener for RcuArc<Links> {
             // One for which there was no memory gets another chance when it goes up.
             (NetdevEvent::Register | NetdevEvent::Type | NetdevEvent::Up, None) if is_caif => {
                 match self.add(dev) {
-                    Ok(link) => self.update(&link, dev.works(), rtnl),
+                    Ok(link) => self.update(&link, dev, rtnl),
                     // Rate-limited: users of a namespace can make many devices of this type.
                     Err(error) if may_log() => pr_warn!(
                         "network device {} is not used until it is set up again: error {}\n",
@@ -269,13 +272,7 @@ impl Listener for RcuArc<Links> {
             (NetdevEvent::Mtu, Some(link)) => {
                 self.tell(rtnl, |watcher| watcher.link_resized(&link, rtnl));
             }
-            // The other device, of the same type, is a link, which gets all packets of this one.
-            (NetdevEvent::Up | NetdevEvent::State, Some(link)) if dev.is_port(rtnl) => {
-                link.going_down();
-            }
-            (NetdevEvent::Up | NetdevEvent::State, Some(link)) => {
-                self.update(&link, dev.works(), rtnl);
-            }
+            (NetdevEvent::Up | NetdevEvent::State, Some(link)) => self.update(&link, dev, rtnl),
             _ => {}
         }
     }

@@ -100,8 +100,11 @@ struct sk_buff *net_helper_alloc_skb(unsigned int head, unsigned int len, unsign
 /* A packet of @len bytes that are not initialized, all of them in pages of their own. */
 struct sk_buff *net_helper_alloc_paged_skb(unsigned int len);
 
-/* Unregisters a device, unless that was begun. RTNL must be held. */
 void net_helper_init_list(struct list_head *list);
+/*
+ * Adds a device to those that unregister_netdevice_many() is to unregister, unless that was begun.
+ * RTNL must be held.
+ */
 void net_helper_unregister(struct net_device *dev, struct list_head *list);
 /* The device of IFLA_LINK, NULL if there is no such attribute, or an error. */
 struct net_device *net_helper_newlink_lower(struct rtnl_newlink_params *params);

@@ -145,7 +145,11 @@ pub(crate) trait VirtualNetdev: Send + Sync + Sized + 'static {
     const ATTRIBUTES: &'static [Attribute];
 
     /// Creates the state of a device, above `lower` if one was given.
-    fn create(attributes: &Attributes<'_>, lower: Option<&Netdev>) -> Result<RcuArc<Self>>;
+    fn create(
+        attributes: &Attributes<'_>,
+        lower: Option<&Netdev>,
+        rtnl: &Rtnl<'_>,
+    ) -> Result<RcuArc<Self>>;
 
     /// Called when the device has been registered.
     fn registered(this: &RcuArc<Self>, dev: &Netdev) -> Result;
@@ -280,7 +284,8 @@ impl<V: VirtualNetdev> Callbacks<V> {
         let data = unsafe { (*params).data };
         // SAFETY: rtnetlink validated the attributes by the policy of this kind.
         let attributes = unsafe { Attributes::new::<V>(data) };
-        let state = V::create(&attributes, lower)?;
+        // SAFETY: RTNL is held.
+        let state = V::create(&attributes, lower, &unsafe { Rtnl::assume_held() })?;
         // SAFETY: By the safety requirements, the device is of this kind.
         let private = unsafe { Self::private(dev) };
         // SAFETY: The device is new. The cell stays where it is as long as the device, which frees

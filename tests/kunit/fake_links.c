@@ -140,8 +140,23 @@ out:
 	return READ_ONCE(modem->congested) ? (netdev_tx_t)NET_XMIT_CN : NETDEV_TX_OK;
 }
 
+static atomic_t left;
+
+/* Those who know of the device were told before this that it goes. */
+static void uninit(struct net_device *dev)
+{
+	if (!list_empty(&dev->ptype_specific))
+		atomic_inc(&left);
+}
+
+int caif_kunit_links_left(void)
+{
+	return atomic_xchg(&left, 0);
+}
+
 static const struct net_device_ops ops = {
 	.ndo_start_xmit = xmit,
+	.ndo_uninit = uninit,
 };
 
 static void setup(struct net_device *dev)

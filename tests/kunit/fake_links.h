@@ -19,6 +19,8 @@ enum {
 /* Makes a device that is up, with a queue of @tx_queue_len packets. Returns NULL on failure. */
 struct net_device *caif_kunit_link_new(unsigned int tx_queue_len);
 void caif_kunit_link_free(struct net_device *dev);
+/* How many, since the last call, were still links of the stack when they were unregistered. */
+int caif_kunit_links_left(void);
 /*
  * Sets its hardware type, as bonding and tun do, or @quiet. Returns how many grace periods, those
  * with RTNL held, passed meanwhile.

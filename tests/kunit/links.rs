@@ -43,6 +43,13 @@ impl FakeLink {
         self.0.as_ptr()
     }
 
+    /// Returns how many, since the last call, were still links of the stack when they were
+    /// unregistered.
+    pub(crate) fn left() -> i32 {
+        // SAFETY: There are no requirements.
+        unsafe { bindings::caif_kunit_links_left() }
+    }
+
     /// Returns the number of the device.
     pub(crate) fn index(&self) -> c_int {
         // SAFETY: The device is registered.

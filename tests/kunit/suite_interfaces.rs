@@ -90,16 +90,27 @@ mod tests {
             }
             waits.push(link.set_type(ETHER), GFP_KERNEL)?;
         }
-        // The device is no link again when its interface is taken off it.
-        let link = FakeLink::new(8)?;
-        mem::forget(Interface::new(&link)?);
-        drop(link);
         // Each by itself waits for more than two.
         check!(
             matches!(waits[..], [one, many] if many < one + MANY * 3 / 2),
             "of 1 and of {MANY}: {:?}",
             &waits[..]
         );
+        Ok(())
+    }
+
+    /// A device that is being unregistered does not become a link again when its interface is taken
+    /// off it: it would wait for that link.
+    #[test]
+    fn link_that_goes_under_an_interface() -> Result {
+        let link = FakeLink::new(8)?;
+        let interface = Interface::new(&link)?;
+        interface.set_up()?;
+        // The stack unregisters it.
+        mem::forget(interface);
+        FakeLink::left();
+        drop(link);
+        check_eq!(FakeLink::left(), 0, "it is a link");
         Ok(())
     }
 

@@ -96,8 +96,10 @@ mod tests {
         for link in &links {
             sockets.push(link.connected()?, GFP_KERNEL)?;
         }
-        // A link that is removed does not affect the others.
+        // A link that is removed does not affect the others, nor one that comes in its place.
         drop(links.remove(3));
+        let late = FakeLink::new(8)?;
+        late.connected()?;
         for (number, socket) in sockets.iter().enumerate() {
             let events = socket.events();
             let lost = events & HUP != 0;

@@ -37,7 +37,7 @@ pub(crate) enum Delivery {
     Stale,
 }
 
-/// Most memory, in bytes, of the packets in a receive queue.
+/// Most memory, in bytes, of the packets in a receive queue: an `int` counts it.
 const MOST_MEMORY: usize = i32::MAX as usize / 2;
 
 /// An association of a socket with its peer: the right to act on the socket on behalf of the peer,
@@ -78,7 +78,7 @@ impl<P: SocketOps> Association<P> {
         let sk = self.socket.as_raw();
         let limit = self.socket.receive_buffer();
         // Packets that arrive at the same time may all pass, so that the limit is exceeded by a
-        // few; the sum is an `int`.
+        // few.
         if self.socket.received_memory() >= limit.saturating_mul(2).min(MOST_MEMORY) {
             // SAFETY: The socket is valid.
             unsafe { bindings::helper_sk_drops_inc(sk) };

@@ -104,7 +104,7 @@ const PARTS: &[Part] = &[
     },
     Part {
         name: "host",
-        what: "the ring files on the host: units, properties, the memory model, chains against the crate virtio-queue",
+        what: "rings, stack logic and codec on the host: units, properties, the memory model, chains against the crate virtio-queue",
         short: Some(&["tests/host/run"]),
         full: Some(&["tests/host/run", "--chains", "10000000"]),
         ..PART
