@@ -206,21 +206,50 @@ void caif_kunit_link_free(struct net_device *dev)
 	free_netdev(dev);
 }
 
-unsigned long caif_kunit_link_type(struct net_device *dev, unsigned short type, bool quiet)
-{
-	unsigned long start, end;
+/* Interfaces that were unregistered when none was registered any more. */
+static unsigned int together;
 
+static bool is_interface(const struct net_device *dev)
+{
+	return dev->rtnl_link_ops && !strcmp(dev->rtnl_link_ops->kind, "caif");
+}
+
+static int on_event(struct notifier_block *nb, unsigned long event, void *ptr)
+{
+	struct net_device *dev = netdev_notifier_info_to_dev(ptr), *other;
+
+	if (event != NETDEV_UNREGISTER || !is_interface(dev))
+		return NOTIFY_DONE;
+	for_each_netdev(dev_net(dev), other)
+		if (is_interface(other))
+			return NOTIFY_DONE;
+	together++;
+	return NOTIFY_DONE;
+}
+
+void caif_kunit_link_type(struct net_device *dev, unsigned short type, bool quiet)
+{
 	rtnl_lock();
-	start = start_poll_synchronize_rcu_expedited();
 	if (!quiet)
 		call_netdevice_notifiers(NETDEV_PRE_TYPE_CHANGE, dev);
 	dev->type = type;
 	if (!quiet)
 		call_netdevice_notifiers(NETDEV_POST_TYPE_CHANGE, dev);
-	end = start_poll_synchronize_rcu_expedited();
 	rtnl_unlock();
-	/* They are numbered; the two lowest bits tell what one is doing. */
-	return (end - start) >> 2;
+}
+
+int caif_kunit_link_end_together(struct net_device *dev)
+{
+	struct notifier_block nb = { .notifier_call = on_event };
+	int count, err = register_netdevice_notifier(&nb);
+
+	if (err)
+		return err;
+	together = 0;
+	caif_kunit_link_type(dev, ARPHRD_ETHER, false);
+	count = together;
+	unregister_netdevice_notifier(&nb);
+	return count;
 }
 
 void caif_kunit_link_silent(struct net_device *dev, bool silent)

@@ -21,11 +21,13 @@ struct net_device *caif_kunit_link_new(unsigned int tx_queue_len);
 void caif_kunit_link_free(struct net_device *dev);
 /* How many, since the last call, were still links of the stack when they were unregistered. */
 int caif_kunit_links_left(void);
+/* Sets its hardware type, as bonding and tun do, or @quiet. */
+void caif_kunit_link_type(struct net_device *dev, unsigned short type, bool quiet);
 /*
- * Sets its hardware type, as bonding and tun do, or @quiet. Returns how many grace periods, those
- * with RTNL held, passed meanwhile.
+ * Lets it be a link no longer. Returns how many interfaces of the stack were unregistered when none
+ * was registered any more.
  */
-unsigned long caif_kunit_link_type(struct net_device *dev, unsigned short type, bool quiet);
+int caif_kunit_link_end_together(struct net_device *dev);
 /* Makes the modem hold its answers back; it sends the last one when this is switched off. */
 void caif_kunit_link_silent(struct net_device *dev, bool silent);
 /* Makes the modem refuse what it is asked for. */

@@ -97,17 +97,23 @@ impl FakeLink {
         })
     }
 
-    /// Sets the hardware type of the device. Returns how many grace periods of RCU passed
-    /// meanwhile.
-    pub(crate) fn set_type(&self, hw_type: u16) -> usize {
+    /// Sets the hardware type of the device.
+    pub(crate) fn set_type(&self, hw_type: u16) {
         // SAFETY: The device is registered.
         unsafe { bindings::caif_kunit_link_type(self.as_raw(), hw_type, false) }
+    }
+
+    /// Lets the device be a link no longer. Returns how many interfaces were unregistered when none
+    /// was registered any more.
+    pub(crate) fn end_together(&self) -> i32 {
+        // SAFETY: The device is registered.
+        unsafe { bindings::caif_kunit_link_end_together(self.as_raw()) }
     }
 
     /// Sets the hardware type of the device, without telling anybody.
     pub(crate) fn set_type_quietly(&self, hw_type: u16) {
         // SAFETY: The device is registered.
-        unsafe { bindings::caif_kunit_link_type(self.as_raw(), hw_type, true) };
+        unsafe { bindings::caif_kunit_link_type(self.as_raw(), hw_type, true) }
     }
 
     /// Makes the modem hold its answers back; it sends the last one when this is switched off.
