@@ -220,11 +220,11 @@ impl VirtualNetdev for Interface {
         )
     }
 
-    fn registered(this: &RcuArc<Self>, dev: &Netdev) -> Result {
+    fn registered(this: &RcuArc<Self>, dev: &Netdev, rtnl: &Rtnl<'_>) -> Result {
         let retry = new_deferred!(Retry(this.clone()), c"caif_interface_retry")?;
         let watch: Arc<dyn Watcher> = Arc::new(Retry(this.clone()), GFP_KERNEL)?;
         let held = RcuArc::pin_init(dev.hold(), GFP_KERNEL)?;
-        Links::get()?.watch(watch.clone())?;
+        Links::get()?.watch(watch.clone(), rtnl)?;
         this.dev.publish(held);
         let mut inner = this.inner.lock();
         inner.retry = Some(retry);
@@ -297,14 +297,14 @@ impl VirtualNetdev for Interface {
         }
     }
 
-    fn unregistered(&self) {
+    fn unregistered(&self, rtnl: &Rtnl<'_>) {
         self.down();
         let mut inner = self.inner.lock();
         let (retry, watch) = (inner.retry.take(), inner.watch.take());
         drop(inner);
         drop(retry);
         if let (Some(watch), Ok(links)) = (watch, Links::get()) {
-            links.unwatch(&watch);
+            links.unwatch(&watch, rtnl);
         }
         drop(self.dev.take());
     }
@@ -432,7 +432,7 @@ impl Interface {
         let state = core::mem::replace(&mut inner.state, State::Down);
         inner.opening = false;
         let channel = self.channel.take();
-        self.set_carrier(false);
+        self.set_carrier(false, &mut inner);
         drop(inner);
         // This cancels a pending request.
         drop(state);
@@ -441,8 +441,8 @@ impl Interface {
         }
     }
 
-    /// Sets the carrier. The lock must be held, so that the last call has the present state.
-    fn set_carrier(&self, on: bool) {
+    /// Sets the carrier, with the lock held, so that the last call has the present state.
+    fn set_carrier(&self, on: bool, _locked: &mut Inner) {
         let guard = rcu::read_lock();
         match self.dev.load(&guard) {
             Some(dev) if on => dev.carrier_on(),
@@ -451,8 +451,8 @@ impl Interface {
         }
     }
 
-    /// Wakes or stops the queues. The lock must be held, as for the carrier.
-    fn set_queue(&self, on: bool) {
+    /// Wakes or stops the queues, with the lock held, as for the carrier.
+    fn set_queue(&self, on: bool, _locked: &mut Inner) {
         let guard = rcu::read_lock();
         match self.dev.load(&guard) {
             Some(dev) if on => dev.wake_queues(),

@@ -18,7 +18,8 @@ use crate::{
         net::netdev::{
             NetId,
             Netdev,
-            NetdevRef, //
+            NetdevRef,
+            Rtnl, //
         },
         rcu::{
             RcuArc,
@@ -322,7 +323,7 @@ impl Link {
                 let channel = Self::answered(&mut inner, request);
                 let published = channel
                     .as_ref()
-                    .is_some_and(|channel| self.publish(channel, id));
+                    .is_some_and(|channel| self.publish(channel, id, &mut inner));
                 // The modem has assigned the id anew, so that no LINK_DESTROY is owed.
                 if let Some(owed) = inner.owed.get_mut(usize::from(id.get())) {
                     *owed = false;
@@ -356,9 +357,9 @@ impl Link {
         }
     }
 
-    /// Puts a channel into the table. Returns whether its slot was empty, which is so if the id was
-    /// free. The lock must be held.
-    fn publish(&self, channel: &RcuArc<Channel>, id: LinkId) -> bool {
+    /// Puts a channel into the table, with the lock held. Returns whether its slot was empty, which is
+    /// so if the id was free.
+    fn publish(&self, channel: &RcuArc<Channel>, id: LinkId, _locked: &mut Inner) -> bool {
         channel.assign(id);
         self.channels
             .get(usize::from(id.get()))
@@ -434,8 +435,8 @@ impl Link {
         }
     }
 
-    /// Sets whether the device works. Returns whether it began to. RTNL must be held.
-    pub(crate) fn set_works(&self, works: bool) -> bool {
+    /// Sets whether the device works. Returns whether it began to.
+    pub(crate) fn set_works(&self, works: bool, _rtnl: &Rtnl<'_>) -> bool {
         if !works {
             self.down(false);
             return false;
@@ -448,8 +449,8 @@ impl Link {
     }
 
     /// Closes all channels of a device that is about to go down and can still send: the modem does
-    /// not notice that a device is down, and would keep them. RTNL must be held.
-    pub(crate) fn going_down(&self) {
+    /// not notice that a device is down, and would keep them.
+    pub(crate) fn going_down(&self, _rtnl: &Rtnl<'_>) {
         self.down(true);
     }
 
@@ -484,10 +485,9 @@ impl Link {
         }
     }
 
-    /// Ends the link of a device that is unregistered. RTNL must be held, and no lock that a client
-    /// takes.
-    pub(crate) fn end(&self) {
-        self.set_works(false);
+    /// Ends the link of a device that is unregistered. Takes the locks of its clients.
+    pub(crate) fn end(&self, rtnl: &Rtnl<'_>) {
+        self.set_works(false, rtnl);
         let deadline = self.inner.lock().deadline.take();
         drop(deadline);
         let look = self.pressure.lock().set_task(None);

@@ -151,13 +151,13 @@ impl Links {
         link.ok_or(ENODEV)?.ask(params, ms, client)
     }
 
-    /// Adds a watcher. RTNL must be held.
-    pub(crate) fn watch(&self, watcher: Arc<dyn Watcher>) -> Result {
+    /// Adds a watcher.
+    pub(crate) fn watch(&self, watcher: Arc<dyn Watcher>, _rtnl: &Rtnl<'_>) -> Result {
         Ok(self.watchers.lock().push(watcher, GFP_KERNEL)?)
     }
 
-    /// Removes a watcher. RTNL must be held.
-    pub(crate) fn unwatch(&self, watcher: &Arc<dyn Watcher>) {
+    /// Removes a watcher.
+    pub(crate) fn unwatch(&self, watcher: &Arc<dyn Watcher>, _rtnl: &Rtnl<'_>) {
         let mut watchers = self.watchers.lock();
         let index = watchers.iter().position(|w| Arc::ptr_eq(w, watcher));
         let removed = index.and_then(|index| watchers.remove(index).ok());
@@ -194,9 +194,9 @@ impl Links {
     }
 
     /// Creates the link of a device, and registers its receive handler.
-    fn add(&self, dev: &Netdev) -> Result<Arc<Link>> {
+    fn add(&self, dev: &Netdev, rtnl: &Rtnl<'_>) -> Result<Arc<Link>> {
         let net = dev.net();
-        // RTNL is held, so that no other task adds a link.
+        // With RTNL held no other task adds a link.
         let entries = self.entries.lock();
         let phyid = policy::phyid(dev.index(), |phyid| {
             let links = entries.iter().map(|entry| &entry.link);
@@ -214,7 +214,7 @@ impl Links {
             Ok(self.entries.lock().push(entry, GFP_KERNEL)?)
         });
         if let Err(error) = added {
-            link.end();
+            link.end(rtnl);
             return Err(error);
         }
         Ok(link)
@@ -230,7 +230,7 @@ impl Links {
         let entry = at.and_then(|at| entries.remove(at).ok());
         drop(entries);
         let Some(entry) = entry else { return };
-        entry.link.end();
+        entry.link.end(rtnl);
         // Waits for the receive handlers that are running.
         drop(entry);
         pin_init::stack_pin_init!(let with = Unregistering::new(rtnl));
@@ -241,8 +241,8 @@ impl Links {
     /// work: that one, of the same type, is a link as well, and gets all packets.
     fn update(&self, link: &Link, dev: &Netdev, rtnl: &Rtnl<'_>) {
         if dev.is_port(rtnl) {
-            link.going_down();
-        } else if link.set_works(dev.works()) {
+            link.going_down(rtnl);
+        } else if link.set_works(dev.works(), rtnl) {
             self.tell(rtnl, |watcher| watcher.link_up(link.net(), link.index()));
         }
     }
@@ -255,7 +255,7 @@ impl Listener for RcuArc<Links> {
         match (event, link) {
             // One for which there was no memory gets another chance when it goes up.
             (NetdevEvent::Register | NetdevEvent::Type | NetdevEvent::Up, None) if is_caif => {
-                match self.add(dev) {
+                match self.add(dev, rtnl) {
                     Ok(link) => self.update(&link, dev, rtnl),
                     // Rate-limited: users of a namespace can make many devices of this type.
                     Err(error) if may_log() => pr_warn!(
@@ -268,7 +268,7 @@ impl Listener for RcuArc<Links> {
             }
             (NetdevEvent::Type, Some(_)) if !is_caif => self.remove(dev, rtnl),
             (NetdevEvent::Unregister, Some(_)) => self.remove(dev, rtnl),
-            (NetdevEvent::GoingDown, Some(link)) => link.going_down(),
+            (NetdevEvent::GoingDown, Some(link)) => link.going_down(rtnl),
             (NetdevEvent::Mtu, Some(link)) => {
                 self.tell(rtnl, |watcher| watcher.link_resized(&link, rtnl));
             }

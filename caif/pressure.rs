@@ -109,14 +109,14 @@ impl Link {
         }
     }
 
-    /// Stops the channels until the device sends again. The lock must be held.
+    /// Stops the channels until the device sends again.
     fn begin(&self, pressure: &mut Pressure) {
         if pressure.is_congested {
             return;
         }
         pressure.is_congested = true;
         pressure.wait_ms = FIRST_MS;
-        self.tell_channels(false);
+        self.tell_channels(false, pressure);
         pressure.look_later();
     }
 
@@ -163,11 +163,11 @@ impl Link {
         }
         pressure.is_congested = false;
         pressure.refused = 0;
-        self.tell_channels(true);
+        self.tell_channels(true, &mut pressure);
     }
 
-    /// Sets the flow of the link's side on all its channels. The lock must be held.
-    fn tell_channels(&self, on: bool) {
+    /// Sets the flow of the link's side on all its channels, with the lock held.
+    fn tell_channels(&self, on: bool, _locked: &mut Pressure) {
         let guard = rcu::read_lock();
         for id in u8::MIN..=u8::MAX {
             if let Some(channel) = self.channel(id, &guard) {

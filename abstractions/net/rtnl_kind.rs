@@ -152,7 +152,7 @@ pub(crate) trait VirtualNetdev: Send + Sync + Sized + 'static {
     ) -> Result<RcuArc<Self>>;
 
     /// Called when the device has been registered.
-    fn registered(this: &RcuArc<Self>, dev: &Netdev) -> Result;
+    fn registered(this: &RcuArc<Self>, dev: &Netdev, rtnl: &Rtnl<'_>) -> Result;
 
     /// Changes attributes.
     fn change(&self, attributes: &Attributes<'_>) -> Result;
@@ -172,7 +172,7 @@ pub(crate) trait VirtualNetdev: Send + Sync + Sized + 'static {
 
     /// Called when the device is being unregistered, or could not be registered. The core waits
     /// until all counted references to it are dropped.
-    fn unregistered(&self);
+    fn unregistered(&self, rtnl: &Rtnl<'_>);
 }
 
 /// The private data of a device. It is zeroed at first, which makes the places empty.
@@ -332,7 +332,9 @@ impl<V: VirtualNetdev> Callbacks<V> {
             to_result(unsafe { bindings::netdev_upper_dev_link(lower.as_raw(), dev, extack) })?;
         }
         // SAFETY: By the safety requirements.
-        V::registered(state, unsafe { Netdev::from_raw(dev) })
+        let dev = unsafe { Netdev::from_raw(dev) };
+        // SAFETY: By the safety requirements.
+        V::registered(state, dev, &unsafe { Rtnl::assume_held() })
     }
 
     extern "C" fn changelink(
@@ -438,7 +440,8 @@ impl<V: VirtualNetdev> Callbacks<V> {
         let private = unsafe { Self::private(dev) };
         drop(private.lower.take());
         if let Some(state) = private.state.get() {
-            state.unregistered();
+            // SAFETY: This is called with RTNL held.
+            state.unregistered(&unsafe { Rtnl::assume_held() });
         }
     }
 

@@ -64,11 +64,11 @@ impl Client for Session {
     }
 
     fn flow(&self, on: bool) {
-        let inner = self.interface.inner.lock();
+        let mut inner = self.interface.inner.lock();
         if inner.session != self.number || matches!(inner.state, State::Down) {
             return;
         }
-        self.interface.set_queue(on);
+        self.interface.set_queue(on, &mut inner);
     }
 
     fn outcome(&self, result: Result<RcuArc<Channel>>, _appended: &[u8]) {
@@ -86,8 +86,8 @@ impl Client for Session {
                 self.interface.channel.publish(channel);
                 request = Some(core::mem::replace(&mut inner.state, State::Connected));
                 inner.retry_ms = RETRY_MS;
-                self.interface.set_carrier(true);
-                self.interface.set_queue(is_on);
+                self.interface.set_carrier(true, &mut inner);
+                self.interface.set_queue(is_on, &mut inner);
             }
             // `shutdown()` was first.
             Ok(_) => {
@@ -116,7 +116,7 @@ impl Client for Session {
         }
         let channel = self.interface.channel.take();
         inner.state = State::Waiting;
-        self.interface.set_carrier(false);
+        self.interface.set_carrier(false, &mut inner);
         Interface::retry_later(&mut inner);
         drop(inner);
         drop(channel);

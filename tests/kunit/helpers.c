@@ -9,6 +9,7 @@
 #include <linux/idr.h>
 #include <linux/if_ether.h>
 #include <linux/io.h>
+#include <linux/kasan.h>
 #include <linux/math64.h>
 #include <linux/mm.h>
 #include <linux/netdevice.h>
@@ -30,6 +31,14 @@
 void *caif_kunit_phys_to_virt(u64 pa)
 {
 	return pfn_valid(PHYS_PFN(pa)) ? phys_to_virt(pa) : NULL;
+}
+
+void caif_kunit_only_io(const void *from, size_t len, bool on)
+{
+#ifdef CONFIG_KASAN_GENERIC
+	/* A byte of shadow for each 8: 0 if all may be accessed, negative if none may. */
+	__memset(kasan_mem_to_shadow(from), on ? 0xff : 0, len >> KASAN_SHADOW_SCALE_SHIFT);
+#endif
 }
 
 bool caif_kunit_is_below(const struct device *dev, const struct device *ancestor)

@@ -12,6 +12,11 @@
 
 /* The mapping of a physical address of RAM, NULL for other addresses. */
 void *caif_kunit_phys_to_virt(u64 pa);
+/*
+ * Lets a kernel with KASAN report each access to @len bytes at @from, multiples of 8, but those of
+ * the functions for I/O memory, which it does not look at.
+ */
+void caif_kunit_only_io(const void *from, size_t len, bool on);
 
 bool caif_kunit_is_below(const struct device *dev, const struct device *ancestor);
 /* The first network device below @ancestor, without a reference. */

@@ -63,6 +63,12 @@ impl<'a> ModemRx<'a> {
         })
     }
 
+    /// Lets a kernel with KASAN report accesses to buffers but by the functions for I/O memory.
+    pub(crate) fn only_io(&self, on: bool) -> Result {
+        let (fake, heap) = (self.fake, self.fake.heap());
+        unsafe_memory::only_io(fake.memory(), heap, fake.heap_len(), on)
+    }
+
     /// Frees all buffers. Those that Linux has keep their place.
     pub(crate) fn free_buffers(&mut self) {
         self.brk = self.fake.heap();

@@ -106,8 +106,10 @@ mod tests {
             // Buffers follow each other with a byte between them.
             let frames = [frame(1, len)?, frame(2, len)?];
             let heads = link.post(&frames)?;
+            link.rx.only_io(true)?;
             link.rx.flush()?;
             link.arrive(&frames, &heads)?;
+            link.rx.only_io(false)?;
         }
         link.pass(3)
     }

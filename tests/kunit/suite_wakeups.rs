@@ -122,6 +122,28 @@ mod tests {
         })
     }
 
+    /// Waking it for each slot would make the stack try again for each.
+    #[test]
+    fn queue_that_waits_for_a_quarter_of_the_slots() -> Result {
+        each_way(|_, link| {
+            link.lift_byte_limits()?;
+            for number in 0..SLOTS {
+                check_eq!(link.netdev.send(&frame(number.into(), 60)?), 0, "result");
+            }
+            check!(
+                link.netdev.is_stopped(),
+                "all slots are used, the queue runs"
+            );
+            for (slots, stopped) in [(SLOTS / 4 - 1, true), (1, false)] {
+                link.tx.put_back(slots)?;
+                link.tx.ring.publish();
+                link.netdev.poll_without_budget();
+                check_eq!(link.netdev.is_stopped(), stopped, "stopped");
+            }
+            Ok(())
+        })
+    }
+
     #[test]
     fn no_interrupts_for_slots_that_nobody_waits_for() -> Result {
         each_way(|_, link| {

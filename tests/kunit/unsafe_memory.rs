@@ -76,6 +76,18 @@ pub(crate) fn fill(memory: &Memory, offset: usize, len: usize, value: u8) -> Res
     Ok(())
 }
 
+/// Lets a kernel with KASAN report each access to `len` bytes at `offset` of the memory, multiples
+/// of 8, but those of the functions for I/O memory.
+pub(crate) fn only_io(memory: &Memory, offset: usize, len: usize, on: bool) -> Result {
+    if offset.checked_add(len).is_none_or(|end| end > memory.len()) {
+        return Err(ERANGE);
+    }
+    let from = memory.as_ptr().wrapping_add(offset);
+    // SAFETY: It was checked that the bytes are of the memory, which is mapped.
+    unsafe { bindings::caif_kunit_only_io(from.cast(), len, on) };
+    Ok(())
+}
+
 /// Returns a copy of `len` bytes at a DMA address of the machine's RAM, which is the physical
 /// address where there is no IOMMU.
 pub(crate) fn read_dma(address: u64, len: usize) -> Result<KVec<u8>> {

@@ -21,6 +21,7 @@ pub const CASES: &[Case] = &[
     one("driver_reload_under_traffic", driver_reload),
     one("driver_rebind_under_traffic", driver_rebind),
     one("board_reload_under_traffic", board_reload),
+    one("transport_unbound_under_traffic", transport_unbind),
     one("remoteproc_stop_and_start", stop_start),
 ];
 
@@ -158,6 +159,22 @@ fn board_reload(vm: &mut Vm) -> Result<()> {
         vm.end_storm(storm)?;
     }
     Ok(())
+}
+
+/// Root unbinds remoteproc's own driver of the virtio device, below this one: the link ends, and
+/// comes with the next start.
+fn transport_unbind(vm: &mut Vm) -> Result<()> {
+    vm.up()?;
+    let storm = storm(vm)?;
+    vm.guest.ok(
+        "cd /sys/bus/platform/drivers/rproc-virtio && device=$(ls -d rproc-virtio.*) && \
+         echo $device >unbind && [ ! -e /sys/class/net/cfvrt0 ]",
+    )?;
+    vm.end_storm(storm)?;
+    let state = "$(echo /sys/class/remoteproc/remoteproc*/state)";
+    vm.guest.ok(&format!("echo stop >{state} && echo start >{state}"))?;
+    vm.up()?;
+    vm.traffic()
 }
 
 fn stop_start(vm: &mut Vm) -> Result<()> {
