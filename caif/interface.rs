@@ -67,6 +67,7 @@ use crate::{
     }, //
 };
 use kernel::{
+    alloc::flags::GFP_KERNEL_ACCOUNT,
     new_condvar,
     prelude::*,
     sync::{
@@ -216,13 +217,13 @@ impl VirtualNetdev for Interface {
                 ),
                 answered <- new_condvar!("caif_interface_answered"),
             }),
-            GFP_KERNEL,
+            GFP_KERNEL_ACCOUNT,
         )
     }
 
     fn registered(this: &RcuArc<Self>, dev: &Netdev, rtnl: &Rtnl<'_>) -> Result {
         let retry = new_deferred!(Retry(this.clone()), c"caif_interface_retry")?;
-        let watch: Arc<dyn Watcher> = Arc::new(Retry(this.clone()), GFP_KERNEL)?;
+        let watch: Arc<dyn Watcher> = Arc::new(Retry(this.clone()), GFP_KERNEL_ACCOUNT)?;
         let held = RcuArc::pin_init(dev.hold(), GFP_KERNEL)?;
         Links::get()?.watch(watch.clone(), rtnl)?;
         this.dev.publish(held);
@@ -351,12 +352,22 @@ impl Interface {
                 drop(request);
                 Ok(())
             }
-            Err(error) => {
-                if is_current {
-                    inner.state = State::Waiting;
+            Err(error) if is_current => {
+                inner.state = State::Waiting;
+                Err(error)
+            }
+            // The modem has answered already, but the interface does not fit the link.
+            Err(error) if inner.session == number && matches!(inner.state, State::Connected) => {
+                inner.state = State::Waiting;
+                let channel = self.channel.take();
+                self.set_carrier(false, &mut inner);
+                drop(inner);
+                if let Some(channel) = channel {
+                    channel.close();
                 }
                 Err(error)
             }
+            Err(error) => Err(error),
         }
     }
 
@@ -382,14 +393,14 @@ impl Interface {
             None => (dev.net(), Choice::Prefer(Preference::HighBandwidth)),
         };
         let session = Arc::new(Session::new(self.clone(), number), GFP_KERNEL)?;
+        self.returns.store(settings.loopback, Relaxed);
         let request = Links::get()?.connect(net, choice, &params, ANSWER_MS, session)?;
         fit(dev, request.link().mtu()?, rtnl)?;
-        self.returns.store(settings.loopback, Relaxed);
         let guard = rcu::read_lock();
         let link = request.link().dev(&guard).ok_or(ENODEV)?;
         dev.set_room(
-            link.headroom().saturating_add(HEADROOM),
-            link.tailroom().saturating_add(TAILROOM),
+            link.headroom().get().saturating_add(HEADROOM),
+            link.tailroom().get().saturating_add(TAILROOM),
         );
         drop(guard);
         Ok(request)

@@ -51,9 +51,11 @@ use crate::{
     }, //
 };
 use kernel::{
+    alloc::flags::GFP_KERNEL_ACCOUNT,
     prelude::*,
     sync::{
         atomic::{
+            Atomic,
             AtomicFlag,
             Full,
             Relaxed, //
@@ -82,7 +84,7 @@ struct Inner {
     control: Control<KVec<Pending>>,
     /// The requests that are pending, with the capacity of `control`.
     asked: KVec<Asked>,
-    /// By link id: whether a LINK_DESTROY is still owed.
+    /// By link id: whether a LINK_DESTROY is still owed, also while the link is down.
     owed: [bool; 256],
     /// `None` once the link is gone.
     deadline: Option<Deferred<Deadline>>,
@@ -100,6 +102,8 @@ pub(crate) struct Link {
     index: u32,
     phyid: u8,
     works: AtomicFlag,
+    /// How many times the device had lost its carrier.
+    losses: Atomic<u32>,
     start: Instant<Monotonic>,
     /// By link id. Channels in the table are open, or closed and about to be removed.
     channels: [RcuSlot<Channel>; 256],
@@ -118,7 +122,9 @@ struct Deadline(Arc<Link>);
 impl Task for Deadline {
     fn run(&self) {
         self.0.inner.lock().runs_at = None;
-        self.0.destroy_owed();
+        if self.0.works() {
+            self.0.destroy_owed();
+        }
         self.0.expire();
     }
 }
@@ -126,13 +132,14 @@ impl Task for Deadline {
 impl Link {
     /// Creates the link of a device, with a number from 1 to 7.
     pub(crate) fn new(dev: &Netdev, phyid: u8) -> Result<Arc<Self>> {
-        let mut pending = KVec::with_capacity(PENDING, GFP_KERNEL)?;
+        // Users of a namespace can make as many links as they like.
+        let mut pending = KVec::with_capacity(PENDING, GFP_KERNEL_ACCOUNT)?;
         for _ in 0..PENDING {
-            pending.push(Pending::default(), GFP_KERNEL)?;
+            pending.push(Pending::default(), GFP_KERNEL_ACCOUNT)?;
         }
         let inner = Inner {
             control: Control::new(phyid, pending),
-            asked: KVec::with_capacity(PENDING, GFP_KERNEL)?,
+            asked: KVec::with_capacity(PENDING, GFP_KERNEL_ACCOUNT)?,
             owed: [false; 256],
             deadline: None,
             runs_at: None,
@@ -145,12 +152,13 @@ impl Link {
                 index: device.index(),
                 phyid,
                 works: AtomicFlag::new(false),
+                losses: Atomic::new(device.carrier_losses()),
                 start: Instant::now(),
                 channels: [const { RcuSlot::new() }; 256],
                 inner <- new_bh_lock!(inner, c"caif_link"),
                 pressure <- new_bh_lock!(Pressure::new(), c"caif_link_pressure"),
             }),
-            GFP_KERNEL,
+            GFP_KERNEL_ACCOUNT,
         )?;
         let held = RcuArc::pin_init(dev.hold(), GFP_KERNEL)?;
         let deadline = new_deferred!(Deadline(this.clone()), c"caif_deadline")?;
@@ -277,7 +285,8 @@ impl Link {
         // One millisecond more, so that the deadline has passed when the task runs.
         let ends = inner.control.next_deadline();
         let ends = ends.map(|at| at.max(now).saturating_add(1));
-        let again = inner.owed.contains(&true);
+        // Nothing can be sent on a link that is down.
+        let again = self.works() && inner.owed.contains(&true);
         let again = again.then(|| now.saturating_add(OWED_MS));
         let Some(next) = [ends, again].into_iter().flatten().min() else {
             return;
@@ -386,18 +395,16 @@ impl Link {
 
     /// Sends a LINK_DESTROY, or schedules it if that fails.
     fn destroy(&self, linkid: u8) {
-        if self.send_message(&Message::Destroy { linkid }).is_err() {
+        let sent = self.send_message(&Message::Destroy { linkid });
+        // A device that is down drops packets without a word.
+        if sent.is_err() || !self.works() {
             self.owe(linkid);
         }
     }
 
-    /// Schedules a LINK_DESTROY that could not be sent.
+    /// Schedules a LINK_DESTROY that could not be sent; if the link is down, for when it is up.
     fn owe(&self, linkid: u8) {
         let mut inner = self.inner.lock();
-        // Nothing can be sent on a link that is down.
-        if !self.works() {
-            return;
-        }
         if let Some(owed) = inner.owed.get_mut(usize::from(linkid)) {
             *owed = true;
         }
@@ -435,17 +442,27 @@ impl Link {
         }
     }
 
+    /// Returns whether the device lost its carrier since the last call.
+    pub(crate) fn has_lost(&self, losses: u32, _rtnl: &Rtnl<'_>) -> bool {
+        self.losses.xchg(losses, Relaxed) != losses
+    }
+
     /// Sets whether the device works. Returns whether it began to.
     pub(crate) fn set_works(&self, works: bool, _rtnl: &Rtnl<'_>) -> bool {
         if !works {
             self.down(false);
             return false;
         }
-        let worked = self.works.xchg(true, Full);
-        if !worked {
-            self.inner.lock().control.up();
+        if self.works() {
+            return false;
         }
-        !worked
+        // Before the modem is asked for a channel, as it may assign one of these ids.
+        self.destroy_owed();
+        self.works.xchg(true, Full);
+        let mut inner = self.inner.lock();
+        inner.control.up();
+        self.reschedule(&mut inner);
+        true
     }
 
     /// Closes all channels of a device that is about to go down and can still send: the modem does
@@ -461,26 +478,37 @@ impl Link {
         }
         let mut inner = self.inner.lock();
         inner.control.down();
-        let owed = core::mem::replace(&mut inner.owed, [false; 256]);
+        // A modem behind a carrier that was lost knows no channel any more.
+        if !tell {
+            inner.owed = [false; 256];
+        }
         drop(inner);
         self.expire();
-        let destroy = |linkid| {
-            if tell {
-                // If it cannot be sent now, it cannot be later.
-                let _ = self.send_message(&Message::Destroy { linkid });
-            }
-        };
-        for (linkid, _) in (u8::MIN..=u8::MAX).zip(owed).filter(|(_, owed)| *owed) {
-            destroy(linkid);
-        }
         // No channel is added before the link is up again.
         for slot in &self.channels {
             let Some(channel) = slot.take() else {
                 continue;
             };
             channel.shut(Shutdown::LinkLost);
-            if let Some(id) = channel.id() {
-                destroy(id.get());
+            if let (true, Some(id)) = (tell, channel.id()) {
+                self.owe(id.get());
+            }
+        }
+        if tell {
+            self.destroy_last();
+        }
+    }
+
+    /// Sends the LINK_DESTROY messages that are owed before the device goes down. What then waits
+    /// in its queue will be dropped: all of them are owed still.
+    fn destroy_last(&self) {
+        let owed = self.inner.lock().owed;
+        self.destroy_owed();
+        let guard = rcu::read_lock();
+        if self.dev(&guard).is_some_and(|dev| dev.backlog().is_some()) {
+            let mut inner = self.inner.lock();
+            for (is_owed, was_owed) in inner.owed.iter_mut().zip(owed) {
+                *is_owed |= was_owed;
             }
         }
     }

@@ -42,6 +42,7 @@ use crate::{
     transmit::PROTOCOL, //
 };
 use kernel::{
+    alloc::flags::GFP_KERNEL_ACCOUNT,
     new_mutex,
     prelude::*,
     sync::{
@@ -153,7 +154,7 @@ impl Links {
 
     /// Adds a watcher.
     pub(crate) fn watch(&self, watcher: Arc<dyn Watcher>, _rtnl: &Rtnl<'_>) -> Result {
-        Ok(self.watchers.lock().push(watcher, GFP_KERNEL)?)
+        Ok(self.watchers.lock().push(watcher, GFP_KERNEL_ACCOUNT)?)
     }
 
     /// Removes a watcher.
@@ -211,7 +212,7 @@ impl Links {
                 link: link.clone(),
                 _receiver: receiver,
             };
-            Ok(self.entries.lock().push(entry, GFP_KERNEL)?)
+            Ok(self.entries.lock().push(entry, GFP_KERNEL_ACCOUNT)?)
         });
         if let Err(error) = added {
             link.end(rtnl);
@@ -241,8 +242,13 @@ impl Links {
     /// work: that one, of the same type, is a link as well, and gets all packets.
     fn update(&self, link: &Link, dev: &Netdev, rtnl: &Rtnl<'_>) {
         if dev.is_port(rtnl) {
-            link.going_down(rtnl);
-        } else if link.set_works(dev.works(), rtnl) {
+            return link.going_down(rtnl);
+        }
+        // A carrier that was lost and came back at once is one event, with the carrier on.
+        if link.has_lost(dev.carrier_losses(), rtnl) {
+            link.set_works(false, rtnl);
+        }
+        if link.set_works(dev.works(), rtnl) {
             self.tell(rtnl, |watcher| watcher.link_up(link.net(), link.index()));
         }
     }
@@ -266,7 +272,8 @@ impl Listener for RcuArc<Links> {
                     Err(_) => {}
                 }
             }
-            (NetdevEvent::Type, Some(_)) if !is_caif => self.remove(dev, rtnl),
+            // Bonding may give a device its former type back without a word.
+            (_, Some(_)) if !is_caif => self.remove(dev, rtnl),
             (NetdevEvent::Unregister, Some(_)) => self.remove(dev, rtnl),
             (NetdevEvent::GoingDown, Some(link)) => link.going_down(rtnl),
             (NetdevEvent::Mtu, Some(link)) => {

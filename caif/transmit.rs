@@ -38,7 +38,7 @@ pub(crate) const PROTOCOL: u16 = crate::abstractions::bindings::ETH_P_CAIF as u1
 const HEADER: usize = 4;
 /// Bytes of the check sequence, which links do not use. They are zero, so that a checksum of all
 /// bytes of a packet is that of the payload.
-const BACK: u32 = 2;
+const BACK: u8 = 2;
 /// `TC_PRIO_CONTROL`.
 const CONTROL_PRIORITY: u32 = crate::abstractions::bindings::TC_PRIO_CONTROL;
 
@@ -134,9 +134,9 @@ impl Channel {
         } else {
             sent.dropped = 1;
         }
-        let around = self.front_len().saturating_add(back);
+        let around = self.front_len().saturating_add(back.into());
         let missing = BACK.saturating_sub(back);
-        for skb in dev.start_xmit(burst, PROTOCOL) {
+        for skb in dev.start_xmit(burst, PROTOCOL, &guard) {
             let len = skb.len().saturating_sub(around);
             if self.transmit_later(skb, dev, missing).is_err() {
                 sent.packets = sent.packets.saturating_sub(1);
@@ -149,7 +149,7 @@ impl Channel {
 
     /// Sends a frame by the link's queue, after the missing bytes of its check sequence were added.
     #[cold]
-    fn transmit_later(&self, mut skb: SkBuff, dev: &Netdev, missing: u32) -> Result {
+    fn transmit_later(&self, mut skb: SkBuff, dev: &Netdev, missing: u8) -> Result {
         if missing > 0 {
             skb.put_zeroes(missing, dev.tailroom())?;
         }
@@ -160,7 +160,7 @@ impl Channel {
 
     /// Adds a frame, with `back` bytes of its check sequence, to a burst.
     #[inline]
-    fn add(&self, burst: &mut Burst, mut skb: SkBuff, dev: &Netdev, back: u32, sent: &mut Sent) {
+    fn add(&self, burst: &mut Burst, mut skb: SkBuff, dev: &Netdev, back: u8, sent: &mut Sent) {
         let len = skb.len();
         let mut made = self.begin(&mut skb, dev);
         if back > 0 && made.is_ok() {
@@ -196,7 +196,7 @@ impl Channel {
         // The length counts the check sequence, but not itself.
         let length = u16::try_from(skb.len().saturating_add(len)).map_err(|_| EMSGSIZE)?;
         // The link's MTU may have become smaller.
-        if u32::from(length).saturating_add(BACK) > dev.mtu() {
+        if u32::from(length).saturating_add(BACK.into()) > dev.mtu() {
             return Err(EMSGSIZE);
         }
         let [low, high] = length.to_le_bytes();

@@ -15,7 +15,8 @@ use core::ptr::{
 };
 use kernel::{
     error::from_err_ptr,
-    prelude::*, //
+    prelude::*,
+    sync::rcu, //
 };
 
 /// Packets, one after the other.
@@ -107,9 +108,10 @@ impl Netdev {
     /// take now, or that others must see first; they must be sent one by one. With bottom halves
     /// off.
     #[inline]
-    pub(crate) fn start_xmit(&self, burst: Burst, protocol: u16) -> Packets {
+    pub(crate) fn start_xmit(&self, burst: Burst, protocol: u16, _guard: &rcu::Guard) -> Packets {
         let list = core::mem::ManuallyDrop::new(burst).packets.0;
-        // SAFETY: The device is valid, and the packets pass to the callee.
+        // SAFETY: The device is valid, the packets pass to the callee, and the guard keeps what RCU
+        // protects.
         let first = unsafe { bindings::net_helper_start_xmit(list, self.as_raw(), protocol) };
         // INVARIANT: What the callee returns is ours again.
         Packets(first)

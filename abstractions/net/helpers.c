@@ -79,6 +79,16 @@ unsigned int net_helper_mtu(const struct net_device *dev)
 	return READ_ONCE(dev->mtu);
 }
 
+unsigned int net_helper_carrier_losses(const struct net_device *dev)
+{
+	return atomic_read(&dev->carrier_down_count);
+}
+
+bool net_helper_may_admin(const struct net_device *dev)
+{
+	return ns_capable(dev_net(dev)->user_ns, CAP_NET_ADMIN);
+}
+
 bool net_helper_netif_works(const struct net_device *dev)
 {
 	return netif_running(dev) && netif_carrier_ok(dev);
@@ -302,6 +312,8 @@ static void prepare(struct sk_buff *skb, struct net_device *dev, u16 protocol)
 		skb_scrub_packet(skb, true);
 	skb->dev = dev;
 	skb->protocol = htons(protocol);
+	/* That of the device above, which may have more queues. Drivers use it as an index. */
+	skb_set_queue_mapping(skb, 0);
 	skb_reset_mac_header(skb);
 	skb_reset_network_header(skb);
 }
@@ -321,7 +333,7 @@ static bool takes(const struct net_device *dev, const struct sk_buff *skb)
 /* Whether the core would do nothing with a packet but pass it to the driver. */
 static bool may_bypass(const struct net_device *dev, const struct netdev_queue *queue)
 {
-	struct Qdisc *qdisc = rcu_dereference_bh(queue->qdisc);
+	struct Qdisc *qdisc = rcu_dereference(queue->qdisc);
 
 	if (READ_ONCE(dev->real_num_tx_queues) != 1 || dev_nit_active_rcu(dev))
 		return false;

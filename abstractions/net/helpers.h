@@ -37,6 +37,10 @@ bool net_helper_is_of_init_user_ns(const struct net_device *dev);
 /* Copies the name, of IFNAMSIZ bytes, which may be changed meanwhile. */
 void net_helper_copy_name(const struct net_device *dev, char *name);
 unsigned int net_helper_mtu(const struct net_device *dev);
+/* How many times its carrier was lost. */
+unsigned int net_helper_carrier_losses(const struct net_device *dev);
+/* Whether this task may change network devices of its namespace. */
+bool net_helper_may_admin(const struct net_device *dev);
 /* Whether the device is up, with a carrier. */
 bool net_helper_netif_works(const struct net_device *dev);
 /* Whether the device makes check sequences, of packets that come without. */

@@ -87,6 +87,26 @@ pub(crate) enum Outcome {
     Dropped,
 }
 
+/// The room that a device wants around a packet, in bytes.
+///
+/// # Invariants
+///
+/// It is below 2^18.
+#[derive(Clone, Copy)]
+pub(crate) struct Room(u32);
+
+impl Room {
+    /// No room.
+    // INVARIANT: 0 is below 2^18.
+    pub(crate) const NONE: Self = Self(0);
+
+    /// Returns the number of bytes.
+    #[inline]
+    pub(crate) fn get(self) -> u32 {
+        self.0
+    }
+}
+
 /// The name of a network device at one moment.
 pub(crate) struct DeviceName([u8; bindings::IFNAMSIZ as usize]);
 
@@ -186,6 +206,18 @@ impl Netdev {
         unsafe { bindings::net_helper_netif_works(self.as_raw()) }
     }
 
+    /// Returns how many times the device lost its carrier, which may have come back since.
+    pub(crate) fn carrier_losses(&self) -> u32 {
+        // SAFETY: By the type invariant, the device is valid.
+        unsafe { bindings::net_helper_carrier_losses(self.as_raw()) }
+    }
+
+    /// Returns whether this task may change devices of the device's namespace.
+    pub(super) fn may_admin(&self) -> bool {
+        // SAFETY: By the type invariant, the device is valid.
+        unsafe { bindings::net_helper_may_admin(self.as_raw()) }
+    }
+
     /// Returns whether another device, such as a bond, takes all packets that this one receives.
     pub(crate) fn is_port(&self, _rtnl: &Rtnl<'_>) -> bool {
         // SAFETY: By the type invariant, the device is valid; RTNL is held.
@@ -200,15 +232,17 @@ impl Netdev {
     }
 
     /// Returns the room that the device wants in front of a packet.
-    pub(crate) fn headroom(&self) -> u32 {
+    pub(crate) fn headroom(&self) -> Room {
         // SAFETY: By the type invariant, the device is valid.
-        unsafe { bindings::net_helper_headroom(self.as_raw()) }
+        // INVARIANT: It is the sum of two fields of 16 bits, rounded up to 16.
+        Room(unsafe { bindings::net_helper_headroom(self.as_raw()) })
     }
 
     /// Returns the room that the device wants behind a packet.
-    pub(crate) fn tailroom(&self) -> u32 {
+    pub(crate) fn tailroom(&self) -> Room {
         // SAFETY: By the type invariant, the device is valid.
-        unsafe { bindings::net_helper_tailroom(self.as_raw()) }
+        // INVARIANT: The field has 16 bits.
+        Room(unsafe { bindings::net_helper_tailroom(self.as_raw()) })
     }
 
     /// Sets the room that the device wants in front of a packet and behind it.

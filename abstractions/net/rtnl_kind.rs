@@ -345,7 +345,14 @@ impl<V: VirtualNetdev> Callbacks<V> {
     ) -> c_int {
         from_result(|| {
             // SAFETY: rtnetlink passes a registered device of this kind.
+            let private = unsafe { Self::private(dev) };
+            // SAFETY: rtnetlink passes a registered device of this kind.
             let (state, _) = unsafe { Self::state(dev) }?;
+            // Who may only change the device's own namespace must not reach into that of the lower
+            // device by it.
+            if private.lower.get().is_some_and(|lower| !lower.may_admin()) {
+                return Err(EPERM);
+            }
             // SAFETY: rtnetlink validated the attributes by the policy of this kind.
             state.change(&unsafe { Attributes::new::<V>(data) })?;
             Ok(0)

@@ -4,7 +4,10 @@
 //!
 //! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
 
-use super::skbuff::SkBuff;
+use super::{
+    netdev::Room,
+    skbuff::SkBuff, //
+};
 use crate::abstractions::bindings;
 use core::{
     ptr::NonNull,
@@ -57,12 +60,12 @@ impl SkbPieces {
 }
 
 impl SkBuff {
-    /// Creates a packet of `bytes`, with `head` bytes of headroom and `tail` bytes of tailroom. Any
-    /// context.
-    pub(crate) fn with_bytes(head: u32, bytes: &[u8], tail: u32) -> Result<Self> {
-        let len = c_uint::try_from(bytes.len())?;
-        // SAFETY: There are no requirements.
-        let skb = unsafe { bindings::net_helper_alloc_skb(head, len, tail) };
+    /// Creates a packet of `bytes`, at most 65535, with `head` bytes of headroom and `tail` bytes of
+    /// tailroom. Any context.
+    pub(crate) fn with_bytes(head: Room, bytes: &[u8], tail: Room) -> Result<Self> {
+        let len = u16::try_from(bytes.len())?.into();
+        // SAFETY: The sum fits into 32 bits, by the invariant of `Room`.
+        let skb = unsafe { bindings::net_helper_alloc_skb(head.get(), len, tail.get()) };
         // SAFETY: It is new, and ours.
         let skb = unsafe { Self::from_raw(NonNull::new(skb).ok_or(ENOMEM)?) };
         // SAFETY: There is room for as many bytes.
@@ -138,19 +141,22 @@ impl SkBuff {
         to_result(unsafe { bindings::net_helper_pskb_trim(self.as_raw(), len) })
     }
 
-    /// Puts bytes in front of the packet. `head` is the further headroom that the next layer wants.
+    /// Puts bytes, at most 65535, in front of the packet. `head` is the further headroom that the
+    /// next layer wants.
     #[inline]
-    pub(crate) fn put_front(&mut self, front: &[u8], head: u32) -> Result {
-        let len = u32::try_from(front.len())?;
+    pub(crate) fn put_front(&mut self, front: &[u8], head: Room) -> Result {
+        let (len, head) = (u16::try_from(front.len())?.into(), head.get());
         let front = front.as_ptr().cast();
         // SAFETY: The packet is valid, and the reference to it is the only one; there are `len`
-        // bytes.
+        // bytes. The sum fits into 31 bits, by the invariant of `Room`.
         to_result(unsafe { bindings::net_helper_skb_put_front(self.as_raw(), front, len, head) })
     }
 
     /// Puts zeroes behind the packet. `tail` is the further tailroom that the next layer wants.
-    pub(crate) fn put_zeroes(&mut self, zeroes: u32, tail: u32) -> Result {
-        // SAFETY: The packet is valid, and the reference to it is the only one.
+    pub(crate) fn put_zeroes(&mut self, zeroes: u8, tail: Room) -> Result {
+        let (zeroes, tail) = (zeroes.into(), tail.get());
+        // SAFETY: The packet is valid, and the reference to it is the only one. The sum fits into 31
+        // bits, by the invariant of `Room`, and the zeroes into a page.
         to_result(unsafe { bindings::net_helper_skb_put_zeroes(self.as_raw(), zeroes, tail) })
     }
 

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     abstractions::net::{
+        netdev::Room,
         skbuff::SkBuff,
         socket::{
             Guard,
@@ -64,11 +65,11 @@ pub(super) fn make(
             skb
         };
         if header {
-            skb.put_front(&packet_header, 0)?;
+            skb.put_front(&packet_header, Room::NONE)?;
         }
         let segment = Data::Segment { more, bytes: &[] };
         let (front, _) = segment.parts(Service::Rfm).map_err(|_| EINVAL)?;
-        skb.put_front(front, 0)?;
+        skb.put_front(front, Room::NONE)?;
         segments.push(skb, GFP_KERNEL)?;
     }
     Ok(segments)

@@ -50,7 +50,7 @@ fn channel(guard: &mut Guard<'_, CaifSocket>) -> Option<RcuArc<Channel>> {
 pub(super) fn room_around(channel: &Channel) -> Result<(u16, u16)> {
     let guard = rcu::read_lock();
     let dev = channel.link().dev(&guard).ok_or(ENOTCONN)?;
-    let (front, back) = (dev.headroom(), dev.tailroom());
+    let (front, back) = (dev.headroom().get(), dev.tailroom().get());
     Ok((
         u16::try_from(front.saturating_add(FRONT)).unwrap_or(u16::MAX),
         u16::try_from(back.saturating_add(BACK)).unwrap_or(u16::MAX),

@@ -117,6 +117,8 @@ static netdev_tx_t xmit(struct sk_buff *skb, struct net_device *dev)
 	struct sk_buff *answered;
 	u8 head[FRONT + 1];
 
+	if (skb_get_queue_mapping(skb) >= dev->real_num_tx_queues)
+		atomic_inc(&modem->counts[CAIF_KUNIT_STRAYS]);
 	if (skb->len <= FRONT + BACK || skb_copy_bits(skb, 0, head, sizeof(head)))
 		goto out;
 	if (head[2]) {
@@ -275,6 +277,14 @@ void caif_kunit_link_congested(struct net_device *dev, bool congested)
 	struct modem *modem = netdev_priv(dev);
 
 	WRITE_ONCE(modem->congested, congested);
+}
+
+void caif_kunit_link_flap(struct net_device *dev)
+{
+	rtnl_lock();
+	netif_carrier_off(dev);
+	netif_carrier_on(dev);
+	rtnl_unlock();
 }
 
 int caif_kunit_link_up(struct net_device *dev, bool up)

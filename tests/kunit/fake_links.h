@@ -13,6 +13,8 @@ enum {
 	CAIF_KUNIT_SETUPS,
 	CAIF_KUNIT_DESTROYS,
 	CAIF_KUNIT_FRAMES,
+	/* Packets for a queue that the device does not have. */
+	CAIF_KUNIT_STRAYS,
 	CAIF_KUNIT_COUNTS,
 };
 
@@ -34,6 +36,8 @@ void caif_kunit_link_silent(struct net_device *dev, bool silent);
 void caif_kunit_link_refuse(struct net_device *dev, bool refuse);
 /* Makes a device without a queue say that it is congested, though it takes all packets. */
 void caif_kunit_link_congested(struct net_device *dev, bool congested);
+/* Loses the carrier, and has it again before anybody is told. */
+void caif_kunit_link_flap(struct net_device *dev);
 /* Sets the device up or down. */
 int caif_kunit_link_up(struct net_device *dev, bool up);
 /* Closes a socket in another task, while the next LINK_DESTROY is being sent. */

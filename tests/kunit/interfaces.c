@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
+#include <linux/if_ether.h>
 #include <linux/net.h>
 #include <linux/netdevice.h>
 #include <linux/rtnetlink.h>
@@ -80,6 +81,22 @@ int caif_kunit_interface_up(struct net_device *dev)
 	err = dev_open(dev, NULL);
 	rtnl_unlock();
 	return err;
+}
+
+int caif_kunit_interface_send(struct net_device *dev, unsigned int queue)
+{
+	struct sk_buff *skb = alloc_skb(LL_MAX_HEADER + 20 + 2, GFP_KERNEL);
+	u8 *packet;
+
+	if (!skb)
+		return -ENOMEM;
+	skb_reserve(skb, LL_MAX_HEADER);
+	packet = skb_put_zero(skb, 20);
+	packet[0] = 0x45;
+	skb->dev = dev;
+	skb->protocol = htons(ETH_P_IP);
+	skb_reset_network_header(skb);
+	return dev_direct_xmit(skb, queue);
 }
 
 unsigned int caif_kunit_interface_stopped(const struct net_device *dev)

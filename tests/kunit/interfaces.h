@@ -13,6 +13,8 @@
 struct net_device *caif_kunit_interface_new(int link, unsigned int queues);
 void caif_kunit_interface_free(struct net_device *dev);
 int caif_kunit_interface_up(struct net_device *dev);
+/* Sends an IP packet by one of its queues, without a queueing discipline. */
+int caif_kunit_interface_send(struct net_device *dev, unsigned int queue);
 /* Whether packets can be sent with interrupts disabled, by netpoll. */
 bool caif_kunit_interface_has_netpoll(const struct net_device *dev);
 /* How many of its queues take no packets. */

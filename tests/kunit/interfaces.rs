@@ -42,6 +42,12 @@ impl<'a> Interface<'a> {
         to_result(unsafe { bindings::caif_kunit_interface_up(self.as_raw()) })
     }
 
+    /// Sends an IP packet by one of its queues.
+    pub(crate) fn send(&self, queue: u32) -> Result {
+        // SAFETY: The device is registered, as long as its link is.
+        to_result(unsafe { bindings::caif_kunit_interface_send(self.as_raw(), queue) })
+    }
+
     /// Returns how many of its queues take no packets.
     pub(crate) fn stopped(&self) -> u32 {
         // SAFETY: The device is registered, as long as its link is.

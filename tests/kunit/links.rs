@@ -26,6 +26,8 @@ pub(crate) enum What {
     Destroys = bindings::CAIF_KUNIT_DESTROYS as isize,
     Frames = bindings::CAIF_KUNIT_FRAMES as isize,
     Setups = bindings::CAIF_KUNIT_SETUPS as isize,
+    /// Packets for a queue that the device does not have.
+    Strays = bindings::CAIF_KUNIT_STRAYS as isize,
 }
 
 /// A link that is up, with a modem behind it.
@@ -66,6 +68,12 @@ impl FakeLink {
     pub(crate) fn set_congested(&self, congested: bool) {
         // SAFETY: The device is registered.
         unsafe { bindings::caif_kunit_link_congested(self.as_raw(), congested) }
+    }
+
+    /// Loses the carrier, and has it again before anybody is told.
+    pub(crate) fn flap(&self) {
+        // SAFETY: The device is registered.
+        unsafe { bindings::caif_kunit_link_flap(self.as_raw()) }
     }
 
     /// Sets the device up or down.

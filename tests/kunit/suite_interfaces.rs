@@ -22,6 +22,7 @@ use kernel::{
 
 const CAIF: u16 = bindings::ARPHRD_CAIF as u16;
 const ETHER: u16 = 1;
+const HUP: u32 = bindings::HELPER_EPOLLHUP;
 /// The first link id of a modem.
 const FIRST: u8 = 1;
 
@@ -59,6 +60,40 @@ mod tests {
         link.set_up(true)?;
         let interface = Interface::new(&link)?;
         interface.set_up()
+    }
+
+    /// A link that has one queue must not be told of the others of an interface: drivers index by
+    /// them.
+    #[test]
+    fn packets_of_several_queues() -> Result {
+        const QUEUES: u32 = 4;
+        let link = FakeLink::new(8)?;
+        let interface = Interface::with_queues(&link, QUEUES)?;
+        interface.set_up()?;
+        for queue in 0..QUEUES {
+            interface.send(queue)?;
+        }
+        check_eq!(link.count(What::Frames), QUEUES as i32, "frames");
+        check_eq!(
+            link.count(What::Strays),
+            0,
+            "of a queue that the link does not have"
+        );
+        Ok(())
+    }
+
+    /// A modem that went and came back before anybody looked knows nothing of the channel.
+    #[test]
+    fn carrier_that_is_lost_for_a_moment() -> Result {
+        let link = FakeLink::new(8)?;
+        let interface = Interface::new(&link)?;
+        interface.set_up()?;
+        let socket = link.connected()?;
+        let setups = link.count(What::Setups);
+        link.flap();
+        check!(link.gets(What::Setups, setups + 1, TIMEOUT_MS), "set-ups");
+        check_eq!(socket.events() & HUP, HUP, "events");
+        Ok(())
     }
 
     /// The modem stops and starts an interface, as many queues as it has.

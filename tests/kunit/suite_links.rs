@@ -144,6 +144,20 @@ mod tests {
         Ok(())
     }
 
+    /// Bonding gives a device its former type back without a word.
+    #[test]
+    fn type_that_changes_quietly() -> Result {
+        let link = FakeLink::new(8)?;
+        let socket = link.connected()?;
+        link.set_type_quietly(ETHER);
+        link.set_up(false)?;
+        link.set_up(true)?;
+        check_eq!(socket.events() & HUP, HUP, "events");
+        let refused = link.connected().err();
+        check_eq!(refused, Some(ENODEV), "no link any more");
+        Ok(())
+    }
+
     #[test]
     fn link_that_goes_under_sockets() -> Result {
         let link = FakeLink::new(8)?;
@@ -257,6 +271,24 @@ mod tests {
         link.restart_with(&pending);
         link.set_up(false)?;
         check_eq!(link.count(What::Destroys), 4, "destroyed");
+        Ok(())
+    }
+
+    /// A device that goes down drops what waits in its queue. The modem is told of its channels when
+    /// the device is up, before it is asked for another one.
+    #[test]
+    fn link_that_goes_with_a_full_queue() -> Result {
+        let link = FakeLink::new(8)?;
+        let sockets = [link.connected()?, link.connected()?];
+        link.set_stopped(true);
+        link.set_up(false)?;
+        check_eq!(link.count(What::Destroys), 1, "sent");
+        link.set_stopped(false);
+        link.set_up(true)?;
+        check_eq!(link.count(What::Destroys), 3, "destroyed");
+        drop(sockets);
+        let _socket = link.connected()?;
+        check_eq!(link.count(What::Destroys), 3, "destroyed later");
         Ok(())
     }
 

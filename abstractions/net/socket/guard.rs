@@ -203,6 +203,8 @@ impl<'a, P: SocketOps> Guard<'a, P> {
         tailroom: u16,
     ) -> Result<SkBuff> {
         message.keep();
+        // The sum with both rooms must fit into 32 bits.
+        c_int::try_from(len).map_err(|_| EMSGSIZE)?;
         let mut error = 0;
         // SAFETY: By the type invariant, the socket has an open file.
         let skb = unsafe {
@@ -232,6 +234,8 @@ impl<'a, P: SocketOps> Guard<'a, P> {
         len: u32,
         tailroom: u16,
     ) -> Result<SkBuff> {
+        // The sum with both rooms must fit into 32 bits.
+        c_int::try_from(len).map_err(|_| EMSGSIZE)?;
         // SAFETY: By the type invariant, the socket has an open file.
         let skb = unsafe {
             bindings::helper_sock_alloc_more(

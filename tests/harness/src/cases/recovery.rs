@@ -172,7 +172,8 @@ fn transport_unbind(vm: &mut Vm) -> Result<()> {
     )?;
     vm.end_storm(storm)?;
     let state = "$(echo /sys/class/remoteproc/remoteproc*/state)";
-    vm.guest.ok(&format!("echo stop >{state} && echo start >{state}"))?;
+    vm.guest
+        .ok(&format!("echo stop >{state} && echo start >{state}"))?;
     vm.up()?;
     vm.traffic()
 }

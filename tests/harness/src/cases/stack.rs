@@ -22,6 +22,10 @@ pub const CASES: &[Case] = &[
         needs: USER_NS,
         ..one("stack_keeps_nobody_waiting", at_once)
     },
+    Case {
+        needs: USER_NS,
+        ..one("stack_interface_of_others", of_others)
+    },
     one("stack_interface_of_a_link", bound),
     one("stack_kind_keeps_its_contract", kind),
     one("stack_link_changes", changes),
@@ -221,6 +225,27 @@ fn at_once(vm: &mut Vm) -> Result<()> {
     vm.guest
         .ok("kill $(cat /tmp/ns); guest-tool wait-netdev cfvrt0 && ip link set cfvrt0 up")?;
     is_back(vm)
+}
+
+/// Root of another user namespace cannot give an interface of a link that is not in it another
+/// connection of that modem.
+fn of_others(vm: &mut Vm) -> Result<()> {
+    vm.up()?;
+    vm.guest.ok(
+        "unshare -U -r -n sleep 1000 </dev/null >/dev/null 2>&1 & echo $! > /tmp/ns; \
+         until [ \"$(readlink /proc/$!/ns/net)\" != \"$(readlink /proc/self/ns/net)\" ]; do usleep 10000; done",
+    )?;
+    vm.guest.ok(
+        "ip link add link cfvrt0 name caifm type caif && guest-tool link-change caifm --connid 5 && \
+         ip link set caifm netns $(cat /tmp/ns) && \
+         nsenter -t $(cat /tmp/ns) -n guest-tool link-change caifm --connid 6 && \
+         nsenter -t $(cat /tmp/ns) -U -n ip link set caifm mtu 1000",
+    )?;
+    let refused = vm
+        .guest
+        .fails("nsenter -t $(cat /tmp/ns) -U -n guest-tool link-change caifm --connid 7")?;
+    ensure!(refused.contains("not permitted"), "{refused}");
+    vm.guest.ok("kill $(cat /tmp/ns)").map(drop)
 }
 
 /// An interface that was made for a link shows it, and goes with it.

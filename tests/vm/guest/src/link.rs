@@ -62,6 +62,21 @@ pub fn add(args: &Args) -> Result<()> {
         .with_context(|| format!("cannot create {}", args.name))
 }
 
+#[derive(clap::Args)]
+pub struct ChangeArgs {
+    /// Name of the interface
+    name: String,
+    /// Connection id of the next request to the modem
+    #[arg(long)]
+    connid: u32,
+}
+
+pub fn change(args: &ChangeArgs) -> Result<()> {
+    Request::change(&args.name, args.connid)?
+        .send()
+        .with_context(|| format!("cannot change {}", args.name))
+}
+
 /// A request of rtnetlink, complete, so that sending it allocates little.
 pub struct Request {
     bytes: Vec<u8>,
@@ -95,6 +110,19 @@ impl Request {
             RouteNetlinkMessage::NewLink(link),
             NLM_F_CREATE | NLM_F_EXCL,
         )
+    }
+
+    /// Changes the connection of an interface.
+    fn change(name: &str, connid: u32) -> Result<Self> {
+        let mut data = Vec::new();
+        push(&mut data, CAIF_IPV4_CONNID, &connid.to_ne_bytes());
+        let mut link = LinkMessage::default();
+        link.header.index = if_nametoindex(name)?;
+        link.attributes = vec![LinkAttribute::LinkInfo(vec![
+            LinkInfo::Kind(InfoKind::Other("caif".into())),
+            LinkInfo::Data(InfoData::Other(data)),
+        ])];
+        Self::new(RouteNetlinkMessage::NewLink(link), 0)
     }
 
     /// Brings an interface up.

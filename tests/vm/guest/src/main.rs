@@ -50,6 +50,8 @@ enum Command {
     Bus(bus::Args),
     /// Create an IP interface over CAIF (rtnetlink kind "caif")
     LinkAdd(link::Args),
+    /// Change the connection of an IP interface over CAIF
+    LinkChange(link::ChangeArgs),
     /// Check the contract of rtnetlink's kind "caif"
     Rtnl(rtnl::Args),
     /// Wait for a network interface to appear or to disappear
@@ -101,6 +103,7 @@ fn main() -> Result<()> {
         Command::Agent(args) => agent::run(&args),
         Command::Bus(args) => bus::run(&args),
         Command::LinkAdd(args) => link::add(&args),
+        Command::LinkChange(args) => link::change(&args),
         Command::Rtnl(args) => rtnl::run(&args),
         Command::WaitNetdev(args) => netdev::wait_netdev(&args),
         Command::WaitCarrier(args) => netdev::wait_carrier(&args),

@@ -26,6 +26,7 @@ pub const OPERSTATE: u16 = 16;
 pub const LINKINFO: u16 = 18;
 pub const NET_NS_PID: u16 = 19;
 pub const STATS64: u16 = 23;
+pub const NUM_TX_QUEUES: u16 = 31;
 pub const CARRIER: u16 = 33;
 pub const MIN_MTU: u16 = 50;
 pub const MAX_MTU: u16 = 51;

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::rtnetlink::{
     CAIF_IPV4_CONNID, CAIF_LOOPBACK, CREATE, DELLINK, DUMP, GETLINK, IFNAME, LINK, MASTER, MTU,
-    NET_NS_PID, NEWLINK, SETLINK, TXQLEN, push,
+    NET_NS_PID, NEWLINK, NUM_TX_QUEUES, SETLINK, TXQLEN, push,
 };
 
 /// Interfaces of a task.
@@ -87,6 +87,10 @@ impl Interfaces<'_> {
         if self.task.chance(40) {
             let link = index(&self.task.world.link);
             message.add(LINK, &link.to_ne_bytes());
+        }
+        // More than the links have, and than a tun can have.
+        if self.task.chance(20) {
+            message.add(NUM_TX_QUEUES, &300_u32.to_ne_bytes());
         }
         let _ = self.rtnl.ask(self.task, Call::Newlink, &message);
     }
