@@ -319,13 +319,18 @@ impl<'bound> Link<'bound> {
     }
 
     /// Returns whether remoteproc can start the remote processor again. It cannot if Linux was
-    /// attached to it and cannot attach again: without firmware to boot, it would stay down.
+    /// attached to it, or is being attached, and cannot attach again: without firmware to boot, it
+    /// would stay down.
     fn can_restart(&self) -> bool {
         // SAFETY: The features are set before the remote processor is registered.
         let features = unsafe { (*self.rproc.as_ptr()).features };
         let attach = 1 << bindings::rproc_features_RPROC_FEAT_ATTACH_ON_RECOVERY;
-        self.state() != bindings::rproc_state_RPROC_ATTACHED
-            || features.first().is_some_and(|word| word & attach != 0)
+        // remoteproc enters the state only after the driver's probe: until then it is DETACHED.
+        let is_attached = matches!(
+            self.state(),
+            bindings::rproc_state_RPROC_ATTACHED | bindings::rproc_state_RPROC_DETACHED
+        );
+        !is_attached || features.first().is_some_and(|word| word & attach != 0)
     }
 
     /// Reports a crash of the remote processor to remoteproc. Returns whether remoteproc will try

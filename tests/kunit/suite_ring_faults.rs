@@ -3,20 +3,34 @@
 //! Suite: a broken ring ends the link of a modem that is not recovered.
 
 use crate::{
-    abstractions::remoteproc::State,
+    abstractions::{
+        event::Event,
+        remoteproc::State, //
+    },
     control,
     fake::{
         Fake,
-        FakeOptions, //
+        FakeOptions,
+        TIMEOUT_MS, //
     },
     frames::frame,
+    scope,
     traffic::{
         comes_back,
         passes,
         Link, //
     }, //
 };
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    sync::{
+        atomic::{
+            AtomicFlag,
+            Relaxed, //
+        },
+        Arc, //
+    }, //
+};
 
 /// Breaks a vring by a chain or a slot that does not exist.
 fn break_ring(fake: &Fake, link: &mut Link<'_>, vring: u32) -> Result {
@@ -106,6 +120,46 @@ mod tests {
         let fake = Fake::attached(&FakeOptions::default())?;
         stays_down(&fake, 0)?;
         stays_down(&fake, 1)?;
+        passes(&fake)
+    }
+
+    /// The interface comes up, and a ring is found broken, while remoteproc still attaches.
+    #[test]
+    fn modem_that_cannot_be_recovered_and_is_being_attached_to() -> Result {
+        let fake = Fake::new(&FakeOptions::default())?;
+        let probes = Arc::pin_init(Event::new(), GFP_KERNEL)?;
+        let is_over = AtomicFlag::new(false);
+        let break_it = || -> Result {
+            check!(probes.wait(TIMEOUT_MS), "the driver is not ready");
+            let netdev = fake.netdev()?;
+            netdev.open()?;
+            fake.vring(0)?.write_avail_idx(0x4000);
+            fake.interrupt(0);
+            netdev.settle();
+            Ok(())
+        };
+        let user = || {
+            // What the test looks at in the end tells whether it succeeded.
+            let _ = break_it();
+            is_over.store(true, Relaxed);
+        };
+        fake.record().kick_of(0).once(
+            || {
+                probes.set();
+                check!(
+                    control::spin_until(|| is_over.load(Relaxed)),
+                    "the ring is not found broken"
+                );
+                Ok(())
+            },
+            || scope::beside(&user, || fake.attach())?,
+        )?;
+        control::flush_crashes(&fake);
+        check_eq!(control::crashes(&fake), 0, "crashes reported");
+        check_eq!(fake.rproc().state(), State::Attached, "state");
+        check!(!fake.netdev()?.carrier(), "the carrier is on");
+        control::unbind(&fake)?;
+        control::bind(&fake)?;
         passes(&fake)
     }
 
