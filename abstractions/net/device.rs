@@ -531,7 +531,7 @@ impl<O: NetdevOperations> Callbacks<O> {
         let repoll = unsafe { Self::repoll(dev.as_raw()) };
         // SAFETY: This is the poll function of `instance`, with a budget. The device has the
         // statistics, see `AllocatedNetdev::new()`.
-        let cx = unsafe { napi::Context::new(instance, dev, budget, repoll) };
+        let cx = unsafe { napi::Context::new(instance, dev, budget, repoll.take_is_over()) };
         // SAFETY: NAPI calls with a budget only while it owns the instance's state, so that no
         // other such run is under way, and only those use this state.
         let rx = unsafe { &mut *parts.rx.get() };

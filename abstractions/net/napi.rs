@@ -4,10 +4,7 @@
 //!
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
-use super::{
-    device::Device,
-    repoll::Repoll, //
-};
+use super::device::Device;
 use crate::abstractions::bindings;
 use core::num::NonZeroU32;
 use kernel::{
@@ -142,7 +139,7 @@ pub(crate) struct Context<'a> {
     napi: &'a Napi,
     dev: &'a Device,
     budget: NonZeroU32,
-    repoll: &'a Repoll,
+    has_waited: bool,
     _not_send: NotThreadSafe,
 }
 
@@ -154,21 +151,20 @@ impl<'a> Context<'a> {
     /// # Safety
     ///
     /// Must be called by the poll function of `napi`, with the budget that it was given. `napi`
-    /// must
-    /// be an instance of `dev`, which has per-CPU statistics of the kind
+    /// must be an instance of `dev`, which has per-CPU statistics of the kind
     /// `NETDEV_PCPU_STAT_TSTATS`.
     #[inline]
     pub(super) unsafe fn new(
         napi: &'a Napi,
         dev: &'a Device,
         budget: NonZeroU32,
-        repoll: &'a Repoll,
+        has_waited: bool,
     ) -> Self {
         Self {
             napi,
             dev,
             budget,
-            repoll,
+            has_waited,
             _not_send: NotThreadSafe,
         }
     }
@@ -185,11 +181,11 @@ impl<'a> Context<'a> {
         self.budget.get()
     }
 
-    /// Returns whether the timer has expired that was started after a run returned
-    /// [`Polled::Later`].
+    /// Returns whether this is the first run since the timer has expired that was started after a
+    /// run returned [`Polled::Later`].
     #[inline]
     pub(crate) fn has_waited(&self) -> bool {
-        self.repoll.is_over()
+        self.has_waited
     }
 
     /// Returns the NAPI instance as a C object.

@@ -28,7 +28,8 @@ const REPOLL_MS: c_uint = 10;
 pub(super) struct Repoll {
     timer: Timer,
     napi: *mut bindings::napi_struct,
-    /// Whether the timer has expired since it was last started.
+    /// Whether the timer has expired since it was last started, and no run of the poll function has
+    /// begun since.
     is_over: AtomicFlag,
 }
 
@@ -71,10 +72,17 @@ impl Repoll {
         self.timer.start_unless_pending(REPOLL_MS);
     }
 
-    /// Returns whether the timer has expired since [`start`](Self::start).
+    /// Returns whether the timer has expired since [`start`](Self::start), only once for each time.
+    /// Called at the begin of each run of the poll function.
     #[inline]
-    pub(super) fn is_over(&self) -> bool {
-        self.is_over.load(Relaxed)
+    pub(super) fn take_is_over(&self) -> bool {
+        // No exchange, which would cost each run an access that locks the bus. An expiry right
+        // before the store is lost, which is a wait that does not count.
+        let is_over = self.is_over.load(Relaxed);
+        if is_over {
+            self.is_over.store(false, Relaxed);
+        }
+        is_over
     }
 }
 

@@ -14,12 +14,14 @@ use crate::{
         TIMEOUT_MS, //
     },
     frames::frame,
+    modem_ring::Desc,
     scope,
     traffic::{
         comes_back,
         passes,
         Link, //
-    }, //
+    },
+    vring_layout::DESC_F_WRITE, //
 };
 use kernel::{
     prelude::*,
@@ -211,6 +213,46 @@ mod tests {
         link.pass(4)?;
         check_eq!(control::crashes(&fake), 0, "crashes reported");
         Ok(())
+    }
+
+    /// Polls that follow each other at once are not looks with time in between.
+    #[test]
+    fn index_that_is_stored_in_two_halves_under_load() -> Result {
+        /// Chains for more polls than looks that are tolerated.
+        const LOAD: u16 = 2000;
+
+        let fake = Fake::attached(&FakeOptions {
+            num: [2048, 16],
+            ..FakeOptions::default()
+        })?;
+        let mut link = Link::new(&fake)?;
+        link.pass(1)?;
+        // The poll after 10 ms finds the frame.
+        let frames = [frame(9, 60)?];
+        let heads = link.post(&frames)?;
+        link.rx.ring.fields().write_avail_idx(1);
+        fake.interrupt(0);
+        link.netdev.settle();
+        link.rx.ring.publish();
+        link.arrive(&frames, &heads)?;
+
+        let head = link.send(&frame(10, 60)?)?;
+        let used = link.tx.ring.fields().used_idx();
+        link.tx.ring.fields().write_used_idx(used.wrapping_sub(1));
+        // No packets come of buffers for the modem to receive.
+        let buffer = Desc {
+            flags: DESC_F_WRITE,
+            ..link.rx.buffer(&frame(11, 60)?)?
+        };
+        for _ in 0..LOAD {
+            link.rx.post(&[buffer])?;
+        }
+        link.rx.flush()?;
+        link.rx.wait_used(LOAD)?;
+        check!(link.netdev.carrier(), "the link went down");
+        link.tx.complete(head);
+        while link.rx.take_used()?.is_some() {}
+        link.pass(4)
     }
 
     #[test]
