@@ -424,7 +424,12 @@ impl<'bound> net::NetdevOperations for CaifVirtio<'bound> {
         match tx.look(restarted) {
             Finding::Idle => return false,
             Finding::Working => {}
-            Finding::Silent => tx.let_others_pass(queue),
+            Finding::Silent => {
+                tx.let_others_pass(queue);
+                // The modem may have missed a kick: a full mailbox loses it, for example.
+                self.queues.kick(Vring::Rx);
+                self.queues.kick(Vring::Tx);
+            }
             Finding::Keeping => log!(
                 dev_warn,
                 self.link.vdev().as_ref(),

@@ -17,7 +17,7 @@ pub enum Finding {
     Idle,
     /// The modem returns buffers, or has these for less than a period.
     Working,
-    /// For one period the modem returned nothing.
+    /// For one period the modem returned nothing: it may have missed a notification.
     Silent,
     /// The modem returns buffers, but has kept some for [`PERIODS`] periods. Reported once, until
     /// it keeps none.

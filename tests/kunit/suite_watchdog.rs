@@ -10,6 +10,7 @@ use crate::{
     fake::{
         Fake,
         FakeOptions,
+        Record,
         TIMEOUT_MS, //
     },
     frames::frame,
@@ -73,6 +74,26 @@ mod tests {
             comes_back(fake, 1)?;
         }
         Ok(())
+    }
+
+    /// A mailbox that is full, for example, loses kicks.
+    #[test]
+    fn kick_that_is_lost() -> Result {
+        let fake = Fake::recovering()?;
+        let mut link = Link::new(&fake)?;
+        let record = fake.record();
+        let frame = frame(1, 60)?;
+        let before = record.kicks(1);
+        check_eq!(link.netdev.send(&frame), 0, "result of sending");
+        check_eq!(record.kicks(1), before + 1, "kicks for a frame");
+        // The modem does not look at the vrings before another one.
+        let kicks = [record.kicks(0), record.kicks(1)];
+        let again = |record: &Record| record.kicks(0) > kicks[0] && record.kicks(1) > kicks[1];
+        check!(record.wait(again), "the modem is not kicked again");
+        check_eq!(record.kicks(0), kicks[0] + 1, "kicks of vring 0");
+        let head = link.tx.expect(&frame)?.head;
+        link.tx.complete(head);
+        works(&fake, &mut link)
     }
 
     #[test]
