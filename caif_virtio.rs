@@ -239,7 +239,7 @@ impl virtio::netdev::Driver for CaifDriver {
             dev.carrier_off();
         }
         // The kick is the only notification of DRIVER_OK.
-        netdev.queues.kick(Vring::Rx);
+        netdev.queues.tell_ready();
     }
 
     fn quiesce(netdev: &CaifVirtio<'_>) {

@@ -12,6 +12,7 @@ use super::{
     PerVring,
     Vring, //
 };
+use crate::abstractions::compat::barrier;
 use core::{
     pin::Pin,
     ptr::NonNull, //
@@ -178,6 +179,15 @@ impl Kicker {
     #[inline]
     pub(super) fn kick_now(&self, vring: Vring) {
         self.target.kick(vring);
+    }
+
+    /// Kicks the remote processor so that it reads the status, which was just set, by
+    /// [`kick`](Self::kick) or [`kick_now`](Self::kick_now).
+    pub(super) fn tell_status(&self, kick: impl FnOnce(&Self, Vring)) {
+        // Drivers of some mailboxes store to their registers without a barrier, and the remote
+        // processor must not find the status of before. What a ring publishes has its own barrier.
+        barrier::mb(barrier::Full);
+        kick(self, Vring::Rx);
     }
 }
 

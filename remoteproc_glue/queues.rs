@@ -123,7 +123,7 @@ unsafe impl<'bound> Source for Queues<'bound> {
         // After a shutdown of the machine, the platform may not be able to kick any more.
         if !self.is_told.load(Relaxed) {
             // Only a kick makes the modem read the status, after which it may reuse its buffers.
-            self.kicker.kick_now(Vring::Rx);
+            self.kicker.tell_status(Kicker::kick_now);
         }
         for vring in Vring::ALL {
             self.link.leave_doorbell(vring);
@@ -181,11 +181,16 @@ impl<'bound> Queues<'bound> {
         self.kicker.kick(vring);
     }
 
+    /// Kicks the remote processor so that it notices that the device is ready. Any context.
+    pub(crate) fn tell_ready(&self) {
+        self.kicker.tell_status(Kicker::kick);
+    }
+
     /// Kicks the remote processor at once, even while kicks are held, so that it notices that the
     /// device was reset. The end of the queues does not do so again. Process context: may sleep.
     pub(crate) fn tell_reset(&self) {
         self.is_told.store(true, Relaxed);
-        self.kicker.kick_now(Vring::Rx);
+        self.kicker.tell_status(Kicker::kick_now);
     }
 
     /// Waits for a deferred kick that is running, and starts no other before
