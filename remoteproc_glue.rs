@@ -274,7 +274,8 @@ impl<'bound> Link<'bound> {
         Ok(Some(config))
     }
 
-    /// Returns the name of the driver of the platform that the remote processor is part of.
+    /// Returns the name of the driver of the platform that the remote processor is part of. `None`
+    /// if the driver made it for a device without a driver, such as one for each core.
     fn platform_driver(&self) -> Option<&'bound CStr> {
         // SAFETY: By the type invariant, the remote processor is valid.
         let platform = unsafe { (*self.rproc.as_ptr()).dev.parent };

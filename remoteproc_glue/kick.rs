@@ -28,18 +28,17 @@ use kernel::{
     types::Opaque, //
 };
 
-/// Names of platform drivers whose `kick` never sleeps. The last three are those of remote
-/// processors made of software: the test boards, and devices without a bus.
+/// Names of platform drivers whose `kick` never sleeps and may run on several CPUs at once. The
+/// last three are those of remote processors made of software: the test boards, and devices without
+/// a bus.
 const ATOMIC: &[&CStr] = &[
     c"davinci-rproc",
     c"ingenic-vpu",
     c"k3-dsp-rproc",
     c"k3-m4-rproc",
-    c"k3_r5_rproc",
     c"keystone-rproc",
     c"st-rproc",
     c"stm32-rproc",
-    c"zynqmp_r5_remoteproc",
     c"ivshmem_rproc",
     c"soc_rproc",
     c"faux_driver",
