@@ -153,7 +153,6 @@ impl virtio::netdev::Driver for CaifDriver {
 
     const ID_TABLE: virtio::IdTable = &ID_TABLE;
     const FEATURES: &'static [c_uint] = &[];
-    const NETDEV_NAME: &'static CStr = c"cfvrt%d";
 
     fn validate(vdev: &virtio::Device<Core<'_>>) -> Result {
         // Frames need no indirect descriptors.
@@ -318,6 +317,7 @@ fn read_layout(
 }
 
 impl<'bound> net::NetdevOperations for CaifVirtio<'bound> {
+    const NAME: &'static CStr = c"cfvrt%d";
     const HW_TYPE: u16 = bindings::ARPHRD_CAIF as u16;
     const FLAGS: u32 =
         bindings::net_device_flags_IFF_POINTOPOINT | bindings::net_device_flags_IFF_NOARP;

@@ -60,6 +60,8 @@ pub(crate) enum Xmit {
 
 /// The callbacks of a network device.
 pub(crate) trait NetdevOperations: Send + Sync + Sized {
+    /// The name, or the format of it, shorter than `IFNAMSIZ`.
+    const NAME: &'static CStr;
     /// Hardware type, `ARPHRD_*`.
     const HW_TYPE: u16;
     /// `IFF_*`.

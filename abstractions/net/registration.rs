@@ -55,22 +55,21 @@ pub(crate) struct AllocatedNetdev<O: NetdevOperations> {
 }
 
 impl<O: NetdevOperations> AllocatedNetdev<O> {
-    /// Allocates a network device of the device `parent`, with a name after `format`.
-    pub(crate) fn new(
-        format: &'static CStr,
-        parent: &device::Device<device::Bound>,
-    ) -> Result<Self> {
+    /// Allocates a network device of the device `parent`.
+    pub(crate) fn new(parent: &device::Device<device::Bound>) -> Result<Self> {
         const {
+            assert!(O::NAME.count_bytes() < bindings::IFNAMSIZ as usize);
             assert!(core::mem::align_of::<Private<O>>() <= NETDEV_ALIGN);
             assert!(!core::mem::needs_drop::<O::Prefix>());
         }
         let size = c_int::try_from(core::mem::size_of::<Private<O>>())?;
-        // SAFETY: `format` is a C string, and `setup()` is good for any device. The private data
-        // that comes with the device is zeroed, which is valid for all fields of `Private`.
+        // SAFETY: The name is a C string of a length that is allowed, as checked above: the kernel
+        // stops at another. `setup()` is good for any device. The private data that comes with the
+        // device is zeroed, which is valid for all fields of `Private`.
         let dev = unsafe {
             bindings::alloc_netdev_mqs(
                 size,
-                format.as_char_ptr(),
+                O::NAME.as_char_ptr(),
                 bindings::NET_NAME_ENUM as u8,
                 Some(Self::setup),
                 1,

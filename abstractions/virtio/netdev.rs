@@ -62,8 +62,6 @@ pub(crate) trait Driver {
     const ID_TABLE: virtio::IdTable;
     /// The features of the driver, by number. Those of the transport need not be listed.
     const FEATURES: &'static [c_uint];
-    /// The format of the network device's name.
-    const NETDEV_NAME: &'static CStr;
 
     /// Withdraws features that the device offers and the driver does not want. Process context.
     fn validate(vdev: &virtio::Device<device::Core<'_>>) -> Result;
@@ -196,7 +194,7 @@ impl<T: Driver> Adapter<T> {
 
     fn probe<'bound>(vdev: &'bound virtio::Device<device::CoreInternal<'_>>) -> Result {
         let dev: &device::Device<device::CoreInternal<'_>> = vdev.as_ref();
-        let netdev = AllocatedNetdev::<T::Netdev<'bound>>::new(T::NETDEV_NAME, dev)?;
+        let netdev = AllocatedNetdev::<T::Netdev<'bound>>::new(dev)?;
         // SAFETY: The network device is dropped here, or in the remove callback, after the driver's
         // state, which alone has references to the queues. The device is bound until then.
         let queues: SourcePlace<'bound, _> = unsafe { netdev.source_place() };
