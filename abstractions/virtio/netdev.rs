@@ -77,8 +77,9 @@ pub(crate) trait Driver {
     /// sleep.
     fn quiesce(netdev: &Self::Netdev<'_>);
 
-    /// Stops the driver's work after the interface was paused or closed: the device is not accessed
-    /// until [`wake`](Self::wake). Process context: may sleep.
+    /// Stops the driver's work after the interface was paused or closed: until [`wake`](Self::wake)
+    /// the device is accessed at most by interrupt handlers that began before
+    /// [`quiesce`](Self::quiesce), to look for news. Process context: may sleep.
     fn settle(netdev: &Self::Netdev<'_>);
 
     /// Unmutes interrupts and tells the device to look at its queues, after the machine woke up.

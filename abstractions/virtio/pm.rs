@@ -4,7 +4,8 @@
 //!
 //! The device keeps its queues and buffers while the machine sleeps, and goes on with them
 //! afterwards: it is another processor, which may well be awake meanwhile. Only the interface
-//! pauses, and the device is not accessed until the machine wakes up. The device core calls the
+//! pauses, and the driver sends, receives and notifies nothing until the machine wakes up; what
+//! else accesses the device is the concern of its interrupt handlers. The device core calls the
 //! driver directly, since the virtio bus leaves sleep to the transports and remoteproc's does
 //! nothing for it.
 //!
