@@ -105,6 +105,7 @@ fn all() -> Vec<Case> {
         c_stack::CASES,
         calls::CASES,
         two_modems::CASES,
+        recovery::LAST,
     ]
     .into_iter()
     .flatten()
