@@ -100,8 +100,8 @@ impl<W: FlowBits> Flow<W> {
         self.0.load() & side as u32 != 0
     }
 
-    /// Switches the flow on or off for one side. Returns what the client is to be told, in the order
-    /// of the calls: see above.
+    /// Switches the flow on or off for one side. Returns what the client is to be told, in the
+    /// order of the calls: see above.
     #[must_use]
     pub fn set(&self, side: Side, on: bool) -> Tell {
         let bit = side as u32;

@@ -366,8 +366,8 @@ impl Link {
         }
     }
 
-    /// Puts a channel into the table, with the lock held. Returns whether its slot was empty, which is
-    /// so if the id was free.
+    /// Puts a channel into the table, with the lock held. Returns whether its slot was empty, which
+    /// is so if the id was free.
     fn publish(&self, channel: &RcuArc<Channel>, id: LinkId, _locked: &mut Inner) -> bool {
         channel.assign(id);
         self.channels

@@ -60,8 +60,8 @@ impl SkbPieces {
 }
 
 impl SkBuff {
-    /// Creates a packet of `bytes`, at most 65535, with `head` bytes of headroom and `tail` bytes of
-    /// tailroom. Any context.
+    /// Creates a packet of `bytes`, at most 65535, with `head` bytes of headroom and `tail` bytes
+    /// of tailroom. Any context.
     pub(crate) fn with_bytes(head: Room, bytes: &[u8], tail: Room) -> Result<Self> {
         let len = u16::try_from(bytes.len())?.into();
         // SAFETY: The sum fits into 32 bits, by the invariant of `Room`.
@@ -155,8 +155,8 @@ impl SkBuff {
     /// Puts zeroes behind the packet. `tail` is the further tailroom that the next layer wants.
     pub(crate) fn put_zeroes(&mut self, zeroes: u8, tail: Room) -> Result {
         let (zeroes, tail) = (zeroes.into(), tail.get());
-        // SAFETY: The packet is valid, and the reference to it is the only one. The sum fits into 31
-        // bits, by the invariant of `Room`, and the zeroes into a page.
+        // SAFETY: The packet is valid, and the reference to it is the only one. The sum fits into
+        // 31 bits, by the invariant of `Room`, and the zeroes into a page.
         to_result(unsafe { bindings::net_helper_skb_put_zeroes(self.as_raw(), zeroes, tail) })
     }
 

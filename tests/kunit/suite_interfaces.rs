@@ -111,8 +111,8 @@ mod tests {
         Ok(())
     }
 
-    /// Interfaces end with their link together, and not each after its own grace periods of RCU, for
-    /// which RTNL would be held.
+    /// Interfaces end with their link together, and not each after its own grace periods of RCU,
+    /// for which RTNL would be held.
     #[test]
     fn interfaces_that_end_together() -> Result {
         const MANY: i32 = 5;

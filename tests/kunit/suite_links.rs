@@ -274,8 +274,8 @@ mod tests {
         Ok(())
     }
 
-    /// A device that goes down drops what waits in its queue. The modem is told of its channels when
-    /// the device is up, before it is asked for another one.
+    /// A device that goes down drops what waits in its queue. The modem is told of its channels
+    /// when the device is up, before it is asked for another one.
     #[test]
     fn link_that_goes_with_a_full_queue() -> Result {
         let link = FakeLink::new(8)?;
