@@ -88,7 +88,10 @@ use crate::{
         },
         rcu::RcuArc, //
     },
-    interface::Interface,
+    interface::{
+        turns,
+        Interface, //
+    },
     links::{
         Links,
         Published, //
@@ -102,6 +105,7 @@ use kernel::prelude::*;
 struct Caif {
     _listing: NetFiles<Listing>,
     _interfaces: RtnlKind<Interface>,
+    _turns: turns::Published,
     _notifier: Notifier<RcuArc<Links>>,
     _links: Published,
 }
@@ -111,10 +115,12 @@ impl kernel::Module for Caif {
         let (published, links) = Links::publish()?;
         // Adds the devices that are links already, so that the first interface finds them.
         let notifier = Notifier::new(links)?;
+        let turns = turns::publish()?;
         let interfaces = RtnlKind::new()?;
         Ok(Self {
             _listing: NetFiles::new()?,
             _interfaces: interfaces,
+            _turns: turns,
             _notifier: notifier,
             _links: published,
         })

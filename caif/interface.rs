@@ -7,6 +7,7 @@
 //! link comes up, and at growing intervals.
 
 mod session;
+pub(crate) mod turns;
 
 use self::session::Session;
 use crate::{
@@ -102,8 +103,8 @@ const OPEN_MS: u32 = 1000;
 /// Delay before a channel is asked for again; it doubles each time, up to the limit.
 const RETRY_MS: u32 = 500;
 const RETRY_LIMIT_MS: u32 = 30_000;
-/// Delay before another attempt to take RTNL, in milliseconds.
-const BUSY_MS: u32 = 20;
+/// Delay before another attempt without memory, in milliseconds.
+const MEMORY_MS: u32 = 20;
 /// Length, link id and header of a frame, and check sequence.
 const HEADROOM: u32 = 7;
 const TAILROOM: u32 = 2;
@@ -371,6 +372,17 @@ impl Interface {
         }
     }
 
+    /// Requests a channel, or does so later if it cannot. Nothing if the interface was unregistered.
+    fn ask_again(self: &RcuArc<Self>, rtnl: &Rtnl<'_>) {
+        let Some(dev) = self.dev.get() else { return };
+        if self.ask(&dev, rtnl).is_err() {
+            let mut inner = self.inner.lock();
+            if matches!(inner.state, State::Waiting) {
+                Self::retry_later(&mut inner);
+            }
+        }
+    }
+
     /// Requests a channel of a modem, and adapts the interface to its link.
     fn request(
         self: &RcuArc<Self>,
@@ -524,16 +536,8 @@ impl Retry {
 
 impl Task for Retry {
     fn run(&self) {
-        let Some(dev) = self.0.dev.get() else { return };
-        // The holder of RTNL may be waiting for this task.
-        let Some(rtnl) = Rtnl::try_lock() else {
-            return self.schedule(BUSY_MS);
-        };
-        if self.0.ask(&dev, rtnl.rtnl()).is_err() {
-            let mut inner = self.0.inner.lock();
-            if matches!(inner.state, State::Waiting) {
-                Interface::retry_later(&mut inner);
-            }
+        if turns::wait(self.0.clone()).is_err() {
+            self.schedule(MEMORY_MS);
         }
     }
 }

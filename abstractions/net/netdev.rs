@@ -52,12 +52,12 @@ impl Rtnl<'_> {
         Self(PhantomData, NotThreadSafe)
     }
 
-    /// Takes RTNL if it is free. Process context.
-    pub(crate) fn try_lock() -> Option<RtnlGuard> {
+    /// Takes RTNL. Process context: may sleep, for long. A task that has RTNL already waits for
+    /// ever.
+    pub(crate) fn lock() -> RtnlGuard {
         // SAFETY: There are no requirements.
-        let taken = unsafe { bindings::rtnl_trylock() } != 0;
-        // Created only when RTNL was taken: dropping it releases RTNL.
-        taken.then(|| RtnlGuard(Rtnl(PhantomData, NotThreadSafe)))
+        unsafe { bindings::rtnl_lock() };
+        RtnlGuard(Rtnl(PhantomData, NotThreadSafe))
     }
 }
 

@@ -279,6 +279,26 @@ void caif_kunit_link_congested(struct net_device *dev, bool congested)
 	WRITE_ONCE(modem->congested, congested);
 }
 
+static int keep_rtnl(void *data)
+{
+	while (!kthread_should_stop()) {
+		rtnl_lock();
+		msleep(30);
+		rtnl_unlock();
+	}
+	return 0;
+}
+
+int caif_kunit_keep_rtnl(bool on)
+{
+	static struct task_struct *task;
+
+	if (!on)
+		return kthread_stop(task);
+	task = kthread_run(keep_rtnl, NULL, "caif-kunit-rtnl");
+	return PTR_ERR_OR_ZERO(task);
+}
+
 void caif_kunit_link_flap(struct net_device *dev)
 {
 	rtnl_lock();

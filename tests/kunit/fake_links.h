@@ -36,6 +36,8 @@ void caif_kunit_link_silent(struct net_device *dev, bool silent);
 void caif_kunit_link_refuse(struct net_device *dev, bool refuse);
 /* Makes a device without a queue say that it is congested, though it takes all packets. */
 void caif_kunit_link_congested(struct net_device *dev, bool congested);
+/* Keeps RTNL busy: it is free for moments only. */
+int caif_kunit_keep_rtnl(bool on);
 /* Loses the carrier, and has it again before anybody is told. */
 void caif_kunit_link_flap(struct net_device *dev);
 /* Sets the device up or down. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
+#include <linux/delay.h>
 #include <linux/if_ether.h>
 #include <linux/net.h>
 #include <linux/netdevice.h>
@@ -71,6 +72,18 @@ out:
 void caif_kunit_interface_free(struct net_device *dev)
 {
 	unregister_netdev(dev);
+}
+
+void caif_kunit_interface_free_with(struct net_device *dev, struct net_device *link)
+{
+	rtnl_lock();
+	dev_close(link);
+	if (dev_open(link, NULL))
+		pr_err("the link is not up\n");
+	/* Meanwhile the interface's task runs. */
+	msleep(50);
+	unregister_netdevice(dev);
+	rtnl_unlock();
 }
 
 int caif_kunit_interface_up(struct net_device *dev)

@@ -7,7 +7,7 @@ use crate::{
     links::FakeLink, //
 };
 use core::{
-    marker::PhantomData,
+    mem::ManuallyDrop,
     ptr::NonNull, //
 };
 use kernel::{
@@ -16,7 +16,7 @@ use kernel::{
 };
 
 /// An interface over a link.
-pub(crate) struct Interface<'a>(NonNull<bindings::net_device>, PhantomData<&'a FakeLink>);
+pub(crate) struct Interface<'a>(NonNull<bindings::net_device>, &'a FakeLink);
 
 impl<'a> Interface<'a> {
     /// Makes an interface.
@@ -29,7 +29,7 @@ impl<'a> Interface<'a> {
         // SAFETY: Process context.
         let dev = unsafe { bindings::caif_kunit_interface_new(link.index(), queues) };
         let dev = NonNull::new(dev).ok_or(ENODEV)?;
-        Ok(Self(dev, PhantomData))
+        Ok(Self(dev, link))
     }
 
     fn as_raw(&self) -> *mut bindings::net_device {
@@ -40,6 +40,13 @@ impl<'a> Interface<'a> {
     pub(crate) fn set_up(&self) -> Result {
         // SAFETY: The device is registered, as long as its link is.
         to_result(unsafe { bindings::caif_kunit_interface_up(self.as_raw()) })
+    }
+
+    /// Unregisters the interface right after its link was set down and up, without releasing RTNL.
+    pub(crate) fn end_with_restart(self) {
+        let this = ManuallyDrop::new(self);
+        // SAFETY: Both devices are registered, and this one is not used any more.
+        unsafe { bindings::caif_kunit_interface_free_with(this.as_raw(), this.1.as_raw()) }
     }
 
     /// Sends an IP packet by one of its queues.

@@ -30,6 +30,25 @@ pub(crate) enum What {
     Strays = bindings::CAIF_KUNIT_STRAYS as isize,
 }
 
+/// Keeps RTNL busy until it is dropped: it is free for moments only.
+pub(crate) struct BusyRtnl(());
+
+impl BusyRtnl {
+    /// Begins. There must be one of these at a time.
+    pub(crate) fn new() -> Result<Self> {
+        // SAFETY: Process context.
+        to_result(unsafe { bindings::caif_kunit_keep_rtnl(true) })?;
+        Ok(Self(()))
+    }
+}
+
+impl Drop for BusyRtnl {
+    fn drop(&mut self) {
+        // SAFETY: It was begun.
+        unsafe { bindings::caif_kunit_keep_rtnl(false) };
+    }
+}
+
 /// A link that is up, with a modem behind it.
 pub(crate) struct FakeLink(NonNull<bindings::net_device>);
 
@@ -41,7 +60,7 @@ impl FakeLink {
         NonNull::new(dev).map(Self).ok_or(ENOMEM)
     }
 
-    fn as_raw(&self) -> *mut bindings::net_device {
+    pub(crate) fn as_raw(&self) -> *mut bindings::net_device {
         self.0.as_ptr()
     }
 

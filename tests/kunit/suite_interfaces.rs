@@ -7,6 +7,7 @@ use crate::{
     fake::TIMEOUT_MS,
     interfaces::Interface,
     links::{
+        BusyRtnl,
         FakeLink,
         What, //
     }, //
@@ -93,6 +94,32 @@ mod tests {
         link.flap();
         check!(link.gets(What::Setups, setups + 1, TIMEOUT_MS), "set-ups");
         check_eq!(socket.events() & HUP, HUP, "events");
+        Ok(())
+    }
+
+    /// Who keeps RTNL busy does not keep an interface from it.
+    #[test]
+    fn interface_that_waits_for_its_turn() -> Result {
+        let link = FakeLink::new(8)?;
+        let interface = Interface::new(&link)?;
+        interface.set_up()?;
+        let _busy = BusyRtnl::new()?;
+        for setups in 2..5 {
+            link.flap();
+            check!(link.gets(What::Setups, setups, TIMEOUT_MS), "set-ups");
+        }
+        Ok(())
+    }
+
+    /// Who unregisters an interface has RTNL and waits for its task.
+    #[test]
+    fn interface_that_goes_while_it_waits() -> Result {
+        let link = FakeLink::new(8)?;
+        for _ in 0..3 {
+            let interface = Interface::new(&link)?;
+            interface.set_up()?;
+            interface.end_with_restart();
+        }
         Ok(())
     }
 
