@@ -20,13 +20,17 @@ fn replay(name: &str) {
     }
 }
 
+/// Returns the folder of this checkout, which may use what another one has compiled.
+fn corpus() -> PathBuf {
+    let crate_folder = std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo runs this");
+    Path::new(&crate_folder).join("corpus")
+}
+
 fn inputs(name: &str) -> Vec<PathBuf> {
     if let Some(file) = std::env::var_os("CAIF_FUZZ_INPUT") {
         return vec![file.into()];
     }
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("corpus")
-        .join(name);
+    let folder = corpus().join(name);
     let mut files: Vec<_> = fs::read_dir(&folder)
         .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
         .map(|entry| entry.expect("the folder can be read").path())
@@ -78,7 +82,7 @@ fn vring_reversed() {
 
 #[test]
 fn each_target_is_replayed() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
+    let folder = corpus();
     let mut folders: Vec<_> = fs::read_dir(&folder)
         .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
         .map(|entry| entry.expect("the folder can be read").file_name())

@@ -14,6 +14,7 @@ mod script;
 mod table;
 
 use std::{
+    env,
     fmt::Write,
     fs,
     path::{Path, PathBuf},
@@ -38,9 +39,13 @@ pub struct Done {
     pub checked: usize,
 }
 
-/// Returns the folder of the script and of the kept results.
+/// Returns the folder of the script and of the kept results, in the checkout that runs this: it may
+/// use what another one has compiled. The scripts name it, and cargo does for unit tests.
 pub fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../vm/calls")
+    let of = |variable, below| env::var_os(variable).map(|top| Path::new(&top).join(below));
+    of("CAIF_CHECKOUT", "tests/vm/calls")
+        .or_else(|| of("CARGO_MANIFEST_DIR", "../vm/calls"))
+        .unwrap_or_else(|| "tests/vm/calls".into())
 }
 
 /// The kept captures: there are two, as the modem is another process after its crash.

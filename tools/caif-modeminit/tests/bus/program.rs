@@ -18,10 +18,11 @@ use nix::{
 
 use crate::daemon::PrivateBus;
 
-const POLICY: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/../dbus/com.stericsson.modeminit.conf"
-);
+/// Returns the policy of this checkout, which may use what another one has compiled.
+fn policy() -> String {
+    let crate_folder = std::env::var("CARGO_MANIFEST_DIR").expect("cargo runs this");
+    format!("{crate_folder}/../dbus/com.stericsson.modeminit.conf")
+}
 
 fn program(address: &str, sys: &tempfile::TempDir) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_caif-modeminit"));
@@ -152,7 +153,7 @@ fn the_policy_lets_root_have_the_name() {
     let said = complaint(&output);
     assert!(said.contains("does not allow the name"), "{said}");
 
-    let bus = PrivateBus::with_policy(&format!("{deny}<include>{POLICY}</include>"));
+    let bus = PrivateBus::with_policy(&format!("{deny}<include>{}</include>", policy()));
     let user = std::fs::metadata("/proc/self").expect("proc").uid();
     if user != 0 {
         let output = program(&bus.address, &sys).output().expect("the program");
