@@ -105,7 +105,7 @@ use kernel::prelude::*;
 struct Caif {
     _listing: NetFiles<Listing>,
     _interfaces: RtnlKind<Interface>,
-    _turns: turns::Published,
+    _turns: turns::OpenTurns,
     _notifier: Notifier<RcuArc<Links>>,
     _links: Published,
 }
@@ -115,7 +115,7 @@ impl kernel::Module for Caif {
         let (published, links) = Links::publish()?;
         // Adds the devices that are links already, so that the first interface finds them.
         let notifier = Notifier::new(links)?;
-        let turns = turns::publish()?;
+        let turns = turns::open()?;
         let interfaces = RtnlKind::new()?;
         Ok(Self {
             _listing: NetFiles::new()?,

@@ -372,7 +372,8 @@ impl Interface {
         }
     }
 
-    /// Requests a channel, or does so later if it cannot. Nothing if the interface was unregistered.
+    /// Requests a channel, or does so later if it cannot. Does nothing if the interface was
+    /// unregistered.
     fn ask_again(self: &RcuArc<Self>, rtnl: &Rtnl<'_>) {
         let Some(dev) = self.dev.get() else { return };
         if self.ask(&dev, rtnl).is_err() {

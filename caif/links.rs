@@ -76,9 +76,9 @@ struct Entry {
 #[pin_data]
 pub(crate) struct Links {
     #[pin]
-    entries: Mutex<KVec<Entry>>,
+    entries: Mutex<KVVec<Entry>>,
     #[pin]
-    watchers: Mutex<KVec<Arc<dyn Watcher>>>,
+    watchers: Mutex<KVVec<Arc<dyn Watcher>>>,
 }
 
 /// The links, while the module is loaded.
@@ -99,8 +99,8 @@ impl Links {
     pub(crate) fn publish() -> Result<(Published, RcuArc<Self>)> {
         let this = RcuArc::pin_init(
             pin_init!(Self {
-                entries <- new_mutex!(KVec::new(), "caif_links"),
-                watchers <- new_mutex!(KVec::new(), "caif_watchers"),
+                entries <- new_mutex!(KVVec::new(), "caif_links"),
+                watchers <- new_mutex!(KVVec::new(), "caif_watchers"),
             }),
             GFP_KERNEL,
         )?;

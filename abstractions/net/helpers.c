@@ -203,9 +203,33 @@ void net_helper_count_tx_dropped(struct net_device *dev)
 	DEV_STATS_INC(dev, tx_dropped);
 }
 
-struct sk_buff *net_helper_skb_share_check(struct sk_buff *skb)
+/* Makes a checksum that was left to the device, by which the packet was not sent. */
+static bool make_checksum(struct sk_buff *skb)
 {
-	return skb_share_check(skb, GFP_ATOMIC);
+	int start = skb_checksum_start_offset(skb);
+
+	/* Else skb_checksum_help() warns. */
+	if (skb_is_gso(skb) || start < 0 ||
+	    start + skb->csum_offset + sizeof(__sum16) > skb_headlen(skb))
+		return false;
+	return !skb_checksum_help(skb);
+}
+
+struct sk_buff *net_helper_take(struct sk_buff *skb)
+{
+	skb = skb_share_check(skb, GFP_ATOMIC);
+	if (unlikely(!skb))
+		return NULL;
+	/* Pages of a user, who waits for them. */
+	if (unlikely(skb_orphan_frags_rx(skb, GFP_ATOMIC)))
+		goto drop;
+	if (unlikely(skb->ip_summed == CHECKSUM_PARTIAL) && !make_checksum(skb))
+		goto drop;
+	return skb;
+drop:
+	dev_core_stats_rx_dropped_inc(skb->dev);
+	kfree_skb(skb);
+	return NULL;
 }
 
 bool net_helper_pskb_may_pull(struct sk_buff *skb, unsigned int len)
@@ -265,6 +289,8 @@ int net_helper_skb_put_zeroes(struct sk_buff *skb, unsigned int zeroes, unsigned
 	skb_zcopy_downgrade_managed(skb);
 	get_page(ZERO_PAGE(0));
 	skb_fill_page_desc(skb, skb_shinfo(skb)->nr_frags, ZERO_PAGE(0), 0, zeroes);
+	/* So that nobody writes to it. */
+	skb_shinfo(skb)->flags |= SKBFL_SHARED_FRAG;
 	skb->len += zeroes;
 	skb->data_len += zeroes;
 	return 0;
@@ -310,6 +336,8 @@ static void prepare(struct sk_buff *skb, struct net_device *dev, u16 protocol)
 {
 	if (skb->dev && !net_eq(dev_net(skb->dev), dev_net(dev)))
 		skb_scrub_packet(skb, true);
+	/* The route was that of the device above. */
+	skb_dst_drop(skb);
 	skb->dev = dev;
 	skb->protocol = htons(protocol);
 	/* That of the device above, which may have more queues. Drivers use it as an index. */
@@ -345,6 +373,13 @@ static bool may_bypass(const struct net_device *dev, const struct netdev_queue *
 	if (rcu_access_pointer(dev->nf_hooks_egress))
 		return false;
 #endif
+	/*
+	 * Packets that are on their way into it. Who takes them off this list holds the
+	 * discipline's lock until they are in it, which is not looked at: a packet may overtake
+	 * them then.
+	 */
+	if (!(qdisc->flags & TCQ_F_NOLOCK) && !llist_empty(&qdisc->defer_list))
+		return false;
 	/* A device that is down has a discipline that drops, and lets no packet pass by it. */
 	if (!(qdisc->flags & TCQ_F_CAN_BYPASS) || !qdisc_is_empty(qdisc))
 		return false;
@@ -403,6 +438,13 @@ void net_helper_receive(struct sk_buff *skb, struct net_device *dev, u16 protoco
 	}
 	if (skb->dev && !net_eq(dev_net(skb->dev), dev_net(dev)))
 		skb_scrub_packet(skb, true);
+	/*
+	 * A frame that was sent by this machine has an owner, who is charged for it, and perhaps a
+	 * route and a security path. GRO takes packets without an owner only.
+	 */
+	skb_orphan(skb);
+	skb_dst_drop(skb);
+	skb_ext_reset(skb);
 	skb->dev = dev;
 	skb->protocol = htons(protocol);
 	skb->pkt_type = PACKET_HOST;

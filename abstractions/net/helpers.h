@@ -67,8 +67,12 @@ void net_helper_count_rx_dropped(struct net_device *dev);
 void net_helper_count_tx_error(struct net_device *dev);
 void net_helper_count_tx_dropped(struct net_device *dev);
 
-/* The owner of the only reference, or NULL without memory; then the packet is freed. */
-struct sk_buff *net_helper_skb_share_check(struct sk_buff *skb);
+/*
+ * Takes a packet from the core: with the only reference, in the kernel's own pages, with its
+ * checksum. NULL if that cannot be; then the packet is freed, if there is one, and counted as
+ * dropped.
+ */
+struct sk_buff *net_helper_take(struct sk_buff *skb);
 bool net_helper_pskb_may_pull(struct sk_buff *skb, unsigned int len);
 int net_helper_pskb_trim(struct sk_buff *skb, unsigned int len);
 void net_helper_skb_set_priority(struct sk_buff *skb, unsigned int priority);

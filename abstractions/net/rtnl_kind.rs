@@ -175,6 +175,9 @@ pub(crate) trait VirtualNetdev: Send + Sync + Sized + 'static {
     fn unregistered(&self, rtnl: &Rtnl<'_>);
 }
 
+/// The most transmit queues of a device, all of which are stopped and woken in one go.
+const MOST_QUEUES: c_uint = 64;
+
 /// The private data of a device. It is zeroed at first, which makes the places empty.
 struct Private<V: VirtualNetdev> {
     state: RcuSlot<V>,
@@ -276,6 +279,10 @@ impl<V: VirtualNetdev> Callbacks<V> {
         params: *mut bindings::rtnl_newlink_params,
         extack: *mut bindings::netlink_ext_ack,
     ) -> Result {
+        // SAFETY: By the safety requirements, the device is valid.
+        if unsafe { (*dev).num_tx_queues } > MOST_QUEUES {
+            return Err(EINVAL);
+        }
         // SAFETY: By the safety requirements.
         let lower = from_err_ptr(unsafe { bindings::net_helper_newlink_lower(params) })?;
         // SAFETY: The lower device is registered, and RTNL is held.

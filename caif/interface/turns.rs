@@ -3,8 +3,8 @@
 //! Interfaces that wait for RTNL to ask for a channel.
 //!
 //! Who unregisters an interface holds RTNL and waits for the end of the interface's own task, which
-//! must not wait for RTNL therefore. It hands the interface to a task of the module, which takes its
-//! turn like everybody: one that only tried might be kept from RTNL for ever.
+//! must not wait for RTNL therefore. It hands the interface to a task of the module, which takes
+//! its turn like everybody: one that only tried might be kept from RTNL for ever.
 
 use super::Interface;
 use crate::abstractions::{
@@ -42,10 +42,10 @@ struct Turns {
 static TURNS: RcuSlot<Turns> = RcuSlot::new();
 
 /// Lets interfaces have turns until it is dropped, without RTNL. There must be no interface then.
-pub(crate) struct Published(());
+pub(crate) struct OpenTurns(());
 
 /// Begins to let interfaces have turns. Process context: may sleep.
-pub(crate) fn publish() -> Result<Published> {
+pub(crate) fn open() -> Result<OpenTurns> {
     let waiting = Waiting {
         interfaces: KVec::new(),
         task: Some(new_deferred!(Turn, c"caif_turn")?),
@@ -57,10 +57,10 @@ pub(crate) fn publish() -> Result<Published> {
         GFP_KERNEL,
     )?;
     TURNS.publish(turns);
-    Ok(Published(()))
+    Ok(OpenTurns(()))
 }
 
-impl Drop for Published {
+impl Drop for OpenTurns {
     fn drop(&mut self) {
         let Some(turns) = TURNS.take() else { return };
         // Waits for the task, which takes the lock.

@@ -27,6 +27,7 @@ struct upper {
 	/* Of the packet that was received last. */
 	u32 hash;
 	bool queue;
+	bool has_owner;
 };
 
 /* Packets that were freed, of any device: one test runs at a time. */
@@ -77,6 +78,7 @@ static int receive(struct sk_buff *skb, struct net_device *dev, struct packet_ty
 
 	upper->hash = skb->hash;
 	upper->queue = skb_rx_queue_recorded(skb);
+	upper->has_owner = skb->destructor;
 	waiting = atomic_read(&upper->offered) - atomic_inc_return(&upper->received) - dropped(dev);
 	upper->most = max(upper->most, waiting);
 	/* Counted last: who waits for that finds the other counts complete. */
@@ -273,4 +275,43 @@ int caif_kunit_receive_hash(struct net_device *dev, bool is_l4, unsigned int *ha
 	*hash = upper->hash;
 	*queue = upper->queue;
 	return 0;
+}
+
+int caif_kunit_receive_owned(struct net_device *dev, bool *has_owner)
+{
+	struct upper *upper = netdev_priv(dev);
+	struct sk_buff *skb = packet(dev);
+
+	if (!skb)
+		return -ENOMEM;
+	skb->destructor = count_freed;
+	local_bh_disable();
+	net_helper_receive(skb, dev, PROTOCOL);
+	local_bh_enable();
+	if (atomic_read(&upper->received) == 0)
+		return -EIO;
+	*has_owner = upper->has_owner;
+	return 0;
+}
+
+int caif_kunit_put_zeroes(bool *is_shared)
+{
+	struct sk_buff *skb = alloc_skb(64, GFP_KERNEL);
+	struct page *page = alloc_page(GFP_KERNEL);
+	int err = -ENOMEM;
+
+	if (!skb || !page)
+		goto err;
+	skb_fill_page_desc(skb, 0, page, 0, 64);
+	skb->len += 64;
+	skb->data_len += 64;
+	skb->truesize += PAGE_SIZE;
+	page = NULL;
+	err = net_helper_skb_put_zeroes(skb, 2, 0);
+	*is_shared = skb_has_shared_frag(skb);
+err:
+	if (page)
+		put_page(page);
+	kfree_skb(skb);
+	return err;
 }

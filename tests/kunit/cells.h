@@ -42,5 +42,9 @@ bool caif_kunit_cell_is_closed(struct net_device *dev);
  * Returns 0, and the hash and whether there is a receive queue that the packet has then.
  */
 int caif_kunit_receive_hash(struct net_device *dev, bool is_l4, unsigned int *hash, bool *queue);
+/* The same with a packet that has an owner. Returns whether it has one then. */
+int caif_kunit_receive_owned(struct net_device *dev, bool *has_owner);
+/* Puts zeroes behind a packet in pages. Returns whether its pages are marked as shared. */
+int caif_kunit_put_zeroes(bool *is_shared);
 
 #endif

@@ -115,6 +115,22 @@ impl Cell {
         })?;
         Ok((hash, queue))
     }
+
+    /// Lets the device receive a packet that has an owner. Returns whether it has one then.
+    pub(crate) fn receive_owned(&self) -> Result<bool> {
+        let mut has_owner = false;
+        // SAFETY: The device is registered.
+        to_result(unsafe { bindings::caif_kunit_receive_owned(self.as_raw(), &mut has_owner) })?;
+        Ok(has_owner)
+    }
+}
+
+/// Puts zeroes behind a packet in pages. Returns whether its pages are marked as shared.
+pub(crate) fn put_zeroes() -> Result<bool> {
+    let mut is_shared = false;
+    // SAFETY: Process context.
+    to_result(unsafe { bindings::caif_kunit_put_zeroes(&mut is_shared) })?;
+    Ok(is_shared)
 }
 
 impl Drop for Cell {

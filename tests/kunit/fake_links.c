@@ -377,6 +377,62 @@ int caif_kunit_link_deliver(struct net_device *dev, u8 id, const void *body, uns
 	return 0;
 }
 
+int caif_kunit_link_deliver_partial(struct net_device *dev, u8 id, const void *body,
+				    unsigned int len, unsigned int start, unsigned int offset)
+{
+	struct sk_buff *skb = alloc_skb(FRONT + len + BACK, GFP_KERNEL);
+
+	if (!skb)
+		return -ENOMEM;
+	put_front(skb, id, len);
+	skb_put_data(skb, body, len);
+	skb_put_zero(skb, BACK);
+	skb->ip_summed = CHECKSUM_PARTIAL;
+	skb->csum_start = skb_headroom(skb) + FRONT + start;
+	skb->csum_offset = offset;
+	receive(dev, skb);
+	return 0;
+}
+
+static atomic_t pages_back;
+
+static void give_back(struct sk_buff *skb, struct ubuf_info *uarg, bool success)
+{
+	atomic_inc(&pages_back);
+}
+
+static const struct ubuf_info_ops user_ops = { .complete = give_back };
+
+int caif_kunit_pages_back(void)
+{
+	return atomic_xchg(&pages_back, 0);
+}
+
+int caif_kunit_link_deliver_user(struct net_device *dev, u8 id, const void *body,
+				 unsigned int len)
+{
+	/* It is not looked at after the pages were given back. */
+	static struct ubuf_info user = { .ops = &user_ops, .flags = SKBFL_ZEROCOPY_FRAG };
+	struct sk_buff *skb = alloc_skb(FRONT, GFP_KERNEL);
+	struct page *page = alloc_page(GFP_KERNEL | __GFP_ZERO);
+
+	if (!skb || !page) {
+		kfree_skb(skb);
+		if (page)
+			put_page(page);
+		return -ENOMEM;
+	}
+	put_front(skb, id, len);
+	memcpy(page_address(page), body, len);
+	skb_fill_page_desc(skb, 0, page, 0, len + BACK);
+	skb->len += len + BACK;
+	skb->data_len += len + BACK;
+	skb->truesize += PAGE_SIZE;
+	skb_zcopy_init(skb, &user);
+	receive(dev, skb);
+	return 0;
+}
+
 void caif_kunit_link_stop(struct net_device *dev, bool stop)
 {
 	struct modem *modem = netdev_priv(dev);

@@ -52,6 +52,16 @@ void caif_kunit_link_restart_with(struct net_device *dev, struct socket *sock);
  */
 int caif_kunit_link_deliver(struct net_device *dev, u8 id, const void *body, unsigned int len,
 			    unsigned int readable);
+/*
+ * The same with a body whose checksum, of all that follows @start, is still to be put there,
+ * @offset behind; and with a body in pages that somebody waits for.
+ */
+int caif_kunit_link_deliver_partial(struct net_device *dev, u8 id, const void *body,
+				    unsigned int len, unsigned int start, unsigned int offset);
+int caif_kunit_link_deliver_user(struct net_device *dev, u8 id, const void *body,
+				 unsigned int len);
+/* How many of those pages were given back, since the last call. */
+int caif_kunit_pages_back(void);
 /* Makes the device take one more packet, and then none. */
 void caif_kunit_link_stop(struct net_device *dev, bool stop);
 /* Waits until it has received that many messages of a kind, at most for @ms milliseconds. */

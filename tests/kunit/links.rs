@@ -124,6 +124,29 @@ impl FakeLink {
         })
     }
 
+    /// Makes the modem send a frame on a channel. The checksum of what follows `start` is still to
+    /// be put there, `offset` behind.
+    pub(crate) fn deliver_partial(&self, id: u8, body: &[u8], start: u32, offset: u32) -> Result {
+        let (data, len) = (body.as_ptr().cast(), u32::try_from(body.len())?);
+        // SAFETY: The device is registered, and there are as many bytes.
+        to_result(unsafe {
+            bindings::caif_kunit_link_deliver_partial(self.as_raw(), id, data, len, start, offset)
+        })
+    }
+
+    /// Makes the modem send a frame on a channel, in pages that somebody waits for. Returns how
+    /// many were given back when the device has delivered it. At most 4094 bytes.
+    pub(crate) fn deliver_user(&self, id: u8, body: &[u8]) -> Result<i32> {
+        let (data, len) = (body.as_ptr().cast(), u32::try_from(body.len())?);
+        if len > 4094 {
+            return Err(EMSGSIZE);
+        }
+        // SAFETY: The device is registered, and there are as many bytes, which fit into a page.
+        to_result(unsafe { bindings::caif_kunit_link_deliver_user(self.as_raw(), id, data, len) })?;
+        // SAFETY: There are no requirements.
+        Ok(unsafe { bindings::caif_kunit_pages_back() })
+    }
+
     /// Sets the hardware type of the device.
     pub(crate) fn set_type(&self, hw_type: u16) {
         // SAFETY: The device is registered.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
+#include <linux/delay.h>
 #include <linux/jiffies.h>
 #include <linux/net.h>
 #include <linux/poll.h>
@@ -101,4 +102,54 @@ struct sk_buff *caif_kunit_packet(unsigned int len, unsigned int head, u8 first)
 		skb_store_bits(skb, i, &byte, 1);
 	}
 	return skb;
+}
+
+static atomic_t errors;
+
+static void count_error(struct sock *sk)
+{
+	atomic_inc(&errors);
+}
+
+void caif_kunit_socket_count_errors(struct socket *sock)
+{
+	atomic_set(&errors, 0);
+	sock->sk->sk_error_report = count_error;
+}
+
+int caif_kunit_socket_errors(void)
+{
+	return atomic_read(&errors);
+}
+
+/* Packets of error queues that were freed. */
+static atomic_t freed;
+
+static void count_freed(struct sk_buff *skb)
+{
+	atomic_sub(skb->truesize, &skb->sk->sk_rmem_alloc);
+	atomic_inc(&freed);
+}
+
+int caif_kunit_socket_put_error(struct socket *sock)
+{
+	struct sk_buff *skb = alloc_skb(1, GFP_KERNEL);
+	int err;
+
+	if (!skb)
+		return -ENOMEM;
+	atomic_set(&freed, 0);
+	err = sock_queue_err_skb(sock->sk, skb);
+	if (err)
+		kfree_skb(skb);
+	else
+		skb->destructor = count_freed;
+	return err;
+}
+
+bool caif_kunit_error_is_freed(unsigned int ms)
+{
+	while (!atomic_read(&freed) && ms--)
+		fsleep(1000);
+	return atomic_read(&freed);
 }

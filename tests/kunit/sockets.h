@@ -23,6 +23,12 @@ void caif_kunit_socket_timeouts(struct socket *sock, unsigned int ms);
 void caif_kunit_socket_room(struct socket *sock, int bytes);
 int caif_kunit_socket_memory(const struct socket *sock);
 int caif_kunit_socket_drops(const struct socket *sock);
+/* Counts the errors that are reported to the socket from now on, and returns the count. */
+void caif_kunit_socket_count_errors(struct socket *sock);
+int caif_kunit_socket_errors(void);
+/* Puts a packet into the error queue, and waits until the socket has freed it. */
+int caif_kunit_socket_put_error(struct socket *sock);
+bool caif_kunit_error_is_freed(unsigned int ms);
 int caif_kunit_socket_set(struct socket *sock, int level, int name, void *value, unsigned int len);
 
 /* A packet whose bytes count up from @first; all but @head of them are in pages. */

@@ -4,6 +4,7 @@
 
 use crate::{
     cells::{
+        self,
         Cell,
         Count, //
     },
@@ -60,6 +61,22 @@ mod tests {
         cell.offer(1);
         check_eq!(cell.count(Count::Received), BUDGET, "received");
         check_eq!(cell.count(Count::Freed), 102, "freed");
+        Ok(())
+    }
+
+    /// GRO gives the packets that it merges to one owner.
+    #[test]
+    fn owner_of_an_outer_frame() -> Result {
+        let cell = Cell::new()?;
+        check!(!cell.receive_owned()?, "the packet has an owner");
+        check_eq!(cell.count(Count::Freed), 1, "owners that were told");
+        Ok(())
+    }
+
+    /// The page of zeroes is everybody's: nobody may change a packet in place that it is part of.
+    #[test]
+    fn zeroes_behind_pages() -> Result {
+        check!(cells::put_zeroes()?, "the page is not marked as shared");
         Ok(())
     }
 

@@ -123,6 +123,15 @@ mod tests {
         Ok(())
     }
 
+    /// They are stopped and woken in one go.
+    #[test]
+    fn more_queues_than_are_allowed() -> Result {
+        let link = FakeLink::new(8)?;
+        drop(Interface::with_queues(&link, 64)?);
+        check!(Interface::with_queues(&link, 65).is_err(), "it was made");
+        Ok(())
+    }
+
     /// The modem stops and starts an interface, as many queues as it has.
     #[test]
     fn flow_of_several_queues() -> Result {

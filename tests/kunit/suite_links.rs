@@ -21,6 +21,8 @@ const ERR: u32 = bindings::HELPER_EPOLLERR;
 const HUP: u32 = bindings::HELPER_EPOLLHUP;
 const CAIF: u16 = bindings::ARPHRD_CAIF as u16;
 const ETHER: u16 = 1;
+/// The first link id of a modem.
+const FIRST: u8 = 1;
 
 /// Sends until a call would wait. Returns the number of packets.
 fn fill(socket: &Kernel, most: i32) -> Result<i32> {
@@ -289,6 +291,71 @@ mod tests {
         drop(sockets);
         let _socket = link.connected()?;
         check_eq!(link.count(What::Destroys), 3, "destroyed later");
+        Ok(())
+    }
+
+    /// A frame that did not leave the machine comes without its checksum.
+    #[test]
+    fn checksum_that_is_to_be_made() -> Result {
+        let link = FakeLink::new(8)?;
+        let socket = link.connected()?;
+        let body = [0, 0x12, 0x34, 0, 0, 0x56, 0x78, 0];
+        link.deliver_partial(FIRST, &body, 1, 2)?;
+        let mut got = [0; 7];
+        check_eq!(
+            socket.receive(&mut got, bindings::MSG_DONTWAIT)?.0,
+            7,
+            "bytes"
+        );
+        check_eq!(got, [0x12, 0x34, 0x97, 0x53, 0x56, 0x78, 0], "bytes");
+        // That which is behind the frame, and none.
+        for (start, offset) in [(1, 9), (10, 0), (0, 0xffff)] {
+            link.deliver_partial(FIRST, &body, start, offset)?;
+            let result = socket.receive(&mut got, bindings::MSG_DONTWAIT);
+            check_eq!(result, Err(EAGAIN), "bytes");
+        }
+        Ok(())
+    }
+
+    /// Who waits for pages of a payload does not wait for its reader.
+    #[test]
+    fn pages_that_somebody_waits_for() -> Result {
+        let link = FakeLink::new(8)?;
+        let socket = link.connected()?;
+        // Longer than what is taken out of the pages at once.
+        let body = KVec::from_elem(0, 2000, GFP_KERNEL)?;
+        check_eq!(link.deliver_user(FIRST, &body)?, 1, "given back");
+        let mut got = KVec::from_elem(1, 2000, GFP_KERNEL)?;
+        check_eq!(
+            socket.receive(&mut got, bindings::MSG_DONTWAIT)?.0,
+            1999,
+            "bytes"
+        );
+        check_eq!(
+            got.iter().filter(|byte| **byte == 0).count(),
+            1999,
+            "zeroes"
+        );
+        Ok(())
+    }
+
+    /// Queueing disciplines can put packets there.
+    #[test]
+    fn error_queue_of_a_closed_socket() -> Result {
+        let link = FakeLink::new(8)?;
+        let socket = link.connected()?;
+        check!(socket.close_with_error(TIMEOUT_MS)?, "the packet is left");
+        Ok(())
+    }
+
+    /// Programs that asked for signals are told of the end.
+    #[test]
+    fn end_that_is_reported() -> Result {
+        let link = FakeLink::new(8)?;
+        let socket = link.connected()?;
+        socket.count_errors();
+        link.set_up(false)?;
+        check_eq!(Kernel::errors(), 1, "errors");
         Ok(())
     }
 

@@ -143,6 +143,28 @@ impl Kernel {
         Ok((usize::try_from(got)?, said))
     }
 
+    /// Counts the errors that are reported to the socket from now on, of one socket at a time.
+    pub(crate) fn count_errors(&self) {
+        // SAFETY: The socket is open.
+        unsafe { bindings::caif_kunit_socket_count_errors(self.as_raw()) }
+    }
+
+    /// Returns the number of errors that were reported to the socket that counts them.
+    pub(crate) fn errors() -> i32 {
+        // SAFETY: There are no requirements.
+        unsafe { bindings::caif_kunit_socket_errors() }
+    }
+
+    /// Puts a packet into the socket's error queue, and closes it. Returns whether the packet was
+    /// freed within `ms` milliseconds.
+    pub(crate) fn close_with_error(self, ms: u32) -> Result<bool> {
+        // SAFETY: The socket is open.
+        to_result(unsafe { bindings::caif_kunit_socket_put_error(self.as_raw()) })?;
+        drop(self);
+        // SAFETY: A packet was put there.
+        Ok(unsafe { bindings::caif_kunit_error_is_freed(ms) })
+    }
+
     /// Returns `EPOLL*`.
     pub(crate) fn events(&self) -> u32 {
         // SAFETY: The socket is open.

@@ -136,11 +136,16 @@ impl<P: SocketOps> Association<P> {
         done.is_some()
     }
 
-    /// Ends the socket's connection with an error. Returns whether the association is the socket's
+    /// Ends the socket's connection with an error, of which programs that asked for signals get
+    /// one. Returns whether the association is the socket's
     /// current one.
     pub(crate) fn hung_up(&self, error: Error) -> bool {
         let done = self.if_current(|queue| queue.shut(error));
         self.wake_all();
+        if done.is_some() {
+            // SAFETY: The socket is valid.
+            unsafe { bindings::helper_sk_error_report(self.socket.as_raw()) };
+        }
         done.is_some()
     }
 

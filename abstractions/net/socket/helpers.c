@@ -131,6 +131,12 @@ void helper_sk_state_change(struct sock *sk)
 		sk->sk_state_change(sk);
 }
 
+void helper_sk_error_report(struct sock *sk)
+{
+	if (!sock_flag(sk, SOCK_DEAD))
+		sk_error_report(sk);
+}
+
 void helper_sk_data_ready(struct sock *sk)
 {
 	if (!sock_flag(sk, SOCK_DEAD))
@@ -224,6 +230,8 @@ void helper_sk_queue_purge(struct sock *sk)
 void helper_sock_end(struct sock *sk)
 {
 	skb_queue_purge(&sk->sk_receive_queue);
+	/* Queueing disciplines report packets there that they could not send in time. */
+	skb_queue_purge(&sk->sk_error_queue);
 	sock_prot_inuse_add(sock_net(sk), sk->sk_prot, -1);
 }
 

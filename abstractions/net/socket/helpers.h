@@ -64,6 +64,7 @@ bool helper_sock_writeable(const struct sock *sk);
 void helper_sk_drops_inc(struct sock *sk);
 /* Wakes whoever waits for anything, or for data; not once the socket is orphaned. */
 void helper_sk_state_change(struct sock *sk);
+void helper_sk_error_report(struct sock *sk);
 void helper_sk_data_ready(struct sock *sk);
 
 long helper_sock_sndtimeo(const struct sock *sk, bool noblock);

@@ -88,9 +88,10 @@ impl Interfaces<'_> {
             let link = index(&self.task.world.link);
             message.add(LINK, &link.to_ne_bytes());
         }
-        // More than the links have, and than a tun can have.
+        // More than the links have, and once in a while more than are allowed.
         if self.task.chance(20) {
-            message.add(NUM_TX_QUEUES, &300_u32.to_ne_bytes());
+            let queues = self.task.pick(&[(5, 64_u32), (1, 65), (1, 4096)]);
+            message.add(NUM_TX_QUEUES, &queues.to_ne_bytes());
         }
         let _ = self.rtnl.ask(self.task, Call::Newlink, &message);
     }
