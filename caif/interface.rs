@@ -103,8 +103,6 @@ const OPEN_MS: u32 = 1000;
 /// Delay before a channel is asked for again; it doubles each time, up to the limit.
 const RETRY_MS: u32 = 500;
 const RETRY_LIMIT_MS: u32 = 30_000;
-/// Delay before another attempt without memory, in milliseconds.
-const MEMORY_MS: u32 = 20;
 /// Length, link id and header of a frame, and check sequence.
 const HEADROOM: u32 = 7;
 const TAILROOM: u32 = 2;
@@ -538,7 +536,10 @@ impl Retry {
 impl Task for Retry {
     fn run(&self) {
         if turns::wait(self.0.clone()).is_err() {
-            self.schedule(MEMORY_MS);
+            let mut inner = self.0.inner.lock();
+            if matches!(inner.state, State::Waiting) {
+                Interface::retry_later(&mut inner);
+            }
         }
     }
 }

@@ -123,7 +123,8 @@ impl Task for Deadline {
     fn run(&self) {
         self.0.inner.lock().runs_at = None;
         if self.0.works() {
-            self.0.destroy_owed();
+            // A device that is down drops packets without a word.
+            self.0.destroy_owed_unless(|link| !link.works());
         }
         self.0.expire();
     }
@@ -495,17 +496,20 @@ impl Link {
             }
         }
         if tell {
-            self.destroy_last();
+            // What waits in the device's queue will be dropped.
+            self.destroy_owed_unless(|link| {
+                let guard = rcu::read_lock();
+                link.dev(&guard).is_some_and(|dev| dev.backlog().is_some())
+            });
         }
     }
 
-    /// Sends the LINK_DESTROY messages that are owed before the device goes down. What then waits
-    /// in its queue will be dropped: all of them are owed still.
-    fn destroy_last(&self) {
+    /// Sends the LINK_DESTROY messages that are owed. All of them are owed still if `is_lost` says
+    /// afterwards that they may not have left the machine.
+    fn destroy_owed_unless(&self, is_lost: impl FnOnce(&Self) -> bool) {
         let owed = self.inner.lock().owed;
         self.destroy_owed();
-        let guard = rcu::read_lock();
-        if self.dev(&guard).is_some_and(|dev| dev.backlog().is_some()) {
+        if is_lost(self) {
             let mut inner = self.inner.lock();
             for (is_owed, was_owed) in inner.owed.iter_mut().zip(owed) {
                 *is_owed |= was_owed;

@@ -244,9 +244,10 @@ impl Links {
         if dev.is_port(rtnl) {
             return link.going_down(rtnl);
         }
-        // A carrier that was lost and came back at once is one event, with the carrier on.
-        if link.has_lost(dev.carrier_losses(), rtnl) {
-            link.set_works(false, rtnl);
+        // A carrier that was lost and came back at once is one event, with the carrier on. The modem
+        // may have assigned channels since then.
+        if link.has_lost(dev.carrier_losses(), rtnl) && dev.works() {
+            link.going_down(rtnl);
         }
         if link.set_works(dev.works(), rtnl) {
             self.tell(rtnl, |watcher| watcher.link_up(link.net(), link.index()));
@@ -272,8 +273,9 @@ impl Listener for RcuArc<Links> {
                     Err(_) => {}
                 }
             }
-            // Bonding may give a device its former type back without a word.
-            (_, Some(_)) if !is_caif => self.remove(dev, rtnl),
+            // Bonding may give a device its former type back without a word. The interfaces of a
+            // link cannot be unregistered while it goes down.
+            (NetdevEvent::Type | NetdevEvent::Up, Some(_)) if !is_caif => self.remove(dev, rtnl),
             (NetdevEvent::Unregister, Some(_)) => self.remove(dev, rtnl),
             (NetdevEvent::GoingDown, Some(link)) => link.going_down(rtnl),
             (NetdevEvent::Mtu, Some(link)) => {

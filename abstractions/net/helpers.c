@@ -217,9 +217,11 @@ static bool make_checksum(struct sk_buff *skb)
 
 struct sk_buff *net_helper_take(struct sk_buff *skb)
 {
+	struct net_device *dev = skb->dev;
+
 	skb = skb_share_check(skb, GFP_ATOMIC);
 	if (unlikely(!skb))
-		return NULL;
+		goto drop;
 	/* Pages of a user, who waits for them. */
 	if (unlikely(skb_orphan_frags_rx(skb, GFP_ATOMIC)))
 		goto drop;
@@ -227,7 +229,7 @@ struct sk_buff *net_helper_take(struct sk_buff *skb)
 		goto drop;
 	return skb;
 drop:
-	dev_core_stats_rx_dropped_inc(skb->dev);
+	dev_core_stats_rx_dropped_inc(dev);
 	kfree_skb(skb);
 	return NULL;
 }

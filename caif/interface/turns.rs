@@ -26,7 +26,7 @@ use kernel::{
 };
 
 struct Waiting {
-    interfaces: KVec<RcuArc<Interface>>,
+    interfaces: KVVec<RcuArc<Interface>>,
     /// `None` once the module is being removed.
     task: Option<Deferred<Turn>>,
 }
@@ -47,7 +47,7 @@ pub(crate) struct OpenTurns(());
 /// Begins to let interfaces have turns. Process context: may sleep.
 pub(crate) fn open() -> Result<OpenTurns> {
     let waiting = Waiting {
-        interfaces: KVec::new(),
+        interfaces: KVVec::new(),
         task: Some(new_deferred!(Turn, c"caif_turn")?),
     };
     let turns = RcuArc::pin_init(

@@ -31,6 +31,22 @@ pub(crate) struct ModemRx<'a> {
     brk: usize,
 }
 
+/// Lets a kernel with KASAN report accesses to buffers but by the functions for I/O memory.
+pub(crate) struct OnlyIo<'a>(&'a Fake);
+
+impl OnlyIo<'_> {
+    fn set(&self, on: bool) -> Result {
+        unsafe_memory::only_io(self.0.memory(), self.0.heap(), self.0.heap_len(), on)
+    }
+}
+
+impl Drop for OnlyIo<'_> {
+    fn drop(&mut self) {
+        // The range was valid before.
+        let _ = self.set(false);
+    }
+}
+
 impl<'a> ModemRx<'a> {
     /// Takes the vring, which must be unused since Linux set it up.
     pub(crate) fn new(fake: &'a Fake, config: Direction) -> Result<Self> {
@@ -63,10 +79,12 @@ impl<'a> ModemRx<'a> {
         })
     }
 
-    /// Lets a kernel with KASAN report accesses to buffers but by the functions for I/O memory.
-    pub(crate) fn only_io(&self, on: bool) -> Result {
-        let (fake, heap) = (self.fake, self.fake.heap());
-        unsafe_memory::only_io(fake.memory(), heap, fake.heap_len(), on)
+    /// Lets a kernel with KASAN report accesses to buffers but by the functions for I/O memory,
+    /// until the guard is dropped.
+    pub(crate) fn only_io(&self) -> Result<OnlyIo<'a>> {
+        let guard = OnlyIo(self.fake);
+        guard.set(true)?;
+        Ok(guard)
     }
 
     /// Frees all buffers. Those that Linux has keep their place.

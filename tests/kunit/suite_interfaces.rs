@@ -94,6 +94,12 @@ mod tests {
         link.flap();
         check!(link.gets(What::Setups, setups + 1, TIMEOUT_MS), "set-ups");
         check_eq!(socket.events() & HUP, HUP, "events");
+        // They may be of the modem's new life.
+        check_eq!(
+            link.count(What::Destroys),
+            2,
+            "channels that were given back"
+        );
         Ok(())
     }
 
