@@ -244,8 +244,8 @@ impl Links {
         if dev.is_port(rtnl) {
             return link.going_down(rtnl);
         }
-        // A carrier that was lost and came back at once is one event, with the carrier on. The modem
-        // may have assigned channels since then.
+        // A carrier that was lost and came back at once is one event, with the carrier on. The
+        // modem may have assigned channels since then.
         if link.has_lost(dev.carrier_losses(), rtnl) && dev.works() {
             link.going_down(rtnl);
         }
