@@ -215,23 +215,27 @@ static bool make_checksum(struct sk_buff *skb)
 	return !skb_checksum_help(skb);
 }
 
-struct sk_buff *net_helper_take(struct sk_buff *skb)
+static noinline struct sk_buff *take_slowly(struct sk_buff *skb)
 {
 	struct net_device *dev = skb->dev;
 
 	skb = skb_share_check(skb, GFP_ATOMIC);
-	if (unlikely(!skb))
-		goto drop;
-	/* Pages of a user, who waits for them. */
-	if (unlikely(skb_orphan_frags_rx(skb, GFP_ATOMIC)))
-		goto drop;
-	if (unlikely(skb->ip_summed == CHECKSUM_PARTIAL) && !make_checksum(skb))
-		goto drop;
-	return skb;
-drop:
+	/* Pages of a user, who waits for them, are copied. */
+	if (skb && !skb_orphan_frags_rx(skb, GFP_ATOMIC) &&
+	    (skb->ip_summed != CHECKSUM_PARTIAL || make_checksum(skb)))
+		return skb;
 	dev_core_stats_rx_dropped_inc(dev);
 	kfree_skb(skb);
 	return NULL;
+}
+
+struct sk_buff *net_helper_take(struct sk_buff *skb)
+{
+	/* As nearly all packets are. */
+	if (likely(!skb_shared(skb) && !skb_is_nonlinear(skb) &&
+		   skb->ip_summed != CHECKSUM_PARTIAL))
+		return skb;
+	return take_slowly(skb);
 }
 
 bool net_helper_pskb_may_pull(struct sk_buff *skb, unsigned int len)
@@ -338,8 +342,6 @@ static void prepare(struct sk_buff *skb, struct net_device *dev, u16 protocol)
 {
 	if (skb->dev && !net_eq(dev_net(skb->dev), dev_net(dev)))
 		skb_scrub_packet(skb, true);
-	/* The route was that of the device above. */
-	skb_dst_drop(skb);
 	skb->dev = dev;
 	skb->protocol = htons(protocol);
 	/* That of the device above, which may have more queues. Drivers use it as an index. */
@@ -375,11 +377,7 @@ static bool may_bypass(const struct net_device *dev, const struct netdev_queue *
 	if (rcu_access_pointer(dev->nf_hooks_egress))
 		return false;
 #endif
-	/*
-	 * Packets that are on their way into it. Who takes them off this list holds the
-	 * discipline's lock until they are in it, which is not looked at: a packet may overtake
-	 * them then.
-	 */
+	/* Packets on their way into it; those that were just taken off this list may be overtaken. */
 	if (!(qdisc->flags & TCQ_F_NOLOCK) && !llist_empty(&qdisc->defer_list))
 		return false;
 	/* A device that is down has a discipline that drops, and lets no packet pass by it. */
@@ -432,6 +430,27 @@ int net_helper_xmit(struct sk_buff *skb, struct net_device *dev, u16 protocol)
 	return err > 0 ? net_xmit_errno(err) : err;
 }
 
+static bool is_plain(const struct sk_buff *skb)
+{
+#ifdef CONFIG_SKB_EXTENSIONS
+	if (skb->active_extensions)
+		return false;
+#endif
+	return !skb->destructor && !skb->_skb_refdst;
+}
+
+/*
+ * A frame that was sent by this machine has an owner, who is charged for it, and perhaps a route and
+ * a security path. GRO takes packets without an owner only.
+ */
+static noinline void make_plain(struct sk_buff *skb)
+{
+	if (skb->destructor)
+		skb_orphan(skb);
+	skb_dst_drop(skb);
+	skb_ext_reset(skb);
+}
+
 void net_helper_receive(struct sk_buff *skb, struct net_device *dev, u16 protocol)
 {
 	if (!(READ_ONCE(dev->flags) & IFF_UP)) {
@@ -440,13 +459,8 @@ void net_helper_receive(struct sk_buff *skb, struct net_device *dev, u16 protoco
 	}
 	if (skb->dev && !net_eq(dev_net(skb->dev), dev_net(dev)))
 		skb_scrub_packet(skb, true);
-	/*
-	 * A frame that was sent by this machine has an owner, who is charged for it, and perhaps a
-	 * route and a security path. GRO takes packets without an owner only.
-	 */
-	skb_orphan(skb);
-	skb_dst_drop(skb);
-	skb_ext_reset(skb);
+	if (unlikely(!is_plain(skb)))
+		make_plain(skb);
 	skb->dev = dev;
 	skb->protocol = htons(protocol);
 	skb->pkt_type = PACKET_HOST;
