@@ -377,7 +377,7 @@ static bool may_bypass(const struct net_device *dev, const struct netdev_queue *
 	if (rcu_access_pointer(dev->nf_hooks_egress))
 		return false;
 #endif
-	/* Packets on their way into it; those that were just taken off this list may be overtaken. */
+	/* Packets on their way into it; those just taken off this list may be overtaken. */
 	if (!(qdisc->flags & TCQ_F_NOLOCK) && !llist_empty(&qdisc->defer_list))
 		return false;
 	/* A device that is down has a discipline that drops, and lets no packet pass by it. */
@@ -440,8 +440,8 @@ static bool is_plain(const struct sk_buff *skb)
 }
 
 /*
- * A frame that was sent by this machine has an owner, who is charged for it, and perhaps a route and
- * a security path. GRO takes packets without an owner only.
+ * A frame that was sent by this machine has an owner, who is charged for it, and perhaps a route
+ * and a security path. GRO takes packets without an owner only.
  */
 static noinline void make_plain(struct sk_buff *skb)
 {
