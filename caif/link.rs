@@ -443,8 +443,9 @@ impl Link {
         }
     }
 
-    /// Returns whether the device lost its carrier since the last call.
-    pub(crate) fn has_lost(&self, losses: u32, _rtnl: &Rtnl<'_>) -> bool {
+    /// Records how many times the device lost its carrier. Returns whether it did since the last
+    /// call.
+    pub(crate) fn record_losses(&self, losses: u32, _rtnl: &Rtnl<'_>) -> bool {
         self.losses.xchg(losses, Relaxed) != losses
     }
 

@@ -246,7 +246,7 @@ impl Links {
         }
         // A carrier that was lost and came back at once is one event, with the carrier on. The
         // modem may have assigned channels since then.
-        if link.has_lost(dev.carrier_losses(), rtnl) && dev.works() {
+        if link.record_losses(dev.carrier_losses(), rtnl) && dev.works() {
             link.going_down(rtnl);
         }
         if link.set_works(dev.works(), rtnl) {

@@ -231,7 +231,7 @@ static noinline struct sk_buff *take_slowly(struct sk_buff *skb)
 
 struct sk_buff *net_helper_take(struct sk_buff *skb)
 {
-	/* As nearly all packets are. */
+	/* Nearly always nothing is to be done. */
 	if (likely(!skb_shared(skb) && !skb_is_nonlinear(skb) &&
 		   skb->ip_summed != CHECKSUM_PARTIAL))
 		return skb;

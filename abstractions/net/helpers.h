@@ -97,7 +97,7 @@ void net_helper_kfree_skb_list(struct sk_buff *list);
 /*
  * Passes a list of packets to the driver of a device at once, as the core does if nothing waits for
  * the device. Returns those that it cannot take now, or that the core has to see, to be sent by
- * net_helper_xmit(). Bottom halves must be off.
+ * net_helper_xmit(). Bottom halves must be off, in a read section of RCU.
  */
 struct sk_buff *net_helper_start_xmit(struct sk_buff *list, struct net_device *dev, u16 protocol);
 /* Sends a packet of the given type by a device. -ENOBUFS if its queue dropped the packet. */

@@ -41,7 +41,8 @@ struct Turns {
 /// The interfaces that wait, while the module is loaded.
 static TURNS: RcuSlot<Turns> = RcuSlot::new();
 
-/// Lets interfaces have turns until it is dropped, without RTNL. There must be no interface then.
+/// Lets interfaces have turns until it is dropped, which waits for the one that has its turn: in
+/// process context, without RTNL.
 pub(crate) struct OpenTurns(());
 
 /// Begins to let interfaces have turns. Process context: may sleep.

@@ -257,41 +257,46 @@ bool caif_kunit_cell_is_closed(struct net_device *dev)
 	return READ_ONCE(upper->is_closed);
 }
 
+/* Lets a device receive a packet. */
+static int receive_one(struct net_device *dev, struct sk_buff *skb)
+{
+	struct upper *upper = netdev_priv(dev);
+
+	local_bh_disable();
+	/* It is not TCP: received at once. */
+	net_helper_receive(skb, dev, PROTOCOL);
+	local_bh_enable();
+	return atomic_read(&upper->received) ? 0 : -EIO;
+}
+
 int caif_kunit_receive_hash(struct net_device *dev, bool is_l4, unsigned int *hash, bool *queue)
 {
 	struct upper *upper = netdev_priv(dev);
 	struct sk_buff *skb = packet(dev);
+	int err;
 
 	if (!skb)
 		return -ENOMEM;
 	skb_set_hash(skb, *hash, is_l4 ? PKT_HASH_TYPE_L4 : PKT_HASH_TYPE_L2);
 	skb_record_rx_queue(skb, 3);
-	local_bh_disable();
-	/* It is not TCP: received at once. */
-	net_helper_receive(skb, dev, PROTOCOL);
-	local_bh_enable();
-	if (atomic_read(&upper->received) == 0)
-		return -EIO;
+	err = receive_one(dev, skb);
 	*hash = upper->hash;
 	*queue = upper->queue;
-	return 0;
+	return err;
 }
 
 int caif_kunit_receive_owned(struct net_device *dev, bool *has_owner)
 {
 	struct upper *upper = netdev_priv(dev);
 	struct sk_buff *skb = packet(dev);
+	int err;
 
 	if (!skb)
 		return -ENOMEM;
 	skb->destructor = count_freed;
-	local_bh_disable();
-	net_helper_receive(skb, dev, PROTOCOL);
-	local_bh_enable();
-	if (atomic_read(&upper->received) == 0)
-		return -EIO;
+	err = receive_one(dev, skb);
 	*has_owner = upper->has_owner;
-	return 0;
+	return err;
 }
 
 int caif_kunit_put_zeroes(bool *is_shared)

@@ -137,8 +137,7 @@ impl<P: SocketOps> Association<P> {
     }
 
     /// Ends the socket's connection with an error, of which programs that asked for signals get
-    /// one. Returns whether the association is the socket's
-    /// current one.
+    /// one. Returns whether the association is the socket's current one.
     pub(crate) fn hung_up(&self, error: Error) -> bool {
         let done = self.if_current(|queue| queue.shut(error));
         self.wake_all();

@@ -62,7 +62,7 @@ int helper_sk_sndbuf(const struct sock *sk);
 int helper_sk_rmem_alloc(const struct sock *sk);
 bool helper_sock_writeable(const struct sock *sk);
 void helper_sk_drops_inc(struct sock *sk);
-/* Wakes whoever waits for anything, or for data; not once the socket is orphaned. */
+/* Wakes whoever waits for anything, for an error, or for data; not once the socket is orphaned. */
 void helper_sk_state_change(struct sock *sk);
 void helper_sk_error_report(struct sock *sk);
 void helper_sk_data_ready(struct sock *sk);
