@@ -27,10 +27,9 @@ struct modem {
 	bool refuses;
 	/* Packets are taken, with NET_XMIT_CN. */
 	bool congested;
-	/* The socket that is closed while the first LINK_DESTROY is sent. */
+	/* The socket that is closed when the state of another one changes. */
 	struct socket *closes;
 	struct work_struct close;
-	bool is_closing;
 	bool has_closed;
 	/* The answer that a silent modem has not given. */
 	struct sk_buff *withheld;
@@ -100,12 +99,9 @@ static void close_it(struct work_struct *work)
 	WRITE_ONCE(modem->has_closed, true);
 }
 
-/* Lets another CPU close the socket before the sender goes on. */
+/* Lets another CPU close the socket before the caller goes on. */
 static void close_beside(struct modem *modem)
 {
-	if (!modem->closes || modem->is_closing)
-		return;
-	modem->is_closing = true;
 	queue_work(system_dfl_wq, &modem->close);
 	for (int ms = 0; ms < 5000 && !READ_ONCE(modem->has_closed); ms++)
 		mdelay(1);
@@ -125,7 +121,6 @@ static netdev_tx_t xmit(struct sk_buff *skb, struct net_device *dev)
 		atomic_inc(&modem->counts[CAIF_KUNIT_FRAMES]);
 	} else if (head[3] == 1) {
 		atomic_inc(&modem->counts[CAIF_KUNIT_DESTROYS]);
-		close_beside(modem);
 	} else if (head[3] == 0) {
 		answered = answer(modem, skb);
 		if (answered && READ_ONCE(modem->silent))
@@ -320,16 +315,31 @@ int caif_kunit_link_up(struct net_device *dev, bool up)
 	return err;
 }
 
-void caif_kunit_link_close_beside(struct net_device *dev, struct socket *sock)
+/* What a socket does before the change of its state is told, once: the device to restart, or the
+ * modem that closes its socket.
+ */
+static struct net_device *restarted;
+static struct modem *closer;
+static void (*state_change)(struct sock *sk);
+
+static void close_another(struct sock *sk)
+{
+	struct modem *modem = xchg(&closer, NULL);
+
+	if (modem)
+		close_beside(modem);
+	state_change(sk);
+}
+
+void caif_kunit_link_close_with(struct net_device *dev, struct socket *closes, struct socket *sock)
 {
 	struct modem *modem = netdev_priv(dev);
 
-	modem->closes = sock;
+	modem->closes = closes;
+	closer = modem;
+	state_change = sock->sk->sk_state_change;
+	sock->sk->sk_state_change = close_another;
 }
-
-/* The device that is restarted, by a socket of which this was called. */
-static struct net_device *restarted;
-static void (*state_change)(struct sock *sk);
 
 static void restart(struct sock *sk)
 {

@@ -42,8 +42,8 @@ int caif_kunit_keep_rtnl(bool on);
 void caif_kunit_link_flap(struct net_device *dev);
 /* Sets the device up or down. */
 int caif_kunit_link_up(struct net_device *dev, bool up);
-/* Closes a socket in another task, while the next LINK_DESTROY is being sent. */
-void caif_kunit_link_close_beside(struct net_device *dev, struct socket *sock);
+/* Closes @closes in another task once the state of @sock changes. */
+void caif_kunit_link_close_with(struct net_device *dev, struct socket *closes, struct socket *sock);
 /* Makes a device that takes none take packets again once the state of a socket changes. */
 void caif_kunit_link_restart_with(struct net_device *dev, struct socket *sock);
 /*

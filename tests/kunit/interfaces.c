@@ -74,16 +74,18 @@ void caif_kunit_interface_free(struct net_device *dev)
 	unregister_netdev(dev);
 }
 
-void caif_kunit_interface_free_with(struct net_device *dev, struct net_device *link)
+int caif_kunit_interface_free_with(struct net_device *dev, struct net_device *link)
 {
+	int err;
+
 	rtnl_lock();
 	dev_close(link);
-	if (dev_open(link, NULL))
-		pr_err("the link is not up\n");
-	/* Meanwhile the interface's task runs. */
+	err = dev_open(link, NULL);
+	/* Meanwhile the interface's task begins to wait for RTNL, which nobody can see. */
 	msleep(50);
 	unregister_netdevice(dev);
 	rtnl_unlock();
+	return err;
 }
 
 int caif_kunit_interface_up(struct net_device *dev)

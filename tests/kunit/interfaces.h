@@ -13,7 +13,7 @@
 struct net_device *caif_kunit_interface_new(int link, unsigned int queues);
 void caif_kunit_interface_free(struct net_device *dev);
 /* Unregisters an interface right after its link was set down and up, without releasing RTNL. */
-void caif_kunit_interface_free_with(struct net_device *dev, struct net_device *link);
+int caif_kunit_interface_free_with(struct net_device *dev, struct net_device *link);
 int caif_kunit_interface_up(struct net_device *dev);
 /* Sends an IP packet by one of its queues, without a queueing discipline. */
 int caif_kunit_interface_send(struct net_device *dev, unsigned int queue);

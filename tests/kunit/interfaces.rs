@@ -43,10 +43,12 @@ impl<'a> Interface<'a> {
     }
 
     /// Unregisters the interface right after its link was set down and up, without releasing RTNL.
-    pub(crate) fn end_with_restart(self) {
+    pub(crate) fn end_with_restart(self) -> Result {
         let this = ManuallyDrop::new(self);
         // SAFETY: Both devices are registered, and this one is not used any more.
-        unsafe { bindings::caif_kunit_interface_free_with(this.as_raw(), this.1.as_raw()) }
+        to_result(unsafe {
+            bindings::caif_kunit_interface_free_with(this.as_raw(), this.1.as_raw())
+        })
     }
 
     /// Sends an IP packet by one of its queues.

@@ -101,11 +101,15 @@ impl FakeLink {
         to_result(unsafe { bindings::caif_kunit_link_up(self.as_raw(), up) })
     }
 
-    /// Closes a socket in another task, while the next LINK_DESTROY is being sent.
-    pub(crate) fn close_beside(&self, socket: Kernel) {
-        let socket = ManuallyDrop::new(socket);
-        // SAFETY: The device is registered, and the socket passes to the callee.
-        unsafe { bindings::caif_kunit_link_close_beside(self.as_raw(), socket.as_raw()) }
+    /// Closes a socket in another task, once the state of the other socket changes and before
+    /// anything else happens there.
+    pub(crate) fn close_with(&self, closes: Kernel, other: &Kernel) {
+        let closes = ManuallyDrop::new(closes);
+        // SAFETY: The device is registered, the first socket passes to the callee, and the other
+        // one is open.
+        unsafe {
+            bindings::caif_kunit_link_close_with(self.as_raw(), closes.as_raw(), other.as_raw())
+        }
     }
 
     /// Makes a device that takes none take packets again once the state of a socket changes.

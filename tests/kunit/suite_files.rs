@@ -4,6 +4,7 @@
 
 use crate::{
     abstractions::bindings,
+    control::pass_time,
     fake::TIMEOUT_MS,
     links::{
         FakeLink,
@@ -71,7 +72,7 @@ mod tests {
         let result = socket.send_flags(&packet(16)?, DONTWAIT);
         check_eq!(result.err(), Some(EAGAIN), "all the room that there is");
         for _ in 0..20 {
-            kernel::time::delay::fsleep(kernel::time::Delta::from_millis(5));
+            pass_time(5);
             check_eq!(socket.events() & (OUT | HUP), 0, "events");
         }
         link.set_stopped(false);

@@ -4,6 +4,7 @@
 
 use crate::{
     abstractions::bindings,
+    control::pass_time,
     fake::TIMEOUT_MS,
     interfaces::Interface,
     links::{
@@ -13,13 +14,7 @@ use crate::{
     }, //
 };
 use core::mem;
-use kernel::{
-    prelude::*,
-    time::{
-        delay::fsleep,
-        Delta, //
-    }, //
-};
+use kernel::prelude::*;
 
 const CAIF: u16 = bindings::ARPHRD_CAIF as u16;
 const ETHER: u16 = 1;
@@ -44,7 +39,7 @@ mod tests {
         // At once, and after 0.5 and 1 second more. The next one is after 2 seconds.
         check!(link.gets(What::Setups, 4, TIMEOUT_MS), "set-ups");
         let _other = FakeLink::new(8)?;
-        fsleep(Delta::from_millis(700));
+        pass_time(700);
         check_eq!(link.count(What::Setups), 4, "set-ups after that");
         Ok(())
     }
@@ -124,7 +119,7 @@ mod tests {
         for _ in 0..3 {
             let interface = Interface::new(&link)?;
             interface.set_up()?;
-            interface.end_with_restart();
+            interface.end_with_restart()?;
         }
         Ok(())
     }
