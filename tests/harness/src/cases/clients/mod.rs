@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Debian's clients of a modem, unmodified: oFono and ConnMan, ModemManager, programs for serial ports,
-//! networkd.
+//! networkd, iproute2 and ethtool.
 
 use anyhow::{Result, ensure};
 
@@ -20,6 +20,7 @@ mod online;
 mod programs;
 mod pty;
 mod systemd;
+mod tools;
 mod unit;
 
 const CASES: &[Case] = &[
@@ -35,6 +36,7 @@ pub(super) fn all() -> Vec<Case> {
         programs::CASES,
         modem_manager::CASES,
         kind::CASES,
+        tools::CASES,
         online::CASES,
         life::CASES,
         network::CASES,
@@ -66,6 +68,8 @@ fn unmodified(vm: &mut Vm) -> Result<()> {
         "ModemManager",
         "gammu",
         "systemd-networkd",
+        "ip",
+        "ethtool",
     ] {
         let checked = |line: &str| line.ends_with(&format!("/{program}: OK"));
         ensure!(out.lines().any(checked), "{program} was not checked: {out}");
