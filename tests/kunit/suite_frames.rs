@@ -9,7 +9,11 @@ use crate::{
         FakeOptions,
         NOTIFICATIONS, //
     },
-    frames::frame,
+    frames::{
+        config,
+        frame, //
+    },
+    link_config::Direction,
     netdev::FREED,
     traffic::{
         passes,
@@ -81,6 +85,33 @@ fn sum_up(frame: &mut [u8], start: usize, offset: usize) {
 #[kernel::macros::kunit_tests(caif_virtio_frames)]
 mod tests {
     use super::*;
+
+    /// Slots that do not end with a cache line have gaps between them.
+    #[test]
+    fn from_slots_with_gaps() -> Result {
+        let (up, down) = (
+            Direction {
+                mtu: 1516,
+                ..Direction::DEFAULT
+            },
+            Direction::DEFAULT,
+        );
+        let fake = Fake::attached(&FakeOptions {
+            config: Some(config(up, down)?),
+            ..FakeOptions::default()
+        })?;
+        let mut link = Link::with_config(&fake, up, down)?;
+        link.lift_byte_limits()?;
+        // The modem keeps them, so that each is in another slot.
+        let mut heads = KVec::new();
+        for seed in 1..5 {
+            heads.push(link.send(&frame(seed, 700)?)?, GFP_KERNEL)?;
+        }
+        for head in heads {
+            link.tx.complete(head);
+        }
+        link.pass(9)
+    }
 
     #[test]
     fn some_each_way() -> Result {
