@@ -24,7 +24,7 @@ fn ask(vm: &mut Vm, args: &str) -> Result<Value> {
 }
 
 /// Checks values in an answer, by their paths.
-fn has(answer: &Value, wanted: &[(&str, Value)]) -> Result<()> {
+pub(super) fn has(answer: &Value, wanted: &[(&str, Value)]) -> Result<()> {
     for (path, want) in wanted {
         let value = answer.pointer(path);
         ensure!(

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use super::{
-    super::{Case, one},
+    super::{Case, caifctl::has, one},
     explained,
     kind::plain,
 };
@@ -33,17 +33,6 @@ fn device(vm: &mut Vm, args: &str) -> Result<Value> {
     let device = listed.next().with_context(|| format!("nothing: {out}"))?;
     ensure!(listed.next().is_none(), "more than one device: {out}");
     Ok(device)
-}
-
-fn has(device: &Value, wanted: &[(&str, Value)]) -> Result<()> {
-    for (path, value) in wanted {
-        let found = device.pointer(path);
-        ensure!(
-            found == Some(value),
-            "{path} is {found:?}, not {value}: {device}"
-        );
-    }
-    Ok(())
 }
 
 /// Returns a counter of a device.
@@ -173,7 +162,7 @@ fn makes(vm: &mut Vm) -> Result<()> {
     vm.traffic()
 }
 
-/// What Documentation/operation.md says of ethtool.
+/// What ethtool says of link and interface, and each counter that Documentation/operation.md names.
 fn ethtool(vm: &mut Vm) -> Result<()> {
     for (command, wanted) in [
         (
@@ -200,7 +189,7 @@ fn ethtool(vm: &mut Vm) -> Result<()> {
             );
         }
     }
-    // Each counter of the page, and no other.
+    // No counter is missing on the page, and none too many.
     let page = include_str!("../../../../../Documentation/operation.md");
     let named = |text: &str| -> Vec<String> {
         let counters = text
