@@ -64,6 +64,8 @@ mod link;
 mod links;
 mod listing;
 #[expect(unreachable_pub, reason = "crates of the host build this file, too")]
+mod owed;
+#[expect(unreachable_pub, reason = "crates of the host build this file, too")]
 mod policy;
 mod pressure;
 mod reassembly;

@@ -44,6 +44,10 @@ use crate::{
         RequestId,
         PENDING, //
     },
+    owed::{
+        Owed,
+        PATIENCE_MS, //
+    },
     policy::Errno,
     pressure::{
         Look,
@@ -84,8 +88,8 @@ struct Inner {
     control: Control<KVec<Pending>>,
     /// The requests that are pending, with the capacity of `control`.
     asked: KVec<Asked>,
-    /// By link id: whether a LINK_DESTROY is still owed, also while the link is down.
-    owed: [bool; 256],
+    /// The LINK_DESTROY messages that are still to be sent, also while the link is down.
+    owed: Owed,
     /// `None` once the link is gone.
     deadline: Option<Deferred<Deadline>>,
     /// When `deadline` runs, if it is scheduled.
@@ -113,7 +117,8 @@ pub(crate) struct Link {
     pressure: BhLock<Pressure>,
 }
 
-/// Delay before a LINK_DESTROY that failed is sent again.
+/// Interval of looks at a device's queue that LINK_DESTROY messages wait for, and delay before one
+/// that failed is sent again.
 const OWED_MS: u64 = 50;
 
 /// Ends requests that were not answered, and sends the LINK_DESTROY messages that are owed.
@@ -123,8 +128,7 @@ impl Task for Deadline {
     fn run(&self) {
         self.0.inner.lock().runs_at = None;
         if self.0.works() {
-            // A device that is down drops packets without a word.
-            self.0.destroy_owed_unless(|link| !link.works());
+            self.0.destroy_owed(false);
         }
         self.0.expire();
     }
@@ -141,7 +145,7 @@ impl Link {
         let inner = Inner {
             control: Control::new(phyid, pending),
             asked: KVec::with_capacity(PENDING, GFP_KERNEL_ACCOUNT)?,
-            owed: [false; 256],
+            owed: Owed::new(),
             deadline: None,
             runs_at: None,
         };
@@ -225,7 +229,9 @@ impl Link {
         for channel in Iterator::chain(open, asked) {
             listed.push_within_capacity(channel).map_err(|_| ENOMEM)?;
         }
-        Ok((listed, inner.owed))
+        let owed =
+            core::array::from_fn(|id| u8::try_from(id).is_ok_and(|id| inner.owed.is_owed(id)));
+        Ok((listed, owed))
     }
 
     /// Returns the time in milliseconds, the clock of [`Control`].
@@ -266,6 +272,8 @@ impl Link {
         self.reschedule(&mut inner);
         drop(inner);
 
+        // A modem that has one channel of a kind must know of the end of the last one.
+        self.destroy_owed(true);
         let sent = self
             .send_message(&Message::Enum { phyid: self.phyid })
             .and_then(|()| self.send_message(&Message::Setup(params)));
@@ -287,7 +295,7 @@ impl Link {
         let ends = inner.control.next_deadline();
         let ends = ends.map(|at| at.max(now).saturating_add(1));
         // Nothing can be sent on a link that is down.
-        let again = self.works() && inner.owed.contains(&true);
+        let again = self.works() && inner.owed.any();
         let again = again.then(|| now.saturating_add(OWED_MS));
         let Some(next) = [ends, again].into_iter().flatten().min() else {
             return;
@@ -323,7 +331,10 @@ impl Link {
         let now = self.now();
         let mut inner = self.inner.lock();
         let event = inner.control.on_frame(body, now);
-        let mut destroy = event.destroy().map(|id| id.get());
+        let mut destroy = event.destroy().is_some();
+        if let Some(id) = event.destroy() {
+            inner.owed.owe(id.get(), now, 0);
+        }
         match event {
             Event::Connected {
                 request,
@@ -334,12 +345,11 @@ impl Link {
                 let published = channel
                     .as_ref()
                     .is_some_and(|channel| self.publish(channel, id, &mut inner));
-                // The modem has assigned the id anew, so that no LINK_DESTROY is owed.
-                if let Some(owed) = inner.owed.get_mut(usize::from(id.get())) {
-                    *owed = false;
-                }
+                // The modem has assigned the id anew.
+                inner.owed.settle(id.get());
                 if !published && inner.control.close(id) {
-                    destroy = Some(id.get());
+                    inner.owed.owe(id.get(), now, 0);
+                    destroy = true;
                 }
                 drop(inner);
                 if let Some(channel) = channel {
@@ -362,8 +372,8 @@ impl Link {
             }
             Event::Destroy(_) | Event::Ignored(_) => drop(inner),
         }
-        if let Some(linkid) = destroy {
-            self.destroy(linkid);
+        if destroy {
+            self.destroy_owed(false);
         }
     }
 
@@ -387,43 +397,49 @@ impl Link {
         // Whoever takes the channel out of the table tells the modem, also if its id is free
         // already because the link is going down.
         let destroy = inner.control.close(id) || taken.is_some();
+        if destroy {
+            inner.owed.owe(id.get(), self.now(), PATIENCE_MS);
+        }
         drop(inner);
         drop(taken);
         if destroy {
-            self.destroy(id.get());
+            self.destroy_owed(false);
         }
     }
 
-    /// Sends a LINK_DESTROY, or schedules it if that fails.
-    fn destroy(&self, linkid: u8) {
-        let sent = self.send_message(&Message::Destroy { linkid });
-        // A device that is down drops packets without a word.
-        if sent.is_err() || !self.works() {
-            self.owe(linkid);
-        }
+    /// Returns whether all that was sent has left the device's queue, and the device with it.
+    fn is_drained(&self) -> bool {
+        let guard = rcu::read_lock();
+        // In this order: a device that goes down is marked before its queue is emptied.
+        self.dev(&guard)
+            .is_some_and(|dev| !dev.has_waiting() && dev.works())
     }
 
-    /// Schedules a LINK_DESTROY that could not be sent; if the link is down, for when it is up.
-    fn owe(&self, linkid: u8) {
-        let mut inner = self.inner.lock();
-        if let Some(owed) = inner.owed.get_mut(usize::from(linkid)) {
-            *owed = true;
-        }
-        self.reschedule(&mut inner);
-    }
-
-    /// Sends the LINK_DESTROY messages that are owed.
-    fn destroy_owed(&self) {
-        for linkid in u8::MIN..=u8::MAX {
+    /// Sends the LINK_DESTROY messages that are owed: those that waited long enough, or all of
+    /// them, if that is demanded or if no payload is left to wait for. Any context with interrupts
+    /// enabled.
+    fn destroy_owed(&self, all: bool) {
+        loop {
+            let all = all || self.is_drained();
+            let next = self.inner.lock().owed.next(all, self.now());
+            let Some(linkid) = next else {
+                break;
+            };
+            let sent = self.send_message(&Message::Destroy { linkid });
             let mut inner = self.inner.lock();
-            let owed = inner.owed.get_mut(usize::from(linkid));
-            let owed = owed.is_some_and(core::mem::take);
-            drop(inner);
-            // If this one fails again, so would the others.
-            if owed && self.send_message(&Message::Destroy { linkid }).is_err() {
-                return self.owe(linkid);
+            if sent.is_err() {
+                // If this one fails, so would the others.
+                inner.owed.owe(linkid, self.now(), 0);
+                break;
+            }
+            // A device that is down dropped it.
+            if self.is_drained() {
+                inner.owed.left();
+            } else {
+                inner.owed.doubt(linkid);
             }
         }
+        self.reschedule(&mut self.inner.lock());
     }
 
     /// Ends the requests whose deadlines passed, or all of them if the link is down.
@@ -458,8 +474,9 @@ impl Link {
         if self.works() {
             return false;
         }
+        self.inner.lock().owed.lost(self.now());
         // Before the modem is asked for a channel, as it may assign one of these ids.
-        self.destroy_owed();
+        self.destroy_owed(true);
         self.works.xchg(true, Full);
         let mut inner = self.inner.lock();
         inner.control.up();
@@ -480,9 +497,11 @@ impl Link {
         }
         let mut inner = self.inner.lock();
         inner.control.down();
-        // A modem behind a carrier that was lost knows no channel any more.
         if !tell {
-            inner.owed = [false; 256];
+            // A modem behind a carrier that was lost knows no channel any more.
+            inner.owed.clear();
+        } else if self.is_drained() {
+            inner.owed.left();
         }
         drop(inner);
         self.expire();
@@ -493,28 +512,12 @@ impl Link {
             };
             channel.shut(Shutdown::LinkLost);
             if let (true, Some(id)) = (tell, channel.id()) {
-                self.owe(id.get());
+                self.inner.lock().owed.owe(id.get(), self.now(), 0);
             }
         }
         if tell {
-            // What waits in the device's queue will be dropped.
-            self.destroy_owed_unless(|link| {
-                let guard = rcu::read_lock();
-                link.dev(&guard).is_some_and(|dev| dev.backlog().is_some())
-            });
-        }
-    }
-
-    /// Sends the LINK_DESTROY messages that are owed. All of them are owed still if `is_lost` says
-    /// afterwards that they may not have left the machine.
-    fn destroy_owed_unless(&self, is_lost: impl FnOnce(&Self) -> bool) {
-        let owed = self.inner.lock().owed;
-        self.destroy_owed();
-        if is_lost(self) {
-            let mut inner = self.inner.lock();
-            for (is_owed, was_owed) in inner.owed.iter_mut().zip(owed) {
-                *is_owed |= was_owed;
-            }
+            // What waits in the device's queue is about to be dropped.
+            self.destroy_owed(true);
         }
     }
 

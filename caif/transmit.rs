@@ -64,6 +64,9 @@ impl Channel {
     /// closed, `ENOTCONN` if the device is gone, `EAGAIN` if the flow is off, `ENOBUFS` if the link
     /// dropped it.
     pub(crate) fn transmit(&self, skb: SkBuff) -> Result {
+        // A device that goes down waits for this section after its channels were closed, so that no
+        // frame of a closed channel is sent when it is up again.
+        let _guard = rcu::read_lock();
         may_transmit(self.check())?;
         self.put(skb)
     }
@@ -96,10 +99,13 @@ impl Channel {
         Ok(())
     }
 
-    /// Sends a payload or a segment, regardless of the flow state.
+    /// Sends a payload or a segment, also if the flow is off. `EPIPE` if the channel is closed.
     fn put(&self, mut skb: SkBuff) -> Result {
         let guard = rcu::read_lock();
         let dev = self.link().dev(&guard).ok_or(ENOTCONN)?;
+        if let Err(closed @ Stopped::Closed) = self.check() {
+            return may_transmit(Err(closed));
+        }
         self.begin(&mut skb, dev)?;
         skb.put_zeroes(BACK, dev.tailroom())?;
         let sent = dev.transmit(skb, PROTOCOL);

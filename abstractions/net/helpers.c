@@ -115,57 +115,6 @@ void net_helper_set_room(struct net_device *dev, unsigned int head, unsigned int
 	WRITE_ONCE(dev->needed_tailroom, min(tail, U16_MAX));
 }
 
-void net_helper_stop_queues(struct net_device *dev)
-{
-	netif_tx_stop_all_queues(dev);
-}
-
-void net_helper_wake_queues(struct net_device *dev)
-{
-	netif_tx_wake_all_queues(dev);
-}
-
-int net_helper_backlog(const struct net_device *dev)
-{
-	const struct netdev_queue *queue;
-	const typeof(*queue->qdisc) *qdisc;
-	int most = -1;
-
-	for (unsigned int i = 0; i < READ_ONCE(dev->real_num_tx_queues); i++) {
-		queue = netdev_get_tx_queue(dev, i);
-		rcu_read_lock();
-		qdisc = rcu_dereference(queue->qdisc);
-		if (!qdisc || !qdisc->enqueue) {
-			if (netif_xmit_stopped(queue))
-				most = INT_MAX;
-		} else if (netif_xmit_stopped(queue) || !qdisc_is_empty(qdisc)) {
-			/* Counts a queue that another CPU empties, too: that CPU may be stalled. */
-			most = max_t(int, most, qdisc_qlen_sum(qdisc));
-		}
-		rcu_read_unlock();
-	}
-	return most;
-}
-
-unsigned int net_helper_queue_limit(const struct net_device *dev)
-{
-	const typeof(*dev->_tx->qdisc) *qdisc;
-	bool has_queue = false;
-
-	for (unsigned int i = 0; i < READ_ONCE(dev->real_num_tx_queues); i++) {
-		rcu_read_lock();
-		qdisc = rcu_dereference(netdev_get_tx_queue(dev, i)->qdisc);
-		has_queue |= qdisc && qdisc->enqueue;
-		rcu_read_unlock();
-	}
-	return has_queue ? READ_ONCE(dev->tx_queue_len) : INT_MAX;
-}
-
-unsigned int net_helper_tx_queue_len(const struct net_device *dev)
-{
-	return READ_ONCE(dev->tx_queue_len);
-}
-
 static bool has_tstats(const struct net_device *dev)
 {
 	return dev->pcpu_stat_type == NETDEV_PCPU_STAT_TSTATS && dev->tstats;

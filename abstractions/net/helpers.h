@@ -59,6 +59,12 @@ int net_helper_backlog(const struct net_device *dev);
 unsigned int net_helper_tx_queue_len(const struct net_device *dev);
 /* How many packets can wait for the device; INT_MAX if none do, but the driver takes all. */
 unsigned int net_helper_queue_limit(const struct net_device *dev);
+/*
+ * Whether a packet waits for the device, or for one below it, such as a port of a bond. What the
+ * drivers have is not counted. Unlike in net_helper_backlog(), none is missed that another CPU is
+ * about to dequeue.
+ */
+bool net_helper_has_waiting(struct net_device *dev);
 
 void net_helper_count_rx(struct net_device *dev, unsigned int len);
 void net_helper_count_tx(struct net_device *dev, unsigned int packets, unsigned int len);

@@ -289,6 +289,13 @@ impl Netdev {
         u32::try_from(unsafe { bindings::net_helper_backlog(self.as_raw()) }).ok()
     }
 
+    /// Returns whether packets wait for the device or for one below it, in a queue and not in a
+    /// driver. Any context.
+    pub(crate) fn has_waiting(&self) -> bool {
+        // SAFETY: By the type invariant, the device is valid.
+        unsafe { bindings::net_helper_has_waiting(self.as_raw()) }
+    }
+
     /// Returns how many packets may wait for the device.
     pub(crate) fn tx_queue_len(&self) -> u32 {
         // SAFETY: By the type invariant, the device is valid.

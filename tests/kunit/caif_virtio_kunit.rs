@@ -79,6 +79,7 @@ mod suite_doorbell_x86;
 mod suite_files;
 mod suite_frames;
 mod suite_interfaces;
+mod suite_link_ends;
 mod suite_links;
 mod suite_memory;
 mod suite_moments;

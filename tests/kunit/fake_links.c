@@ -23,8 +23,12 @@ struct modem {
 	bool full;
 	atomic_t counts[CAIF_KUNIT_COUNTS];
 	atomic_t last_id;
+	/* The ids that it has assigned, until it is told that a channel ends. */
+	DECLARE_BITMAP(open, U8_MAX + 1);
 	bool silent;
 	bool refuses;
+	/* It refuses a second channel. */
+	bool single;
 	/* Packets are taken, with NET_XMIT_CN. */
 	bool congested;
 	/* The socket that is closed when the state of another one changes. */
@@ -74,10 +78,11 @@ static void put_front(struct sk_buff *skb, u8 id, unsigned int body)
 /* The answer to a request: the same, with a link id behind if it is granted. */
 static struct sk_buff *answer(struct modem *modem, const struct sk_buff *request)
 {
-	bool refuses = READ_ONCE(modem->refuses);
+	bool refuses = READ_ONCE(modem->refuses) ||
+		       (READ_ONCE(modem->single) && !bitmap_empty(modem->open, U8_MAX + 1));
 	unsigned int body = request->len - FRONT - BACK;
 	struct sk_buff *skb = alloc_skb(request->len + 1, GFP_ATOMIC);
-	u8 *to;
+	u8 *to, id;
 
 	if (!skb)
 		return NULL;
@@ -85,8 +90,11 @@ static struct sk_buff *answer(struct modem *modem, const struct sk_buff *request
 	to = skb_put(skb, body);
 	skb_copy_bits(request, FRONT, to, body);
 	to[0] |= refuses ? 0x30 : 0x20;
-	if (!refuses)
-		skb_put_u8(skb, atomic_inc_return(&modem->last_id));
+	if (!refuses) {
+		id = atomic_inc_return(&modem->last_id);
+		skb_put_u8(skb, id);
+		set_bit(id, modem->open);
+	}
 	skb_put_zero(skb, BACK);
 	return skb;
 }
@@ -111,7 +119,7 @@ static netdev_tx_t xmit(struct sk_buff *skb, struct net_device *dev)
 {
 	struct modem *modem = netdev_priv(dev);
 	struct sk_buff *answered;
-	u8 head[FRONT + 1];
+	u8 head[FRONT + 2];
 
 	if (skb_get_queue_mapping(skb) >= dev->real_num_tx_queues)
 		atomic_inc(&modem->counts[CAIF_KUNIT_STRAYS]);
@@ -119,8 +127,12 @@ static netdev_tx_t xmit(struct sk_buff *skb, struct net_device *dev)
 		goto out;
 	if (head[2]) {
 		atomic_inc(&modem->counts[CAIF_KUNIT_FRAMES]);
+		if (!test_bit(head[2], modem->open))
+			atomic_inc(&modem->counts[CAIF_KUNIT_LATES]);
 	} else if (head[3] == 1) {
 		atomic_inc(&modem->counts[CAIF_KUNIT_DESTROYS]);
+		if (!test_and_clear_bit(head[4], modem->open))
+			atomic_inc(&modem->counts[CAIF_KUNIT_LATES]);
 	} else if (head[3] == 0) {
 		answered = answer(modem, skb);
 		if (answered && READ_ONCE(modem->silent))
@@ -265,6 +277,13 @@ void caif_kunit_link_refuse(struct net_device *dev, bool refuse)
 	struct modem *modem = netdev_priv(dev);
 
 	WRITE_ONCE(modem->refuses, refuse);
+}
+
+void caif_kunit_link_single(struct net_device *dev)
+{
+	struct modem *modem = netdev_priv(dev);
+
+	WRITE_ONCE(modem->single, true);
 }
 
 void caif_kunit_link_congested(struct net_device *dev, bool congested)

@@ -15,6 +15,8 @@ enum {
 	CAIF_KUNIT_FRAMES,
 	/* Packets for a queue that the device does not have. */
 	CAIF_KUNIT_STRAYS,
+	/* Frames and LINK_DESTROY messages of channels that the modem has not. */
+	CAIF_KUNIT_LATES,
 	CAIF_KUNIT_COUNTS,
 };
 
@@ -34,6 +36,8 @@ int caif_kunit_link_end_together(struct net_device *dev);
 void caif_kunit_link_silent(struct net_device *dev, bool silent);
 /* Makes the modem refuse what it is asked for. */
 void caif_kunit_link_refuse(struct net_device *dev, bool refuse);
+/* Makes the modem refuse a second channel while it has one. */
+void caif_kunit_link_single(struct net_device *dev);
 /* Makes a device without a queue say that it is congested, though it takes all packets. */
 void caif_kunit_link_congested(struct net_device *dev, bool congested);
 /* Keeps RTNL busy: it is free for moments only. */

@@ -28,6 +28,8 @@ pub(crate) enum What {
     Setups = bindings::CAIF_KUNIT_SETUPS as isize,
     /// Packets for a queue that the device does not have.
     Strays = bindings::CAIF_KUNIT_STRAYS as isize,
+    /// Frames and LINK_DESTROY messages of channels that the modem has not.
+    Lates = bindings::CAIF_KUNIT_LATES as isize,
 }
 
 /// Keeps RTNL busy until it is dropped: it is free for moments only.
@@ -81,6 +83,12 @@ impl FakeLink {
     pub(crate) fn set_refusing(&self, refuse: bool) {
         // SAFETY: The device is registered.
         unsafe { bindings::caif_kunit_link_refuse(self.as_raw(), refuse) }
+    }
+
+    /// Makes the modem refuse a second channel while it has one.
+    pub(crate) fn set_single(&self) {
+        // SAFETY: The device is registered.
+        unsafe { bindings::caif_kunit_link_single(self.as_raw()) }
     }
 
     /// Makes a device without a queue say that it is congested, though it takes all packets.

@@ -36,19 +36,6 @@ fn fill(socket: &Kernel, most: i32) -> Result<i32> {
     Err(EOVERFLOW)
 }
 
-/// Makes a link that, once it is stopped, has room for three of four messages: one is taken, one is
-/// put back behind it, and one waits. Returns it with four sockets.
-fn crowded() -> Result<(FakeLink, [Kernel; 4])> {
-    let link = FakeLink::new(1)?;
-    let sockets = [
-        link.connected()?,
-        link.connected()?,
-        link.connected()?,
-        link.connected()?,
-    ];
-    Ok((link, sockets))
-}
-
 /// Fills a link that takes at most `most` packets, and restarts it.
 fn fills(link: &FakeLink, most: i32) -> Result {
     let socket = link.connected()?;
@@ -195,39 +182,6 @@ mod tests {
         Ok(())
     }
 
-    #[test]
-    fn destroy_that_cannot_be_sent() -> Result {
-        let (link, sockets) = crowded()?;
-        link.set_stopped(true);
-        drop(sockets);
-        check_eq!(link.count(What::Destroys), 1, "sent");
-        link.set_stopped(false);
-        check!(
-            link.gets(What::Destroys, 4, TIMEOUT_MS),
-            "{} of 4 channels were destroyed",
-            link.count(What::Destroys)
-        );
-        Ok(())
-    }
-
-    /// Requests do not put off the messages that are owed.
-    #[test]
-    fn destroy_that_is_owed_while_others_connect() -> Result {
-        let (link, sockets) = crowded()?;
-        link.set_stopped(true);
-        drop(sockets);
-        link.set_stopped(false);
-        link.set_refusing(true);
-        let mut asked = 0;
-        while !link.gets(What::Destroys, 4, 20) {
-            check!(asked < 50, "{} destroyed", link.count(What::Destroys));
-            let refused = link.connected().err();
-            check_eq!(refused, Some(ECONNREFUSED), "the modem refuses");
-            asked += 1;
-        }
-        Ok(())
-    }
-
     /// A packet that waits was sent, also if its queue had to drop another one.
     #[test]
     fn link_that_says_it_is_congested() -> Result {
@@ -238,64 +192,6 @@ mod tests {
         check_eq!(link.count(What::Frames), 1, "sent");
         drop(socket);
         check_eq!(link.count(What::Destroys), 1, "destroyed");
-        Ok(())
-    }
-
-    /// The modem is told of channels that are closed while their link is set down.
-    #[test]
-    fn channel_that_closes_with_its_link() -> Result {
-        let link = FakeLink::new(8)?;
-        let first = link.connected()?;
-        let second = link.connected()?;
-        // The link ends the first one before the second.
-        link.close_with(second, &first);
-        link.set_up(false)?;
-        // Who closes the second one tells the modem at once, and the link may do so again.
-        let destroyed = link.count(What::Destroys);
-        check!((2..=3).contains(&destroyed), "{destroyed} destroyed");
-        drop(first);
-        check_eq!(
-            link.count(What::Destroys),
-            destroyed,
-            "destroyed in the end"
-        );
-        Ok(())
-    }
-
-    /// The modem is told of channels of which it could not be told before.
-    #[test]
-    fn link_that_goes_while_it_owes() -> Result {
-        let (link, sockets) = crowded()?;
-        link.set_silent(true);
-        let pending = FakeLink::socket()?;
-        let result = link.connect(&pending, true);
-        check_eq!(result, Err(EINPROGRESS), "connecting");
-        check!(link.gets(What::Setups, 5, TIMEOUT_MS), "set-ups");
-        link.set_stopped(true);
-        drop(sockets);
-        check_eq!(link.count(What::Destroys), 1, "sent");
-        // There is room again once the link is going down.
-        link.restart_with(&pending);
-        link.set_up(false)?;
-        check_eq!(link.count(What::Destroys), 4, "destroyed");
-        Ok(())
-    }
-
-    /// A device that goes down drops what waits in its queue. The modem is told of its channels
-    /// when the device is up, before it is asked for another one.
-    #[test]
-    fn link_that_goes_with_a_full_queue() -> Result {
-        let link = FakeLink::new(8)?;
-        let sockets = [link.connected()?, link.connected()?];
-        link.set_stopped(true);
-        link.set_up(false)?;
-        check_eq!(link.count(What::Destroys), 1, "sent");
-        link.set_stopped(false);
-        link.set_up(true)?;
-        check_eq!(link.count(What::Destroys), 3, "destroyed");
-        drop(sockets);
-        let _socket = link.connected()?;
-        check_eq!(link.count(What::Destroys), 3, "destroyed later");
         Ok(())
     }
 

@@ -47,6 +47,7 @@ pub mod caif {
 
     pub mod control;
     pub mod flow;
+    pub mod owed;
     pub mod policy;
     pub mod rfm;
 }

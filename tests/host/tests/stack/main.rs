@@ -4,6 +4,7 @@
 
 mod control;
 mod flow;
+mod owed;
 mod policy;
 mod properties;
 mod rfm;

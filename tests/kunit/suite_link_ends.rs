@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Suite: the ends of channels on links that do not keep up or go down: what the modem is told, and
+//! when.
+
+use crate::{
+    abstractions::bindings,
+    control::pass_time,
+    fake::TIMEOUT_MS,
+    links::{
+        FakeLink,
+        What,
+        RFM, //
+    },
+    toy_peer::Kernel, //
+};
+use kernel::prelude::*;
+
+/// Frames that wait, fewer than those for which a link is congested.
+const WAITING: i32 = 3;
+/// A packet of one frame.
+const PACKET: [u8; 6] = [1, 2, 3, 4, 30, 0];
+
+/// Makes a link that, once it is stopped, has room for three of four messages: one is taken, one is
+/// put back behind it, and one waits. Returns it with four sockets.
+fn crowded() -> Result<(FakeLink, [Kernel; 4])> {
+    let link = FakeLink::new(1)?;
+    let sockets = [
+        link.connected()?,
+        link.connected()?,
+        link.connected()?,
+        link.connected()?,
+    ];
+    Ok((link, sockets))
+}
+
+/// Makes a link that takes one more frame, and a socket that has sent some more: control messages
+/// overtake those of this protocol in the link's queue.
+fn waiting() -> Result<(FakeLink, Kernel)> {
+    let link = FakeLink::new(100)?;
+    let socket = link.connected_for(RFM)?;
+    link.set_stopped(true);
+    for _ in 0..WAITING {
+        socket.send_flags(&PACKET, bindings::MSG_DONTWAIT)?;
+    }
+    Ok((link, socket))
+}
+
+#[kernel::macros::kunit_tests(caif_stack_link_ends)]
+mod tests {
+    use super::*;
+
+    /// What was sent before the end of a channel arrives before it.
+    #[test]
+    fn end_that_waits_for_payloads() -> Result {
+        let (link, socket) = waiting()?;
+        drop(socket);
+        link.set_stopped(false);
+        check!(link.gets(What::Destroys, 1, TIMEOUT_MS), "no end");
+        check_eq!(link.count(What::Frames), WAITING, "frames");
+        check_eq!(link.count(What::Lates), 0, "frames behind the end");
+        Ok(())
+    }
+
+    /// A modem that has one channel is told of its end before it is asked for another one.
+    #[test]
+    fn end_before_the_next_request() -> Result {
+        let (link, socket) = waiting()?;
+        link.set_single();
+        drop(socket);
+        let next = FakeLink::socket()?;
+        check_eq!(link.connect(&next, true), Err(EINPROGRESS), "connecting");
+        link.set_stopped(false);
+        let mut waits = 0;
+        while link.connect(&next, true) == Err(EALREADY) {
+            check!(waits < TIMEOUT_MS, "no answer");
+            pass_time(1);
+            waits += 1;
+        }
+        next.send(b"x")?;
+        check!(link.gets(What::Destroys, 1, TIMEOUT_MS), "no end");
+        Ok(())
+    }
+
+    /// A queue that does not become empty delays the end of a channel by a second, whatever else
+    /// ends meanwhile.
+    #[test]
+    fn end_that_waits_too_long() -> Result {
+        const OTHERS: usize = 60;
+        let link = FakeLink::new(100)?;
+        let mut others = KVec::with_capacity(OTHERS, GFP_KERNEL)?;
+        for _ in 0..OTHERS {
+            others.push(link.connected()?, GFP_KERNEL)?;
+        }
+        let socket = link.connected_for(RFM)?;
+        link.set_stopped(true);
+        for _ in 0..WAITING {
+            socket.send_flags(&PACKET, bindings::MSG_DONTWAIT)?;
+        }
+        drop(socket);
+        for other in others {
+            pass_time(25);
+            drop(other);
+        }
+        link.set_stopped(false);
+        check!(link.gets(What::Frames, WAITING, TIMEOUT_MS), "no frames");
+        let late = link.count(What::Lates);
+        check!(late > 0, "the end waited for the frames");
+        let all = i32::try_from(OTHERS)? + 1;
+        check!(link.gets(What::Destroys, all, TIMEOUT_MS), "no end");
+        Ok(())
+    }
+
+    /// The end of a channel is not lost with the queue of a device that is set down, and is told
+    /// once.
+    #[test]
+    fn end_that_waits_when_the_link_goes() -> Result {
+        let link = FakeLink::new(8)?;
+        let [first, second] = [link.connected()?, link.connected()?];
+        link.set_stopped(true);
+        // The device takes one.
+        drop(first);
+        drop(second);
+        check_eq!(link.count(What::Destroys), 1, "sent");
+        link.set_up(false)?;
+        link.set_stopped(false);
+        link.set_up(true)?;
+        check_eq!(link.count(What::Destroys), 2, "destroyed");
+        check_eq!(link.count(What::Lates), 0, "destroyed twice");
+        Ok(())
+    }
+
+    /// What left the queue before the device was set down is not told again: a link of the same
+    /// modem may have the id by then.
+    #[test]
+    fn end_that_left_before_the_link_goes() -> Result {
+        let link = FakeLink::new(8)?;
+        let [first, second] = [link.connected()?, link.connected()?];
+        link.set_stopped(true);
+        drop(first);
+        drop(second);
+        link.set_stopped(false);
+        check!(link.gets(What::Destroys, 2, TIMEOUT_MS), "no end");
+        link.set_up(false)?;
+        link.set_up(true)?;
+        let _socket = link.connected()?;
+        check_eq!(link.count(What::Destroys), 2, "destroyed");
+        check_eq!(link.count(What::Lates), 0, "destroyed twice");
+        Ok(())
+    }
+
+    #[test]
+    fn destroy_that_cannot_be_sent() -> Result {
+        let (link, sockets) = crowded()?;
+        link.set_stopped(true);
+        drop(sockets);
+        check_eq!(link.count(What::Destroys), 1, "sent");
+        link.set_stopped(false);
+        check!(
+            link.gets(What::Destroys, 4, TIMEOUT_MS),
+            "{} of 4 channels were destroyed",
+            link.count(What::Destroys)
+        );
+        Ok(())
+    }
+
+    /// The modem is told of channels that are closed while their link is set down.
+    #[test]
+    fn channel_that_closes_with_its_link() -> Result {
+        let link = FakeLink::new(8)?;
+        let first = link.connected()?;
+        let second = link.connected()?;
+        // The link ends the first one before the second.
+        link.close_with(second, &first);
+        link.set_up(false)?;
+        check_eq!(link.count(What::Destroys), 2, "destroyed");
+        drop(first);
+        check_eq!(link.count(What::Destroys), 2, "destroyed in the end");
+        Ok(())
+    }
+
+    /// The modem is told of channels of which it could not be told before.
+    #[test]
+    fn link_that_goes_while_it_owes() -> Result {
+        let (link, sockets) = crowded()?;
+        link.set_silent(true);
+        let pending = FakeLink::socket()?;
+        let result = link.connect(&pending, true);
+        check_eq!(result, Err(EINPROGRESS), "connecting");
+        check!(link.gets(What::Setups, 5, TIMEOUT_MS), "set-ups");
+        link.set_stopped(true);
+        drop(sockets);
+        check_eq!(link.count(What::Destroys), 1, "sent");
+        // There is room again once the link is going down.
+        link.restart_with(&pending);
+        link.set_up(false)?;
+        check_eq!(link.count(What::Destroys), 4, "destroyed");
+        Ok(())
+    }
+
+    /// A device that goes down drops what waits in its queue. The modem is told of its channels
+    /// when the device is up, before it is asked for another one.
+    #[test]
+    fn link_that_goes_with_a_full_queue() -> Result {
+        let link = FakeLink::new(8)?;
+        let sockets = [link.connected()?, link.connected()?];
+        link.set_stopped(true);
+        link.set_up(false)?;
+        check_eq!(link.count(What::Destroys), 1, "sent");
+        link.set_stopped(false);
+        link.set_up(true)?;
+        check_eq!(link.count(What::Destroys), 2, "destroyed");
+        drop(sockets);
+        let _socket = link.connected()?;
+        check_eq!(link.count(What::Destroys), 2, "destroyed later");
+        check_eq!(link.count(What::Lates), 0, "destroyed twice");
+        Ok(())
+    }
+}
