@@ -37,7 +37,7 @@ pub struct Segment {
 
 #[allow(
     clippy::len_without_is_empty,
-    reason = "an empty buffer is but one of a length that is of no use"
+    reason = "no caller asks whether a buffer is empty"
 )]
 impl Segment {
     /// Returns the modem's address of the buffer.

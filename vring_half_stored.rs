@@ -24,7 +24,7 @@ pub(crate) enum HalfStored {
     /// It was not too small when it was read last, or has moved on since.
     #[default]
     Valid,
-    /// It was too small, and is looked at once more, and then as often as this.
+    /// It was too small; this many looks are left after the next one.
     Pending(u8),
     /// It was too small, and there are no looks left.
     Exhausted,

@@ -105,8 +105,8 @@ impl<M: RingMem, S: BorrowMut<[bool]>> Peeked<'_, M, S> {
     /// number of bytes that we wrote. Of several segments only the first was checked.
     #[inline]
     pub fn give_back(self, written: u32) {
-        // INVARIANT: By the type invariant, `next_avail` may move on. No place is set, as
-        // `next_used` moves on, too.
+        // INVARIANT: By the type invariant, `next_avail` is not at `known_avail`, so that it may
+        // move on. No place is set, as `next_used` moves on, too.
         self.ring.next_avail += 1;
         self.ring.add_used(self.head, written);
     }
@@ -135,8 +135,8 @@ impl<M: RingMem, S: BorrowMut<[bool]>> Peeked<'_, M, S> {
                 if let Some(is_in_flight) = ring.place(head) {
                     *is_in_flight = true;
                 }
-                // INVARIANT: By the type invariant, `next_avail` may move on, and the place was
-                // not set before.
+                // INVARIANT: By the type invariant, `next_avail` is not at `known_avail`, so that
+                // it may move on, and the place was not set before.
                 ring.next_avail += 1;
                 Ok(Chain { head, len })
             }
@@ -237,7 +237,7 @@ impl<M: RingMem, S: BorrowMut<[bool]>> DeviceRing<M, S> {
             return Ok(None);
         }
         let head = self.mem.load16(self.layout.avail_ring(self.next_avail.0));
-        // By the type invariant, only a descriptor has a place.
+        // `place()` returns `None` for a head that is not below `num`, by the type invariant.
         match self.place(head) {
             Some(false) => {}
             Some(true) => return Err(self.break_with(DeviceRingError::HeadInFlight { head })),
@@ -247,7 +247,8 @@ impl<M: RingMem, S: BorrowMut<[bool]>> DeviceRing<M, S> {
             }
         }
         match read_desc(&self.mem, &self.layout, head) {
-            // INVARIANT: Was checked above; in a broken ring `known_avail` is at `next_avail`.
+            // INVARIANT: `next_avail` is not at `known_avail`, where it is in a broken ring, and
+            // the place of `head` is not set: both were checked above.
             Ok((first, second)) => Ok(Some(Peeked {
                 ring: self,
                 head,
@@ -359,7 +360,7 @@ impl<M: RingMem, S: BorrowMut<[bool]>> DeviceRing<M, S> {
         // Before the modem sees a chain in the used ring it cannot make its head available
         // again, so chains in flight and chains that are not published both count.
         let taken = Wrapping(self.in_flight()) + Wrapping(self.pending());
-        // By the type invariant, it is not negative.
+        // Not negative: by the type invariant, `taken` is at most the number of descriptors.
         let allowed = (Wrapping(self.layout.num()) - taken).0;
         if delta > allowed {
             if self.half_stored.tolerates(delta) {

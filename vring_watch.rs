@@ -15,7 +15,7 @@ pub const PERIODS: u32 = 2;
 pub enum Finding {
     /// The modem has no buffers: no look is needed until one is published.
     Idle,
-    /// The modem returns buffers, or has these for less than a period.
+    /// The modem returns buffers, or got the oldest less than a period ago.
     Working,
     /// For one period the modem returned nothing: it may have missed a notification.
     Silent,
@@ -29,9 +29,9 @@ pub enum Finding {
 /// State of the watchdog. Time before the first look does not count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Watch {
-    /// Number of buffers that were published by the look before the last, and by the last.
+    /// Value of `published` at the last look but one, and at the last.
     published: [u64; 2],
-    /// Number of buffers that were returned by the last look, if there was one.
+    /// Number of buffers that had been returned at the last look, if there was one.
     returned: Option<u64>,
     /// The number of periods in a row in which nothing was returned.
     silent: u32,
@@ -67,7 +67,7 @@ impl Watch {
             };
         }
         self.silent = 0;
-        // A buffer published by the look before the last has been with the modem for two periods.
+        // A buffer published at the last look but one has been with the modem for two periods.
         let keeps = oldest().is_some_and(|number| number < before);
         let found = keeps && !self.keeping;
         self.keeping = keeps;

@@ -35,7 +35,8 @@ unsafe impl Backend for BhBackend {
     type GuardState = ();
 
     unsafe fn init(ptr: *mut Self::State, name: *const c_char, key: *mut bindings::lock_class_key) {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, `ptr` is valid for writes, and `name` and `key` stay
+        // valid.
         unsafe { bindings::__spin_lock_init(ptr, name, key) }
     }
 

@@ -41,7 +41,8 @@ impl Physical {
     /// kernel's RAM.
     pub(crate) unsafe fn new(start: PhysAddr, len: usize, claim: Arc<dyn Claim>) -> Result<Self> {
         start.checked_add(len as PhysAddr).ok_or(EOVERFLOW)?;
-        // INVARIANT: By the safety requirements, and checked above.
+        // INVARIANT: By the safety requirements, the bytes at `start` are not the kernel's RAM; that
+        // their end does not overflow was checked above.
         Ok(Self { start, len, claim })
     }
 
@@ -135,7 +136,8 @@ impl Memory {
         len: usize,
         release: fn(NonNull<u8>, usize),
     ) -> Self {
-        // INVARIANT: By the safety requirements.
+        // INVARIANT: By the safety requirements, the bytes are mapped and without references until
+        // `release` is called, which `drop()` does.
         Self {
             base,
             pa,

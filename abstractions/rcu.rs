@@ -126,7 +126,8 @@ impl<T: Send + Sync + 'static> RcuArc<T> {
     /// `ptr` must be NULL or come from [`into_raw`](Self::into_raw), whose count passes to the new
     /// reference.
     unsafe fn from_raw(ptr: *mut Inner<T>) -> Option<Self> {
-        // INVARIANT: By the safety requirements.
+        // INVARIANT: By the safety requirements, it came from a `KBox`, and its count passes to
+        // us.
         NonNull::new(ptr).map(|ptr| Self {
             ptr,
             _phantom: PhantomData,
@@ -179,7 +180,7 @@ impl<T: Send + Sync + 'static> Drop for RcuArc<T> {
 unsafe extern "C" fn free<T>(head: *mut bindings::callback_head) {
     // CAST: `Opaque` is a transparent wrapper.
     let head: *mut Opaque<bindings::callback_head> = head.cast();
-    // SAFETY: By the safety requirements.
+    // SAFETY: By the safety requirements, it is the `head` of an `Inner`.
     let inner = unsafe { container_of!(head, Inner<T>, head) };
     // SAFETY: By the safety requirements, it came from a `KBox`, and this is the only user.
     drop(unsafe { KBox::from_raw(inner) });
@@ -275,7 +276,8 @@ impl<T: Send + Sync + 'static> RcuSlot<T> {
     /// Empties the place, and returns the object that was in it.
     pub(crate) fn take(&self) -> Option<RcuArc<T>> {
         let ptr = self.0.take()?;
-        // SAFETY: By the type invariant; the count passes from the place to the reference.
+        // SAFETY: By the type invariant, it came from `into_raw()`; the count passes from the
+        // place to the reference.
         unsafe { RcuArc::from_raw(ptr) }
     }
 
@@ -287,7 +289,8 @@ impl<T: Send + Sync + 'static> RcuSlot<T> {
         if !ptr::eq(value, object) || !self.0.take_back(ptr) {
             return None;
         }
-        // SAFETY: By the type invariant; the count passes from the place to the reference.
+        // SAFETY: By the type invariant, it came from `into_raw()`; the count passes from the
+        // place to the reference.
         unsafe { RcuArc::from_raw(ptr) }
     }
 }

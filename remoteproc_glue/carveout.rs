@@ -121,7 +121,7 @@ impl<'bound> VringMemory<'bound> {
 
     /// Returns the memory for the ring code to access.
     pub(super) fn mem(&self) -> Result<VringMem<'bound>> {
-        // SAFETY: By the type invariant.
+        // SAFETY: By the type invariant, as many bytes from `base` on are mapped for `'bound`.
         unsafe { VringMem::new(self.base, self.layout.size()) }.ok_or(EINVAL)
     }
 

@@ -131,7 +131,7 @@ impl Doorbell {
     ///
     /// The doorbell must be valid and not be in the pool; it belongs to the pool afterwards.
     unsafe fn put(this: NonNull<Self>) {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, the doorbell is valid.
         let doorbell = unsafe { this.as_ref() };
         loop {
             let first = POOL.load(Relaxed);
@@ -163,7 +163,7 @@ impl Doorbell {
     ///
     /// The doorbell must belong to the caller, and no interrupt may use it any more.
     unsafe fn free(this: NonNull<Self>) {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, the doorbell belongs to the caller.
         let vq = unsafe { this.as_ref() }.vq.load(Relaxed);
         // SAFETY: By the type invariant, this is the virtqueue, which nothing uses any more.
         unsafe { bindings::vring_del_virtqueue(vq) };
@@ -201,7 +201,7 @@ impl<'bound> Lease<'bound> {
             Some(doorbell) => doorbell,
             None => Doorbell::new()?,
         };
-        // INVARIANT: It belongs to us.
+        // INVARIANT: What `take()` and `new()` return is complete, and not in the pool.
         let this = Self { doorbell, state };
         let target: *const State<'bound> = &*this.state;
         // INVARIANT: The state is valid until `end()` has returned.
@@ -212,7 +212,7 @@ impl<'bound> Lease<'bound> {
     }
 
     fn doorbell(&self) -> &Doorbell {
-        // SAFETY: By the type invariant.
+        // SAFETY: By the type invariant, the doorbell is valid.
         unsafe { self.doorbell.as_ref() }
     }
 
@@ -273,7 +273,7 @@ impl Drop for Lease<'_> {
 ///
 /// [`Link::keep_module`]: super::Link::keep_module
 pub(crate) fn free_doorbells() {
-    // SAFETY: There are no requirements.
+    // SAFETY: The function reads one variable of the module, in any context.
     if unsafe { bindings::caif_virtio_keeps_module() } {
         return;
     }
@@ -302,7 +302,8 @@ pub(crate) fn free_doorbells() {
 unsafe extern "C" fn interrupt(vq: *mut bindings::virtqueue) {
     // SAFETY: The virtio core calls with a valid virtqueue.
     let doorbell = unsafe { (*vq).priv_ }.cast::<Doorbell>();
-    // SAFETY: By the invariant of `Doorbell`; only shared references to it are ever made.
+    // SAFETY: By the invariant of `Doorbell`, `priv` points to the doorbell; only shared
+    // references to it are ever made.
     let doorbell = unsafe { &*doorbell };
     let _guard = rcu::read_lock();
     let Some(state) = NonNull::new(doorbell.target.load(Acquire)) else {

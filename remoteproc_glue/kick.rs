@@ -61,7 +61,8 @@ impl Target {
     #[inline]
     fn kick(&self, vring: Vring) {
         let number = vring.number() as c_uint;
-        // SAFETY: By the type invariant.
+        // SAFETY: By the type invariant, `rproc` and `vdev` are valid and `rproc->ops->kick` is
+        // set.
         unsafe {
             bindings::caif_virtio_kick(
                 self.rproc.as_ptr(),

@@ -75,7 +75,7 @@ impl<'bound> State<'bound> {
         vrings: PerVring<(VringMem<'bound>, Layout)>,
     ) -> Result<KBox<Self>> {
         let seen = LastSeen::new([const { AtomicWord(Atomic::new(0)) }; 3]);
-        // INVARIANT: By the safety requirements.
+        // INVARIANT: By the safety requirements, `napi` is valid while the state is used.
         let this = Self {
             napi: napi.into(),
             vrings,
@@ -93,7 +93,7 @@ impl<'bound> State<'bound> {
         let returned = || tx.load16(tx_layout.used_idx());
         if self.last_seen.interrupt(avail, returned) {
             // While the interface is down nothing is scheduled; it polls when it goes up.
-            // SAFETY: By the type invariant.
+            // SAFETY: By the type invariant, the instance is valid.
             unsafe { self.napi.as_ref() }.schedule();
         }
     }

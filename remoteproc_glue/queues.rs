@@ -69,7 +69,8 @@ unsafe impl Send for Queues<'_> {}
 // `last_seen()` read what does not change, and `end()` acts once.
 unsafe impl Sync for Queues<'_> {}
 
-// SAFETY: `end()` takes the instance from the doorbell and waits until no interrupt uses it.
+// SAFETY: `end()`, which `drop()` calls, takes the instance from the doorbell and waits until no
+// interrupt uses it.
 unsafe impl<'bound> Source for Queues<'bound> {
     type Spec = (Link<'bound>, PerVring<Layout>);
 
@@ -90,11 +91,12 @@ unsafe impl<'bound> Source for Queues<'bound> {
         })?;
         // SAFETY: By the safety requirements, the instance is valid until `end()` has returned.
         let state = unsafe { State::new(napi, mems) }?;
-        // SAFETY: By the safety requirements, the queues are dropped in time.
+        // SAFETY: By the safety requirements, the queues are dropped before the link ends.
         let kicker = unsafe { Kicker::new(&link) }?;
         // Before there is a doorbell, see `free_doorbells()`.
         link.keep_module()?;
-        // SAFETY: By the safety requirements, `end()` is called in time.
+        // SAFETY: By the safety requirements, the queues are dropped, and with them the doorbell,
+        // before what `state` uses ends.
         let doorbell = unsafe { Lease::new(state) }?;
         for vring in Vring::ALL {
             link.enter_doorbell(vring, &doorbell);

@@ -43,7 +43,8 @@ impl VringMem<'_> {
         if base.addr().get() % 16 != 0 {
             return None;
         }
-        // INVARIANT: By the safety requirements and the check above.
+        // INVARIANT: By the safety requirements, the bytes are valid for `'bound`; the alignment
+        // was checked above.
         Some(Self {
             base,
             size,

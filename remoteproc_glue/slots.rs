@@ -96,7 +96,8 @@ impl Slots {
     /// Writes a packet to a slot, after `head` bytes that stay as they are and followed by `tail`
     /// zeroes. Returns the total number of bytes, or `EMSGSIZE` if they do not fit.
     ///
-    /// A frame without its check sequence, which its length counts, is given one of zeroes.
+    /// If the CAIF length field counts two check bytes that the packet lacks (`IFF_SUPP_NOFCS`),
+    /// two zero bytes are appended.
     #[inline]
     pub(crate) fn fill(&mut self, slot: &Slot, head: u16, skb: &SkBuff, tail: u16) -> Result<u32> {
         let len = skb.len();

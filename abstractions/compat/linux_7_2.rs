@@ -176,7 +176,8 @@ unsafe impl Backend for SpinLockIrqBackend {
         name: *const c_char,
         key: *mut kernel::bindings::lock_class_key,
     ) {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, `ptr` is valid for writes, and `name` and `key` stay
+        // valid.
         unsafe { bindings::__spin_lock_init(ptr, name, key) }
     }
 
@@ -262,7 +263,8 @@ pub(crate) mod irq {
         ///
         /// `irq` must be the number of an interrupt of a device that is bound for the lifetime.
         pub(super) unsafe fn new(irq: c_uint) -> Self {
-            // INVARIANT: By the safety requirements.
+            // INVARIANT: By the safety requirements, `irq` is an interrupt of a device that is
+            // bound.
             Self {
                 irq,
                 _device: PhantomData,
@@ -272,7 +274,8 @@ pub(crate) mod irq {
 
     impl<'a> From<kernel::irq::IrqRequest<'a>> for IrqRequest<'a> {
         fn from(request: kernel::irq::IrqRequest<'a>) -> Self {
-            // SAFETY: By the invariants of the request.
+            // SAFETY: By the invariants of the request, it is an interrupt of a device that is
+            // bound.
             unsafe { Self::new(request.irq()) }
         }
     }
@@ -405,7 +408,7 @@ pub(crate) mod pci {
 
     impl Drop for IrqVectorRegistration<'_> {
         fn drop(&mut self) {
-            // SAFETY: By the type invariant.
+            // SAFETY: By the type invariant, the device has vectors, and they are freed only here.
             unsafe { bindings::pci_free_irq_vectors(as_raw(self.pdev)) };
         }
     }

@@ -139,8 +139,9 @@ impl Device {
     ///
     /// `ptr` must be an allocated network device for all of `'a`.
     pub(super) unsafe fn from_raw<'a>(ptr: *mut bindings::net_device) -> &'a Self {
-        // SAFETY: By the safety requirements; the type is a transparent wrapper.
-        // INVARIANT: By the safety requirements.
+        // SAFETY: By the safety requirements, `ptr` is valid for `'a`; the type is a transparent
+        // wrapper.
+        // INVARIANT: By the safety requirements, the device is allocated.
         unsafe { &*ptr.cast() }
     }
 
@@ -385,7 +386,7 @@ impl<O: NetdevOperations> Callbacks<O> {
         let parts = unsafe { &(*private).parts };
         // SAFETY: By the safety requirements, the parts are initialized.
         let parts = unsafe { parts.assume_init_ref() };
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, the device is allocated for all of `'a`.
         let dev = unsafe { Device::from_raw(dev) };
         (dev, napi, parts)
     }
@@ -421,7 +422,7 @@ impl<O: NetdevOperations> Callbacks<O> {
     ///
     /// As for [`borrow`](Self::borrow), and RTNL must be held.
     pub(super) unsafe fn activate(dev: *mut bindings::net_device) {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, `dev` is as described at `Callbacks`.
         let (_, napi, _) = unsafe { Self::borrow(dev) };
         // SAFETY: By the safety requirements, `dev` is as described at `Callbacks`.
         let (active, watchdog) = unsafe { Self::activity(dev) };
@@ -455,7 +456,7 @@ impl<O: NetdevOperations> Callbacks<O> {
     ///
     /// As for [`activate`](Self::activate).
     pub(super) unsafe fn deactivate(dev: *mut bindings::net_device) {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, `dev` is as described at `Callbacks`.
         let (_, napi, _) = unsafe { Self::borrow(dev) };
         // SAFETY: By the safety requirements, `dev` is as described at `Callbacks`.
         let (active, watchdog) = unsafe { Self::activity(dev) };
@@ -561,7 +562,7 @@ impl<O: NetdevOperations> Callbacks<O> {
     ///
     /// `timer` must be that of the watchdog of a device as described at [`Callbacks`].
     unsafe extern "C" fn tick(timer: *mut bindings::timer_list) {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, the timer is that of a watchdog.
         let watchdog = unsafe { Watchdog::of(timer) };
         // SAFETY: By the safety requirements, the watchdog is in private data of this type.
         let private = unsafe { container_of!(watchdog, Private<O>, watchdog) };
@@ -569,7 +570,7 @@ impl<O: NetdevOperations> Callbacks<O> {
         let napi = unsafe { (*private).napi.get() };
         // SAFETY: The instance was added to the device when that was allocated.
         let dev = unsafe { (*napi).dev };
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, `dev` is as described at `Callbacks`.
         let (_, watchdog) = unsafe { Self::activity(dev) };
         // SAFETY: By the safety requirements, `dev` is as described at `Callbacks`.
         let (dev, _, parts) = unsafe { Self::borrow(dev) };

@@ -34,8 +34,9 @@ impl Napi {
     ///
     /// `ptr` must be a NAPI instance that was added to a network device and stays so for `'a`.
     pub(super) unsafe fn from_raw<'a>(ptr: *mut bindings::napi_struct) -> &'a Self {
-        // SAFETY: By the safety requirements; the type is a transparent wrapper.
-        // INVARIANT: By the safety requirements.
+        // SAFETY: By the safety requirements, `ptr` is valid for `'a`; the type is a transparent
+        // wrapper.
+        // INVARIANT: By the safety requirements, it was added to a network device, and stays so.
         unsafe { &*ptr.cast() }
     }
 
@@ -83,7 +84,8 @@ impl Napi {
 ///
 /// # Safety
 ///
-/// When [`end`](Self::end) has returned, the instance is not used any more.
+/// When [`end`](Self::end) has returned, or the source was dropped, the instance is not used any
+/// more.
 pub(crate) unsafe trait Source: Send + Sync + Sized {
     /// The arguments of [`new`](Self::new).
     type Spec;
@@ -92,8 +94,8 @@ pub(crate) unsafe trait Source: Send + Sync + Sized {
     ///
     /// # Safety
     ///
-    /// The instance must be valid until [`end`](Self::end) has returned, which must be called
-    /// before anything ends that `spec` borrows. The new object must be dropped before that, too.
+    /// The instance must be valid until [`end`](Self::end) has returned or the new object was
+    /// dropped. That must be dropped before anything ends that `spec` borrows.
     unsafe fn new(spec: Self::Spec, napi: &Napi) -> Result<Self>;
 
     /// Stops using the instance for good. Process context: may sleep.
@@ -123,7 +125,8 @@ impl<'a, S: Source> SourcePlace<'a, S> {
     where
         S::Spec: 'a,
     {
-        // SAFETY: By the safety requirements of `new()`.
+        // SAFETY: By the safety requirements of `new()`, what is put into the place ends before
+        // the instance and `'a` do; if it is occupied, the source is dropped here.
         let source = unsafe { S::new(spec, self.napi) }?;
         if !self.place.populate(source) {
             return Err(EBUSY);

@@ -55,7 +55,7 @@ impl Rtnl<'_> {
     /// Takes RTNL. Process context: may sleep, for long. A task that has RTNL already waits for
     /// ever.
     pub(crate) fn lock() -> RtnlGuard {
-        // SAFETY: There are no requirements.
+        // SAFETY: `rtnl_lock()` takes a mutex: this is for process context, as documented above.
         unsafe { bindings::rtnl_lock() };
         RtnlGuard(Rtnl(PhantomData, NotThreadSafe))
     }
@@ -135,8 +135,9 @@ impl Netdev {
     ///
     /// `ptr` must be a network device as the type invariant says for all of `'a`.
     pub(super) unsafe fn from_raw<'a>(ptr: *mut bindings::net_device) -> &'a Self {
-        // SAFETY: By the safety requirements; the type is a transparent wrapper.
-        // INVARIANT: By the safety requirements.
+        // SAFETY: By the safety requirements, `ptr` is valid for `'a`; the type is a transparent
+        // wrapper.
+        // INVARIANT: By the safety requirements, the device is allocated, and was registered.
         unsafe { &*ptr.cast() }
     }
 

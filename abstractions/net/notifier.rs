@@ -121,13 +121,14 @@ unsafe extern "C" fn call<L: Listener>(
     };
     // CAST: `Opaque` is a transparent wrapper.
     let block: *mut Opaque<bindings::notifier_block> = block.cast();
-    // SAFETY: By the safety requirements.
+    // SAFETY: By the safety requirements, it is the `block` of an `Inner`.
     let inner = unsafe { container_of!(block, Inner<L>, block) };
     // SAFETY: The object is freed after it was unregistered, by `Registered`, which waits for this
     // function. Only the listener is referred to, to which there are no mutable references.
     let listener = unsafe { &(*inner).listener };
     let info: *mut bindings::netdev_notifier_info = info.cast();
-    // SAFETY: By the safety requirements, it is such a structure.
+    // SAFETY: By the safety requirements, `info` is what the chain of network devices passes,
+    // which begins with this structure.
     let dev = unsafe { (*info).dev };
     // SAFETY: The device is registered, and is not freed before the chain has ended.
     let dev = unsafe { Netdev::from_raw(dev) };

@@ -95,7 +95,7 @@ unsafe extern "C" fn receive<H: Handler>(
 ) -> c_int {
     // CAST: `Opaque` is a transparent wrapper.
     let packet_type: *mut Opaque<bindings::packet_type> = packet_type.cast();
-    // SAFETY: By the safety requirements.
+    // SAFETY: By the safety requirements, it is the `packet_type` of an `Inner`.
     let inner = unsafe { container_of!(packet_type, Inner<H>, packet_type) };
     // SAFETY: The object is freed after its removal, by `Registered`, which waits for this
     // function. Only the handler is referred to, to which there are no mutable references.

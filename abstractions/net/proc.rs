@@ -88,7 +88,7 @@ impl<F: NetFile> NetFiles<F> {
 ///
 /// For the list of namespaces, with one that has a `/proc/net`.
 unsafe extern "C" fn init<F: NetFile>(net: *mut bindings::net) -> c_int {
-    // SAFETY: By the safety requirements; the name is a constant.
+    // SAFETY: By the safety requirements, the namespace has a `/proc/net`; the name is a constant.
     let made =
         unsafe { bindings::net_helper_proc_create(net, F::NAME.as_char_ptr(), Some(show::<F>)) };
     if made {
@@ -114,9 +114,10 @@ unsafe extern "C" fn exit<F: NetFile>(net: *mut bindings::net) {
 ///
 /// For a file that [`init()`] made, with a `struct seq_file` that only this call uses.
 unsafe extern "C" fn show<F: NetFile>(file: *mut bindings::seq_file, _: *mut c_void) -> c_int {
-    // SAFETY: By the safety requirements; the open file has a reference to the namespace.
+    // SAFETY: By the safety requirements, the file is that of a namespace, to which it has a
+    // reference while it is open.
     let net = NetId::new(unsafe { bindings::net_helper_seq_net(file) });
-    // SAFETY: By the safety requirements.
+    // SAFETY: By the safety requirements, the file is valid, and only this call uses it.
     let file = unsafe { SeqFile::from_raw(file) };
     match F::show(net, file) {
         Ok(()) => 0,

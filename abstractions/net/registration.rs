@@ -197,7 +197,8 @@ impl<O: NetdevOperations> AllocatedNetdev<O> {
 /// `dev` must have private data of `Private<O>`, with an initialized place for the source.
 unsafe fn end_source<O: NetdevOperations>(dev: NonNull<bindings::net_device>) {
     let private = Private::<O>::of(dev.as_ptr());
-    // SAFETY: By the safety requirements; there are only shared references to the place.
+    // SAFETY: By the safety requirements, the place is initialized; there are only shared
+    // references to it.
     let place = unsafe { &(*private).source };
     if let Some(source) = place.as_ref() {
         source.end();
@@ -222,8 +223,8 @@ impl<O: NetdevOperations> Drop for AllocatedNetdev<O> {
         // SAFETY: By the type invariant, the private data is of this type, with a place for the
         // source.
         unsafe { end_source::<O>(self.dev) };
-        // SAFETY: By the type invariant; the device is freed next, so that the place is not used
-        // again.
+        // SAFETY: By the type invariant, the place is initialized; the device is freed next, so
+        // that it is not used again.
         unsafe { drop_source::<O>(self.dev) };
         // SAFETY: By the type invariant, the device is not registered and ours.
         unsafe { bindings::free_netdev(self.dev.as_ptr()) }
@@ -257,14 +258,15 @@ impl<O: NetdevOperations> UnregisteredNetdev<O> {
 
 impl<O: NetdevOperations> Drop for UnregisteredNetdev<O> {
     fn drop(&mut self) {
-        // SAFETY: By the type invariant.
+        // SAFETY: By the type invariant, the private data is of this type, with a place for the
+        // source.
         unsafe { end_source::<O>(self.dev) };
         // SAFETY: By the type invariant, the parts are initialized, and no callback can come to
         // use them again.
         unsafe { self.parts().drop_in_place() };
         // The parts may have used it.
-        // SAFETY: By the type invariant; the device is freed next, so that the place is not used
-        // again.
+        // SAFETY: By the type invariant, the place is initialized; the device is freed next, so
+        // that it is not used again.
         unsafe { drop_source::<O>(self.dev) };
         // SAFETY: By the type invariant, the device is not registered and ours.
         unsafe { bindings::free_netdev(self.dev.as_ptr()) }

@@ -40,11 +40,13 @@ impl Repoll {
     ///
     /// `this` must point to zeroes that nothing else refers to, and that stay where they are.
     pub(super) unsafe fn init(this: *mut Self, napi: *mut bindings::napi_struct) {
-        // SAFETY: By the safety requirements; only the address of a part of it is taken.
+        // SAFETY: By the safety requirements, `this` is valid; only the address of a part of it is
+        // taken.
         let timer = unsafe { &raw mut (*this).timer };
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, the timer is zeroed, stays where it is and is not
+        // used yet.
         unsafe { Timer::init(timer, tick) };
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, `this` is valid, and nothing else refers to it.
         unsafe { (*this).napi = napi };
     }
 
@@ -91,7 +93,7 @@ impl Repoll {
 /// `timer` must be that of a [`Repoll`].
 unsafe extern "C" fn tick(timer: *mut bindings::timer_list) {
     let timer: *mut Timer = timer.cast();
-    // SAFETY: By the safety requirements.
+    // SAFETY: By the safety requirements, the timer is that of a `Repoll`.
     let this = unsafe { container_of!(timer, Repoll, timer) };
     // SAFETY: The timer is embedded in it; only shared references to it are ever made.
     let this = unsafe { &*this };

@@ -209,7 +209,8 @@ impl<V: VirtualNetdev> Callbacks<V> {
         let private: *const Private<V> = dev
             .wrapping_byte_add(bindings::HELPER_NETDEV_PRIV as usize)
             .cast();
-        // SAFETY: By the safety requirements; only shared references to it are made.
+        // SAFETY: By the safety requirements, the private data is of this type; only shared
+        // references to it are made.
         unsafe { &*private }
     }
 
@@ -219,7 +220,7 @@ impl<V: VirtualNetdev> Callbacks<V> {
     ///
     /// `dev` must be a device as described at [`Callbacks`], which is registered for all of `'a`.
     unsafe fn state<'a>(dev: *mut bindings::net_device) -> Result<(RcuArc<V>, &'a Netdev)> {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, `dev` is as described at `Callbacks`.
         let private = unsafe { Self::private(dev) };
         // SAFETY: By the safety requirements, the device is registered.
         let dev = unsafe { Netdev::from_raw(dev) };
@@ -283,11 +284,11 @@ impl<V: VirtualNetdev> Callbacks<V> {
         if unsafe { (*dev).num_tx_queues } > MOST_QUEUES {
             return Err(EINVAL);
         }
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, the parameters are valid, and RTNL is held.
         let lower = from_err_ptr(unsafe { bindings::net_helper_newlink_lower(params) })?;
         // SAFETY: The lower device is registered, and RTNL is held.
         let lower = NonNull::new(lower).map(|lower| unsafe { Netdev::from_raw(lower.as_ptr()) });
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, the parameters are valid.
         let data = unsafe { (*params).data };
         // SAFETY: rtnetlink validated the attributes by the policy of this kind.
         let attributes = unsafe { Attributes::new::<V>(data) };
@@ -338,9 +339,9 @@ impl<V: VirtualNetdev> Callbacks<V> {
             // SAFETY: Both devices are registered, and RTNL is held.
             to_result(unsafe { bindings::netdev_upper_dev_link(lower.as_raw(), dev, extack) })?;
         }
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, the device is registered.
         let dev = unsafe { Netdev::from_raw(dev) };
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, RTNL is held.
         V::registered(state, dev, &unsafe { Rtnl::assume_held() })
     }
 
@@ -355,8 +356,8 @@ impl<V: VirtualNetdev> Callbacks<V> {
             let private = unsafe { Self::private(dev) };
             // SAFETY: rtnetlink passes a registered device of this kind.
             let (state, _) = unsafe { Self::state(dev) }?;
-            // Who may only change the device's own namespace must not reach into that of the lower
-            // device by it.
+            // CAP_NET_ADMIN in the device's own namespace, which rtnetlink checked, is not enough
+            // if the lower device is in another one.
             if private.lower.get().is_some_and(|lower| !lower.may_admin()) {
                 return Err(EPERM);
             }
@@ -375,7 +376,7 @@ impl<V: VirtualNetdev> Callbacks<V> {
                     Attribute::U8 => 1,
                     Attribute::U32 => 4,
                 };
-                // SAFETY: There are no requirements.
+                // SAFETY: The function only adds and rounds up.
                 unsafe { bindings::net_helper_nla_total_size(len) }
             })
             .sum()

@@ -28,7 +28,8 @@ pub(crate) struct SkbPieces {
 impl SkbPieces {
     /// Reserves memory for a packet of at most `room` bytes. Any context.
     pub(crate) fn new(room: u32) -> Result<Self> {
-        // SAFETY: There are no requirements.
+        // SAFETY: The function may be called in any context, and returns NULL if it cannot
+        // allocate as much.
         let skb = unsafe { bindings::net_helper_alloc_paged_skb(room) };
         // SAFETY: It is new, and ours.
         let skb = unsafe { SkBuff::from_raw(NonNull::new(skb).ok_or(ENOMEM)?) };

@@ -33,7 +33,8 @@ impl SkBuff {
     ///
     /// `ptr` must be a valid socket buffer, the only reference to which passes to the new object.
     pub(crate) unsafe fn from_raw(ptr: NonNull<bindings::sk_buff>) -> Self {
-        // INVARIANT: By the safety requirements.
+        // INVARIANT: By the safety requirements, the socket buffer is valid, and its only
+        // reference passes to us.
         Self(ptr)
     }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Network devices that are unregistered together: that waits for grace periods of RCU with RTNL
-//! held, for all of them at once.
+//! Network devices that are unregistered together, so that the grace periods of RCU, which are
+//! waited for with RTNL held, are the same for all of them.
 //!
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
@@ -52,7 +52,8 @@ impl<'a> Unregistering<'a> {
 #[pinned_drop]
 impl PinnedDrop for Unregistering<'_> {
     fn drop(self: Pin<&mut Self>) {
-        // SAFETY: By the type invariant. No device is freed before RTNL is released.
+        // SAFETY: By the type invariant, it is a list of devices, and RTNL is held. No device is
+        // freed before RTNL is released.
         unsafe { bindings::unregister_netdevice_many(self.list.get()) }
     }
 }

@@ -40,10 +40,11 @@ impl Watchdog {
     ///
     /// `this` must point to zeroes that nothing else refers to, and that stay where they are.
     pub(super) unsafe fn init(this: *mut Self, tick: Tick) {
-        // SAFETY: By the safety requirements; only the address of a part of it is taken.
+        // SAFETY: By the safety requirements, `this` is valid; only the address of a part of it is
+        // taken.
         let timer = unsafe { &raw mut (*this).timer };
-        // SAFETY: By the safety requirements. A packet that is sent before the watchdog is enabled
-        // does not start the timer.
+        // SAFETY: By the safety requirements, the timer is zeroed, stays where it is and is not
+        // used yet. A packet that is sent before the watchdog is enabled does not start it.
         unsafe { Timer::init(timer, tick) };
     }
 
@@ -54,7 +55,7 @@ impl Watchdog {
     /// `timer` must be the timer of a watchdog.
     pub(super) unsafe fn of(timer: *mut bindings::timer_list) -> *mut Self {
         let timer: *mut Timer = timer.cast();
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, the timer is that of a watchdog.
         unsafe { container_of!(timer, Self, timer) }
     }
 
@@ -65,7 +66,7 @@ impl Watchdog {
     /// `dev` must be valid, and the lock of its transmit queue be held, which lockdep checks. What
     /// `tick` uses must be valid until [`disable`](Self::disable).
     pub(super) unsafe fn enable(&self, dev: *mut bindings::net_device, tick: Tick, ms: c_uint) {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, the device is valid; it has a transmit queue.
         unsafe { bindings::helper_assert_netif_tx_locked(dev) };
         self.restarted.store(true, Relaxed);
         self.armed.store(true, Relaxed);

@@ -84,7 +84,7 @@ impl Carveout {
         if name_len > NAME_LEN || range.end() > 1 << 32 || range.len > i32::MAX as usize {
             return Err(EINVAL);
         }
-        // INVARIANT: Just checked.
+        // INVARIANT: The bounds, the length of the name and the addresses were checked above.
         Ok(Self {
             name,
             range,
@@ -160,7 +160,7 @@ impl Carveouts {
                 return Err(EINVAL);
             }
         }
-        // INVARIANT: Just checked.
+        // INVARIANT: It was checked above that each two of them are apart.
         Ok(Self(carveouts))
     }
 
@@ -195,7 +195,8 @@ impl Carveouts {
             }
             // SAFETY: The entry was just allocated, and nothing else refers to it.
             unsafe { (*entry).is_iomem = carveout.is_io() };
-            // SAFETY: By the safety requirements; the entry was just allocated.
+            // SAFETY: By the safety requirements, the processor is valid, and nothing else uses
+            // its list of carveouts; the entry was just allocated.
             unsafe { bindings::rproc_add_carveout(rproc, entry) };
         }
         Ok(())

@@ -131,9 +131,9 @@ extern "C" fn load<T: Operations>(
 ///
 /// `rproc` must be valid, with its lock held.
 unsafe fn table_in_use(rproc: *mut bindings::rproc) -> Result<KVec<u8>> {
-    // SAFETY: By the safety requirements.
+    // SAFETY: By the safety requirements, the processor is valid, with its lock held.
     let table = unsafe { (*rproc).table_ptr }.cast::<u8>();
-    // SAFETY: By the safety requirements.
+    // SAFETY: By the safety requirements, the processor is valid, with its lock held.
     let len = unsafe { (*rproc).table_sz };
     let mut copy = KVec::new();
     if !table.is_null() {

@@ -123,8 +123,9 @@ impl Rproc {
     ///
     /// `ptr` must have been made by `Unregistered::new` and be valid for `'a`.
     pub(crate) unsafe fn from_raw<'a>(ptr: *mut bindings::rproc) -> &'a Self {
-        // SAFETY: By the safety requirements; the type is a transparent wrapper.
-        // INVARIANT: By the safety requirements.
+        // SAFETY: By the safety requirements, `ptr` is valid for `'a`; the type is a transparent
+        // wrapper.
+        // INVARIANT: By the safety requirements, `Unregistered::new` made it.
         unsafe { &*ptr.cast() }
     }
 

@@ -82,7 +82,8 @@ impl TableInUse {
         let mut clean = KVec::with_capacity(range.len, GFP_KERNEL)?;
         clean.extend_from_slice(&bytes, GFP_KERNEL)?;
         let (bytes, _, capacity) = bytes.into_raw_parts();
-        // INVARIANT: Just so; by the invariant of `LoadedTable`, all have one length.
+        // INVARIANT: `into_raw_parts()` returned the pointer and the capacity. All have one
+        // length: that of `range`, by the invariant of `LoadedTable`.
         Ok(Self {
             range,
             bytes: NonNull::new(bytes).ok_or(EINVAL)?,
@@ -107,7 +108,7 @@ impl TableInUse {
     ///
     /// `rproc` must be valid, with its lock held.
     pub(super) unsafe fn is_used_by(&self, rproc: *mut bindings::rproc) -> bool {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, the processor is valid, with its lock held.
         unsafe { (*rproc).table_ptr == self.as_ptr() }
     }
 
@@ -128,7 +129,8 @@ impl TableInUse {
             let byte = cached.cast::<u8>().wrapping_add(i);
             // SAFETY: remoteproc's copy is as long as the table, which is as long as `clean`.
             let used = unsafe { byte.read() };
-            // SAFETY: By the type invariant.
+            // SAFETY: By the type invariant, `bytes` is as long as `clean`, and there are no
+            // references to it.
             unsafe { self.bytes.as_ptr().wrapping_add(i).write(used) };
             // SAFETY: The byte was read, and only remoteproc writes the copy, with its lock held.
             unsafe { byte.write(*clean) };
@@ -145,7 +147,8 @@ impl TableInUse {
 
 impl Drop for TableInUse {
     fn drop(&mut self) {
-        // SAFETY: By the type invariant, and this is the only place that frees it.
+        // SAFETY: By the type invariant, `into_raw_parts()` returned these; this is the only place
+        // that frees them.
         drop(unsafe { KVec::from_raw_parts(self.bytes.as_ptr(), self.clean.len(), self.capacity) });
     }
 }

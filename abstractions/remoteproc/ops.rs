@@ -45,15 +45,16 @@ pub(super) fn table<T: Operations>() -> bindings::rproc_ops {
 ///
 /// # Safety
 ///
-/// `rproc` must have been made by `Unregistered::<T>::new`, whose context must live for `'a`.
+/// `rproc` must have been made by `Unregistered::<T>::new`, and it and its context live for `'a`.
 pub(super) unsafe fn context<'a, T: Operations>(
     rproc: *mut bindings::rproc,
 ) -> (&'a Rproc, &'a CallbackData<T>) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: By the safety requirements, `Unregistered::new` made the processor, which is valid
+    // for `'a`.
     let rproc = unsafe { Rproc::from_raw(rproc) };
     let context = rproc.private().context.cast::<CallbackData<T>>();
-    // SAFETY: By the safety requirements; only shared references to it are made while there are
-    // callbacks.
+    // SAFETY: By the safety requirements, the context lives for `'a`; only shared references to it
+    // are made while there are callbacks.
     (rproc, unsafe { &*context })
 }
 
@@ -158,7 +159,7 @@ extern "C" fn start<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
     if !T::HAS_START {
         return EOPNOTSUPP.to_errno();
     }
-    // SAFETY: This is such an operation.
+    // SAFETY: This is the operation that starts.
     let range = unsafe { show_table(this, context) };
     // SAFETY: This is the operation that starts.
     unsafe { go_up(this, || context.ops.start(this, range)) }
@@ -167,7 +168,7 @@ extern "C" fn start<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
 extern "C" fn attach<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
     // SAFETY: The operation is only set for such processors, and the context outlives them.
     let (this, context) = unsafe { context::<T>(rproc) };
-    // SAFETY: This is such an operation.
+    // SAFETY: This is the operation that attaches.
     unsafe { show_table(this, context) };
     // SAFETY: This is the operation that attaches.
     unsafe { go_up(this, || context.ops.attach(this)) }
@@ -191,7 +192,7 @@ extern "C" fn stop<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
     let mut table = context.table.lock();
     if ret.is_err() {
         if let Some(table) = &*table {
-            // SAFETY: This is such an operation.
+            // SAFETY: This is the operation `stop`, of the processor with this table.
             unsafe { table.restore(rproc) };
         }
     } else {
@@ -225,7 +226,7 @@ extern "C" fn detach<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
     from_result(|| {
         context.ops.detach(this).inspect_err(|_| {
             if let Some(table) = &*table {
-                // SAFETY: This is such an operation.
+                // SAFETY: This is the operation `detach`, of the processor with this table.
                 unsafe { table.restore(rproc) };
             }
         })?;

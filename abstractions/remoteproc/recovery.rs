@@ -67,7 +67,8 @@ impl Recovery {
     ///
     /// `this` must be valid and stay where it is, and nothing else may use it yet.
     pub(super) unsafe fn init_work(this: *mut Self) {
-        // SAFETY: By the safety requirements; only the address of a part of it is taken.
+        // SAFETY: By the safety requirements, `this` is valid; only the address of a part of it is
+        // taken.
         let work = unsafe { &raw mut (*this).work };
         // SAFETY: The work item is not in use yet.
         unsafe {
@@ -116,7 +117,8 @@ unsafe extern "C" fn run(work: *mut bindings::work_struct) {
     let recovery = unsafe { container_of!(Opaque::cast_from(work), Recovery, work) };
     // SAFETY: The work item is in a `Recovery`, to which there are only shared references.
     let recovery = unsafe { &*recovery };
-    // SAFETY: By the type invariant; the work is cancelled before the processor is released.
+    // SAFETY: By the type invariant, the processor is that of this private data; the work is
+    // cancelled before it is released.
     let rproc = unsafe { Rproc::from_raw(recovery.rproc) };
     // The release of a virtio device needs the memory that a shutdown frees.
     let waits =

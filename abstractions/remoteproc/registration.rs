@@ -337,12 +337,12 @@ impl<T: Operations> Unregistered<T> {
 ///
 /// `rproc` must be valid, and its `rproc_add()` must have failed.
 unsafe fn took_reference(rproc: *mut bindings::rproc) -> bool {
-    // SAFETY: By the safety requirements.
+    // SAFETY: By the safety requirements, the processor is valid.
     let is_added = !unsafe { (*rproc).dev.p }.is_null();
-    // Before, only adding the character device can fail, as `new` sees to what `rproc_validate()`
-    // checks. The reference by which that was initialized is dropped by all later failures. Others
-    // have one only if they open the device by a node of their own, as root can, before its file is
-    // made by the last step of `device_add()`.
+    // Of what `rproc_add()` does before `device_add()`, only adding the character device can fail,
+    // as `new` sees to what `rproc_validate()` checks. That leaves the count of the device at 1;
+    // all later failures drop this count. Only root could hold another, by opening the device with
+    // a node of its own before `device_add()` has made the file.
     // SAFETY: `rproc` is valid by the safety requirements, and only the address of a part of it is
     // taken.
     let count = unsafe { &raw const (*rproc).cdev.kobj.kref.refcount.refs.counter };

@@ -82,11 +82,12 @@ impl Shown {
         if len == 0 {
             return;
         }
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, `own` is valid for `len` bytes.
         let status = unsafe { status_offset(own, len) }.unwrap_or(0);
         self.own.store(own, Relaxed);
         self.status.store(status, Relaxed);
-        // INVARIANT: By the safety requirements; `status_offset()` stays below `len`.
+        // INVARIANT: By the safety requirements, both are valid for `len` bytes and do not change
+        // while `refresh()` runs; `status_offset()` stays below `len`.
         self.len.store(len, Relaxed);
         // SAFETY: The length is not 0.
         unsafe { self.copy() };
@@ -98,7 +99,7 @@ impl Shown {
     ///
     /// [`refresh`](Self::refresh) must not run at the same time.
     pub(super) unsafe fn hide(&self) {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, `refresh()` does not run at the same time.
         unsafe { self.found(core::ptr::null_mut()) };
     }
 
@@ -156,7 +157,7 @@ impl Shown {
         let own = self.own.load(Relaxed);
         let copy = self.place();
         let at = self.status.load(Relaxed);
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, the length is not 0, and stays so meanwhile.
         let status = unsafe { self.status() };
         for i in (0..self.len.load(Relaxed)).filter(|&i| i != at) {
             // SAFETY: By the safety requirements and the type invariant, both are valid for `len`
@@ -185,7 +186,8 @@ unsafe fn status_offset(table: *const u8, len: usize) -> Option<usize> {
         if end > len {
             return None;
         }
-        // SAFETY: By the safety requirements and the check above.
+        // SAFETY: It was checked above that the word ends within the `len` bytes, which are valid
+        // by the safety requirements.
         Some(unsafe { table.wrapping_add(offset).cast::<u32>().read_unaligned() })
     };
     let count = word(offset_of!(bindings::resource_table, num))? as usize;

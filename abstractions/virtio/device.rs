@@ -55,8 +55,9 @@ impl<Ctx: device::DeviceContext> Device<Ctx> {
     ///
     /// `ptr` must be a registered virtio device that is in the context `Ctx` for all of `'a`.
     pub(crate) unsafe fn from_raw<'a>(ptr: *mut bindings::virtio_device) -> &'a Self {
-        // SAFETY: By the safety requirements; the type is a transparent wrapper.
-        // INVARIANT: By the safety requirements.
+        // SAFETY: By the safety requirements, `ptr` is valid for `'a`; the type is a transparent
+        // wrapper.
+        // INVARIANT: By the safety requirements, it is registered on the virtio bus.
         unsafe { &*ptr.cast() }
     }
 

@@ -52,7 +52,7 @@ impl<T: Driver> Adapter<T> {
     ) -> c_int {
         // SAFETY: A device of this driver is part of a virtio device.
         let vdev = unsafe { container_of!(dev, bindings::virtio_device, dev) };
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, it is a device of this driver, whose lock is held.
         let vdev = unsafe { virtio::Device::<device::CoreInternal<'_>>::from_raw(vdev) };
         let dev: &device::Device<device::CoreInternal<'_>> = vdev.as_ref();
         // SAFETY: The device is bound, so that the probe was successful and stored the data by

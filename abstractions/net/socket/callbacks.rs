@@ -70,7 +70,7 @@ impl<P: SocketOps> Callbacks<P> {
     ///
     /// `sock` must be as described at [`Callbacks`], for all of `'a`.
     unsafe fn socket<'a>(sock: *mut bindings::socket) -> &'a Socket<P> {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, the `struct socket` is valid.
         let sk = unsafe { (*sock).sk };
         // SAFETY: `create()` initialized the private part of the socket, which is not freed before
         // the `struct socket` is.
@@ -81,11 +81,12 @@ impl<P: SocketOps> Callbacks<P> {
     ///
     /// # Safety
     ///
-    /// `sock` must be as for [`socket`](Self::socket); the file must be open for all of `'a`.
+    /// `sock` must be as for [`socket`](Self::socket), and its file be open, or being closed, for
+    /// all of `'a`.
     unsafe fn call<'a>(sock: *mut bindings::socket) -> Call<'a, P> {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, `sock` is as described at `Callbacks`.
         let socket = unsafe { Self::socket(sock) };
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, the file is open, or being closed, for all of `'a`.
         unsafe { Call::new(socket) }
     }
 

@@ -32,7 +32,7 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// The file of the socket is open as long as the value exists.
+/// The file of the socket is open, or being closed, as long as the value exists.
 pub(crate) struct Call<'a, P: SocketOps> {
     socket: &'a Socket<P>,
     _not_send: NotThreadSafe,
@@ -43,9 +43,9 @@ impl<'a, P: SocketOps> Call<'a, P> {
     ///
     /// # Safety
     ///
-    /// The file of the socket must be open as long as the value exists.
+    /// The file of the socket must be open, or being closed, as long as the value exists.
     pub(super) unsafe fn new(socket: &'a Socket<P>) -> Self {
-        // INVARIANT: By the safety requirements.
+        // INVARIANT: By the safety requirements, the file is open, or being closed.
         Self {
             socket,
             _not_send: NotThreadSafe,
@@ -61,7 +61,7 @@ impl<'a, P: SocketOps> Call<'a, P> {
     pub(crate) fn lock(&mut self) -> Guard<'_, P> {
         // SAFETY: The socket is valid, and this is process context.
         unsafe { bindings::helper_lock_sock(self.socket.as_raw()) };
-        // INVARIANT: The lock was just taken, and the file is open by our own invariant.
+        // INVARIANT: The lock was just taken; the file is open, or being closed, by our invariant.
         Guard {
             socket: self.socket,
             _not_send: NotThreadSafe,
@@ -123,7 +123,7 @@ impl Timeout {
 ///
 /// # Invariants
 ///
-/// The socket's lock is held, and its file is open or just being closed.
+/// The socket's lock is held, and its file is open or being closed, so that it has a wait queue.
 pub(crate) struct Guard<'a, P: SocketOps> {
     socket: &'a Socket<P>,
     _not_send: NotThreadSafe,

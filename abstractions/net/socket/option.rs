@@ -60,9 +60,11 @@ impl<'a> OptionSink<'a> {
     ///
     /// `opt` must be that of a call of `getsockopt_iter`, for all of `'a`.
     pub(super) unsafe fn new(opt: *mut bindings::sockopt) -> Self {
-        // SAFETY: By the safety requirements; only the address of a part is taken.
+        // SAFETY: By the safety requirements, the option is valid; only the address of a part is
+        // taken.
         let iter = unsafe { &raw mut (*opt).iter_out };
-        // SAFETY: By the safety requirements; only the address of a part is taken.
+        // SAFETY: By the safety requirements, the option is valid; only the address of a part is
+        // taken.
         let len = unsafe { &raw mut (*opt).optlen };
         Self {
             // SAFETY: The iterator is one that is written to, and nothing else uses it.

@@ -98,7 +98,8 @@ impl<P: SocketOps> Socket<P> {
     /// It must be written to the place of a socket's private part, see [`of`](Self::of), and not be
     /// referred to before that socket is initialized.
     pub(super) unsafe fn new(ops: P, state: P::State) -> Self {
-        // INVARIANT: By the safety requirements.
+        // INVARIANT: By the safety requirements, it goes behind a `struct sock`, which is
+        // initialized before there is a reference to this.
         Self {
             epoch: UnsafeCell::new(0),
             sendable: AtomicFlag::new(false),

@@ -26,7 +26,7 @@ impl View {
         if !memory.contains(da, layout.size() as u64) || da % 16 != 0 {
             return Err(Error::Table(format!("no vring can be at {da:#x}")));
         }
-        // INVARIANT: Just checked.
+        // INVARIANT: That the vring is inside the memory and aligned was checked above.
         Ok(Self {
             memory: memory.clone(),
             da,
