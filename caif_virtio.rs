@@ -19,29 +19,28 @@ mod abstractions {
     pub(crate) mod virtio;
 }
 mod counters;
-#[allow(unreachable_pub)]
+#[expect(unreachable_pub, reason = "crates of the host build this file, too")]
 mod link_config;
 mod log;
 mod receive;
 #[expect(unsafe_code)]
 mod remoteproc_glue;
 mod transmit;
-// Crates of the host build these files, too, and use what is `pub` in them.
-#[allow(unreachable_pub)]
+#[expect(unreachable_pub, reason = "crates of the host build this file, too")]
 mod vring_chain;
-#[allow(unreachable_pub)]
+#[expect(unreachable_pub, reason = "crates of the host build this file, too")]
 mod vring_driver;
-#[allow(unreachable_pub)]
+#[expect(unreachable_pub, reason = "crates of the host build this file, too")]
 mod vring_half_stored;
-#[allow(unreachable_pub)]
+#[expect(unreachable_pub, reason = "crates of the host build this file, too")]
 mod vring_layout;
-#[allow(unreachable_pub)]
+#[expect(unreachable_pub, reason = "crates of the host build this file, too")]
 mod vring_mem;
-#[allow(unreachable_pub)]
+#[expect(unreachable_pub, reason = "crates of the host build this file, too")]
 mod vring_news;
-#[allow(unreachable_pub)]
+#[expect(unreachable_pub, reason = "crates of the host build this file, too")]
 mod vring_reversed;
-#[allow(unreachable_pub)]
+#[expect(unreachable_pub, reason = "crates of the host build this file, too")]
 mod vring_watch;
 
 use crate::{
