@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-/* Receive, transmit and kick, with their tracepoints. */
+/*
+ * Receive, transmit and kick; tracepoints of these, of drops and of faults; the
+ * wait for late interrupts, and the reference to the module instead of it.
+ */
 
 #include <linux/if_ether.h>
 #include <linux/module.h>
@@ -91,7 +94,7 @@ void caif_virtio_wait_for_interrupts(void)
 		synchronize_rcu_tasks();
 }
 
-/* Whether the module is kept. */
+/* Whether caif_virtio_keep_module() took a reference to the module, for good. */
 static bool kept;
 
 bool caif_virtio_keep_module(void)

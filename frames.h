@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The driver's functions in C, for callers in Rust: receive, transmit and kick,
- * each with its tracepoint, and the tracepoints of faults.
+ * each with its tracepoint; the wait for late interrupts; the tracepoints of
+ * drops and faults.
  */
 #ifndef CAIF_VIRTIO_FRAMES_H
 #define CAIF_VIRTIO_FRAMES_H
@@ -18,9 +19,9 @@
 bool caif_virtio_receive(struct napi_struct *napi, const void *from, unsigned int len);
 bool caif_virtio_receive_io(struct napi_struct *napi, const void *from, unsigned int len);
 
-/* What is to be done after a packet was handed over. */
+/* What caif_virtio_sent() returns, ORed. */
 #define CAIF_VIRTIO_NEED_KICK	1	/* The modem must be told now. */
-#define CAIF_VIRTIO_STOPPED	2	/* The queue is stopped, by whomever. */
+#define CAIF_VIRTIO_STOPPED	2	/* The queue is stopped, by the driver or BQL. */
 
 /*
  * Counts a packet whose frame of @len bytes is in a slot, which may stop the queue
@@ -47,7 +48,7 @@ void caif_virtio_wait_for_interrupts(void);
  * context: may sleep.
  */
 bool caif_virtio_keep_module(void);
-/* Returns whether the module was kept so. */
+/* Returns whether caif_virtio_keep_module() keeps the module loaded. */
 bool caif_virtio_keeps_module(void);
 
 void caif_virtio_trace_drop(const struct net_device *dev, const char *why, u64 da, u32 len);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Functions that are static inlines or macros in the kernel's headers, for
- * callers in Rust. Each does what the function of its name does, but for a
- * BUG(), which no argument leads to; a transmit queue is always the device's
- * first.
+ * Functions for callers in Rust, which cannot call static inlines and macros of
+ * the kernel's headers. One without a comment does what the function or the
+ * operation of its name does, except that no argument leads to a BUG(). The
+ * transmit queue is always the device's first.
  */
 #ifndef ABSTRACTIONS_HELPERS_H
 #define ABSTRACTIONS_HELPERS_H
@@ -23,13 +23,15 @@ enum {
 
 void helper_netif_napi_add(struct net_device *dev, struct napi_struct *napi,
 			   int (*poll)(struct napi_struct *napi, int budget));
+/* For any context: in a task, the softirq does not wait for the next interrupt. */
 void helper_napi_schedule(struct napi_struct *napi);
 
 void helper_netif_tx_lock(struct net_device *dev);
 bool helper_netif_tx_trylock(struct net_device *dev);
 void helper_netif_tx_unlock(struct net_device *dev);
-/* The same lock, for process context. */
+/* Lockdep checks that the lock is held. */
 void helper_assert_netif_tx_locked(struct net_device *dev);
+/* The same lock, for process context. */
 void helper_netif_tx_lock_bh(struct net_device *dev);
 void helper_netif_tx_unlock_bh(struct net_device *dev);
 void helper_netif_stop_queue(struct net_device *dev);
@@ -37,12 +39,13 @@ void helper_netif_wake_queue(struct net_device *dev);
 bool helper_netif_running(const struct net_device *dev);
 bool helper_netif_queue_stopped(const struct net_device *dev);
 bool helper_netif_xmit_stopped(const struct net_device *dev);
+/* Bytes that were not counted as sent are left out. */
 void helper_netdev_completed_queue(struct net_device *dev, unsigned int pkts,
 				   unsigned int bytes);
-/* Lets the byte queue limits forget what was sent, and begin anew. */
+/* Resets the byte queue limits, and schedules the queue, which they may have stopped. */
 void helper_netdev_tx_reset_queue(struct net_device *dev);
 bool helper_netdev_xmit_more(void);
-/* With the lock of the transmit queue: none is sent any more afterwards. */
+/* Takes the lock of the transmit queue: afterwards no packet is being sent. */
 void helper_netif_device_detach(struct net_device *dev);
 
 /*
@@ -53,7 +56,7 @@ void helper_set_offloads(struct net_device *dev);
 /* Copies the @len bytes of a packet, and makes its checksum there if that is still to be made. */
 int helper_skb_copy(const struct sk_buff *skb, void *to, int len);
 
-/* Initializes of a zeroed device what its virtqueues use. */
+/* Initializes the members of a zeroed device that its virtqueues use. */
 void helper_virtio_init_unregistered(struct virtio_device *vdev);
 /*
  * Unbinds the module's one driver from a device when the driver of its parent, on
@@ -72,6 +75,7 @@ void helper_timer_start(struct timer_list *timer, unsigned int ms);
 void helper_timer_start_unless_pending(struct timer_list *timer, unsigned int ms);
 
 void helper_init_work(struct work_struct *work, void (*func)(struct work_struct *work));
+/* Queues the work on system_highpri_wq. */
 void helper_schedule_work(struct work_struct *work);
 
 #endif

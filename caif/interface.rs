@@ -255,7 +255,7 @@ impl VirtualNetdev for Interface {
     }
 
     fn open(this: &RcuArc<Self>, dev: &Netdev, rtnl: &Rtnl<'_>) -> Result {
-        // RTNL is held meanwhile. Users other than root of the machine must not keep it from all.
+        // The wait is with RTNL held, so it is left out for users of other user namespaces.
         let waits = dev.is_of_init_user_ns();
         {
             let mut inner = this.inner.lock();

@@ -62,8 +62,8 @@ pub(crate) trait Watcher: Send + Sync + 'static {
     /// Called when the MTU of a link changed. Process context with RTNL held.
     fn link_resized(&self, link: &Link, rtnl: &Rtnl<'_>);
 
-    /// Called when the device of a link is unregistered, with which others may be. Process context
-    /// with RTNL held.
+    /// Called when the device of a link is unregistered; `with` takes devices that end with it.
+    /// Process context with RTNL held.
     fn link_gone(&self, net: NetId, index: u32, rtnl: &Rtnl<'_>, with: &Unregistering<'_>);
 }
 
@@ -273,8 +273,8 @@ impl Listener for RcuArc<Links> {
                     Err(_) => {}
                 }
             }
-            // Bonding may give a device its former type back without a word. The interfaces of a
-            // link cannot be unregistered while it goes down.
+            // Bonding may silently give a device its former type back. The interfaces of a link
+            // cannot be unregistered while it goes down.
             (NetdevEvent::Type | NetdevEvent::Up, Some(_)) if !is_caif => self.remove(dev, rtnl),
             (NetdevEvent::Unregister, Some(_)) => self.remove(dev, rtnl),
             (NetdevEvent::GoingDown, Some(link)) => link.going_down(rtnl),

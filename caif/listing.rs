@@ -95,7 +95,7 @@ enum Field<'a> {
 
 impl Field<'_> {
     /// Returns whether a byte of a name is printed as it is. Others are printed as in
-    /// `/proc/mounts`, and so is a name that looks like none.
+    /// `/proc/mounts`, and so is the name `-`, which stands for no name.
     fn is_plain(name: &[u8], byte: u8) -> bool {
         byte.is_ascii_graphic() && byte != b'\\' && name != b"-"
     }

@@ -141,8 +141,8 @@ pub fn is_congested(was: bool, backlog: Option<u32>, limit: u32) -> bool {
 /// Returns whether the segments of a packet fit into the queue of a link, in which `backlog`
 /// packets of at most `limit` wait. `EAGAIN` if they will later, `EMSGSIZE` if they never do.
 ///
-/// Without a queue the limit is the largest number, and so is the backlog of a device that takes
-/// nothing.
+/// For a device without a queueing discipline `limit` is `i32::MAX`, and so is `backlog` while its
+/// driver has stopped it.
 pub fn room_for_segments(segments: u32, backlog: Option<u32>, limit: u32) -> Result<(), Errno> {
     if segments > limit {
         return Err(Errno::MessageSize);
@@ -156,8 +156,8 @@ pub fn room_for_segments(segments: u32, backlog: Option<u32>, limit: u32) -> Res
 /// The smallest MTU of an interface.
 const MIN_IP_MTU: usize = 100;
 
-/// Returns the MTU of an interface whose own is `own` on a link with this one. `ENODEV` if it would
-/// be below `MIN_IP_MTU`.
+/// Returns the MTU of an interface with the MTU `own`, above a link with the MTU `link_mtu`.
+/// `ENODEV` if it would be below `MIN_IP_MTU`.
 pub fn ip_mtu(own: usize, link_mtu: usize) -> Result<usize, Errno> {
     let most = max_payload(Service::Datagram, link_mtu)?;
     if most < MIN_IP_MTU {

@@ -154,7 +154,7 @@ impl Link {
         let mut pressure = self.pressure().lock();
         let backlog = dev.and_then(Netdev::backlog);
         let is_full = dev.is_some_and(|dev| {
-            // It may have become shorter since then.
+            // The queue may have become shorter since the packet was refused.
             let limit = dev.queue_limit();
             policy::room_for_segments(pressure.refused.min(limit), backlog, limit).is_err()
         });

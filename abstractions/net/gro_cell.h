@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A place in which a virtual device gathers what a lower one received, so that
- * segments of a flow are merged: what one poll of the lower device came to is one
- * batch. Like the kernel's gro_cells, which a module cannot use unless another
- * option of the kernel selects them.
+ * A queue with a NAPI instance, by which a virtual device merges segments of a flow
+ * (GRO): the packets that one poll of the lower device received are one batch. Like
+ * the kernel's gro_cells, which a module cannot use unless another option of the
+ * kernel selects them.
  */
 #ifndef ABSTRACTIONS_NET_GRO_CELL_H
 #define ABSTRACTIONS_NET_GRO_CELL_H
@@ -24,7 +24,7 @@ struct net_gro_cell {
 
 /* Makes the cell of a device, which has no other NAPI instance, and frees it. */
 void net_gro_cell_init(struct net_gro_cell *cell, struct net_device *dev);
-/* The device is set up, or down: packets are taken, or not any more. Process context: may sleep. */
+/* Starts, or stops, to take packets: the device is set up, or down. Process context: may sleep. */
 void net_gro_cell_open(struct net_gro_cell *cell);
 void net_gro_cell_close(struct net_gro_cell *cell);
 /* Merges a packet with others of its flow by way of the cell, if the device has one. */

@@ -152,7 +152,7 @@ void net_helper_count_tx_dropped(struct net_device *dev)
 	DEV_STATS_INC(dev, tx_dropped);
 }
 
-/* Makes a checksum that was left to the device, by which the packet was not sent. */
+/* Completes a checksum that the sender left to a device, such as a veth, that does not make it. */
 static bool make_checksum(struct sk_buff *skb)
 {
 	int start = skb_checksum_start_offset(skb);
@@ -293,7 +293,7 @@ static void prepare(struct sk_buff *skb, struct net_device *dev, u16 protocol)
 		skb_scrub_packet(skb, true);
 	skb->dev = dev;
 	skb->protocol = htons(protocol);
-	/* That of the device above, which may have more queues. Drivers use it as an index. */
+	/* The upper device, which set it, may have more queues. Drivers use it as an index. */
 	skb_set_queue_mapping(skb, 0);
 	skb_reset_mac_header(skb);
 	skb_reset_network_header(skb);
@@ -389,8 +389,8 @@ static bool is_plain(const struct sk_buff *skb)
 }
 
 /*
- * A frame that was sent by this machine has an owner, who is charged for it, and perhaps a route
- * and a security path. GRO takes packets without an owner only.
+ * If the lower device loops packets back, as a veth does, they belong to the sender's socket and
+ * may have a route and a security path. GRO takes packets without an owner only.
  */
 static noinline void make_plain(struct sk_buff *skb)
 {
@@ -415,8 +415,8 @@ void net_helper_receive(struct sk_buff *skb, struct net_device *dev, u16 protoco
 	skb->pkt_type = PACKET_HOST;
 	skb->ip_summed = CHECKSUM_NONE;
 	/*
-	 * Hash and receive queue are those of the frame, the same for all connections of a modem.
-	 * __skb_tunnel_rx() clears them, too; what else it clears no link's driver sets.
+	 * The lower device set hash and receive queue, the same for all flows in its frames.
+	 * __skb_tunnel_rx() clears them, too; what else it clears, lower devices do not set.
 	 */
 	skb_clear_hash_if_not_l4(skb);
 	skb_set_queue_mapping(skb, 0);

@@ -82,22 +82,23 @@ struct sk_buff *net_helper_take(struct sk_buff *skb);
 bool net_helper_pskb_may_pull(struct sk_buff *skb, unsigned int len);
 int net_helper_pskb_trim(struct sk_buff *skb, unsigned int len);
 void net_helper_skb_set_priority(struct sk_buff *skb, unsigned int priority);
-/* Puts bytes in front of the packet. @head is how much room more there is to be. */
+/* Prepends @len bytes; reserves @head bytes of headroom for lower layers. */
 int net_helper_skb_put_front(struct sk_buff *skb, const void *front, unsigned int len,
 			     unsigned int head);
 /*
- * Puts zeroes behind the packet. @tail is how much room more there is to be. The payload is not
- * copied, unless the packet has no place for one more piece.
+ * Appends @zeroes zero bytes. A linear packet has @tail bytes of tailroom behind them, for lower
+ * layers. One with fragments gets another, or is made linear if it cannot have one more.
  */
 int net_helper_skb_put_zeroes(struct sk_buff *skb, unsigned int zeroes, unsigned int tail);
 bool net_helper_skb_is_gso(const struct sk_buff *skb);
 /*
- * Cuts a packet of several segments into these, and returns the first one of them, or an error:
- * then the packet is still there. Payloads are not copied, and checksums still to be made.
+ * Returns the list of a GSO packet's segments, which replace it, or an error: then the packet is
+ * still there. Payloads are not copied, and checksums still to be made.
  */
 struct sk_buff *net_helper_skb_segment(struct sk_buff *skb);
-/* Makes a packet the one behind another on a list, or returns that and ends the list there. */
+/* Sets @skb->next. */
 void net_helper_skb_link(struct sk_buff *skb, struct sk_buff *next);
+/* Returns @skb->next and clears it. */
 struct sk_buff *net_helper_skb_unlink(struct sk_buff *skb);
 void net_helper_kfree_skb_list(struct sk_buff *list);
 /*

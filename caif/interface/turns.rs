@@ -2,9 +2,9 @@
 
 //! Interfaces that wait for RTNL to ask for a channel.
 //!
-//! Who unregisters an interface holds RTNL and waits for the end of the interface's own task, which
-//! must not wait for RTNL therefore. It hands the interface to a task of the module, which takes
-//! its turn like everybody: one that only tried might be kept from RTNL for ever.
+//! Unregistering an interface waits, with RTNL held, for the end of the interface's own task, so
+//! that this must not wait for RTNL. It hands the interface to a task of the module, which does.
+//! Tries of `rtnl_trylock()` instead could fail for ever while others use RTNL a lot.
 
 use super::Interface;
 use crate::abstractions::{
@@ -41,11 +41,11 @@ struct Turns {
 /// The interfaces that wait, while the module is loaded.
 static TURNS: RcuSlot<Turns> = RcuSlot::new();
 
-/// Lets interfaces have turns until it is dropped, which waits for the one that has its turn: in
+/// Serves waiting interfaces until it is dropped, which waits for the one that is being served: in
 /// process context, without RTNL.
 pub(crate) struct OpenTurns(());
 
-/// Begins to let interfaces have turns. Process context: may sleep.
+/// Starts to serve interfaces that wait. Process context: may sleep.
 pub(crate) fn open() -> Result<OpenTurns> {
     let waiting = Waiting {
         interfaces: KVVec::new(),
@@ -91,7 +91,7 @@ impl Task for Turn {
         let Some(turns) = TURNS.get() else { return };
         let interfaces = core::mem::take(&mut turns.waiting.lock().interfaces);
         for interface in interfaces {
-            // Others may have RTNL in between.
+            // RTNL is released after each one, for others to take it.
             interface.ask_again(Rtnl::lock().rtnl());
         }
     }

@@ -205,7 +205,7 @@ impl Connection {
 
 impl Client for Connection {
     fn receive(&self, skb: SkBuff) {
-        // Without a byte it is nothing to the reader of a stream, who would not wait for the next.
+        // A stream has no empty payloads: recv() would return 0, which means its end.
         if skb.len() == 0 && self.association.socket().ops().is_stream {
             return;
         }

@@ -85,8 +85,8 @@ fn send_payload(
     }
 }
 
-/// Returns the error of a payload that the link dropped. Without memory to make it, `ENOBUFS`, the
-/// channel is as before.
+/// Returns the error of a payload that the link refused: `EIO` if its queue dropped it (ENOBUFS).
+/// Elsewhere that means a lack of memory, after which the channel can be used as before.
 fn of_link(error: Error) -> Error {
     if error == ENOBUFS {
         EIO

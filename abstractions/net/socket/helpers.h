@@ -18,7 +18,7 @@
 #include <net/tcp_states.h>
 
 enum {
-	/* Where the memory of a socket has what a protocol keeps behind struct sock. */
+	/* Offset of a protocol's own part of a socket, behind struct sock. */
 	HELPER_SOCK_PRIVATE = ALIGN(sizeof(struct sock), __alignof__(u64)),
 	HELPER_SS_UNCONNECTED = SS_UNCONNECTED,
 	HELPER_TASK_INTERRUPTIBLE = TASK_INTERRUPTIBLE,
@@ -34,8 +34,8 @@ enum {
 
 struct sock *helper_sk_alloc(struct net *net, int family, struct proto *proto, int kern);
 /*
- * Initializes a socket that nobody can see yet, and makes the two know each other. What is
- * freed with it is still there for a grace period after the last reference is gone.
+ * Initializes a socket that nobody can see yet, and links @sock and @sk. What is freed with it
+ * is still there for a grace period after the last reference is gone.
  */
 void helper_sock_init(struct socket *sock, struct sock *sk, int protocol, u32 priority,
 		      void (*destruct)(struct sock *sk));
@@ -72,8 +72,8 @@ long helper_sock_rcvtimeo(const struct sock *sk, bool noblock);
 int helper_sock_rcvlowat(const struct sock *sk, bool waitall, int len);
 int helper_sock_intr_errno(long timeo);
 /*
- * Puts the current task on the queue of those that wait for the socket, which must be that of
- * an open file; what it tests afterwards is as it is after it can be woken.
+ * Puts the current task on the wait queue of a socket that is not orphaned. A full barrier: the
+ * task misses no wake-up if it checks what it waits for after this.
  */
 void helper_sock_wait_begin(struct sock *sk, struct wait_queue_entry *wait);
 void helper_sock_wait_end(struct sock *sk, struct wait_queue_entry *wait);
