@@ -215,10 +215,14 @@ impl Channel {
     }
 
     /// Tells the modem whether it may send payloads, on services with flow control. `ENOMEM` or
-    /// `ENOBUFS` if that fails.
+    /// `ENOBUFS` if that fails, `EPIPE` if the channel is closed: another one may have its id.
     pub(crate) fn send_flow(&self, on: bool) -> Result {
         if !self.service().has_flow_control() {
             return Ok(());
+        }
+        let _guard = rcu::read_lock();
+        if let Err(closed @ Stopped::Closed) = self.check() {
+            return may_transmit(Err(closed));
         }
         let id = self.id().ok_or(ENOTCONN)?;
         let mut body = [0; 1];
