@@ -47,7 +47,9 @@ use crate::{
     caif_wire::{
         params::{
             LinkParams,
-            ServiceParams, //
+            ServiceParams,
+            CHTYPE_DATAGRAM,
+            CHTYPE_DATAGRAM_LOOP, //
         },
         DATAGRAM_MTU, //
     },
@@ -91,9 +93,6 @@ const IPV6_CONNID: u16 = 2;
 /// `IFLA_CAIF_LOOPBACK`.
 const LOOPBACK: u16 = 3;
 
-/// Channel types of the service: ordinary, and one that returns all payloads to their sender.
-const ORDINARY: u8 = 0;
-const RETURNS: u8 = 3;
 /// Priority of the channel: `CAIF_PRIO_LOW`.
 const PRIORITY: u32 = 4;
 /// Time that the modem has to answer, in milliseconds.
@@ -391,7 +390,11 @@ impl Interface {
         rtnl: &Rtnl<'_>,
     ) -> Result<Request> {
         let params = LinkParams {
-            chtype: if settings.loopback { RETURNS } else { ORDINARY },
+            chtype: if settings.loopback {
+                CHTYPE_DATAGRAM_LOOP
+            } else {
+                CHTYPE_DATAGRAM
+            },
             priority: policy::wire_priority(PRIORITY),
             phyid: 0,
             endpoint: 0,

@@ -17,7 +17,8 @@ use crate::{
         data::Service,
         params::{
             LinkParams,
-            ServiceParams, //
+            ServiceParams,
+            CHTYPE_DATAGRAM_LOOP, //
         }, //
     },
     channel::{
@@ -39,9 +40,6 @@ use kernel::{
     seq_print,
     sync::rcu, //
 };
-
-/// The type of a DATAGRAM channel that returns what it is sent.
-const RETURNS: u8 = 3;
 
 /// The parameters of a channel that tell it from others.
 pub(crate) struct Label {
@@ -70,7 +68,7 @@ impl Label {
                 Service::Vei => "at",
                 Service::Video => "video",
                 Service::Debug => "debug",
-                Service::Datagram if params.chtype == RETURNS => "datagram_loop",
+                Service::Datagram if params.chtype == CHTYPE_DATAGRAM_LOOP => "datagram_loop",
                 Service::Datagram => "datagram",
                 Service::Rfm => "rfm",
                 Service::Util => "util",

@@ -10,7 +10,9 @@ use crate::{
     },
     caif_wire::params::{
         LinkParams,
-        ServiceParams, //
+        ServiceParams,
+        CHTYPE_DATAGRAM,
+        CHTYPE_DATAGRAM_LOOP, //
     },
     policy, //
 };
@@ -19,9 +21,6 @@ use crate::{
 const SIZE: usize = 24;
 /// Offset of its union.
 const UNION: usize = 4;
-
-/// The type of a DATAGRAM channel that returns payloads to their sender.
-const RETURNS: u8 = 3;
 
 /// Returns an error unless the address is of the family AF_CAIF.
 pub(super) fn check_family(address: &[u8]) -> Result {
@@ -46,8 +45,12 @@ pub(super) fn link_params<'a>(
     let [type_, service, ..] = *first;
     let (chtype, endpoint, service) = match protocol {
         Protocol::At => (type_ & 3, type_ >> 2 & 3, ServiceParams::Vei),
-        Protocol::Datagram => (0, 0, ServiceParams::Datagram { connection }),
-        Protocol::DatagramLoop => (RETURNS, 0, ServiceParams::Datagram { connection }),
+        Protocol::Datagram => (CHTYPE_DATAGRAM, 0, ServiceParams::Datagram { connection }),
+        Protocol::DatagramLoop => (
+            CHTYPE_DATAGRAM_LOOP,
+            0,
+            ServiceParams::Datagram { connection },
+        ),
         Protocol::Util => {
             let name = *union.first_chunk().ok_or(EINVAL)?;
             let params = match u8::try_from(parameters.len()) {

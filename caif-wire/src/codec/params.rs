@@ -6,6 +6,13 @@
 use super::bytes::{Full, Reader, Truncated, Writer};
 use super::control::ControlError;
 
+/// Channel type of an ordinary DATAGRAM channel (`CAIFPROTO_DATAGRAM`). It and the next one are
+/// those of `caif_connect_req_to_link_param()` in Linux 6.12, `net/caif/cfcnfg.c`.
+pub const CHTYPE_DATAGRAM: u8 = 0;
+/// Channel type of a DATAGRAM channel on which the modem returns each payload to its sender
+/// (`CAIFPROTO_DATAGRAM_LOOP`).
+pub const CHTYPE_DATAGRAM_LOOP: u8 = 3;
+
 /// Longest name of an RFM volume, without its NUL.
 const MAX_VOLUME: usize = 15;
 

@@ -2,6 +2,7 @@
 
 //! The control channel: which channels a host may set up, and the service behind each.
 
+use caif_wire::params::{CHTYPE_DATAGRAM, CHTYPE_DATAGRAM_LOOP};
 use caif_wire::{DATAGRAM_MTU, LinkParams, Service, ServiceParams};
 
 use crate::Config;
@@ -10,9 +11,6 @@ use crate::Config;
 const IP_OVERHEAD: usize = 9;
 /// The smallest MTU that every IPv4 host must support.
 const LEAST_IP_MTU: usize = 576;
-
-const DATAGRAM_IP: u8 = 0;
-const DATAGRAM_LOOP: u8 = 3;
 
 /// The service behind an accepted channel.
 pub(crate) enum Grant {
@@ -34,11 +32,13 @@ pub(crate) fn decide(config: &Config, params: &LinkParams<'_>) -> Result<Grant, 
     }
     match (params.service, params.chtype) {
         (ServiceParams::Vei, _) => Ok(Grant::At),
-        (ServiceParams::Datagram { connection }, DATAGRAM_IP) => Ok(Grant::Ip {
+        (ServiceParams::Datagram { connection }, CHTYPE_DATAGRAM) => Ok(Grant::Ip {
             connection,
             mtu: ip_mtu(config)?,
         }),
-        (ServiceParams::Datagram { .. }, DATAGRAM_LOOP) => Ok(Grant::Loopback(Service::Datagram)),
+        (ServiceParams::Datagram { .. }, CHTYPE_DATAGRAM_LOOP) => {
+            Ok(Grant::Loopback(Service::Datagram))
+        }
         (ServiceParams::Datagram { .. }, _) => Err("a datagram channel has type 0 or 3"),
         (ServiceParams::Video { .. }, _) => Ok(Grant::Loopback(Service::Video)),
         (ServiceParams::Debug, _) => Ok(Grant::Loopback(Service::Debug)),
