@@ -9,6 +9,10 @@ use core::fmt;
 
 /// Bytes of the config space.
 pub const CONFIG_SIZE: usize = 32;
+/// Bytes of a CAIF frame in front of its body: length and link id.
+pub const FRAME_HEADER: u32 = 3;
+/// Bytes of a CAIF frame behind its body: the check sequence.
+pub const FRAME_FCS: u32 = 2;
 /// Smallest room for a frame that a link must offer: enough for CAIF's control channel, and for
 /// the smallest MTU of an IP interface on top.
 pub const FRAME_MIN: u32 = 128;

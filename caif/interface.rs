@@ -67,6 +67,10 @@ use crate::{
         self,
         Choice,
         Preference, //
+    },
+    transmit::{
+        BACK,
+        FRONT, //
     }, //
 };
 use kernel::{
@@ -102,9 +106,6 @@ const OPEN_MS: u32 = 1000;
 /// Delay before a channel is asked for again; it doubles each time, up to the limit.
 const RETRY_MS: u32 = 500;
 const RETRY_LIMIT_MS: u32 = 30_000;
-/// Length, link id and header of a frame, and check sequence.
-const HEADROOM: u32 = 7;
-const TAILROOM: u32 = 2;
 
 /// The parameters of the channel.
 #[derive(Clone, Copy)]
@@ -413,8 +414,8 @@ impl Interface {
         let guard = rcu::read_lock();
         let link = request.link().dev(&guard).ok_or(ENODEV)?;
         dev.set_room(
-            link.headroom().get().saturating_add(HEADROOM),
-            link.tailroom().get().saturating_add(TAILROOM),
+            link.headroom().get().saturating_add(FRONT),
+            link.tailroom().get().saturating_add(BACK.into()),
         );
         drop(guard);
         Ok(request)

@@ -17,6 +17,10 @@ use crate::{
     },
     caif_wire::{
         data::Data,
+        frame::{
+            FCS_LEN,
+            HEADER_LEN, //
+        },
         CONTROL_CHANNEL, //
     },
     channel::{
@@ -33,7 +37,9 @@ use kernel::sync::{
 };
 
 /// Length and link id.
-const HEADER: u32 = 3;
+const HEADER: u32 = HEADER_LEN as u32;
+/// Bytes of the check sequence.
+const FCS: u32 = FCS_LEN as u32;
 
 impl Handler for Arc<Link> {
     fn receive(&self, dev: &Netdev, skb: SkBuff) {
@@ -55,14 +61,14 @@ impl Link {
         // The length counts link id, body and the check sequence of 2 bytes, but not its own 2. So
         // the frame without the check sequence has as many bytes.
         let length = u32::from(u16::from_le_bytes([low, high]));
-        if length < HEADER || length.saturating_add(2) > skb.len() {
+        if length < HEADER || length.saturating_add(FCS) > skb.len() {
             return None;
         }
         skb.trim(length).ok()?;
         if channel == CONTROL_CHANNEL {
             // Bytes after a message are ignored.
             let len = length.min(HEADER.saturating_add(u32::try_from(MAX_BODY).ok()?));
-            let (_, body) = skb.head(len)?.split_first_chunk::<3>()?;
+            let (_, body) = skb.head(len)?.split_first_chunk::<HEADER_LEN>()?;
             self.control(body);
             return Some(());
         }
@@ -77,7 +83,7 @@ impl Channel {
     fn take(&self, mut skb: SkBuff) -> Option<()> {
         let header = u32::try_from(self.service().header_len()).ok()?;
         let len = HEADER.saturating_add(header).min(skb.len());
-        let (_, head) = skb.head(len)?.split_first_chunk::<3>()?;
+        let (_, head) = skb.head(len)?.split_first_chunk::<HEADER_LEN>()?;
         let off = match Data::parse(self.service(), head).ok()? {
             Data::Payload(_) => HEADER.saturating_add(header),
             Data::Segment { more, .. } => {

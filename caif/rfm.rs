@@ -20,6 +20,10 @@
     clippy::unwrap_used
 )]
 
+use crate::caif_wire::{
+    data::Service,
+    frame, //
+};
 use core::ops::Range;
 
 /// Length of the header.
@@ -28,9 +32,9 @@ pub const HEADER: usize = 6;
 /// The longest packet: the header, and as many bytes as its length can count.
 pub const MAX_PACKET: usize = HEADER + u16::MAX as usize;
 
-/// Most bytes of a link's MTU that a segment needs beside its part of the packet: 5 around the
+/// Most bytes of a link's MTU that a segment needs beside its part of the packet: those around the
 /// body, 1 in front, and the header and 1 more, by which the last segment can be longer.
-const OVERHEAD: usize = 13;
+const OVERHEAD: usize = frame::OVERHEAD + Service::Rfm.header_len() + HEADER + 1;
 
 /// Segments end at multiples of this.
 const ALIGN: usize = 16;

@@ -13,10 +13,15 @@ use crate::{
     },
     caif_wire::{
         control::Message,
-        data::Data,
+        data::{
+            Data,
+            MAX_HEADER, //
+        },
         frame::{
             self,
-            Fcs, //
+            Fcs,
+            FCS_LEN,
+            HEADER_LEN, //
         },
         CONTROL_CHANNEL, //
     },
@@ -34,11 +39,11 @@ use kernel::sync::rcu;
 /// `ETH_P_CAIF`.
 pub(crate) const PROTOCOL: u16 = crate::abstractions::bindings::ETH_P_CAIF as u16;
 
-/// The longest header of a service.
-const HEADER: usize = 4;
+/// Most bytes in front of a payload: length, link id and the longest header.
+pub(crate) const FRONT: u32 = (HEADER_LEN + MAX_HEADER) as u32;
 /// Bytes of the check sequence, which links do not use. They are zero, so that a checksum of all
 /// bytes of a packet is that of the payload.
-const BACK: u8 = 2;
+pub(crate) const BACK: u8 = FCS_LEN as u8;
 /// `TC_PRIO_CONTROL`.
 const CONTROL_PRIORITY: u32 = crate::abstractions::bindings::TC_PRIO_CONTROL;
 
@@ -186,8 +191,7 @@ impl Channel {
     /// Returns the number of bytes in front of a payload.
     #[inline]
     fn front_len(&self) -> u32 {
-        // A header has four bytes at most.
-        3 + self.header().len().min(HEADER) as u32
+        (HEADER_LEN + self.header().len().min(MAX_HEADER)) as u32
     }
 
     /// Puts length, link id and header in front of a payload, so that only the check sequence is
@@ -206,8 +210,8 @@ impl Channel {
             return Err(EMSGSIZE);
         }
         let [low, high] = length.to_le_bytes();
-        let mut front = [low, high, id.get(), 0, 0, 0, 0];
-        for (to, from) in front.iter_mut().skip(3).zip(self.header()) {
+        let mut front: [u8; FRONT as usize] = [low, high, id.get(), 0, 0, 0, 0];
+        for (to, from) in front.iter_mut().skip(HEADER_LEN).zip(self.header()) {
             *to = *from;
         }
         let front = front.get(..len as usize).ok_or(EINVAL)?;

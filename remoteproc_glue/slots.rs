@@ -7,6 +7,10 @@ use crate::{
         compat,
         net::SkBuff, //
     },
+    link_config::{
+        FRAME_FCS,
+        FRAME_HEADER, //
+    },
     vring_driver::Slot, //
 };
 use core::ops::Range;
@@ -18,6 +22,12 @@ use kernel::{
     },
     prelude::*, //
 };
+
+/// The most memory that slots take, in bytes, whatever the firmware says of MTU and vring.
+const BYTES_MAX: usize = 4 << 20;
+
+/// Slots begin at multiples of this, in bytes, so that no two share a cache line.
+const CACHE_LINE: usize = 64;
 
 /// Slots of equal size in one coherent allocation.
 ///
@@ -101,11 +111,11 @@ impl Slots {
     #[inline]
     pub(crate) fn fill(&mut self, slot: &Slot, head: u16, skb: &SkBuff, tail: u16) -> Result<u32> {
         let len = skb.len();
-        let lacks_fcs = len >= SHORTEST
+        let lacks_fcs = len >= FRAME_HEADER
             && skb
                 .first_two()
                 .is_some_and(|length| u32::from(u16::from_le_bytes(length)) == len);
-        let zeroes = u32::from(tail) + if lacks_fcs { FCS } else { 0 };
+        let zeroes = u32::from(tail) + if lacks_fcs { FRAME_FCS } else { 0 };
         let total = u32::from(head)
             .checked_add(len)
             .and_then(|sum| sum.checked_add(zeroes))
@@ -129,14 +139,3 @@ impl Slots {
 fn widened(address: DmaAddress) -> u64 {
     address.into()
 }
-
-/// Bytes of a check sequence.
-const FCS: u32 = 2;
-/// Bytes of a frame without one: its length and its link id.
-const SHORTEST: u32 = 3;
-
-/// The most memory that slots take, in bytes, whatever the firmware says of MTU and vring.
-const BYTES_MAX: usize = 4 << 20;
-
-/// Slots begin at multiples of this, in bytes, so that no two share a cache line.
-const CACHE_LINE: usize = 64;

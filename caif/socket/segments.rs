@@ -34,7 +34,7 @@ use kernel::prelude::*;
 
 /// Most bytes in front of a segment: the byte that says whether more follow, and the packet's
 /// header.
-const FRONT: u16 = 1 + HEADER as u16;
+const FRONT: u16 = (Service::Rfm.header_len() + HEADER) as u16;
 
 /// Creates the segments of a message that is one packet. `EAGAIN` if the send buffer is full,
 /// before anything was taken from the message.

@@ -26,13 +26,14 @@ use crate::{
         rcu::RcuArc, //
     },
     caif_wire::data::Service,
-    channel::Channel, //
+    channel::Channel,
+    transmit::{
+        BACK,
+        FRONT, //
+    }, //
 };
 use kernel::sync::rcu;
 
-/// Length, link id and the longest header of a frame, and its check sequence.
-const FRONT: u32 = 3 + 4;
-const BACK: u32 = 2;
 /// Most bytes of a stream in one payload, if the channel and the send buffer allow as much: the
 /// size of one allocation.
 const PIECE: usize = 8192;
@@ -53,7 +54,7 @@ pub(super) fn room_around(channel: &Channel) -> Result<(u16, u16)> {
     let (front, back) = (dev.headroom().get(), dev.tailroom().get());
     Ok((
         u16::try_from(front.saturating_add(FRONT)).unwrap_or(u16::MAX),
-        u16::try_from(back.saturating_add(BACK)).unwrap_or(u16::MAX),
+        u16::try_from(back.saturating_add(BACK.into())).unwrap_or(u16::MAX),
     ))
 }
 

@@ -14,7 +14,11 @@ const FLOW_OFF: u8 = 0x81;
 /// Set pin on a VEI channel, remote shutdown on a UTIL channel.
 const SPECIAL: u8 = 0x82;
 
-const DATAGRAM_HEADER: [u8; 4] = [0x08, 0, 0, 0];
+/// The longest header of a service.
+pub const MAX_HEADER: usize = 4;
+
+const VIDEO_HEADER: [u8; MAX_HEADER] = [0; MAX_HEADER];
+const DATAGRAM_HEADER: [u8; MAX_HEADER] = [0x08, 0, 0, 0];
 const DATAGRAM_COMMAND: u8 = 0x80;
 const MORE_SEGMENTS: u8 = 0x01;
 
@@ -55,10 +59,10 @@ impl Service {
     }
 
     /// Returns the number of header bytes in front of a payload.
-    pub fn header_len(self) -> usize {
+    pub const fn header_len(self) -> usize {
         match self {
             Self::Vei | Self::Rfm | Self::Util => 1,
-            Self::Video | Self::Datagram => 4,
+            Self::Video | Self::Datagram => MAX_HEADER,
             Self::Debug => 0,
         }
     }
@@ -146,7 +150,7 @@ impl<'a> Data<'a> {
         match service {
             Service::Debug => Ok(Self::Payload(body)),
             Service::Video => {
-                reader.take("video header", 4)?;
+                reader.take("video header", VIDEO_HEADER.len())?;
                 Ok(Self::Payload(reader.all()))
             }
             Service::Rfm => {
@@ -183,7 +187,7 @@ impl<'a> Data<'a> {
         let none: &'a [u8] = &[];
         match (self, service) {
             (Self::Payload(payload), Service::Debug) => Ok((&[], payload)),
-            (Self::Payload(payload), Service::Video) => Ok((&[0; 4], payload)),
+            (Self::Payload(payload), Service::Video) => Ok((&VIDEO_HEADER, payload)),
             (Self::Payload(payload), Service::Datagram) => Ok((&DATAGRAM_HEADER, payload)),
             (Self::Payload(payload), Service::Vei | Service::Util) => Ok((&[PAYLOAD], payload)),
             (Self::Segment { more: false, bytes }, Service::Rfm) => Ok((&[0], bytes)),

@@ -7,14 +7,20 @@ use core::fmt;
 use super::bytes::{Full, Reader, Truncated, Writer};
 use super::fcs;
 
+/// Bytes in front of a body: L and mux.
+pub const HEADER_LEN: usize = 3;
+
+/// Bytes of the check sequence, behind the body.
+pub const FCS_LEN: usize = 2;
+
 /// Bytes that a frame adds to its body.
-pub const OVERHEAD: usize = 5;
+pub const OVERHEAD: usize = HEADER_LEN + FCS_LEN;
 
 /// The largest body L can count.
-pub const MAX_BODY: usize = u16::MAX as usize - 3;
+pub const MAX_BODY: usize = u16::MAX as usize - LEAST_LENGTH as usize;
 
-/// L of a frame with an empty body: mux and FCS.
-const LEAST_LENGTH: u16 = 3;
+/// L of a frame with an empty body: all but the bytes of L itself.
+const LEAST_LENGTH: u16 = OVERHEAD as u16 - 2;
 
 /// Use of the frame check sequence on a link. A frame has its two bytes in either case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -93,7 +99,7 @@ impl<'a> Frame<'a> {
             .take("frame", usize::from(length))
             .map_err(|_| FrameError::BeyondEnd { length, have })?;
         // Both splits succeed, because L is at least 3. The errors keep the parser free of panics.
-        let Some((checked, found)) = covered.split_last_chunk::<2>() else {
+        let Some((checked, found)) = covered.split_last_chunk::<FCS_LEN>() else {
             return Err(FrameError::TooShort { length });
         };
         let Some((channel, body)) = checked.split_first() else {

@@ -2,13 +2,14 @@
 
 //! The control channel: which channels a host may set up, and the service behind each.
 
+use caif_wire::frame::OVERHEAD;
 use caif_wire::params::{CHTYPE_DATAGRAM, CHTYPE_DATAGRAM_LOOP};
 use caif_wire::{DATAGRAM_MTU, LinkParams, Service, ServiceParams};
 
 use crate::Config;
 
 /// Bytes of a frame around an IP packet: length, mux, datagram header, check sequence.
-const IP_OVERHEAD: usize = 9;
+const IP_OVERHEAD: usize = OVERHEAD + Service::Datagram.header_len();
 /// The smallest MTU that every IPv4 host must support.
 const LEAST_IP_MTU: usize = 576;
 

@@ -56,8 +56,8 @@
 #![forbid(unsafe_code)]
 
 pub use kernel_pure::{
-    caif, caif_wire, slot, vring_chain, vring_driver, vring_half_stored, vring_layout, vring_mem,
-    vring_news, vring_reversed, vring_watch,
+    caif, caif_wire, link_config, slot, vring_chain, vring_driver, vring_half_stored, vring_layout,
+    vring_mem, vring_news, vring_reversed, vring_watch,
 };
 
 pub mod differential;
