@@ -11,6 +11,7 @@ mod doorbell;
 pub(crate) mod frames;
 mod kick;
 mod news;
+mod platform;
 mod queues;
 mod ring_mem;
 mod slots;
@@ -274,35 +275,11 @@ impl<'bound> Link<'bound> {
         Ok(Some(config))
     }
 
-    /// Returns the name of the driver of the platform that the remote processor is part of. `None`
-    /// if the driver made it for a device without a driver, such as one for each core.
-    fn platform_driver(&self) -> Option<&'bound CStr> {
-        // SAFETY: By the type invariant, the remote processor is valid.
-        let platform = unsafe { (*self.rproc.as_ptr()).dev.parent };
-        if platform.is_null() {
-            return None;
-        }
-        // SAFETY: The parent of a valid device is valid.
-        let driver = unsafe { (*platform).driver };
-        if driver.is_null() {
-            return None;
-        }
-        // SAFETY: The driver cannot go while the remote processor that it created is registered.
-        let name = unsafe { (*driver).name };
-        // SAFETY: The name of a driver is a string that lives as long as the driver.
-        (!name.is_null()).then(|| unsafe { CStr::from_char_ptr(name) })
-    }
-
     /// Keeps the module loaded from now on, if the platform may pass interrupts on while it can be
     /// preempted, and this kernel offers no way to wait for their end. `ENODEV` if it is being
     /// unloaded. Process context: may sleep.
     fn keep_module(&self) -> Result {
-        /// Names of platform drivers that pass interrupts on in RCU read-side sections only: the
-        /// test boards, and devices without a bus.
-        const IN_SECTIONS: &[&CStr] = &[c"ivshmem_rproc", c"soc_rproc", c"faux_driver"];
-
-        let waits = |name| IN_SECTIONS.contains(&name);
-        if self.platform_driver().is_some_and(waits) {
+        if self.platform().interrupts_in_rcu {
             return Ok(());
         }
         // SAFETY: Process context, see above.

@@ -19,7 +19,6 @@ use core::{
 };
 use kernel::{
     prelude::*,
-    str::CStr,
     sync::atomic::{
         AtomicFlag,
         Full,
@@ -27,22 +26,6 @@ use kernel::{
     },
     types::Opaque, //
 };
-
-/// Names of platform drivers whose `kick` never sleeps and may run on several CPUs at once. The
-/// last three are those of remote processors made of software: the test boards, and devices without
-/// a bus.
-const ATOMIC: &[&CStr] = &[
-    c"davinci-rproc",
-    c"ingenic-vpu",
-    c"k3-dsp-rproc",
-    c"k3-m4-rproc",
-    c"keystone-rproc",
-    c"st-rproc",
-    c"stm32-rproc",
-    c"ivshmem_rproc",
-    c"soc_rproc",
-    c"faux_driver",
-];
 
 /// The remote processor to kick, and the numbers to kick it with.
 ///
@@ -111,10 +94,7 @@ impl Kicker {
             vdev: NonNull::new(link.vdev().as_raw()).ok_or(ENODEV)?,
             notify_ids: PerVring::try_from_fn(|vring| Ok(link.notify_id(vring)))?,
         };
-        let deferred = if link
-            .platform_driver()
-            .is_some_and(|name| ATOMIC.contains(&name))
-        {
+        let deferred = if link.platform().kicks_atomically {
             None
         } else {
             let deferred = KBox::pin(
