@@ -30,6 +30,12 @@ mod ivshmem {
     pub(super) mod layout;
     #[expect(unreachable_pub, reason = "the modem builds this file as well")]
     pub(super) mod map;
+    #[expect(
+        dead_code,
+        unreachable_pub,
+        reason = "the modem builds this file as well, and writes its other fields"
+    )]
+    pub(super) mod rsc_table;
     #[expect(unreachable_pub, reason = "the host's tests build this file as well")]
     pub(super) mod table;
     pub(super) mod watchdog;

@@ -38,6 +38,12 @@ mod contract {
         reason = "the modem builds this file as well, and the size is the device tree's"
     )]
     pub(super) mod map;
+    #[expect(
+        dead_code,
+        unreachable_pub,
+        reason = "the modem builds this file as well, and writes its other fields"
+    )]
+    pub(super) mod rsc_table;
     #[expect(unreachable_pub, reason = "the host's tests build this file as well")]
     pub(super) mod table;
     pub(super) mod watchdog;

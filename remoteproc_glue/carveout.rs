@@ -36,8 +36,8 @@ impl Carveout<'_> {
 
     /// Returns its device addresses. `None` if they are not known, or if it has none.
     pub(super) fn da(&self) -> Option<Range<u64>> {
-        /// A carveout that the remote processor may have anywhere (`FW_RSC_ADDR_ANY`).
-        const ANY: u32 = u32::MAX;
+        /// A carveout that the remote processor may have anywhere.
+        const ANY: u32 = bindings::FW_RSC_ADDR_ANY as u32;
 
         let start = u64::from(self.0.da);
         let end = start.saturating_add(self.0.len as u64);

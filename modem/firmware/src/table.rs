@@ -2,42 +2,19 @@
 
 //! The resource table: one virtio device with two vrings and a config space.
 
-use kernel_pure::{ivshmem::map, link_config::LinkConfig, vring_layout::F_EVENT_IDX};
+use kernel_pure::{
+    ivshmem::{
+        map,
+        rsc_table::{ADDR_ANY, OFFSET_LEN, RSC_VDEV, VERSION, VIRTIO_ID_CAIF, header},
+    },
+    link_config::LinkConfig,
+    vring_layout::F_EVENT_IDX,
+};
 
 /// Device address of the table, which is the same on both boards.
 pub const TABLE_DA: u32 = map::DA_BASE + map::RSC_TABLE.0 as u32;
-/// Type of the virtio device: CAIF.
-pub const VIRTIO_ID_CAIF: u32 = 12;
-/// Type of an entry that is a virtio device.
-pub const RSC_VDEV: u32 = 3;
-/// A vring that Linux may put anywhere.
-pub const ADDR_ANY: u32 = u32::MAX;
-/// Version of a table.
-pub const VERSION: u32 = 1;
-/// Size of a table's header, in bytes; the offsets of the entries follow.
-pub const HEADER: u64 = 16;
-
-pub mod vdev {
-    //! Offsets in a `struct fw_rsc_vdev` of two vrings, which follows the entry's type.
-
-    /// Features that the driver took.
-    pub const GFEATURES: u64 = 12;
-    /// Bytes of the config space.
-    pub const CONFIG_LEN: u64 = 16;
-    /// Status of the device.
-    pub const STATUS: u64 = 20;
-    /// Number of vrings.
-    pub const NUM_OF_VRINGS: u64 = 21;
-    /// The vrings, a `struct fw_rsc_vdev_vring` each.
-    pub const VRINGS: u64 = 24;
-    /// Bytes of a vring.
-    pub const VRING_SIZE: u64 = 20;
-    /// The config space.
-    pub const CONFIG: u64 = VRINGS + 2 * VRING_SIZE;
-}
-
-/// Offset of the entry: behind the header and the offset of the one entry.
-const ENTRY: u32 = HEADER as u32 + 4;
+/// Offset of the entry, which begins with its type: behind the header and the one offset.
+pub const ENTRY: usize = header::OFFSETS + OFFSET_LEN;
 
 /// The geometry of a vring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +57,7 @@ impl ResourceTable {
         let config = config.as_ref().map_or(&[][..], |bytes| bytes);
         let mut out = Vec::new();
         // struct resource_table: version, number of entries, reserved, offsets.
-        for word in [VERSION, 1, 0, 0, ENTRY] {
+        for word in [VERSION, 1, 0, 0, ENTRY as u32] {
             out.extend(u32::to_le_bytes(word));
         }
         // struct fw_rsc_hdr and struct fw_rsc_vdev.

@@ -6,11 +6,11 @@ use crate::{
     link::{Link, field},
     stack,
 };
-use firmware::table::vdev;
 use ivshmem::{
     control::{FIRMWARE, FIRMWARE_SIZE, HEAP, POOL, VRING_SIZE, VRINGS},
     memory::DA_BASE,
 };
+use kernel_pure::ivshmem::rsc_table::vdev;
 
 /// Fields of a vring, after `rx.` or `tx.`.
 const RING: [&str; 11] = [
@@ -110,8 +110,8 @@ pub fn value(link: &Link, name: &str) -> Option<u64> {
         "buf" => link.buffer(0),
         // The entry of the device, behind its type; its status; its config space.
         "table" => link.vdev(),
-        "status" => link.vdev() + vdev::STATUS,
-        "config" => link.vdev() + vdev::CONFIG,
+        "status" => link.vdev() + vdev::STATUS as u64,
+        "config" => link.vdev() + vdev::CONFIG as u64,
         "rx.idx" => link.rx.next_avail().into(),
         "tx.idx" => link.tx.ring.next_used().into(),
         _ => match name.split_once('.')? {

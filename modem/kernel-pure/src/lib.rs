@@ -37,6 +37,7 @@ pub mod ivshmem {
     #[cfg(feature = "firmware")]
     pub mod firmware;
     pub mod map;
+    pub mod rsc_table;
     #[cfg(feature = "firmware")]
     pub mod table;
 }

@@ -2,16 +2,16 @@
 
 //! The resource table, after remoteproc has filled it in.
 //!
-//! The kernel has a reader of its own, for the table in the firmware file. They share no code,
-//! since a fuzz target compares both on the same table.
+//! The kernel has a reader of its own, for the table in the firmware file. They share the layout
+//! and no code, since a fuzz target compares both on the same table.
 
 use crate::Error;
-use firmware::{
-    MARK, MARK_DA,
-    table::{ADDR_ANY, HEADER, RSC_VDEV, VERSION, VIRTIO_ID_CAIF, vdev},
-};
+use firmware::{MARK, MARK_DA};
 use ivshmem::{control, memory::SharedMemory};
 use kernel_pure::{
+    ivshmem::rsc_table::{
+        ADDR_ANY, OFFSET_LEN, RSC_VDEV, TYPE_LEN, VERSION, VIRTIO_ID_CAIF, header, vdev, vring,
+    },
     link_config::{CONFIG_SIZE, Direction, LinkConfig},
     vring_layout::{F_EVENT_IDX, Layout},
 };
@@ -80,18 +80,20 @@ impl Vdev {
             }
             Ok(memory.load(start + offset)?)
         };
-        let version = word(0)?;
+        let version = word(header::VERSION as u64)?;
         if version != VERSION {
             return Err(Error::Table(format!(
                 "version {version}, must be {VERSION}"
             )));
         }
-        let entries = word(4)?;
+        let entries = word(header::NUM as u64)?;
         for entry in 0..u64::from(entries) {
-            let offset = u64::from(word(HEADER + 4 * entry)?);
-            let device = offset + 4;
-            if word(offset)? == RSC_VDEV && word(device)? == VIRTIO_ID_CAIF {
-                let size = vdev::CONFIG;
+            let place = header::OFFSETS as u64 + OFFSET_LEN as u64 * entry;
+            let offset = u64::from(word(place)?);
+            let device = offset + TYPE_LEN as u64;
+            let id = device + vdev::ID as u64;
+            if word(offset)? == RSC_VDEV && word(id)? == VIRTIO_ID_CAIF {
+                let size = vdev::CONFIG as u64;
                 let rest = u64::from(len).saturating_sub(device);
                 if rest < size {
                     return Err(Error::Table(format!(
@@ -116,17 +118,18 @@ impl Vdev {
 
     /// Returns what was negotiated, or `None` if the driver is not ready.
     pub fn ready(&self, memory: &SharedMemory) -> Result<Option<Table>, Error> {
-        let word = |offset: u64| memory.load::<u32>(self.da + offset);
-        if memory.load::<u8>(self.da + vdev::STATUS)? & DRIVER_OK == 0 {
+        let word = |offset: usize| memory.load::<u32>(self.da + offset as u64);
+        if memory.load::<u8>(self.da + vdev::STATUS as u64)? & DRIVER_OK == 0 {
             return Ok(None);
         }
-        let count = memory.load::<u8>(self.da + vdev::NUM_OF_VRINGS)?;
+        let count = memory.load::<u8>(self.da + vdev::NUM_OF_VRINGS as u64)?;
         if count != 2 {
             return Err(Error::Table(format!("{count} vrings, must be 2")));
         }
-        let vring = |index: u64| -> Result<Option<Vring>, Error> {
-            let at = vdev::VRINGS + vdev::VRING_SIZE * index;
-            let (da, align, num) = (word(at)?, word(at + 4)?, word(at + 8)?);
+        let vring = |index: usize| -> Result<Option<Vring>, Error> {
+            let at = vdev::VRINGS[index];
+            let (da, num) = (word(at + vring::DA)?, word(at + vring::NUM)?);
+            let align = word(at + vring::ALIGN)?;
             if da == ADDR_ANY {
                 return Ok(None);
             }
@@ -151,11 +154,11 @@ impl Vdev {
         let (uplink, downlink) = match word(vdev::CONFIG_LEN)? {
             0 => (Direction::DEFAULT, Direction::DEFAULT),
             CONFIG_LEN => {
-                if vdev::CONFIG + u64::from(CONFIG_LEN) > self.len {
+                if vdev::CONFIG as u64 + u64::from(CONFIG_LEN) > self.len {
                     return Err(Error::Table("no room for its config space".into()));
                 }
                 let mut raw = [0; CONFIG_SIZE];
-                memory.read(self.da + vdev::CONFIG, &mut raw)?;
+                memory.read(self.da + vdev::CONFIG as u64, &mut raw)?;
                 let LinkConfig { uplink, downlink } = LinkConfig::read(&raw);
                 (with_room(uplink)?, with_room(downlink)?)
             }
@@ -175,7 +178,7 @@ impl Vdev {
 
     /// Returns whether the driver is ready.
     pub fn is_ready(&self, memory: &SharedMemory) -> Result<bool, Error> {
-        Ok(memory.load::<u8>(self.da + vdev::STATUS)? & DRIVER_OK != 0)
+        Ok(memory.load::<u8>(self.da + vdev::STATUS as u64)? & DRIVER_OK != 0)
     }
 }
 

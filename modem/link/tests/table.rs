@@ -7,23 +7,26 @@ mod common;
 use common::{EVENT_IDX, Host, STATUS_READY, VDEV, VRING_DA, table};
 use firmware::{
     MARK_DA,
-    table::{ResourceTable, TABLE_DA},
+    table::{ENTRY, ResourceTable, TABLE_DA},
 };
 use ivshmem::memory::{DA_BASE, MIN_SIZE};
-use kernel_pure::link_config::Direction;
+use kernel_pure::{
+    ivshmem::rsc_table::{TYPE_LEN, header, vdev, vring},
+    link_config::Direction,
+};
 use link::{Error, table::Vdev};
 
 const FIRMWARE_END: u32 = 0x8010_0000;
 /// Offsets of fields from the table's start.
-const VERSION: u64 = 0;
-const ENTRIES: u64 = 4;
-const ENTRY: u64 = 16;
-const TYPE: u64 = 20;
-const ID: u64 = 24;
-const CONFIG_LEN: u64 = 24 + 16;
-const VRING_COUNT: u64 = 24 + 21;
-const VRING: [u64; 2] = [24 + 24, 24 + 44];
-const CONFIG: u64 = 24 + 64;
+const VERSION: usize = header::VERSION;
+const ENTRIES: usize = header::NUM;
+const TYPE: usize = ENTRY;
+const DEVICE: usize = ENTRY + TYPE_LEN;
+const ID: usize = DEVICE + vdev::ID;
+const CONFIG_LEN: usize = DEVICE + vdev::CONFIG_LEN;
+const VRING_COUNT: usize = DEVICE + vdev::NUM_OF_VRINGS;
+const VRING: [usize; 2] = [DEVICE + vdev::VRINGS[0], DEVICE + vdev::VRINGS[1]];
+const CONFIG: usize = DEVICE + vdev::CONFIG;
 
 fn host() -> Host {
     Host::ready(table(64, 128, 2048, true))
@@ -40,9 +43,9 @@ fn table_error<T: std::fmt::Debug>(result: Result<T, Error>) -> String {
 
 /// Returns the text of the error after a word of the table was changed.
 #[track_caller]
-fn ready_error(offset: u64, value: u32) -> String {
+fn ready_error(offset: usize, value: u32) -> String {
     let host = host();
-    let at = u64::from(TABLE_DA) + offset;
+    let at = u64::from(TABLE_DA) + offset as u64;
     if offset % 4 == 0 {
         host.memory.store(at, value).unwrap();
     } else {
@@ -99,9 +102,10 @@ fn a_driver_that_is_not_ready_is_waited_for() {
     host.set_status(STATUS_READY);
     assert!(vdev.is_ready(&host.memory).unwrap());
     assert!(vdev.ready(&host.memory).unwrap().is_none());
-    host.memory.store(VDEV + 24, VRING_DA[0]).unwrap();
+    let vring_da = |index: usize| VDEV + (vdev::VRINGS[index] + vring::DA) as u64;
+    host.memory.store(vring_da(0), VRING_DA[0]).unwrap();
     assert!(vdev.ready(&host.memory).unwrap().is_none());
-    host.memory.store(VDEV + 44, VRING_DA[1]).unwrap();
+    host.memory.store(vring_da(1), VRING_DA[1]).unwrap();
     assert!(vdev.ready(&host.memory).unwrap().is_some());
     host.set_status(0);
     assert!(vdev.ready(&host.memory).unwrap().is_none());
@@ -177,18 +181,18 @@ fn a_table_without_the_device_is_refused() {
     // More entries than there is room for, after none that is the device.
     let host = host();
     let at = u64::from(TABLE_DA);
-    host.memory.store(at + ENTRIES, u32::MAX).unwrap();
-    host.memory.store(at + ID, 1u32).unwrap();
+    host.memory.store(at + ENTRIES as u64, u32::MAX).unwrap();
+    host.memory.store(at + ID as u64, 1u32).unwrap();
     table_error(host.find());
 }
 
 #[test]
 fn an_entry_must_be_in_the_table() {
     for offset in [120, 1 << 20, u32::MAX - 3] {
-        let what = ready_error(ENTRY, offset);
+        let what = ready_error(header::OFFSETS, offset);
         assert!(what.contains("ends before its byte"), "{offset}: {what}");
     }
-    assert!(ready_error(ENTRY, 21).contains("multiple of 4"));
+    assert!(ready_error(header::OFFSETS, 21).contains("multiple of 4"));
 }
 
 #[test]
@@ -211,12 +215,12 @@ fn the_device_must_be_as_the_board_has_it() {
 fn a_vring_must_have_a_possible_geometry() {
     for (index, at) in VRING.into_iter().enumerate() {
         for num in [0, 3, 65536, u32::MAX] {
-            let what = ready_error(at + 8, num);
+            let what = ready_error(at + vring::NUM, num);
             let expected = format!("vring {index}: {num} descriptors, must be a power of two");
             assert!(what.contains(&expected), "{what}");
         }
         for align in [0, 2, 48, 131072, u32::MAX] {
-            let what = ready_error(at + 4, align);
+            let what = ready_error(at + vring::ALIGN, align);
             let expected = format!("vring {index}: alignment of {align} bytes, must be");
             assert!(what.contains(&expected), "{what}");
         }
@@ -228,11 +232,11 @@ fn a_vring_must_be_inside_the_memory() {
     let end = (DA_BASE + MIN_SIZE) as u32;
     for (index, at) in VRING.into_iter().enumerate() {
         for da in [0, DA_BASE as u32 - 16, end - 16, end, u32::MAX - 15] {
-            let what = ready_error(at, da);
+            let what = ready_error(at + vring::DA, da);
             let expected = format!("vring {index} at {da:#x} is not inside the shared memory");
             assert!(what.contains(&expected), "{what}");
         }
-        let what = ready_error(at, VRING_DA[index] + 8);
+        let what = ready_error(at + vring::DA, VRING_DA[index] + 8);
         assert!(what.contains("must be a multiple of 16"), "{what}");
     }
 }
@@ -277,7 +281,7 @@ fn only_the_config_space_of_the_device_is_read() {
     let what = table_error(found.ready(&host.memory));
     assert!(what.contains("no room for its config space"), "{what}");
     host.memory
-        .store(u64::from(TABLE_DA) + CONFIG_LEN, 0u32)
+        .store(u64::from(TABLE_DA) + CONFIG_LEN as u64, 0u32)
         .unwrap();
     let ready = found.ready(&host.memory).unwrap().unwrap();
     assert_eq!(ready.uplink, Direction::DEFAULT);

@@ -13,13 +13,14 @@ pub mod tx;
 
 use firmware::{
     Firmware,
-    table::{ResourceTable, TABLE_DA, Vring, vdev},
+    table::{ENTRY, ResourceTable, TABLE_DA, Vring},
 };
 use ivshmem::{
     control,
     memory::{self, SharedMemory},
 };
 use kernel_pure::{
+    ivshmem::rsc_table::{TYPE_LEN, vdev, vring},
     link_config::{Direction, LinkConfig},
     vring_layout::{F_EVENT_IDX, Layout},
     vring_mem::Features,
@@ -35,9 +36,8 @@ use object::{
     read::elf::{FileHeader, ProgramHeader},
 };
 
-/// Device address of the `struct fw_rsc_vdev`: behind the header of the table, one offset and the
-/// entry's type.
-pub const VDEV: u64 = TABLE_DA as u64 + 24;
+/// Device address of the `struct fw_rsc_vdev`, behind the entry's type.
+pub const VDEV: u64 = TABLE_DA as u64 + (ENTRY + TYPE_LEN) as u64;
 /// Where remoteproc puts the vrings.
 pub const VRING_DA: [u32; 2] = [control::VRINGS[0] as u32, control::VRINGS[1] as u32];
 /// The pool that Linux allocates its TX slots from.
@@ -106,18 +106,22 @@ impl Host {
     }
 
     pub fn place_rings(&self) {
-        for (index, da) in (0..).zip(VRING_DA) {
-            let at = VDEV + vdev::VRINGS + vdev::VRING_SIZE * index;
+        for (at, da) in vdev::VRINGS.into_iter().zip(VRING_DA) {
+            let at = VDEV + (at + vring::DA) as u64;
             self.memory.store(at, da).unwrap();
         }
     }
 
     pub fn set_features(&self, features: u32) {
-        self.memory.store(VDEV + vdev::GFEATURES, features).unwrap();
+        self.memory
+            .store(VDEV + vdev::GFEATURES as u64, features)
+            .unwrap();
     }
 
     pub fn set_status(&self, status: u8) {
-        self.memory.store(VDEV + vdev::STATUS, status).unwrap();
+        self.memory
+            .store(VDEV + vdev::STATUS as u64, status)
+            .unwrap();
     }
 
     /// Zeroes the rings, as remoteproc does before a driver gets them.
