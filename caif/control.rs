@@ -127,7 +127,7 @@ pub enum Failure {
     LinkDown,
 }
 
-/// The reason why a message was ignored. Each reason is counted.
+/// The reason why a message was ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ignored {
     /// The link is down.
@@ -152,11 +152,6 @@ pub enum Ignored {
     Request,
     /// A message that this side does not know.
     Unknown,
-}
-
-impl Ignored {
-    /// Number of reasons.
-    pub const COUNT: usize = Self::Unknown as usize + 1;
 }
 
 /// The action that a message of the modem requires.
@@ -304,7 +299,6 @@ pub struct Control<S: BorrowMut<[Pending]>> {
     in_use: [u32; 256],
     last_life: u32,
     destroys: Limit,
-    ignored: [u64; Ignored::COUNT],
 }
 
 impl<S: BorrowMut<[Pending]>> Control<S> {
@@ -324,7 +318,6 @@ impl<S: BorrowMut<[Pending]>> Control<S> {
                 left: DESTROY_BURST,
                 since: 0,
             },
-            ignored: [0; Ignored::COUNT],
         }
     }
 
@@ -433,16 +426,6 @@ impl<S: BorrowMut<[Pending]>> Control<S> {
 
     /// Handles the body of a frame of the control channel. Returns the action that it requires.
     pub fn on_frame<'a>(&mut self, body: &'a [u8], now: u64) -> Event<'a> {
-        let event = self.answer(body, now);
-        if let Event::Ignored(why) = event {
-            if let Some(count) = self.ignored.get_mut(why as usize) {
-                *count = count.saturating_add(1);
-            }
-        }
-        event
-    }
-
-    fn answer<'a>(&mut self, body: &'a [u8], now: u64) -> Event<'a> {
         if !self.up {
             return Event::Ignored(Ignored::Down);
         }
@@ -553,10 +536,5 @@ impl<S: BorrowMut<[Pending]>> Control<S> {
     pub fn next_deadline(&self) -> Option<u64> {
         let pending = self.pending.borrow().iter();
         pending.filter_map(Pending::ends_at).min()
-    }
-
-    /// Returns how many messages were ignored, by the number of their [`Ignored`].
-    pub fn ignored(&self) -> &[u64; Ignored::COUNT] {
-        &self.ignored
     }
 }
