@@ -29,7 +29,6 @@ mod abstractions {
         pub(crate) mod proc;
         pub(crate) mod rtnl_kind;
         pub(crate) mod skb_edit;
-        #[expect(dead_code, reason = "the driver uses the rest")]
         pub(crate) mod skbuff;
         pub(crate) mod socket;
         pub(crate) mod unregistering;
@@ -42,19 +41,10 @@ mod abstractions {
 }
 // The modem builds the codec, too, as a crate of its own.
 #[path = "../caif-wire/src/codec/mod.rs"]
-#[allow(
-    dead_code,
-    unreachable_pub,
-    unused_imports,
-    reason = "the modem uses the rest, and sees what is `pub` there"
-)]
+#[expect(unreachable_pub, reason = "the modem sees what is `pub` there")]
 mod caif_wire;
 mod channel;
-#[allow(
-    dead_code,
-    unreachable_pub,
-    reason = "crates of the host build this file, too"
-)]
+#[expect(unreachable_pub, reason = "crates of the host build this file, too")]
 mod control;
 mod errno;
 #[expect(unreachable_pub, reason = "crates of the host build this file, too")]
@@ -70,11 +60,7 @@ mod policy;
 mod pressure;
 mod reassembly;
 mod receive;
-#[expect(
-    dead_code,
-    unreachable_pub,
-    reason = "crates of the host build this file, too"
-)]
+#[expect(unreachable_pub, reason = "crates of the host build this file, too")]
 mod rfm;
 mod socket;
 mod transmit;

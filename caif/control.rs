@@ -321,11 +321,6 @@ impl<S: BorrowMut<[Pending]>> Control<S> {
         }
     }
 
-    /// Returns the link's number, for the parameters of its requests.
-    pub fn phyid(&self) -> u8 {
-        self.phyid
-    }
-
     /// Marks the link as up: requests are possible.
     pub fn up(&mut self) {
         self.up = true;

@@ -65,6 +65,7 @@ impl SkBuff {
 
     /// Returns the first two bytes; `None` if there are fewer outside of fragments.
     #[inline]
+    #[allow(dead_code, reason = "for the driver only")]
     pub(crate) fn first_two(&self) -> Option<[u8; 2]> {
         if self.linear_len() < 2 {
             return None;
@@ -81,6 +82,7 @@ impl SkBuff {
     /// # Safety
     ///
     /// `dst` must be valid for writes of as many bytes as the packet has.
+    #[allow(dead_code, reason = "for the driver only")]
     pub(crate) unsafe fn copy_to(&self, dst: *mut u8) -> Result {
         let len = c_int::try_from(self.len())?;
         // SAFETY: The socket buffer is valid, and `dst` is valid for writes of its `len` bytes by

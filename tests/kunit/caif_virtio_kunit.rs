@@ -15,7 +15,6 @@
 )]
 
 #[expect(unsafe_code)]
-#[expect(dead_code, reason = "the fake remote processor uses a part of these")]
 #[path = "../../abstractions"]
 mod abstractions {
     //! Safe wrappers that the kernel crate lacks.
@@ -24,19 +23,23 @@ mod abstractions {
     pub(crate) mod compat;
     pub(crate) mod deferred;
     pub(crate) mod event;
+    #[expect(dead_code, reason = "the boards use the rest")]
     pub(crate) mod memory;
     pub(crate) mod module;
     pub(crate) mod net {
         //! Abstractions of sockets, and of what the module forgets.
 
+        #[expect(dead_code, reason = "the stack uses the rest")]
         pub(crate) mod netdev;
         pub(crate) mod notifier;
         pub(crate) mod proc;
         pub(crate) mod skbuff;
-        #[expect(unused_imports, reason = "the stack uses the rest")]
+        #[expect(dead_code, unused_imports, reason = "the stack uses the rest")]
         pub(crate) mod socket;
     }
+    #[expect(dead_code, reason = "the stack uses the rest")]
     pub(crate) mod rcu;
+    #[expect(dead_code, reason = "the boards use the rest")]
     pub(crate) mod remoteproc;
     #[expect(unreachable_pub, reason = "crates of the host build this file, too")]
     mod slot;

@@ -205,6 +205,7 @@ impl<'a> Message<'a> {
     }
 
     /// Returns the command: the low nibble of the first byte.
+    #[allow(dead_code, reason = "the kernel takes messages whole")]
     pub fn command(&self) -> u8 {
         self.first() & COMMAND
     }

@@ -86,6 +86,10 @@ impl fmt::Display for FrameError {
 
 impl core::error::Error for FrameError {}
 
+#[allow(
+    dead_code,
+    reason = "the kernel has frames in packets, with room around"
+)]
 impl<'a> Frame<'a> {
     /// Reads the frame at the start of `bytes`. Bytes after it are ignored.
     pub fn parse(bytes: &'a [u8], check: Fcs) -> Result<Self, FrameError> {

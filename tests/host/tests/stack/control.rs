@@ -387,7 +387,6 @@ fn a_request_that_was_not_sent_takes_no_place() -> Result<(), RequestError> {
 #[test]
 fn what_does_not_fit_is_not_asked_for() {
     let mut control = control(1);
-    assert_eq!(control.phyid(), PHYID);
     let good = datagram(1);
     let bad = [
         LinkParams { chtype: 16, ..good },
