@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The driver's functions in C, for callers in Rust: receive, transmit and kick,
- * each with its tracepoint; the wait for late interrupts; the tracepoints of
- * drops and faults.
+ * each with its tracepoint; the wait for late interrupts; a reference of the
+ * module to itself; the tracepoints of drops and faults.
  */
 #ifndef CAIF_VIRTIO_FRAMES_H
 #define CAIF_VIRTIO_FRAMES_H

@@ -23,7 +23,7 @@ enum {
 
 void helper_netif_napi_add(struct net_device *dev, struct napi_struct *napi,
 			   int (*poll)(struct napi_struct *napi, int budget));
-/* For any context: in a task, the softirq does not wait for the next interrupt. */
+/* For any context: in a task with interrupts on, the softirq does not wait for the next one. */
 void helper_napi_schedule(struct napi_struct *napi);
 
 void helper_netif_tx_lock(struct net_device *dev);

@@ -41,8 +41,8 @@ impl Physical {
     /// kernel's RAM.
     pub(crate) unsafe fn new(start: PhysAddr, len: usize, claim: Arc<dyn Claim>) -> Result<Self> {
         start.checked_add(len as PhysAddr).ok_or(EOVERFLOW)?;
-        // INVARIANT: By the safety requirements, the bytes at `start` are not the kernel's RAM; that
-        // their end does not overflow was checked above.
+        // INVARIANT: By the safety requirements, the bytes at `start` are not the kernel's RAM.
+        // That their end does not overflow was checked above.
         Ok(Self { start, len, claim })
     }
 

@@ -4,7 +4,7 @@
 //!
 //! All of it runs in one RCU read-side section: a channel that was found stays until the frame is
 //! handled. A frame is parsed once, in place; an invalid one is dropped and counted by the link's
-//! device, and has no other effect.
+//! device, and has no other effect. A control message that is ignored is not counted.
 
 use crate::{
     abstractions::net::{

@@ -89,14 +89,15 @@ unsafe impl<'bound> Source for Queues<'bound> {
             let memory = memory.get(vring);
             Ok((memory.mem()?, memory.layout()))
         })?;
-        // SAFETY: By the safety requirements, the instance is valid until `end()` has returned.
+        // SAFETY: By the safety requirements, the instance is valid until `end()` has returned, or
+        // the queues were dropped, which calls it.
         let state = unsafe { State::new(napi, mems) }?;
         // SAFETY: By the safety requirements, the queues are dropped before the link ends.
         let kicker = unsafe { Kicker::new(&link) }?;
         // Before there is a doorbell, see `free_doorbells()`.
         link.keep_module()?;
-        // SAFETY: By the safety requirements, the queues are dropped, and with them the doorbell,
-        // before what `state` uses ends.
+        // SAFETY: `end()`, which `drop()` calls, ends the doorbell. By the safety requirements,
+        // that is before the instance, or anything that `link` borrows, ends.
         let doorbell = unsafe { Lease::new(state) }?;
         for vring in Vring::ALL {
             link.enter_doorbell(vring, &doorbell);

@@ -24,7 +24,7 @@ struct net_gro_cell {
 
 /* Makes the cell of a device, which has no other NAPI instance, and frees it. */
 void net_gro_cell_init(struct net_gro_cell *cell, struct net_device *dev);
-/* Starts, or stops, to take packets: the device is set up, or down. Process context: may sleep. */
+/* Starts and stops taking packets: the device is set up, or down. Process context: may sleep. */
 void net_gro_cell_open(struct net_gro_cell *cell);
 void net_gro_cell_close(struct net_gro_cell *cell);
 /* Merges a packet with others of its flow by way of the cell, if the device has one. */

@@ -416,7 +416,8 @@ void net_helper_receive(struct sk_buff *skb, struct net_device *dev, u16 protoco
 	skb->ip_summed = CHECKSUM_NONE;
 	/*
 	 * The lower device set hash and receive queue, the same for all flows in its frames.
-	 * __skb_tunnel_rx() clears them, too; what else it clears, lower devices do not set.
+	 * __skb_tunnel_rx() clears them, too. Of the rest, route and extensions are dropped above,
+	 * and the core sets skb_iif anew; marks of switch ports do not matter here.
 	 */
 	skb_clear_hash_if_not_l4(skb);
 	skb_set_queue_mapping(skb, 0);

@@ -340,9 +340,10 @@ unsafe fn took_reference(rproc: *mut bindings::rproc) -> bool {
     // SAFETY: By the safety requirements, the processor is valid.
     let is_added = !unsafe { (*rproc).dev.p }.is_null();
     // Of what `rproc_add()` does before `device_add()`, only adding the character device can fail,
-    // as `new` sees to what `rproc_validate()` checks. That leaves the count of the device at 1;
-    // all later failures drop this count. Only root could hold another, by opening the device with
-    // a node of its own before `device_add()` has made the file.
+    // as `new` sees to what `rproc_validate()` checks. That leaves the count of the character
+    // device at 1; after all later failures `cdev_del()` has dropped it. Only root could hold
+    // another, by opening the device with a node of its own before `device_add()` has made the
+    // file.
     // SAFETY: `rproc` is valid by the safety requirements, and only the address of a part of it is
     // taken.
     let count = unsafe { &raw const (*rproc).cdev.kobj.kref.refcount.refs.counter };

@@ -123,7 +123,8 @@ impl Timeout {
 ///
 /// # Invariants
 ///
-/// The socket's lock is held, and its file is open or being closed, so that it has a wait queue.
+/// The socket's lock is held. Its file is open or being closed, so that it is not orphaned: it has
+/// a `struct socket` with a wait queue.
 pub(crate) struct Guard<'a, P: SocketOps> {
     socket: &'a Socket<P>,
     _not_send: NotThreadSafe,
@@ -176,7 +177,7 @@ impl<'a, P: SocketOps> Guard<'a, P> {
         let sk = self.socket.as_raw();
         let mut entry = MaybeUninit::<bindings::wait_queue_entry>::uninit();
         let entry = entry.as_mut_ptr();
-        // SAFETY: By the type invariant, the socket's file is open, so that it has a wait queue;
+        // SAFETY: By the type invariant, the socket is not orphaned, so that it has a wait queue;
         // the entry stays where it is until it is removed from that queue below.
         unsafe { bindings::helper_sock_wait_begin(sk, entry) };
         if !ready(self) {
@@ -206,7 +207,8 @@ impl<'a, P: SocketOps> Guard<'a, P> {
         // The sum with both rooms must fit into 32 bits.
         c_int::try_from(len).map_err(|_| EMSGSIZE)?;
         let mut error = 0;
-        // SAFETY: By the type invariant, the socket has an open file.
+        // SAFETY: By the type invariant, the socket is not orphaned, so that it has a
+        // `struct socket`.
         let skb = unsafe {
             bindings::helper_sock_alloc_packet(
                 self.socket.as_raw(),
@@ -236,7 +238,7 @@ impl<'a, P: SocketOps> Guard<'a, P> {
     ) -> Result<SkBuff> {
         // The sum with both rooms must fit into 32 bits.
         c_int::try_from(len).map_err(|_| EMSGSIZE)?;
-        // SAFETY: By the type invariant, the socket has an open file.
+        // SAFETY: By the type invariant, the socket is valid.
         let skb = unsafe {
             bindings::helper_sock_alloc_more(
                 self.socket.as_raw(),
