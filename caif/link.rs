@@ -407,12 +407,15 @@ impl Link {
         }
     }
 
-    /// Returns whether all that was sent has left the device's queue, and the device with it.
-    fn is_drained(&self) -> bool {
+    /// Returns whether the device's driver has got all that was sent. With the lock held: what was
+    /// sent before an id was owed is not missed.
+    fn is_drained(&self, inner: &mut Inner) -> bool {
         let guard = rcu::read_lock();
-        // In this order: a device that goes down is marked before its queue is emptied.
-        self.dev(&guard)
-            .is_some_and(|dev| !dev.has_waiting() && dev.works())
+        let drained = self.dev(&guard).is_some_and(Netdev::is_drained);
+        if drained {
+            inner.owed.left();
+        }
+        drained
     }
 
     /// Sends the LINK_DESTROY messages that are owed: those that waited long enough, or all of
@@ -420,26 +423,27 @@ impl Link {
     /// enabled.
     fn destroy_owed(&self, all: bool) {
         loop {
-            let all = all || self.is_drained();
-            let next = self.inner.lock().owed.next(all, self.now());
-            let Some(linkid) = next else {
-                break;
+            // A device that goes down waits for this section before its queue counts as lost, if it
+            // has one.
+            let _guard = rcu::read_lock();
+            let mut inner = self.inner.lock();
+            if !inner.owed.any() {
+                return;
+            }
+            let all = self.is_drained(&mut inner) || all;
+            let Some(linkid) = inner.owed.next(all, self.now()) else {
+                return self.reschedule(&mut inner);
             };
+            drop(inner);
             let sent = self.send_message(&Message::Destroy { linkid });
             let mut inner = self.inner.lock();
             if sent.is_err() {
                 // If this one fails, so would the others.
                 inner.owed.owe(linkid, self.now(), 0);
-                break;
+                return self.reschedule(&mut inner);
             }
-            // A device that is down dropped it.
-            if self.is_drained() {
-                inner.owed.left();
-            } else {
-                inner.owed.doubt(linkid);
-            }
+            inner.owed.doubt(linkid);
         }
-        self.reschedule(&mut self.inner.lock());
     }
 
     /// Ends the requests whose deadlines passed, or all of them if the link is down.
@@ -474,7 +478,6 @@ impl Link {
         if self.works() {
             return false;
         }
-        self.inner.lock().owed.lost(self.now());
         // Before the modem is asked for a channel, as it may assign one of these ids.
         self.destroy_owed(true);
         self.works.xchg(true, Full);
@@ -482,6 +485,11 @@ impl Link {
         inner.control.up();
         self.reschedule(&mut inner);
         true
+    }
+
+    /// Records that the device was down, so that its queue was emptied.
+    pub(crate) fn was_down(&self, _rtnl: &Rtnl<'_>) {
+        self.inner.lock().owed.lost(self.now());
     }
 
     /// Closes all channels of a device that is about to go down and can still send: the modem does
@@ -497,11 +505,12 @@ impl Link {
         }
         let mut inner = self.inner.lock();
         inner.control.down();
-        if !tell {
+        if tell {
+            // What has left the queue is not lost with it.
+            self.is_drained(&mut inner);
+        } else {
             // A modem behind a carrier that was lost knows no channel any more.
             inner.owed.clear();
-        } else if self.is_drained() {
-            inner.owed.left();
         }
         drop(inner);
         self.expire();

@@ -281,7 +281,11 @@ impl Listener for RcuArc<Links> {
             (NetdevEvent::Mtu, Some(link)) => {
                 self.tell(rtnl, |watcher| watcher.link_resized(&link, rtnl));
             }
-            (NetdevEvent::Up | NetdevEvent::State, Some(link)) => self.update(&link, dev, rtnl),
+            (NetdevEvent::Up, Some(link)) => {
+                link.was_down(rtnl);
+                self.update(&link, dev, rtnl);
+            }
+            (NetdevEvent::State, Some(link)) => self.update(&link, dev, rtnl),
             _ => {}
         }
     }

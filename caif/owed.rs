@@ -82,7 +82,8 @@ impl Owed {
         Some(id)
     }
 
-    /// Records that the message for an id that was [taken](Self::next) may still be in the queue.
+    /// Records that the message for an id that was [taken](Self::next) was sent, and may still be
+    /// in the queue.
     pub fn doubt(&mut self, id: u8) {
         if let Some(state) = self.0.get_mut(usize::from(id)) {
             if *state == State::Settled {
@@ -126,8 +127,9 @@ impl Owed {
         matches!(self.0.get(usize::from(id)), Some(State::Owed(_)))
     }
 
-    /// Returns whether any message is still to be sent.
+    /// Returns whether the modem must still be told of any, or was told of one by a message that
+    /// may be in the queue.
     pub fn any(&self) -> bool {
-        self.0.iter().any(|state| matches!(state, State::Owed(_)))
+        self.0.iter().any(|state| *state != State::Settled)
     }
 }

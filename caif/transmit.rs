@@ -69,8 +69,8 @@ impl Channel {
     /// closed, `ENOTCONN` if the device is gone, `EAGAIN` if the flow is off, `ENOBUFS` if the link
     /// dropped it.
     pub(crate) fn transmit(&self, skb: SkBuff) -> Result {
-        // A device that goes down waits for this section after its channels were closed, so that no
-        // frame of a closed channel is sent when it is up again.
+        // A device that is set down waits for this section after its channels were closed, if it
+        // has a queue: no frame of a closed channel is sent when it is up again.
         let _guard = rcu::read_lock();
         may_transmit(self.check())?;
         self.put(skb)

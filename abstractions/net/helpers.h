@@ -60,11 +60,11 @@ unsigned int net_helper_tx_queue_len(const struct net_device *dev);
 /* How many packets can wait for the device; INT_MAX if none do, but the driver takes all. */
 unsigned int net_helper_queue_limit(const struct net_device *dev);
 /*
- * Whether a packet waits for the device, or for one below it, such as a port of a bond. What the
- * drivers have is not counted. Unlike in net_helper_backlog(), none is missed that another CPU is
- * about to dequeue.
+ * Whether the device is up, has a carrier, and its driver has got all packets that were sent, and
+ * so have the drivers of those below it, such as the ports of a bond. Unlike net_helper_backlog(),
+ * this misses no packet that another CPU is about to hand on.
  */
-bool net_helper_has_waiting(struct net_device *dev);
+bool net_helper_is_drained(struct net_device *dev);
 
 void net_helper_count_rx(struct net_device *dev, unsigned int len);
 void net_helper_count_tx(struct net_device *dev, unsigned int packets, unsigned int len);

@@ -290,11 +290,11 @@ impl Netdev {
         u32::try_from(unsafe { bindings::net_helper_backlog(self.as_raw()) }).ok()
     }
 
-    /// Returns whether packets wait for the device or for one below it, in a queue and not in a
-    /// driver. Any context.
-    pub(crate) fn has_waiting(&self) -> bool {
+    /// Returns whether the device is up, has a carrier, and its driver has got all packets that
+    /// were sent; if it is above others, their drivers. Any context.
+    pub(crate) fn is_drained(&self) -> bool {
         // SAFETY: By the type invariant, the device is valid.
-        unsafe { bindings::net_helper_has_waiting(self.as_raw()) }
+        unsafe { bindings::net_helper_is_drained(self.as_raw()) }
     }
 
     /// Returns how many packets may wait for the device.

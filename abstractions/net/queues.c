@@ -59,30 +59,42 @@ unsigned int net_helper_tx_queue_len(const struct net_device *dev)
 	return READ_ONCE(dev->tx_queue_len);
 }
 
-/* Whether packets wait in the queues of the device itself. */
-static int has_waiting(struct net_device *dev, struct netdev_nested_priv *priv)
+/* Whether a packet may be on its way through the queues of the device itself. */
+static int is_busy(struct net_device *dev, struct netdev_nested_priv *priv)
 {
 	const struct netdev_queue *queue;
-	const typeof(*queue->qdisc) *qdisc;
+	typeof(*queue->qdisc) *qdisc;
 
 	for (unsigned int i = 0; i < READ_ONCE(dev->real_num_tx_queues); i++) {
 		queue = netdev_get_tx_queue(dev, i);
 		qdisc = rcu_dereference(queue->qdisc);
+		/* While the discipline is exchanged, another one drops what is sent. */
+		if (qdisc != rcu_access_pointer(queue->qdisc_sleeping))
+			return 1;
+		if (!qdisc || !qdisc->enqueue)
+			continue;
 		/* A sender that finds another CPU in the queue leaves its packet on the list. */
-		if (qdisc && qdisc->enqueue &&
-		    (qdisc_qlen_sum(qdisc) || !llist_empty(&qdisc->defer_list)))
+		if (qdisc_qlen_sum(qdisc) || !qdisc_is_empty(qdisc) ||
+		    !llist_empty(&qdisc->defer_list))
+			return 1;
+		/* Whoever took packets out of it runs it until the driver has them. */
+		smp_rmb();
+		if (qdisc_is_running(qdisc))
 			return 1;
 	}
 	return 0;
 }
 
-bool net_helper_has_waiting(struct net_device *dev)
+bool net_helper_is_drained(struct net_device *dev)
 {
 	struct netdev_nested_priv priv = { };
-	bool has;
+	bool drained;
 
 	rcu_read_lock();
-	has = has_waiting(dev, &priv) || netdev_walk_all_lower_dev_rcu(dev, has_waiting, &priv);
+	drained = !is_busy(dev, &priv) && !netdev_walk_all_lower_dev_rcu(dev, is_busy, &priv);
+	/* A device that goes down says so before its queues are emptied. */
+	smp_rmb();
+	drained &= net_helper_netif_works(dev);
 	rcu_read_unlock();
-	return has;
+	return drained;
 }

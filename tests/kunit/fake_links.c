@@ -10,6 +10,7 @@
 #include <linux/skbuff.h>
 #include <linux/sched.h>
 #include <linux/workqueue.h>
+#include <net/sch_generic.h>
 #include <net/sock.h>
 
 #include "fake_links.h"
@@ -488,6 +489,30 @@ bool caif_kunit_link_wait(struct net_device *dev, unsigned int what, int count, 
 		fsleep(1000);
 	}
 	return caif_kunit_link_count(dev, what) == count;
+}
+
+static bool is_busy(struct net_device *dev)
+{
+	const struct Qdisc *qdisc;
+	bool busy;
+
+	rcu_read_lock();
+	qdisc = rcu_dereference(netdev_get_tx_queue(dev, 0)->qdisc);
+	busy = qdisc_qlen_sum(qdisc) || qdisc_is_running((struct Qdisc *)qdisc);
+	rcu_read_unlock();
+	return busy;
+}
+
+bool caif_kunit_link_drains(struct net_device *dev, unsigned int ms)
+{
+	unsigned long end = jiffies + msecs_to_jiffies(ms);
+
+	while (is_busy(dev)) {
+		if (time_after(jiffies, end))
+			return false;
+		fsleep(1000);
+	}
+	return true;
 }
 
 static int storm(void *data)

@@ -209,6 +209,12 @@ impl FakeLink {
         unsafe { bindings::caif_kunit_link_wait(self.as_raw(), what as c_uint, count, ms) }
     }
 
+    /// Waits until the device has all that was sent, at most `ms` milliseconds.
+    pub(crate) fn drains(&self, ms: u32) -> bool {
+        // SAFETY: The device is registered.
+        unsafe { bindings::caif_kunit_link_drains(self.as_raw(), ms) }
+    }
+
     /// Makes a socket for the modem's AT commands.
     pub(crate) fn socket() -> Result<Kernel> {
         Self::socket_for(AT)
