@@ -17,6 +17,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
     thread::{self, JoinHandle},
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail, ensure};
@@ -27,6 +28,8 @@ use socket2::Socket;
 const SCRIPT: &str = include_str!("../../calls/script");
 /// The link of all channels.
 const LINK: &str = "cfvrt0";
+/// How long the end of a channel waits for payloads at most, and more.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -119,6 +122,7 @@ pub fn run(args: &Args) -> Result<()> {
             None => (false, line),
         };
         if !same {
+            told_of_ends();
             // The link is down, which is the same for every stack.
             let _ = interface::mark(LINK, number);
         }
@@ -128,8 +132,21 @@ pub fn run(args: &Args) -> Result<()> {
         println!("{number} {result}");
     }
     ensure!(calls.waiting.is_empty(), "a thread is left");
+    told_of_ends();
     let _ = interface::mark(LINK, number + 1);
     wish(args, "end")
+}
+
+/// Waits until the stack has told the modem of the ends of channels, which wait for payloads that
+/// another CPU is sending. Gives up on a link that sends nothing.
+fn told_of_ends() {
+    let begin = Instant::now();
+    // The stack in C has no such file.
+    while fs::read_to_string("/proc/net/caif").is_ok_and(|list| list.contains(" closing "))
+        && begin.elapsed() < PATIENCE
+    {
+        thread::yield_now();
+    }
 }
 
 /// Makes a request to the harness.
