@@ -167,6 +167,8 @@ impl VirtualNetdev for Interface {
     const MTU: u32 = DATAGRAM_MTU as u32;
     const MIN_MTU: u32 = bindings::ETH_MIN_MTU;
     const MAX_MTU: u32 = DATAGRAM_MTU as u32;
+    // Those that a link cannot take at once wait in its queue.
+    const MAX_SEGMENTS: u32 = 32;
     // oFono reads the notification of a new interface into 1024 bytes, and ignores a longer one.
     // IPv6's part alone has 816.
     const IPV6_WHEN_UP: bool = true;

@@ -113,7 +113,7 @@ impl Slots {
         let len = skb.len();
         let lacks_fcs = len >= FRAME_HEADER
             && skb
-                .first_two()
+                .first()
                 .is_some_and(|length| u32::from(u16::from_le_bytes(length)) == len);
         let zeroes = u32::from(tail) + if lacks_fcs { FRAME_FCS } else { 0 };
         let total = u32::from(head)

@@ -43,8 +43,8 @@ unsigned int net_helper_carrier_losses(const struct net_device *dev);
 bool net_helper_may_admin(const struct net_device *dev);
 /* Whether the device is up, with a carrier. */
 bool net_helper_netif_works(const struct net_device *dev);
-/* Whether the device makes check sequences, of packets that come without. */
-bool net_helper_makes_fcs(const struct net_device *dev);
+/* Whether the device takes packets without a check sequence as well, IFF_SUPP_NOFCS. */
+bool net_helper_supports_nofcs(const struct net_device *dev);
 /* Room that the device wants in front of a packet and behind it. */
 unsigned int net_helper_headroom(const struct net_device *dev);
 unsigned int net_helper_tailroom(const struct net_device *dev);
@@ -82,9 +82,11 @@ struct sk_buff *net_helper_take(struct sk_buff *skb);
 bool net_helper_pskb_may_pull(struct sk_buff *skb, unsigned int len);
 int net_helper_pskb_trim(struct sk_buff *skb, unsigned int len);
 void net_helper_skb_set_priority(struct sk_buff *skb, unsigned int priority);
-/* Prepends @len bytes; reserves @head bytes of headroom for lower layers. */
-int net_helper_skb_put_front(struct sk_buff *skb, const void *front, unsigned int len,
-			     unsigned int head);
+/*
+ * Prepends @len bytes that are not initialized, and returns them; reserves @head bytes of headroom
+ * for lower layers. NULL if there is no memory.
+ */
+void *net_helper_skb_push(struct sk_buff *skb, unsigned int len, unsigned int head);
 /*
  * Appends @zeroes zero bytes. A linear packet has @tail bytes of tailroom behind them, for lower
  * layers. One with fragments gets another, or is made linear if it cannot have one more.
@@ -135,10 +137,10 @@ int net_helper_set_mtu(struct net_device *dev, unsigned int mtu);
 /* The device needs no lock to send, and cannot be used by netpoll. */
 void net_helper_set_lltx(struct net_device *dev);
 /*
- * Lets a new device be given packets in pieces, of several segments, and with their checksums
- * still to be made.
+ * Lets a new device be given packets in pieces, of up to @max_segs segments, and with their
+ * checksums still to be made.
  */
-void net_helper_set_offloads(struct net_device *dev);
+void net_helper_set_offloads(struct net_device *dev, unsigned int max_segs);
 
 /* Payload of an attribute of @data, NULL if it is not there or shorter than @len. */
 const void *net_helper_attr(struct nlattr **data, unsigned int type, unsigned int len);

@@ -225,11 +225,12 @@ impl Netdev {
         unsafe { bindings::netdev_is_rx_handler_busy(self.as_raw()) }
     }
 
-    /// Returns whether the device adds the check sequence to a packet that comes without one.
+    /// Returns whether the device takes packets without a check sequence as well,
+    /// `IFF_SUPP_NOFCS`.
     #[inline]
-    pub(crate) fn makes_fcs(&self) -> bool {
+    pub(crate) fn supports_nofcs(&self) -> bool {
         // SAFETY: By the type invariant, the device is valid.
-        unsafe { bindings::net_helper_makes_fcs(self.as_raw()) }
+        unsafe { bindings::net_helper_supports_nofcs(self.as_raw()) }
     }
 
     /// Returns the room that the device wants in front of a packet.

@@ -139,6 +139,8 @@ pub(crate) trait VirtualNetdev: Send + Sync + Sized + 'static {
     const MIN_MTU: u32;
     /// Largest MTU.
     const MAX_MTU: u32;
+    /// Most segments of a packet that is still to be cut.
+    const MAX_SEGMENTS: u32;
     /// Whether IPv6 attaches to a device when that goes up, not when it is registered.
     const IPV6_WHEN_UP: bool;
     /// The attributes of the kind, by number.
@@ -233,7 +235,7 @@ impl<V: VirtualNetdev> Callbacks<V> {
         unsafe { bindings::net_helper_set_lltx(dev) };
         // SAFETY: The network core passes the device it is about to return, which nothing else
         // refers to.
-        unsafe { bindings::net_helper_set_offloads(dev) };
+        unsafe { bindings::net_helper_set_offloads(dev, V::MAX_SEGMENTS) };
         // SAFETY: The network core passes the device it is about to return, which nothing else
         // refers to.
         let dev = unsafe { &mut *dev };

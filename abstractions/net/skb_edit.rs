@@ -10,7 +10,10 @@ use super::{
 };
 use crate::abstractions::bindings;
 use core::{
-    ptr::NonNull,
+    ptr::{
+        self,
+        NonNull, //
+    },
     slice, //
 };
 use kernel::{
@@ -147,10 +150,15 @@ impl SkBuff {
     #[inline]
     pub(crate) fn put_front(&mut self, front: &[u8], head: Room) -> Result {
         let (len, head) = (u16::try_from(front.len())?.into(), head.get());
-        let front = front.as_ptr().cast();
-        // SAFETY: The packet is valid, and the reference to it is the only one; there are `len`
-        // bytes. The sum fits into 31 bits, by the invariant of `Room`.
-        to_result(unsafe { bindings::net_helper_skb_put_front(self.as_raw(), front, len, head) })
+        // SAFETY: The packet is valid, and the reference to it is the only one. The sum fits into
+        // 31 bits, by the invariant of `Room`.
+        let to = unsafe { bindings::net_helper_skb_push(self.as_raw(), len, head) };
+        if to.is_null() {
+            return Err(ENOMEM);
+        }
+        // SAFETY: The packet begins with as many bytes, to which nothing else refers.
+        unsafe { ptr::copy_nonoverlapping(front.as_ptr(), to.cast(), front.len()) };
+        Ok(())
     }
 
     /// Puts zeroes behind the packet. `tail` is the further tailroom that the next layer wants.

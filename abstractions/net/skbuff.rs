@@ -63,17 +63,17 @@ impl SkBuff {
         self.len().saturating_sub(in_fragments)
     }
 
-    /// Returns the first two bytes; `None` if there are fewer outside of fragments.
+    /// Returns the first bytes; `None` if there are fewer outside of fragments.
     #[inline]
     #[allow(dead_code, reason = "for the driver only")]
-    pub(crate) fn first_two(&self) -> Option<[u8; 2]> {
-        if self.linear_len() < 2 {
+    pub(crate) fn first<const N: usize>(&self) -> Option<[u8; N]> {
+        if (self.linear_len() as usize) < N {
             return None;
         }
         // SAFETY: By the type invariant, the socket buffer is valid.
         let data = unsafe { (*self.as_raw()).data };
         // SAFETY: There are as many bytes, which nothing changes while `self` is borrowed.
-        Some(unsafe { data.cast::<[u8; 2]>().read() })
+        Some(unsafe { data.cast::<[u8; N]>().read() })
     }
 
     /// Copies the packet, which may be nonlinear, to `dst`, and completes its checksum there if
