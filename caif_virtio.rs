@@ -351,8 +351,7 @@ impl<'bound> net::NetdevOperations for CaifVirtio<'bound> {
         Xmit::Ok
     }
 
-    // Always inline, see `Rx::poll()`.
-    #[inline(always)]
+    #[inline]
     fn poll(
         &self,
         cx: &napi::Context<'_>,

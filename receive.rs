@@ -93,9 +93,7 @@ impl<'bound> Rx<'bound> {
 
     /// Receives frames, at most as many as the budget, and returns their buffers. Disables
     /// interrupts until [`rearm`](Self::rearm).
-    // Always inline, with `receive()` and the caller: 3 instructions a frame fewer (bench, rx 8x1),
-    // 11 (rx 1x1).
-    #[inline(always)]
+    #[inline]
     pub(crate) fn poll(
         &mut self,
         cx: &napi::Context<'_>,
@@ -114,8 +112,7 @@ impl<'bound> Rx<'bound> {
     }
 
     /// Enables interrupts. Returns whether there is more to receive already.
-    // Always inline, see `poll()`.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn rearm(&mut self) -> bool {
         self.last_seen.rx(self.ring.next());
         self.ring.enable_notify()
@@ -128,8 +125,7 @@ impl<'bound> Rx<'bound> {
     }
 
     /// Receives frames, at most as many as the budget. Returns how many buffers were processed.
-    // Always inline, see `poll()`.
-    #[inline(always)]
+    #[inline]
     fn receive(
         &mut self,
         cx: &napi::Context<'_>,
@@ -151,7 +147,7 @@ impl<'bound> Rx<'bound> {
 
     /// Receives chains of one buffer each, at most `left`, and subtracts their number from it.
     /// Returns the first chain of several buffers, if it comes to one.
-    // Always inline, see `poll()`.
+    // Always inline: 15 instructions a frame fewer (bench, rx 8x1), 66 (rx 1x1).
     #[inline(always)]
     fn receive_singles(
         &mut self,
