@@ -7,8 +7,6 @@
 //! own, so that traffic can run while other commands pull its link away; answers come in the
 //! order the commands end. The first line the agent writes is `{"ready":true}`.
 
-#![expect(unsafe_code, reason = "a system call that no crate wraps")]
-
 use std::{
     fs::{File, OpenOptions},
     io::{BufRead, BufReader, Read, Seek, Write},
@@ -22,7 +20,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use nix::{
-    poll::{PollFd, PollFlags, PollTimeout, poll},
+    poll::PollTimeout,
     sys::{
         memfd::{MFdFlags, memfd_create},
         signal::{Signal, killpg},
@@ -31,7 +29,8 @@ use nix::{
     unistd::Pid,
 };
 use serde::{Deserialize, Serialize};
-use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+
+use crate::events;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -132,14 +131,13 @@ fn execute(request: &Request) -> Result<(i32, String)> {
 
 /// Returns whether the child ended within the time.
 fn wait(child: &Child, limit: Duration) -> Result<bool> {
-    // SAFETY: The system call takes two integers and no memory.
-    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, child.id(), 0) };
-    anyhow::ensure!(fd >= 0, "pidfd_open: {}", std::io::Error::last_os_error());
-    // SAFETY: The call above succeeded, so that this is a descriptor which nobody else owns.
-    let pidfd = unsafe { OwnedFd::from_raw_fd(i32::try_from(fd)?) };
-    let mut fds = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
-    let limit = PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX);
-    Ok(poll(&mut fds, limit)? > 0)
+    let Some(end) = events::end_of(child.id()).context("pidfd_open")? else {
+        return Ok(true);
+    };
+    events::readable(
+        &[end],
+        PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX),
+    )
 }
 
 fn exit_status(status: ExitStatus) -> i32 {

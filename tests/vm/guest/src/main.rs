@@ -14,6 +14,7 @@ mod channels;
 mod churn;
 mod comeback;
 mod counters;
+mod events;
 mod failing;
 mod flowing;
 mod hostile_user;
@@ -31,6 +32,7 @@ mod tap;
 mod tcp;
 mod udp;
 mod unsafe_calls;
+mod until;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -58,6 +60,12 @@ enum Command {
     WaitNetdev(netdev::NetdevArgs),
     /// Wait for the carrier of an interface
     WaitCarrier(netdev::CarrierArgs),
+    /// Wait for the end of a process
+    WaitExit(until::ExitArgs),
+    /// Start a service of systemd, and wait until it is ready
+    WaitReady(until::ReadyArgs),
+    /// Run a command again after each change of what it looks at, until it succeeds
+    Until(until::Args),
     /// Make the calls by which stacks are compared
     Calls(calls::Args),
     /// Send commands on the AT channel, and check the answers
@@ -107,6 +115,9 @@ fn main() -> Result<()> {
         Command::Rtnl(args) => rtnl::run(&args),
         Command::WaitNetdev(args) => netdev::wait_netdev(&args),
         Command::WaitCarrier(args) => netdev::wait_carrier(&args),
+        Command::WaitExit(args) => until::wait_exit(&args),
+        Command::WaitReady(args) => until::wait_ready(&args),
+        Command::Until(args) => until::run(&args),
         Command::Calls(args) => calls::run(&args),
         Command::At(args) => channels::at(&args),
         Command::Loop(args) => channels::echo(&args),

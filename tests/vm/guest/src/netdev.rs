@@ -2,21 +2,16 @@
 
 //! Waits for network interfaces, woken by rtnetlink's notifications.
 
-#![expect(unsafe_code, reason = "a descriptor that its crate does not lend")]
-
 use std::{
     fs, io,
-    os::fd::{AsRawFd, BorrowedFd},
     time::{Duration, Instant},
 };
 
-use anyhow::{Result, bail};
+use anyhow::{Result, ensure};
 use clap::ValueEnum;
-use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
-use nix::{
-    net::if_::if_nameindex,
-    poll::{PollFd, PollFlags, PollTimeout, poll},
-};
+use nix::{net::if_::if_nameindex, poll::PollTimeout};
+
+use crate::events::{self, Events};
 
 /// Seconds to wait by default.
 const TIMEOUT: u64 = 30;
@@ -147,24 +142,13 @@ pub fn carrier_is(name: &str, up: bool, timeout: u64) -> Result<()> {
 /// Calls `check` now and after each change of a link, until it succeeds or the time is over.
 fn wait(seconds: u64, mut check: impl FnMut() -> io::Result<Result<(), String>>) -> Result<()> {
     // Subscribed before the first check, so that no change is missed.
-    let mut socket = Socket::new(NETLINK_ROUTE)?;
-    socket.bind(&SocketAddr::new(0, 1))?; // RTMGRP_LINK
-    socket.set_non_blocking(true)?;
+    let links = [Events::links()?];
     let end = Instant::now() + Duration::from_secs(seconds);
     loop {
         let Err(state) = check()? else { return Ok(()) };
         let left = end.saturating_duration_since(Instant::now());
-        // SAFETY: The socket lives longer than the borrow, which ends with this round.
-        let fd = unsafe { BorrowedFd::borrow_raw(socket.as_raw_fd()) };
-        let mut fds = [PollFd::new(fd, PollFlags::POLLIN)];
-        if poll(
-            &mut fds,
-            PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX),
-        )? == 0
-        {
-            bail!("after {seconds} s: {state}");
-        }
-        // After an overrun, too, all links are checked again.
-        while socket.recv_from_full().is_ok() {}
+        ensure!(!left.is_zero(), "after {seconds} s: {state}");
+        let left = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+        events::changed(&links, left)?;
     }
 }
