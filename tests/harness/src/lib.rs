@@ -15,6 +15,7 @@ pub mod leaks;
 pub mod link;
 pub mod machine;
 pub mod modem;
+pub mod namespace;
 pub mod output;
 pub mod process;
 pub mod runner;

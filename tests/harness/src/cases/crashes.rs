@@ -8,12 +8,13 @@ use anyhow::{Context, Result, ensure};
 use super::{Case, HOTPLUG_CPU, one};
 use crate::{
     link::{CRASH, FIRMWARE},
+    namespace::{self, END},
     vm::Vm,
 };
 
 pub const CASES: &[Case] = &[
     one("recovery_with_other_firmware", other_firmware),
-    one("crash_of_a_link_in_a_namespace", namespace),
+    one("crash_of_a_link_in_a_namespace", moved),
     one("link_broken_without_recovery", without_recovery),
     Case {
         needs: HOTPLUG_CPU,
@@ -137,22 +138,21 @@ fn refused(vm: &mut Vm, mark: usize, text: &str) -> Result<()> {
 
 /// A link in another network namespace is a new one in the initial namespace after a crash. If the
 /// namespace ends, the link moves back, under another name if there is one of its own already.
-fn namespace(vm: &mut Vm) -> Result<()> {
+fn moved(vm: &mut Vm) -> Result<()> {
     vm.up()?;
     let mark = vm.kernel.mark();
-    let moved = "unshare -n sleep 1000 & echo $! >/tmp/holder; \
-        until [ \"$(readlink /proc/$(cat /tmp/holder)/ns/net)\" != \"$(readlink /proc/self/ns/net)\" ]; \
-        do usleep 1000; done; ip link set cfvrt0 netns $(cat /tmp/holder) && [ ! -e /sys/class/net/cfvrt0 ]";
-    vm.guest.ok(moved)?;
+    vm.guest.ok(&namespace::begin("-n"))?;
+    vm.guest
+        .ok("ip link set cfvrt0 netns $(cat /tmp/ns) && [ ! -e /sys/class/net/cfvrt0 ]")?;
     crash(vm)?;
     vm.kernel_says(mark, "is now up")?;
     comes_back(vm).context("the initial namespace")?;
 
     // Another interface takes the name while the link is away.
-    vm.guest.ok(
-        "ip link set cfvrt0 netns $(cat /tmp/holder) && ip link set caif0 down && \
-             ip link set caif0 name cfvrt0 && kill $(cat /tmp/holder)",
-    )?;
+    vm.guest.ok(&format!(
+        "ip link set cfvrt0 netns $(cat /tmp/ns) && ip link set caif0 down && \
+         ip link set caif0 name cfvrt0 && {END}"
+    ))?;
     vm.guest.ok("guest-tool wait-netdev 'dev*'")?;
     vm.guest.ok("ip link del cfvrt0")?;
     let mark = vm.kernel.mark();

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use super::{Case, one, recovery};
 use crate::{
     link::{DRIVER, STACK},
+    namespace::{self, END, INSIDE},
     vm::Vm,
 };
 
@@ -17,12 +18,6 @@ pub const CASES: &[Case] = &[
     one("listing_follows_the_modem", crash),
     one("listing_goes_with_the_module", module),
 ];
-
-/// Makes a namespace, which ends with the process whose number is in a file.
-const BEGIN: &str = "unshare -n sleep 1000 </dev/null >/dev/null 2>&1 & echo $! > /tmp/ns; \
-    until [ \"$(readlink /proc/$!/ns/net)\" != \"$(readlink /proc/self/ns/net)\" ]; do usleep 10000; done";
-const INSIDE: &str = "nsenter -t $(cat /tmp/ns) -n";
-const END: &str = "kill $(cat /tmp/ns)";
 
 /// Returns the lines behind the titles, without the link ids and with single spaces, of the first
 /// namespace or of another.
@@ -54,13 +49,13 @@ const CAIF0: &str = "cfvrt0 datagram 1 - open on on caif0";
 /// the name.
 fn namespaces(vm: &mut Vm) -> Result<()> {
     vm.up()?;
-    vm.guest.ok(BEGIN)?;
+    vm.guest.ok(&namespace::begin("-n"))?;
     is(vm, "", &[CAIF0])?;
     is(vm, INSIDE, &[])?;
     vm.guest.ok(&format!(
         "ip link add link cfvrt0 name caifm type caif && ip link set caifm netns $(cat /tmp/ns) && \
-         {INSIDE} ip link set caifm up && \
-         until {INSIDE} ip link show caifm | grep -q LOWER_UP; do usleep 10000; done"
+         {INSIDE} ip link set caifm up && {}",
+        namespace::wait_carrier("caifm")
     ))?;
     let all = lines(vm, "")?;
     ensure!(
@@ -81,9 +76,9 @@ fn namespaces(vm: &mut Vm) -> Result<()> {
     is(vm, "", &[])?;
     vm.guest.ok(&format!(
         "{INSIDE} ip link set cfvrt0 up && {INSIDE} guest-tool link-add caifn --connid 7 && \
-         until {INSIDE} ip link show cfvrt0 | grep -q LOWER_UP; do usleep 10000; done && \
-         {INSIDE} ip link set caifn up && \
-         until {INSIDE} ip link show caifn | grep -q LOWER_UP; do usleep 10000; done"
+         {} && {INSIDE} ip link set caifn up && {}",
+        namespace::wait_carrier("cfvrt0"),
+        namespace::wait_carrier("caifn"),
     ))?;
     is(vm, INSIDE, &["cfvrt0 datagram 7 - open on on caifn"])?;
     is(vm, "", &[])?;
@@ -138,7 +133,7 @@ fn crash(vm: &mut Vm) -> Result<()> {
 /// namespace, and what is open cannot be read.
 fn module(vm: &mut Vm) -> Result<()> {
     vm.up()?;
-    vm.guest.ok(BEGIN)?;
+    vm.guest.ok(&namespace::begin("-n"))?;
     vm.delete_interfaces()?;
     let readers = vm.guest.start_for(
         "until [ -e /tmp/enough ]; do cat /proc/net/caif >/dev/null 2>&1; done; rm /tmp/enough",

@@ -8,6 +8,7 @@ use nix::sys::signal::Signal;
 use super::{Case, USER_NS, one, recovery, traffic::all_sizes};
 use crate::{
     link::{DRIVER, MODEM, REFUSED, STACK},
+    namespace::{self, END, INSIDE},
     vm::Vm,
 };
 
@@ -57,7 +58,7 @@ fn ping(vm: &mut Vm) -> Result<()> {
     }
     // The kernel reports it with a delay.
     vm.guest
-        .ok("until [ $(cat /sys/class/net/caif0/operstate) = up ]; do usleep 10000; done")?;
+        .ok("guest-tool until --net '[ $(cat /sys/class/net/caif0/operstate) = up ]'")?;
     all_sizes(vm)?;
     let counters = vm.guest.ok("guest-tool counters caif0 --clean")?;
     for counter in ["rx_packets", "tx_packets"] {
@@ -196,25 +197,22 @@ fn silent(vm: &mut Vm) -> Result<()> {
         "it has a carrier of a modem that is silent"
     );
     // On a slow machine the modem's heartbeat is missed meanwhile, and the link is a new one.
-    vm.guest
-        .ok("until [ $(cat /sys/class/net/caif0/carrier) = 1 ]; do \
-         [ ! -e /sys/class/net/cfvrt0 ] || ip link set cfvrt0 up; usleep 100000; done")?;
+    vm.guest.ok(
+        "guest-tool until --net '[ $(cat /sys/class/net/caif0/carrier) = 1 ] || \
+         { [ ! -e /sys/class/net/cfvrt0 ] || ip link set cfvrt0 up; false; }'",
+    )?;
     is_back(vm)
 }
 
 /// In a namespace of a user other than root an interface does not wait for its modem: RTNL is held
 /// meanwhile, which everybody needs.
 fn at_once(vm: &mut Vm) -> Result<()> {
-    const INSIDE: &str = "nsenter -t $(cat /tmp/ns) -n";
     vm.up()?;
-    vm.guest.ok(
-        "unshare -U -n sleep 1000 </dev/null >/dev/null 2>&1 & echo $! > /tmp/ns; \
-         until [ \"$(readlink /proc/$!/ns/net)\" != \"$(readlink /proc/self/ns/net)\" ]; do usleep 10000; done",
-    )?;
+    vm.guest.ok(&namespace::begin("-U -n"))?;
     vm.guest.ok(&format!(
         "ip link set cfvrt0 netns $(cat /tmp/ns) && {INSIDE} ip link set cfvrt0 up && \
-         until {INSIDE} ip link show cfvrt0 | grep -q LOWER_UP; do usleep 10000; done; \
-         {INSIDE} guest-tool link-add caifn --connid 7"
+         {} && {INSIDE} guest-tool link-add caifn --connid 7",
+        namespace::wait_carrier("cfvrt0")
     ))?;
     vm.modems[0].process.signal(Signal::SIGSTOP)?;
     let opened = vm
@@ -222,8 +220,9 @@ fn at_once(vm: &mut Vm) -> Result<()> {
         .ok(&format!("{INSIDE} guest-tool up-at-once caifn"));
     vm.modems[0].process.signal(Signal::SIGCONT)?;
     opened?;
-    vm.guest
-        .ok("kill $(cat /tmp/ns); guest-tool wait-netdev cfvrt0 && ip link set cfvrt0 up")?;
+    vm.guest.ok(&format!(
+        "{END}; guest-tool wait-netdev cfvrt0 && ip link set cfvrt0 up"
+    ))?;
     is_back(vm)
 }
 
@@ -231,10 +230,7 @@ fn at_once(vm: &mut Vm) -> Result<()> {
 /// connection of that modem.
 fn of_others(vm: &mut Vm) -> Result<()> {
     vm.up()?;
-    vm.guest.ok(
-        "unshare -U -r -n sleep 1000 </dev/null >/dev/null 2>&1 & echo $! > /tmp/ns; \
-         until [ \"$(readlink /proc/$!/ns/net)\" != \"$(readlink /proc/self/ns/net)\" ]; do usleep 10000; done",
-    )?;
+    vm.guest.ok(&namespace::begin("-U -r -n"))?;
     vm.guest.ok(
         "ip link add link cfvrt0 name caifm type caif && guest-tool link-change caifm --connid 5 && \
          ip link set caifm netns $(cat /tmp/ns) && \
@@ -245,7 +241,7 @@ fn of_others(vm: &mut Vm) -> Result<()> {
         .guest
         .fails("nsenter -t $(cat /tmp/ns) -U -n guest-tool link-change caifm --connid 7")?;
     ensure!(refused.contains("not permitted"), "{refused}");
-    vm.guest.ok("kill $(cat /tmp/ns)").map(drop)
+    vm.guest.ok(END).map(drop)
 }
 
 /// An interface that was made for a link shows it, and goes with it.
@@ -322,15 +318,8 @@ fn kind(vm: &mut Vm) -> Result<()> {
 /// A link moves to another namespace, whose sockets and interfaces it serves then, and comes back
 /// when that ends. An interface of a link serves another namespace than the link's.
 fn moves(vm: &mut Vm) -> Result<()> {
-    const INSIDE: &str = "nsenter -t $(cat /tmp/ns) -n";
-    const BEGIN: &str = "unshare -n sleep 1000 </dev/null >/dev/null 2>&1 & echo $! > /tmp/ns; \
-        until [ \"$(readlink /proc/$!/ns/net)\" != \"$(readlink /proc/self/ns/net)\" ]; do usleep 10000; done";
-    // sysfs shows the first namespace.
-    let carrier = |name: &str| {
-        format!("until {INSIDE} ip link show {name} | grep -q LOWER_UP; do usleep 10000; done")
-    };
     vm.up()?;
-    vm.guest.ok(BEGIN)?;
+    vm.guest.ok(&namespace::begin("-n"))?;
     vm.guest.ok("ip link set cfvrt0 netns $(cat /tmp/ns)")?;
     lost(vm)?;
     vm.guest
@@ -340,10 +329,11 @@ fn moves(vm: &mut Vm) -> Result<()> {
          {INSIDE} guest-tool at --device cfvrt0 AT && \
          {INSIDE} guest-tool loop --service util && \
          {INSIDE} guest-tool link-add caifn --connid 7 && {INSIDE} ip link set caifn up && {}",
-        carrier("cfvrt0"),
-        carrier("caifn"),
+        namespace::wait_carrier("cfvrt0"),
+        namespace::wait_carrier("caifn"),
     ))?;
     // The namespace ends with an interface that is up and an open socket.
+    vm.guest.ok("rm -f /tmp/loop && mkfifo /tmp/loop")?;
     let looping = vm.guest.start_for(
         &format!(
             "{INSIDE} guest-tool loop --service util --count 100000 --timeout 60 & \
@@ -352,22 +342,21 @@ fn moves(vm: &mut Vm) -> Result<()> {
         200,
     )?;
     vm.guest.ok(&format!(
-        "{INSIDE} guest-tool at AT AT && until [ -s /tmp/loop ]; do usleep 10000; done && \
-         kill $(cat /tmp/ns) $(cat /tmp/loop)"
+        "{INSIDE} guest-tool at AT AT && kill $(cat /tmp/loop) && {END}"
     ))?;
     looping.wait()?;
     vm.guest
         .ok("guest-tool wait-netdev cfvrt0 && ip link set cfvrt0 up")?;
     is_back(vm)?;
 
-    vm.guest.ok(BEGIN)?;
+    vm.guest.ok(&namespace::begin("-n"))?;
     vm.guest.ok(&format!(
         "ip link add link cfvrt0 name caifm type caif && ip link set caifm netns $(cat /tmp/ns) && \
          {INSIDE} ip link set caifm up && {}",
-        carrier("caifm")
+        namespace::wait_carrier("caifm")
     ))?;
     vm.traffic()?;
-    vm.guest.ok("kill $(cat /tmp/ns)")?;
+    vm.guest.ok(END)?;
     vm.traffic()
 }
 
