@@ -164,9 +164,10 @@ fn restart(vm: &mut Vm, noise: bool) -> Result<()> {
 fn works(vm: &mut Vm, after: Against) -> Result<()> {
     if after != Against::Links {
         // On a slow machine the modem's heartbeat may be missed, and the link is a new one.
-        vm.guest.ok("for i in $(seq 600); do \
-            [ ! -e /sys/class/net/cfvrt0 ] || ip link set cfvrt0 up; \
-            [ \"$(cat /sys/class/net/caif0/carrier)\" != 1 ] || exit 0; usleep 100000; done; exit 1")?;
+        vm.guest.ok(
+            "guest-tool until --net '[ ! -e /sys/class/net/cfvrt0 ] || ip link set cfvrt0 up; \
+             [ \"$(cat /sys/class/net/caif0/carrier)\" = 1 ]'",
+        )?;
     }
     if after == Against::Links {
         // The interface went with the stack.

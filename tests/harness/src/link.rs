@@ -21,6 +21,9 @@ pub const REFUSED: u32 = 0xdead;
 pub const FIRMWARE: &str = "/lib/firmware/caif-modem.elf";
 /// The file by which a user reports a crash of the modem.
 pub const CRASH: &str = "/sys/kernel/debug/remoteproc/remoteproc*/crash";
+/// Sets a link up, which may be replaced by a new one meanwhile, and waits for its carrier.
+pub const UP_AGAIN: &str = "guest-tool until --net \
+    'ip link set cfvrt0 up && [ \"$(cat /sys/class/net/cfvrt0/carrier)\" = 1 ]'";
 
 pub const DRIVER: &str = "caif_virtio";
 /// The driver of the ivshmem machine's remote processor; see [`Machine::board`].

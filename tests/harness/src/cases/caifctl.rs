@@ -7,7 +7,10 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use super::{Case, one};
-use crate::{link::REFUSED, vm::Vm};
+use crate::{
+    link::{REFUSED, UP_AGAIN},
+    vm::Vm,
+};
 
 pub const CASES: &[Case] = &[
     one("caifctl_shows_what_there_is", shows),
@@ -274,9 +277,12 @@ fn loops(vm: &mut Vm) -> Result<()> {
     let returned = outcome.pointer("/returned").and_then(Value::as_u64);
     ensure!(returned > Some(10), "{outcome}");
     // The first signal ends it, with the results up to then.
-    let out = vm.guest.ok("caifctl ping-channel >/tmp/pings & pid=$!; \
-             until grep -q 'number 0' /tmp/pings; do usleep 20000; done; \
-             kill -INT $pid; wait $pid && cat /tmp/pings")?;
+    let out = vm
+        .guest
+        .ok("rm -f /tmp/pings && mkfifo /tmp/pings || exit; \
+             caifctl ping-channel >/tmp/pings & pid=$!; exec 3</tmp/pings; \
+             while read -r line <&3 && [ -n \"${line##*number 0*}\" ]; do :; done; \
+             kill -INT $pid; wait $pid && cat <&3")?;
     ensure!(out.contains(" sent, "), "{out}");
     Ok(())
 }
@@ -341,9 +347,7 @@ fn wrong(vm: &mut Vm) -> Result<()> {
         silent.out
     );
     // On a slow machine the modem's heartbeat may be missed meanwhile, and the link is a new one.
-    vm.guest.ok(
-        "until ip link set cfvrt0 up && guest-tool wait-carrier cfvrt0; do usleep 100000; done",
-    )?;
+    vm.guest.ok(UP_AGAIN)?;
     vm.guest.ok("ip link set cfvrt0 down")?;
     fails(vm, "caifctl at --exec AT", 1, "no CAIF link is up")?;
     fails(

@@ -22,7 +22,7 @@ pub const CASES: &[Case] = &[
     },
 ];
 
-/// The file by which a check of the guest's tool requests an action.
+/// The FIFO by which a check of the guest's tool requests an action.
 const READY: &str = "/tmp/ready";
 
 /// Each call has its results and errors, and traffic beside it is not disturbed.
@@ -62,13 +62,11 @@ fn channels(vm: &mut Vm) -> Result<()> {
 
 /// Starts a check of the guest's tool, acts on its request, and waits for its end.
 fn with_check(vm: &mut Vm, check: &str, then: impl FnOnce(&mut Vm) -> Result<()>) -> Result<()> {
-    vm.guest.ok(&format!("rm -f {READY}"))?;
+    vm.guest.ok(&format!("rm -f {READY} && mkfifo {READY}"))?;
     let running = vm
         .guest
         .start_for(&format!("guest-tool sockets {check} --ready {READY}"), 120)?;
-    let ready = vm.guest.ok(&format!(
-        "for i in $(seq 400); do [ ! -e {READY} ] || exit 0; usleep 50000; done; exit 1"
-    ));
+    let ready = vm.guest.start_for(&format!("cat {READY}"), 20)?.ok();
     let done = then(vm);
     let out = running.ok().context("the check")?;
     ready?;

@@ -31,7 +31,7 @@ const SOON: Duration = Duration::from_secs(20);
 pub struct Args {
     /// The checks by name; by default all that need no action of the harness
     checks: Vec<String>,
-    /// A file to make once a check needs an action of the harness
+    /// A file to open for writing once a check needs an action of the harness
     #[arg(long)]
     ready: Option<PathBuf>,
 }

@@ -212,7 +212,7 @@ pub fn deadline(_args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// The link goes down once the file exists.
+/// The link goes down once the file was opened for writing.
 pub fn link_lost(args: &Args) -> Result<()> {
     let packets = open(Service::At, false)?;
     let stream = open(Service::Util, true)?;
