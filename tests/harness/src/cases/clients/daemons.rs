@@ -18,11 +18,25 @@ impl Vm {
 
     /// Starts a daemon by its command line, unless it runs. Its output is in `/tmp/NAME.log`.
     pub(super) fn daemon(&mut self, name: &str, command: &str) -> Result<()> {
-        self.guest.ok(&format!(
-            "kill -0 $(cat /tmp/{name}.pid 2>/dev/null) 2>/dev/null || \
-             {{ setsid {command} </dev/null >>/tmp/{name}.log 2>&1 & echo $! >/tmp/{name}.pid; }}"
-        ))?;
-        Ok(())
+        let start = Self::unless_it_runs(name, &Self::starting(name, command));
+        self.guest.ok(&start).map(drop)
+    }
+
+    /// The same with a daemon that tells systemd when it is ready, which is waited for.
+    pub(super) fn service(&mut self, name: &str, command: &str) -> Result<()> {
+        let start = Self::starting(name, command);
+        let start = Self::unless_it_runs(name, &format!("guest-tool wait-ready '{start}'"));
+        self.guest.ok(&start).map(drop)
+    }
+
+    fn unless_it_runs(name: &str, start: &str) -> String {
+        format!("kill -0 $(cat /tmp/{name}.pid 2>/dev/null) 2>/dev/null || {{ {start}; }}")
+    }
+
+    fn starting(name: &str, command: &str) -> String {
+        format!(
+            "{{ setsid {command} </dev/null >>/tmp/{name}.log 2>&1 & }} && echo $! >/tmp/{name}.pid"
+        )
     }
 
     /// The daemons that were started, whether they run or not.
@@ -49,7 +63,7 @@ impl Vm {
         self.guest
             .ok(&format!(
                 "! kill $(cat /tmp/{name}.pid) 2>/dev/null || \
-                 while kill -0 $(cat /tmp/{name}.pid) 2>/dev/null; do usleep 50000; done; \
+                 guest-tool wait-exit $(cat /tmp/{name}.pid); \
                  rm -f /tmp/{name}.pid"
             ))
             .map(drop)

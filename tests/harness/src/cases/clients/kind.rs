@@ -50,7 +50,7 @@ fn kind(vm: &mut Vm) -> Result<()> {
 fn tcpdump(vm: &mut Vm) -> Result<()> {
     vm.guest.ok(&format!(
         "tcpdump -n -i caif0 -c 2 >/tmp/tcpdump.log 2>&1 & \
-         until grep -q listening /tmp/tcpdump.log; do usleep 10000; done; \
+         guest-tool until --file /tmp/tcpdump.log 'grep -q listening /tmp/tcpdump.log'; \
          guest-tool ping {MODEM} --sizes 64 --count 1 && wait"
     ))?;
     let seen = vm.guest.ok("cat /tmp/tcpdump.log")?;
@@ -125,7 +125,7 @@ fn late(vm: &mut Vm) -> Result<()> {
     ensure!(mtu.trim() == "1500", "its MTU is {mtu}");
     vm.guest.ok(&format!(
         "ip link set caifk up && guest-tool wait-carrier caifk && \
-         until ip -6 addr show dev caifk | grep -q 'inet6 fe80::.* scope link'; do usleep 10000; done && \
+         guest-tool until --net \"ip -6 addr show dev caifk | grep -q 'inet6 fe80::.* scope link'\" && \
          [ -e {CONF} ]"
     ))
     .context("IPv6 once it is up")?;

@@ -253,7 +253,7 @@ fn killed_at(vm: &mut Vm, modem: &str, point: &str) -> Result<()> {
     ))?;
     if point == ENDING {
         vm.guest
-            .ok("until [ -s /tmp/ofonod.pid ]; do usleep 10000; done")?;
+            .ok("guest-tool until --file /tmp/ofonod.pid '[ -s /tmp/ofonod.pid ]'")?;
         vm.is_active(modem)?;
         vm.ends_context(modem)?;
     }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{
     super::{Case, one},
+    bus::Object,
     explained,
     life::Held,
     pty::{Terminal, crash_modem},
@@ -131,8 +132,8 @@ fn kill_at(vm: &mut Vm, seen: &str, point: &str) -> Result<()> {
     vm.guest
         .start_for(
             &format!(
-                "until tail -n +$(({seen} + 1)) {LOG} | grep -q -F -e \"--> '{point}\"; do \
-                 usleep 20000; done"
+                "guest-tool until --file {LOG} \
+                 \"tail -n +$(({seen} + 1)) {LOG} | grep -q -F -e \\\"--> '{point}\\\"\""
             ),
             120,
         )?
@@ -145,12 +146,9 @@ fn kill_at(vm: &mut Vm, seen: &str, point: &str) -> Result<()> {
 /// without a modem for ModemManager.
 fn start(vm: &mut Vm) -> Result<Held> {
     vm.bus()?;
-    vm.daemon("udevd", "/lib/systemd/systemd-udevd")?;
-    // It listens before it is ready.
-    vm.guest.ok(
-        "until udevadm control --ping --timeout=5; do usleep 100000; done && udevadm trigger --action=add && \
-         udevadm settle",
-    )?;
+    vm.service("udevd", "/lib/systemd/systemd-udevd")?;
+    vm.guest
+        .ok("udevadm trigger --action=add && udevadm settle")?;
     vm.daemon("polkitd", "/usr/lib/polkit-1/polkitd --no-debug")?;
     vm.load()?;
     vm.delete_interfaces()?;
@@ -164,8 +162,8 @@ fn start(vm: &mut Vm) -> Result<Held> {
 /// Starts ModemManager.
 fn manager(vm: &mut Vm) -> Result<()> {
     vm.daemon("modem-manager", DAEMON)?;
-    vm.guest
-        .ok("until mmcli -L >/dev/null 2>&1; do usleep 200000; done")
+    // It answers, whatever there is.
+    modems(vm, &["none!=*"], 60)
         .context("ModemManager does not answer")
         .map(drop)
 }
@@ -181,8 +179,7 @@ fn plug(vm: &mut Vm) -> Result<Terminal> {
 /// before it was there.
 fn unplug(vm: &mut Vm, terminal: Terminal, before: &Held) -> Result<()> {
     terminal.end(vm, "TERM")?;
-    vm.guest
-        .ok("while mmcli -L | grep /Modem/; do usleep 200000; done")?;
+    modems(vm, &["*!=*"], 60)?;
     // Other cases have no need of them.
     for name in ["modem-manager", "udevd"] {
         vm.end_daemon(name)?;
@@ -192,17 +189,20 @@ fn unplug(vm: &mut Vm, terminal: Terminal, before: &Held) -> Result<()> {
 
 /// Waits for a modem other than one that is gone. Returns its path.
 fn modem(vm: &mut Vm, gone: &str) -> Result<String> {
-    let out = vm
-        .guest
-        .start_for(
-            &format!(
-                "until mmcli -L | sed -n 's|^ *\\(/org[^ ]*\\).*|\\1|p' | grep -vx '{gone}' | grep .; \
-                 do usleep 200000; done"
-            ),
-            120,
-        )?
-        .ok()?;
-    Ok(out.trim().to_owned())
+    let is_gone = format!("{gone}!=*");
+    let modems = modems(vm, &["*=*", &is_gone], 120)?;
+    let path = modems.as_object().and_then(|modems| modems.keys().next());
+    path.cloned().with_context(|| format!("no path: {modems}"))
+}
+
+/// Waits for a state of the modems that ModemManager has. Returns them by their paths.
+fn modems(vm: &mut Vm, until: &[&str], seconds: u64) -> Result<Value> {
+    let manager = Object {
+        name: "org.freedesktop.ModemManager1",
+        path: "/org/freedesktop/ModemManager1",
+        interface: "org.freedesktop.DBus.ObjectManager",
+    };
+    manager.wait_for(vm, "GetManagedObjects", until, seconds)
 }
 
 /// Runs `mmcli` with output in JSON.

@@ -173,12 +173,14 @@ fn ipv6(vm: &mut Vm) -> Result<()> {
     let net = host
         .strip_suffix("::2")
         .with_context(|| format!("another address: {host}"))?;
-    vm.guest.ok(&format!(
-        "guest-tool link-add ip6link --connid 119 && ip link set ip6link up && \
+    vm.guest
+        .ok(&format!(
+            "guest-tool link-add ip6link --connid 119 && ip link set ip6link up && \
          guest-tool wait-carrier ip6link && \
-         until ip -6 addr show dev ip6link | grep -q 'inet6 {net}:.*/64 scope global'; do usleep 10000; done"
-    ))
-    .context("the address by router advertisement")?;
+         guest-tool until --net \
+         \"ip -6 addr show dev ip6link | grep -q 'inet6 {net}:.*/64 scope global'\""
+        ))
+        .context("the address by router advertisement")?;
     vm.guest.ok(&format!(
         "ping6 -c 3 -I ip6link {net}::1 && ip -6 addr add {host}/64 dev ip6link"
     ))?;

@@ -22,8 +22,8 @@ const DAEMONS: [(&str, &str); 2] = [
     ("networkd", "/lib/systemd/systemd-networkd"),
 ];
 
-/// Prints the number of the device that is the link.
-const LINK_INDEX: &str = "cat /sys/class/net/cfvrt0/ifindex";
+/// The number of the device that is the link.
+const LINK_INDEX: &str = "/sys/class/net/cfvrt0/ifindex";
 /// Whether the interface has its address.
 const HAS_ADDRESS: &str = "ip addr show dev caif0 | grep -q 'inet 10.9.1.2 peer 10.9.1.1/32'";
 
@@ -67,7 +67,7 @@ fn uses(vm: &mut Vm) -> Result<()> {
     other.start(vm)?;
     vm.guest.ok(
         "file=/run/systemd/netif/links/$(cat /sys/class/net/caif7/ifindex) && \
-         until grep -q '^ADMIN_STATE=unmanaged$' $file 2>/dev/null; do usleep 50000; done",
+         guest-tool until --file $file \"grep -q '^ADMIN_STATE=unmanaged\\$' $file 2>/dev/null\"",
     )?;
     let flags = vm.guest.ok("cat /sys/class/net/cfvrt0/flags")?;
     ensure!(
@@ -90,11 +90,11 @@ fn uses(vm: &mut Vm) -> Result<()> {
 
 /// Crashes the modem, and waits until its link is up again. The address stays meanwhile.
 pub(super) fn crash(vm: &mut Vm) -> Result<()> {
-    let first = vm.guest.ok(LINK_INDEX)?;
+    let first = vm.guest.ok(&format!("cat {LINK_INDEX}"))?;
     vm.guest.ok(&format!(
         "echo 1 >$(echo {CRASH}) && \
-         until [ \"$({LINK_INDEX} 2>/dev/null || echo {first})\" != {first} ]; do \
-         {HAS_ADDRESS} || exit 9; usleep 50000; done; {HAS_ADDRESS}",
+         guest-tool until --net \"! {HAS_ADDRESS} || \
+         grep -qsvx {first} {LINK_INDEX}\" && {HAS_ADDRESS}",
         first = first.trim()
     ))?;
     vm.guest
@@ -106,7 +106,7 @@ pub(super) fn crash(vm: &mut Vm) -> Result<()> {
 /// The interface has its channel and its address, and is of use.
 pub(super) fn all_is_there(vm: &mut Vm) -> Result<()> {
     vm.guest.ok(&format!(
-        "guest-tool wait-carrier caif0 && until {HAS_ADDRESS}; do usleep 50000; done"
+        "guest-tool wait-carrier caif0 && guest-tool until --net \"{HAS_ADDRESS}\""
     ))?;
     vm.traffic()
 }
@@ -114,13 +114,11 @@ pub(super) fn all_is_there(vm: &mut Vm) -> Result<()> {
 fn start(vm: &mut Vm) -> Result<()> {
     vm.bus()?;
     for (name, command) in DAEMONS {
-        vm.daemon(name, command)?;
+        vm.service(name, command)?;
     }
-    vm.guest.ok(
-        "until udevadm control --ping --timeout=5; do usleep 100000; done && \
-         udevadm trigger --action=add && udevadm settle && \
-         until [ -e /run/systemd/netif/state ]; do usleep 50000; done",
-    )?;
+    vm.guest
+        .ok("udevadm trigger --action=add && udevadm settle && \
+         guest-tool until --file /run/systemd/netif/state '[ -e /run/systemd/netif/state ]'")?;
     Ok(())
 }
 

@@ -82,7 +82,7 @@ fn any(vm: &mut Vm) -> Result<()> {
                 "{{ for i in $(seq 0 255); do printf \"AT\\\\$(printf %03o $i)\\r\"; done; \
                  printf 'ATZ\\r'; head -c {ENDLESS} /dev/zero | tr '\\0' A; \
                  printf '\\rAT+CSQ\\r'; \
-                 until grep -q '^+CSQ: 23,99' {OUT}; do usleep 100000; done; }} | \
+                 guest-tool until --file {OUT} \"grep -q '^+CSQ: 23,99' {OUT}\"; }} | \
                  socat - SOCKET-CONNECT:37:0:{ADDRESS},so-bindtodevice=cfvrt0 >{OUT}"
             ),
             200,

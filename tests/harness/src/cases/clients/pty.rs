@@ -5,7 +5,11 @@
 use anyhow::{Context, Result, ensure};
 
 use super::super::{Case, one};
-use crate::{guest::Running, link::CRASH, vm::Vm};
+use crate::{
+    guest::Running,
+    link::{CRASH, UP_AGAIN},
+    vm::Vm,
+};
 
 pub(super) const CASES: &[Case] = &[
     one("pty_is_a_serial_port", serial),
@@ -17,6 +21,8 @@ pub(super) const CASES: &[Case] = &[
 
 /// The symbolic link to the terminal.
 pub(super) const LINK: &str = "/run/caif/cfvrt0";
+/// The number of the device that is the link.
+const INDEX: &str = "/sys/class/net/cfvrt0/ifindex";
 /// Where caifctl writes its own lines.
 const LOG: &str = "/tmp/caifctl.log";
 
@@ -51,7 +57,7 @@ impl Terminal {
     pub(super) fn says(&self, vm: &mut Vm, pattern: &str) -> Result<String> {
         let log = format!("{LOG}{}", self.number);
         vm.guest.ok(&format!(
-            "until grep '{pattern}' {log} | tail -n 1 | grep .; do usleep 50000; done"
+            "guest-tool until --file {log} \"grep '{pattern}' {log} | tail -n 1 | grep .\""
         ))
     }
 
@@ -126,11 +132,12 @@ fn serial(vm: &mut Vm) -> Result<()> {
 
 /// Crashes the modem, and brings its link up again.
 pub(super) fn crash_modem(vm: &mut Vm) -> Result<()> {
-    vm.guest.ok(&format!(
-        "echo 1 >$(echo {CRASH}) && guest-tool wait-netdev cfvrt0 && \
-         until ip link set cfvrt0 up && guest-tool wait-carrier cfvrt0; do usleep 100000; done"
-    ))?;
-    Ok(())
+    vm.guest
+        .ok(&format!(
+            "first=$(cat {INDEX}) && echo 1 >$(echo {CRASH}) && \
+             guest-tool until --net \"grep -qsvx $first {INDEX}\" && {UP_AGAIN}"
+        ))
+        .map(drop)
 }
 
 /// A program that has the terminal open sees a modem that is silent for a while, and not its end.
@@ -138,22 +145,22 @@ fn crash(vm: &mut Vm) -> Result<()> {
     up(vm)?;
     let (terminal, _) = Terminal::start(vm, 1, &format!("--pty {LINK}"))?;
     let before = vm.guest.ok(&format!("readlink {LINK}"))?;
-    vm.guest.ok("rm -f /tmp/go /tmp/holds && mkfifo /tmp/go")?;
+    vm.guest
+        .ok("rm -f /tmp/go /tmp/crashed /tmp/holds && mkfifo /tmp/go /tmp/crashed")?;
     let holds = vm.guest.start(&format!(
         "guest-tool serial {LINK} --hold </tmp/go >/tmp/holds 2>&1; cat /tmp/holds"
     ))?;
     // Its input is opened first, and ends only with the line.
     let input = vm
         .guest
-        .start("exec 3>/tmp/go; until [ -e /tmp/crashed ]; do usleep 50000; done; echo >&3")?;
+        .start("exec 3>/tmp/go; read -r _ </tmp/crashed; echo >&3")?;
     vm.guest
-        .ok("until grep -q answered /tmp/holds; do usleep 50000; done")?;
+        .ok("guest-tool until --file /tmp/holds 'grep -q answered /tmp/holds'")?;
     crash_modem(vm)?;
     terminal.says(vm, "the channel is open again")?;
-    vm.guest.ok("touch /tmp/crashed")?;
+    vm.guest.ok("echo >/tmp/crashed")?;
     input.ok()?;
     let out = holds.ok()?;
-    vm.guest.ok("rm /tmp/crashed")?;
     ensure!(out == "answered\nanswered again\n", "{out}");
     ensure!(
         vm.guest.ok(&format!("readlink {LINK}"))? == before,
@@ -196,7 +203,7 @@ fn killed(vm: &mut Vm) -> Result<()> {
         "guest-tool serial {LINK} --hangup >/tmp/hangs-up 2>&1; cat /tmp/hangs-up"
     ))?;
     vm.guest
-        .ok("until grep -q answered /tmp/hangs-up; do usleep 50000; done")?;
+        .ok("guest-tool until --file /tmp/hangs-up 'grep -q answered /tmp/hangs-up'")?;
     first.kill(vm, "KILL")?;
     let status = first.running.wait()?.status;
     ensure!(status == 137, "{status}");
@@ -260,13 +267,15 @@ fn place(vm: &mut Vm) -> Result<()> {
         .guest
         .start("guest-tool serial /dev/ttyS3 --hangup >/tmp/holds 2>&1; cat /tmp/holds")?;
     vm.guest
-        .ok("until grep -q answered /tmp/holds; do usleep 50000; done")?;
+        .ok("guest-tool until --file /tmp/holds 'grep -q answered /tmp/holds'")?;
     crash_modem(vm)?;
     let out = holds.ok()?;
     ensure!(out == "answered\nhung up\n", "{out}");
     first.says(vm, "the channel is open again")?;
-    vm.guest
-        .ok("until guest-tool serial /dev/ttyS3; do usleep 100000; done")?;
+    vm.guest.ok(&format!(
+        "guest-tool until --file {LOG}1 'tail -n 1 {LOG}1 | grep -qx /dev/ttyS3' && \
+             guest-tool serial /dev/ttyS3"
+    ))?;
 
     // What a caifctl that was killed has left is of no use, and goes with the next one.
     first.kill(vm, "KILL")?;

@@ -28,7 +28,7 @@ const ENABLE: &str = "\
 const ROUTE: &str = "\
     mkdir /etc/systemd/network/caif0.network.d && \
     printf '[Route]\\nDestination=192.0.2.0/24\\n' >/etc/systemd/network/caif0.network.d/route.conf";
-const HAS_ROUTE: &str = "until ip route show 192.0.2.0/24 | grep -q caif0; do usleep 50000; done";
+const HAS_ROUTE: &str = "guest-tool until --net 'ip route show 192.0.2.0/24 | grep -q caif0'";
 /// What the first process runs when the agent has ended. A machine that has an id does not enable all
 /// units at its first boot.
 const NEXT_INIT: &str = "\
