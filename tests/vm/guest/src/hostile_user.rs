@@ -29,6 +29,7 @@ use std::{
 use anyhow::{Result, bail, ensure};
 use clap::ValueEnum;
 use nix::{
+    poll::PollTimeout,
     sys::{
         signal::{Signal, kill},
         wait::{WaitPidFlag, WaitStatus, waitpid},
@@ -36,6 +37,7 @@ use nix::{
     unistd::Pid,
 };
 
+use crate::events;
 use counts::Shared;
 use task::Task;
 
@@ -226,7 +228,7 @@ pub fn interrupted(args: &InterruptedArgs) -> Result<()> {
 /// Waits for all tasks. One that does not end is a fault: where it is stuck is printed.
 fn wait(shared: &Shared, mut running: Vec<(String, Pid)>, end: Instant) {
     let mut told = false;
-    while !running.is_empty() {
+    loop {
         running.retain(
             |(name, pid)| match waitpid(*pid, Some(WaitPidFlag::WNOHANG)) {
                 Ok(WaitStatus::StillAlive) | Err(nix::errno::Errno::EINTR) => true,
@@ -237,6 +239,9 @@ fn wait(shared: &Shared, mut running: Vec<(String, Pid)>, end: Instant) {
                 }
             },
         );
+        if running.is_empty() {
+            break;
+        }
         if Instant::now() > end && !told {
             told = true;
             for (name, pid) in &running {
@@ -249,6 +254,14 @@ fn wait(shared: &Shared, mut running: Vec<(String, Pid)>, end: Instant) {
         if Instant::now() > end + GRACE {
             break;
         }
-        std::thread::sleep(Duration::from_millis(50));
+        let limit = if told { end + GRACE } else { end };
+        let left = limit.saturating_duration_since(Instant::now());
+        let left = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+        let ends = running.iter().filter_map(|(_, pid)| {
+            let pid = pid.as_raw().cast_unsigned();
+            events::end_of(pid).ok().flatten()
+        });
+        // The next round sees what happened.
+        let _ = events::readable(&ends.collect::<Vec<_>>(), left);
     }
 }

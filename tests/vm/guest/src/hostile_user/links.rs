@@ -3,9 +3,16 @@
 //! Actions of root on a link that is in use: down and up, other names and sizes, other namespaces,
 //! and removal of the driver and the stack.
 
-use std::{fs, os::fd::AsRawFd, path::Path, sync::atomic::Ordering::Relaxed};
+use std::{
+    fs,
+    os::fd::AsRawFd,
+    path::Path,
+    sync::atomic::Ordering::Relaxed,
+    time::{Duration, Instant},
+};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
+use nix::poll::PollTimeout;
 
 use super::{
     counts::Call,
@@ -14,11 +21,14 @@ use super::{
     task::{Task, reap},
 };
 use crate::caif::AF_CAIF;
+use crate::events::{self, Events};
 use crate::rtnetlink::{CREATE, IFNAME, LINK, MTU, NET_NS_PID, SETLINK, TXQLEN};
 
 const DRIVER: &str = "/sys/bus/virtio/drivers/caif_virtio";
-/// Limit for a link to come back, in steps of ten milliseconds.
-const PATIENCE: u32 = 6000;
+/// Limit for a link to come back.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Limit for a link in the namespace to which it is moved. Then that ends, with or without it.
+const SOON: Duration = Duration::from_secs(2);
 
 /// Makes calls until the time is over. Then the link is as it was before.
 pub fn run(task: &mut Task) -> Result<()> {
@@ -57,24 +67,26 @@ fn read(name: &str, what: &str) -> Result<u32> {
     text.trim().parse().with_context(|| path)
 }
 
-/// Waits until a condition holds.
-fn until(task: &Task, what: &str, is_so: impl Fn() -> bool) -> Result<()> {
-    for _ in 0..PATIENCE {
-        if is_so() {
-            return Ok(());
-        }
-        task.pause(10);
+/// Waits until a condition for the links of this namespace holds.
+fn until(limit: Duration, what: &str, mut is_so: impl FnMut() -> bool) -> Result<()> {
+    // Before the first look, so that no change is missed.
+    let links = [Events::links()?];
+    let end = Instant::now() + limit;
+    while !is_so() {
+        let left = end.saturating_duration_since(Instant::now());
+        ensure!(!left.is_zero(), "{what}: not within {limit:?}");
+        events::changed(&links, PollTimeout::try_from(left)?)?;
     }
-    Err(anyhow!("{what}: not within a minute"))
+    Ok(())
 }
 
 /// Sets a link up that exists, or appears soon.
 fn bring_up(task: &mut Task, rtnl: &Rtnl, name: &str) -> Result<()> {
-    until(task, "the link", || index(name) != 0)?;
+    until(PATIENCE, "the link", || index(name) != 0)?;
     for _ in 0..100 {
         // With failing allocations it may take some attempts.
         if rtnl.set_up(task, Call::Up, name, true).is_ok() {
-            return until(task, "its carrier", || {
+            return until(PATIENCE, "its carrier", || {
                 read(name, "carrier").is_ok_and(|on| on == 1)
             });
         }
@@ -175,20 +187,10 @@ fn move_away(task: &mut Task, rtnl: &Rtnl, name: &str) -> Result<()> {
 /// The process in the namespace to which the link is moved. It ends with all its objects.
 fn live_elsewhere(task: &mut Task) -> Option<()> {
     let name = task.world.link.clone();
-    for _ in 0..200 {
-        if index(&name) != 0 {
-            break;
-        }
-        task.pause(10);
-    }
+    let _ = until(SOON, "the link", || index(&name) != 0);
     let rtnl = Rtnl::new(task).ok()?;
     rtnl.set_up(task, Call::Up, &name, true).ok()?;
-    for _ in 0..100 {
-        if rtnl.carrier(task, &name) {
-            break;
-        }
-        task.pause(10);
-    }
+    let _ = until(SOON, "its carrier", || rtnl.carrier(task, &name));
     let args = [AF_CAIF.into(), 1, 0];
     let fd = task.sys(Call::Socket, libc::SYS_socket, &args).ok()?;
     let _ = super::options::timeout(task, fd, libc::SO_SNDTIMEO, 2000);
