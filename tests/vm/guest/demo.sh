@@ -18,7 +18,7 @@ dmesg -c >/dev/null
 board=/sys/bus/platform/devices/9000000.remoteproc
 [ -e "$board" ] || board=$(dirname "$(grep -lx 0x1110 /sys/bus/pci/devices/*/device)")
 run modprobe "$(cat "$board/modalias")"
-until device=$(grep -hs '^virtio:d0000000C' /sys/bus/virtio/devices/*/modalias); do usleep 50000; done
+device=$(guest-tool until --devices "grep -hs '^virtio:d0000000C' /sys/bus/virtio/devices/*/modalias")
 run modprobe "$device"
 link=$(guest-tool wait-netdev 'cfvrt*')
 said
