@@ -290,6 +290,7 @@ fn signal_all(running: &[Option<Running>], signal: Signal) {
 mod tests {
     use super::{Event, Part, Report, Runner, Saved, Set};
     use crate::suite::{parts::Line, saved::Contents};
+    use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
     use std::{os::unix::fs::PermissionsExt, path::Path, sync::mpsc, time::Duration};
 
     fn part(name: &'static str, line: Line) -> Part {
@@ -325,9 +326,12 @@ mod tests {
         let (sender, receiver) = mpsc::channel();
         if !files.is_empty() {
             let (sender, top) = (sender.clone(), top.to_owned());
+            let inotify = Inotify::init(InitFlags::empty()).unwrap();
+            let new = AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO;
+            inotify.add_watch(&top, new).unwrap();
             std::thread::spawn(move || {
                 while !files.iter().all(|file| top.join(file).exists()) {
-                    std::thread::sleep(Duration::from_millis(5));
+                    inotify.read_events().unwrap();
                 }
                 let _ = sender.send(Event::Interrupted);
             });
