@@ -7,13 +7,13 @@ use std::{
     net::Shutdown,
     os::unix::net::{UnixListener, UnixStream},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::{Arc, Condvar, Mutex},
     thread,
 };
 
 use tempfile::TempDir;
 
-use crate::program::wait_for;
+use crate::program::LIMIT;
 
 /// More than a terminal holds, and no more than a socket does.
 pub static FLOOD: [u8; 160 << 10] = [b'x'; 160 << 10];
@@ -21,7 +21,14 @@ pub static FLOOD: [u8; 160 << 10] = [b'x'; 160 << 10];
 /// A modem with any number of channels, one thread for each.
 pub struct Modem {
     dir: TempDir,
-    channels: Arc<Mutex<Vec<UnixStream>>>,
+    channels: Arc<Channels>,
+}
+
+/// The channels that are open.
+#[derive(Default)]
+struct Channels {
+    open: Mutex<Vec<UnixStream>>,
+    opened: Condvar,
 }
 
 impl Modem {
@@ -41,12 +48,13 @@ impl Modem {
     fn with(serve: fn(UnixStream)) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         let listener = UnixListener::bind(dir.path().join("modem")).expect("a socket");
-        let channels = Arc::new(Mutex::new(Vec::new()));
+        let channels = Arc::<Channels>::default();
         let opened = Arc::clone(&channels);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let kept = stream.try_clone().expect("a descriptor");
-                opened.lock().expect("no panic").push(kept);
+                opened.open.lock().expect("no panic").push(kept);
+                opened.opened.notify_all();
                 thread::spawn(move || serve(stream));
             }
         });
@@ -55,15 +63,13 @@ impl Modem {
 
     /// Says this on the last channel that was opened.
     pub fn says(&self, text: &[u8]) {
-        let last = || self.channels.lock().expect("no panic").pop();
-        let mut channel = None;
-        wait_for("a channel", || {
-            channel = last();
-            channel.is_some()
-        });
-        let mut channel = channel.expect("a channel");
+        let Channels { open, opened } = &*self.channels;
+        let open = open.lock().expect("no panic");
+        let (mut open, _) = opened
+            .wait_timeout_while(open, LIMIT, |open| open.is_empty())
+            .expect("no panic");
+        let channel = open.last_mut().expect("a channel");
         channel.write_all(text).expect("room");
-        self.channels.lock().expect("no panic").push(channel);
     }
 
     pub fn path(&self) -> PathBuf {

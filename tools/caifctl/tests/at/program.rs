@@ -7,18 +7,21 @@ use std::{
     io::Write,
     os::fd::AsFd,
     process::{Child, Command, Stdio},
+    sync::mpsc,
+    thread,
     time::{Duration, Instant},
 };
 
 use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::wait::{Id, WaitPidFlag, waitid},
     unistd::Pid,
 };
 
 use crate::modem::Modem;
 
 /// Limit, longer than anything takes on any machine.
-const LIMIT: Duration = Duration::from_secs(60);
+pub const LIMIT: Duration = Duration::from_secs(60);
 
 pub struct Ended {
     pub status: i32,
@@ -59,12 +62,17 @@ impl Running {
 
     /// Waits for the end, which must come by itself. Returns the exit status.
     pub fn end(&mut self) -> i32 {
-        let mut ended = None;
-        wait_for("an end", || {
-            ended = self.0.try_wait().expect("a child");
-            ended.is_some()
+        let (sender, receiver) = mpsc::channel();
+        let id = Id::Pid(self.pid());
+        thread::spawn(move || {
+            // It stays a zombie, for the wait below.
+            let ended = waitid(id, WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT);
+            // The test may have given up.
+            let _ = sender.send(ended);
         });
-        let status = ended.expect("an end");
+        let ended = receiver.recv_timeout(LIMIT).expect("an end");
+        ended.expect("a child");
+        let status = self.0.wait().expect("a child");
         status.code().expect("no signal")
     }
 }
@@ -164,6 +172,6 @@ pub fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
     let end = Instant::now() + LIMIT;
     while !is_so() {
         assert!(Instant::now() < end, "there is not {what}");
-        std::thread::sleep(Duration::from_millis(5));
+        thread::sleep(Duration::from_millis(5));
     }
 }
