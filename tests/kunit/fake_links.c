@@ -9,6 +9,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/skbuff.h>
 #include <linux/sched.h>
+#include <linux/wait_bit.h>
 #include <linux/workqueue.h>
 #include <net/sch_generic.h>
 #include <net/sock.h>
@@ -146,6 +147,9 @@ static netdev_tx_t xmit(struct sk_buff *skb, struct net_device *dev)
 out:
 	if (READ_ONCE(modem->full))
 		netif_stop_queue(dev);
+	/* Pairs with the barrier in wait_var_event_timeout(). */
+	smp_mb();
+	wake_up_var(&modem->counts);
 	dev_consume_skb_any(skb);
 	return READ_ONCE(modem->congested) ? (netdev_tx_t)NET_XMIT_CN : NETDEV_TX_OK;
 }
@@ -481,13 +485,10 @@ int caif_kunit_link_count(const struct net_device *dev, unsigned int what)
 
 bool caif_kunit_link_wait(struct net_device *dev, unsigned int what, int count, unsigned int ms)
 {
-	unsigned long end = jiffies + msecs_to_jiffies(ms);
+	struct modem *modem = netdev_priv(dev);
 
-	while (caif_kunit_link_count(dev, what) < count) {
-		if (time_after(jiffies, end))
-			return false;
-		fsleep(1000);
-	}
+	wait_var_event_timeout(&modem->counts, caif_kunit_link_count(dev, what) >= count,
+			       msecs_to_jiffies(ms));
 	return caif_kunit_link_count(dev, what) == count;
 }
 

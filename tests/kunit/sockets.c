@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-#include <linux/delay.h>
+#include <linux/completion.h>
 #include <linux/jiffies.h>
 #include <linux/net.h>
 #include <linux/poll.h>
@@ -122,13 +122,13 @@ int caif_kunit_socket_errors(void)
 	return atomic_read(&errors);
 }
 
-/* Packets of error queues that were freed. */
-static atomic_t freed;
+/* The packet of an error queue was freed. */
+static DECLARE_COMPLETION(freed);
 
-static void count_freed(struct sk_buff *skb)
+static void tell_freed(struct sk_buff *skb)
 {
 	atomic_sub(skb->truesize, &skb->sk->sk_rmem_alloc);
-	atomic_inc(&freed);
+	complete(&freed);
 }
 
 int caif_kunit_socket_put_error(struct socket *sock)
@@ -138,18 +138,16 @@ int caif_kunit_socket_put_error(struct socket *sock)
 
 	if (!skb)
 		return -ENOMEM;
-	atomic_set(&freed, 0);
+	reinit_completion(&freed);
 	err = sock_queue_err_skb(sock->sk, skb);
 	if (err)
 		kfree_skb(skb);
 	else
-		skb->destructor = count_freed;
+		skb->destructor = tell_freed;
 	return err;
 }
 
 bool caif_kunit_error_is_freed(unsigned int ms)
 {
-	while (!atomic_read(&freed) && ms--)
-		fsleep(1000);
-	return atomic_read(&freed);
+	return wait_for_completion_timeout(&freed, msecs_to_jiffies(ms));
 }
