@@ -5,7 +5,7 @@
 
 use std::{
     fs,
-    os::unix::net::UnixDatagram,
+    os::unix::{fs::PermissionsExt, net::UnixDatagram},
     path::PathBuf,
     process::{self, Command},
 };
@@ -83,6 +83,8 @@ pub struct ReadyArgs {
 pub fn wait_ready(args: &ReadyArgs) -> Result<()> {
     let path = format!("/tmp/notify-{}", process::id());
     let socket = UnixDatagram::bind(&path).with_context(|| path.clone())?;
+    // The service may have another user by then.
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o777))?;
     let status = Command::new("/bin/sh")
         .args(["-c", &args.command])
         .env("NOTIFY_SOCKET", &path)
