@@ -64,7 +64,7 @@ enum NoChannel {
     #[error("no CAIF link is up: see `caifctl status`, and `ip link set LINK up`")]
     NoLink,
     #[error(
-        "the modem refuses the channel: it may not have this service, or no place for another, see `caifctl status`"
+        "the modem refuses the channel, or its link went down: it may not have this service, or no place for another, see `caifctl status`"
     )]
     Refused,
     #[error(

@@ -340,6 +340,7 @@ fn wrong(vm: &mut Vm) -> Result<()> {
         "did not answer within 1s",
         "no interface cfvrt0",
         "is not a CAIF link that is up",
+        "its link went down",
     ];
     ensure!(
         silent.status == 1 && says.iter().any(|text| silent.out.contains(text)),
