@@ -7,6 +7,7 @@
 pub mod calls;
 pub mod cases;
 pub mod config;
+pub mod count;
 pub mod guest;
 pub mod hostile_user;
 pub mod klog;
@@ -20,4 +21,5 @@ pub mod output;
 pub mod process;
 pub mod runner;
 pub mod suite;
+pub mod supervise;
 pub mod vm;
