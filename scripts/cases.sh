@@ -1,18 +1,34 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
-# Counts cases for the scripts that run tests. Each case prints a line, and `counted` prints the last
-# line of the script, by which tests/run knows what came of it. Sourced, after lib.sh.
+# Cases of the scripts that run tests. Each prints a line, and tells count-cases of tests/harness, which
+# counts them, prints the last line of the script, and ends what the script has started. Sourced, after lib.sh.
 
-passed=0 failed=0
+script_args=("$@")
+# What counts for the script above this one does not for this one.
+[ "${CAIF_COUNTER:-}" = "$PPID" ] || unset CAIF_RECORDS
 
-# result NAME ok|WHY [REMARK]: counts a case, which passed or failed for this reason.
+# supervised: has what follows run under count-cases, which starts the script anew. Called once its arguments
+# are known to be good, and before it changes anything.
+supervised() {
+	local programs=$CACHE/target/release
+	[ -z "${CAIF_RECORDS:-}" ] || return 0
+	[ -x "$programs/count-cases" ] || say "building what counts the cases"
+	cargo build --quiet --release --locked --target-dir "$CACHE/target" --manifest-path "$TOP/Cargo.toml" -p harness --bin count-cases ||
+		die "what counts the cases cannot be built"
+	exec "$programs/count-cases" "$0" "${script_args[@]}"
+}
+
+# record LINE: tells count-cases.
+record() { printf '%s\n' "$1" >>"${CAIF_RECORDS:?the script does not call supervised}"; }
+
+# result NAME ok|WHY [REMARK]: a case, which passed or failed for this reason.
 result() {
 	if [ "$2" = ok ]; then
 		printf 'ok    %s%s\n' "$1" "${3:+ ($3)}"
-		passed=$((passed + 1))
+		record "ok $1"
 	else
 		printf 'FAIL  %s%s: %s\n' "$1" "${3:+ ($3)}" "$2"
-		failed=$((failed + 1))
+		record "FAIL $1"
 	fi
 }
 
@@ -28,7 +44,7 @@ strictly() {
 	set -e
 }
 
-# try NAME LOG COMMAND...: counts a case that is a command or a function. What it prints goes to the log,
+# try NAME LOG COMMAND...: a case that is a command or a function. What it prints goes to the log,
 # whose end is shown if it fails; without a log (-) it is shown as it comes.
 try() {
 	local name=$1 log=$2 start=$SECONDS status
@@ -48,31 +64,22 @@ try() {
 	result "$name" "status $status$([ "$log" = - ] || echo ", see $log")" "$((SECONDS - start)) s"
 }
 
-# cargo_cases LOG ARGUMENT...: runs `cargo test` with these arguments on the workspace, and counts its tests.
+# cargo_cases LOG ARGUMENT...: runs `cargo test` with these arguments on the workspace; each test is a case.
 # What it prints is kept in the log, too.
 cargo_cases() {
-	local log=$1 rc=0 good bad
+	local log=$1 rc=0
 	shift
 	mkdir -p "${log%/*}"
 	CARGO_TARGET_DIR=$CACHE/target cargo test --locked --no-fail-fast --color never --manifest-path "$TOP/Cargo.toml" "$@" 2>&1 |
 		tee "$log" | sed -E '/^ +(Compiling|Downloaded|Downloading)/d' || rc=$?
-	cargo_count "$log"
-	# What does not compile, and a program that dies, prints no result.
-	if [ "$rc" != 0 ] && [ "$bad" = 0 ]; then
-		result "cargo test $*" "no test failed, but it ended with status $rc"
-	elif [ "$good$bad" = 00 ]; then
-		result "cargo test $*" "there is no test"
-	fi
+	cargo_record "$log" "$rc" "$*"
 }
 
-# cargo_count LOG: counts the tests of which `cargo test` wrote the log. Sets good and bad to their numbers.
-cargo_count() {
-	read -r good bad < <(awk '/^test result:/ { good += $4; bad += $6 } END { print good + 0, bad + 0 }' "$1")
-	passed=$((passed + good)) failed=$((failed + bad))
+# cargo_record LOG STATUS ARGUMENTS: the cases of a `cargo test` that wrote the log.
+cargo_record() {
+	record "cargo $2 $3"
+	grep -a '^test result: ' "$1" >>"$CAIF_RECORDS" || true
 }
 
-# counted: prints the last line of the script, and fails if a case failed, or if there was none.
-counted() {
-	echo "$passed passed, $failed failed"
-	[ "$failed" = 0 ] && [ "$passed" != 0 ]
-}
+# counted: the script has come to its end; without it none of its cases count for anything.
+counted() { record end; }
