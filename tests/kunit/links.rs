@@ -29,7 +29,7 @@ pub(crate) enum What {
     /// Packets for a queue that the device does not have.
     Strays = bindings::CAIF_KUNIT_STRAYS as isize,
     /// Frames and LINK_DESTROY messages of channels that the modem has not.
-    Lates = bindings::CAIF_KUNIT_LATES as isize,
+    Late = bindings::CAIF_KUNIT_LATES as isize,
 }
 
 /// Keeps RTNL busy until it is dropped: it is free for moments only.

@@ -69,7 +69,7 @@ mod tests {
             check!(link.gets(What::Frames, WAITING, TIMEOUT_MS), "no frames");
             let in_time = start.elapsed().as_millis() < 800;
             check!(link.gets(What::Destroys, 1, TIMEOUT_MS), "no end");
-            late = link.count(What::Lates);
+            late = link.count(What::Late);
             if in_time {
                 break;
             }
@@ -120,7 +120,7 @@ mod tests {
         }
         link.set_stopped(false);
         check!(link.gets(What::Frames, WAITING, TIMEOUT_MS), "no frames");
-        let late = link.count(What::Lates);
+        let late = link.count(What::Late);
         check!(late > 0, "the end waited for the frames");
         let all = i32::try_from(OTHERS)? + 1;
         check!(link.gets(What::Destroys, all, TIMEOUT_MS), "no end");
@@ -141,7 +141,7 @@ mod tests {
         link.set_stopped(false);
         link.set_up(true)?;
         check_eq!(link.count(What::Destroys), 3, "destroyed");
-        check_eq!(link.count(What::Lates), 0, "destroyed twice");
+        check_eq!(link.count(What::Late), 0, "destroyed twice");
         Ok(())
     }
 
@@ -161,7 +161,7 @@ mod tests {
         link.set_up(true)?;
         let _socket = link.connected()?;
         check_eq!(link.count(What::Destroys), 2, "destroyed");
-        check_eq!(link.count(What::Lates), 0, "destroyed twice");
+        check_eq!(link.count(What::Late), 0, "destroyed twice");
         Ok(())
     }
 
@@ -233,7 +233,7 @@ mod tests {
         drop(sockets);
         let _socket = link.connected()?;
         check_eq!(link.count(What::Destroys), 2, "destroyed later");
-        check_eq!(link.count(What::Lates), 0, "destroyed twice");
+        check_eq!(link.count(What::Late), 0, "destroyed twice");
         Ok(())
     }
 }
