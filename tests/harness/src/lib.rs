@@ -16,6 +16,7 @@ pub mod leaks;
 pub mod link;
 pub mod machine;
 pub mod modem;
+pub mod mutants;
 pub mod namespace;
 pub mod output;
 pub mod process;

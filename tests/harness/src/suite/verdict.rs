@@ -66,7 +66,7 @@ impl Verdict {
 }
 
 /// Returns the numbers of a line "N passed, N failed".
-fn count(line: &str) -> Option<(u64, u64)> {
+pub(crate) fn count(line: &str) -> Option<(u64, u64)> {
     let (passed, failed) = line.strip_suffix(" failed")?.split_once(" passed, ")?;
     let number = |text: &str| {
         let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
