@@ -49,7 +49,7 @@ fn ticks(stat: &str) -> Option<u64> {
 }
 
 /// Returns how a process came to its end.
-pub(super) fn end(status: ExitStatus) -> End {
+pub(crate) fn end(status: ExitStatus) -> End {
     match (status.code(), status.signal()) {
         (Some(code), _) => End::Exited(code),
         (None, signal) => {

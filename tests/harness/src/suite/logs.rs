@@ -27,7 +27,7 @@ pub(super) fn lines(path: &Path) -> Vec<String> {
 }
 
 /// Returns the last line that is not empty.
-pub(super) fn last_line(path: &Path) -> String {
+pub(crate) fn last_line(path: &Path) -> String {
     let lines = lines(path);
     lines
         .into_iter()

@@ -2,9 +2,9 @@
 
 //! Runs the parts of the tests, two at a time, and sums up their counts.
 
-mod child;
+pub(crate) mod child;
 pub mod content;
-mod logs;
+pub(crate) mod logs;
 pub mod parts;
 pub mod plan;
 pub mod report;
