@@ -8,6 +8,7 @@ pub mod calls;
 pub mod cases;
 pub mod config;
 pub mod count;
+pub mod descent;
 pub mod guest;
 pub mod hostile_user;
 pub mod klog;

@@ -28,7 +28,7 @@ use signal_hook::{
     iterator::Signals,
 };
 
-use crate::{process::end_with_us, suite::verdict::End};
+use crate::{descent::descendants, process::end_with_us, suite::verdict::End};
 
 /// Time for the command to end after SIGTERM. Those for all that follows are less than what
 /// tests/run gives a part, altogether.
@@ -155,47 +155,9 @@ fn ignores(status: &str, number: i32) -> bool {
     mask.unwrap_or(0) & 1 << (number - 1) != 0
 }
 
-/// Returns the processes that descend from this one.
-fn descendants() -> Vec<Pid> {
-    let numbers = || {
-        let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-        entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
-    };
-    let stat = |pid| std::fs::read_to_string(format!("/proc/{pid}/stat")).ok();
-    let parents: Vec<_> = numbers()
-        .filter_map(|pid| Some((pid, parent(&stat(pid)?)?)))
-        .collect();
-    let mut found = vec![Pid::this().as_raw()];
-    let mut at = 0;
-    while let Some(above) = found.get(at).copied() {
-        let children = parents.iter().filter(|(_, parent)| *parent == above);
-        found.extend(children.map(|(pid, _)| *pid));
-        at += 1;
-    }
-    found.into_iter().skip(1).map(Pid::from_raw).collect()
-}
-
-/// Returns the parent of a process with this `/proc/PID/stat`, unless it has ended and only its
-/// status is left.
-fn parent(stat: &str) -> Option<i32> {
-    // The second field is the name in parentheses, which may have any characters.
-    let (_, rest) = stat.rsplit_once(") ")?;
-    let mut fields = rest.split(' ');
-    let state = fields.next()?;
-    let parent = fields.next()?.parse().ok()?;
-    (state != "Z").then_some(parent)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{ignores, parent};
-
-    #[test]
-    fn the_parent_is_known_whatever_the_name() {
-        assert_eq!(parent("7 (a) S 9) S 3 7 7 0"), Some(3));
-        assert_eq!(parent("7 (a) Z 3 7 7 0"), None);
-        assert_eq!(parent("7 (a"), None);
-    }
+    use super::ignores;
 
     #[test]
     fn ignored_signals_are_those_of_the_mask() {
