@@ -160,10 +160,17 @@ const PARTS: &[Part] = &[
         name: "soak",
         what: "crashes, recoveries and rebinds under traffic: as many as fit, in test-all a thousand",
         short: Some(&["tests/soak/run", "--short"]),
-        full: Some(&["tests/soak/run"]),
+        full: Some(&["tests/soak/run", "--without", "user"]),
         needs: &["kernel"],
         // It measures how long a thousand recoveries take.
         alone: true,
+        ..PART
+    },
+    Part {
+        name: "soak-user",
+        what: "a hostile user's random calls for an hour: with soak, make soak",
+        full: Some(&["tests/soak/run", "--phase", "user"]),
+        needs: &["kernel"],
         ..PART
     },
     Part {

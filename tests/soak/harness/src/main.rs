@@ -29,14 +29,25 @@ struct Args {
     /// Run this many cycles of each phase
     #[arg(long)]
     cycles: Option<u32>,
-    /// Run only this phase; may be repeated
+    /// Run only this phase, or the phases of this group; may be repeated
     #[arg(long)]
     phase: Vec<String>,
+    /// Run all phases but this one, or those of this group; may be repeated
+    #[arg(long)]
+    without: Vec<String>,
     /// Write the results to a file as well
     #[arg(long)]
     json: Option<PathBuf>,
     #[command(flatten)]
     place: Place,
+}
+
+impl Args {
+    /// Whether the phase is one of those to run.
+    fn chooses(&self, phase: &Phase) -> bool {
+        let named = |names: &[String]| names.iter().any(|name| phase.is(name));
+        (self.phase.is_empty() || named(&self.phase)) && !named(&self.without)
+    }
 }
 
 /// A phase: an operation that is repeated.
@@ -47,6 +58,17 @@ struct Phase {
     /// 0: only if it is named.
     short: u32,
     run: fn(&mut Soak, u32) -> Result<Outcome>,
+}
+
+impl Phase {
+    /// Whether this is the phase's name, or that of its group: `nomem` is that of `nomem-xmit`.
+    fn is(&self, name: &str) -> bool {
+        self.name == name
+            || self
+                .name
+                .split_once('-')
+                .is_some_and(|(group, _)| group == name)
+    }
 }
 
 const PHASES: &[Phase] = &[
@@ -253,11 +275,14 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<bool> {
-    for name in &args.phase {
-        if !PHASES.iter().any(|phase| phase.name == name) {
+    for name in args.phase.iter().chain(&args.without) {
+        if !PHASES.iter().any(|phase| phase.is(name)) {
             let names: Vec<_> = PHASES.iter().map(|phase| phase.name).collect();
             bail!("no phase {name}, there are: {}", names.join(", "));
         }
+    }
+    if !PHASES.iter().any(|phase| args.chooses(phase)) {
+        bail!("no phase is left to run");
     }
     let start = Instant::now();
     let mut rows = Vec::new();
@@ -276,7 +301,7 @@ fn run(args: &Args) -> Result<bool> {
     soak.vm.up()?;
     soak.vm.traffic()?;
     for phase in PHASES {
-        if !args.phase.is_empty() && !args.phase.iter().any(|name| name == phase.name) {
+        if !args.chooses(phase) {
             continue;
         }
         if args.phase.is_empty() && args.short && phase.short == 0 {
@@ -361,4 +386,38 @@ fn end(mut soak: Soak) -> Row {
     row.outcome.cycles = 1;
     row.fault = result.err().map(|error| format!("{error:#}"));
     row
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::{Args, PHASES};
+
+    fn chosen(line: &[&str]) -> Vec<&'static str> {
+        let place =
+            ["run-vm", "initramfs", "modem-bin", "logs"].map(|name| format!("--{name}=none"));
+        let line = ["soak-tests"]
+            .iter()
+            .chain(line)
+            .map(|word| (*word).to_owned());
+        let args = Args::try_parse_from(line.chain(place)).unwrap();
+        let phases = PHASES.iter().filter(|phase| args.chooses(phase));
+        phases.map(|phase| phase.name).collect()
+    }
+
+    #[test]
+    fn a_group_and_all_without_it_are_all_phases() {
+        let user = chosen(&["--phase", "user"]);
+        assert!(user.iter().all(|name| name.starts_with("user-")) && user.len() > 1);
+        let others = chosen(&["--without", "user"]);
+        assert_eq!([others, user].concat(), chosen(&[]));
+    }
+
+    #[test]
+    fn a_phase_is_not_those_that_begin_with_its_name() {
+        assert_eq!(chosen(&["--phase", "user-nomem"]), ["user-nomem"]);
+        assert_eq!(chosen(&["--phase", "stack"]), ["stack"]);
+        assert!(chosen(&["--phase", "user", "--without", "user"]).is_empty());
+    }
 }
