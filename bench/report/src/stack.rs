@@ -122,8 +122,7 @@ impl Stacks {
                 .map(|burst| self.ratio(&key(row, burst, len)))
                 .to_vec()
         };
-        let segments = key("ip_tx_segments", 32, 1500);
-        let kicks = self.cost(Column::AllRust, &segments).map(|cost| cost.kicks);
+        let kicks = |row, len| Some(self.cost(Column::AllRust, &key(row, 32, len))?.kicks);
         let merged = key("ip_rx_tcp", 32, 1500);
         let merged = self.cost(Column::AllRust, &merged);
         let median = |key: Key| Some(self.cost(Column::AllRust, &key)?.median);
@@ -160,7 +159,12 @@ impl Stacks {
             worst(
                 "stack, TX, 32 segments at once: kicks per frame",
                 1.0 / 16.0,
-                vec![kicks],
+                vec![kicks("ip_tx_segments", 1500)],
+            ),
+            worst(
+                "stack, TX, 32 packets by 32 calls: kicks per frame",
+                1.0 / 16.0,
+                vec![kicks("ip_tx", 64), kicks("ip_tx", 1500)],
             ),
             worst(
                 "stack, RX, 32 segments at once: packets to IP",
