@@ -27,12 +27,17 @@ pub fn descendants() -> Vec<Pid> {
 /// Returns the parent of a process with this `/proc/PID/stat`, unless it has ended and only its
 /// status is left.
 fn parent(stat: &str) -> Option<i32> {
-    // The second field is the name in parentheses, which may have any characters.
-    let (_, rest) = stat.rsplit_once(") ")?;
-    let mut fields = rest.split(' ');
+    let mut fields = fields(stat)?;
     let state = fields.next()?;
     let parent = fields.next()?.parse().ok()?;
     (state != "Z").then_some(parent)
+}
+
+/// Returns the fields of a `/proc/PID/stat` from the third on, which is the state.
+pub(crate) fn fields(stat: &str) -> Option<impl Iterator<Item = &str>> {
+    // The second field is the name in parentheses, which may have any characters.
+    let (_, rest) = stat.rsplit_once(") ")?;
+    Some(rest.split_whitespace())
 }
 
 #[cfg(test)]

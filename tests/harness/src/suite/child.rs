@@ -17,6 +17,7 @@ use nix::{
 };
 
 use super::{run::Event, verdict::End};
+use crate::descent::fields;
 
 /// Waits for a part's process, and sends its result.
 pub(super) fn wait(mut child: Child, at: usize, sender: &mpsc::Sender<Event>) {
@@ -41,9 +42,7 @@ fn cpu_seconds(pid: Pid) -> Option<f64> {
 /// Returns the sum of utime, stime, cutime and cstime, which are fields 14 to 17 of
 /// `/proc/PID/stat`.
 fn ticks(stat: &str) -> Option<u64> {
-    // The second field is the name in parentheses, which may have any characters.
-    let (_, rest) = stat.rsplit_once(") ")?;
-    let fields: Vec<_> = rest.split_whitespace().skip(11).take(4).collect();
+    let fields: Vec<_> = fields(stat)?.skip(11).take(4).collect();
     let numbers = fields.iter().map(|field| field.parse::<u64>().ok());
     (fields.len() == 4).then(|| numbers.sum()).flatten()
 }
