@@ -14,11 +14,8 @@
 #include <net/sch_generic.h>
 #include <net/sock.h>
 
+#include "fake_frames.h"
 #include "fake_links.h"
-
-/* Length, link id, and check sequence of a frame. */
-#define FRONT 3
-#define BACK 2
 
 struct modem {
 	/* The device takes one more packet, then none. */
@@ -42,41 +39,6 @@ struct modem {
 	struct task_struct *storm;
 };
 
-static void set_device(struct net_device *dev, struct sk_buff *skb)
-{
-	skb->dev = dev;
-	skb->protocol = htons(ETH_P_CAIF);
-	skb_reset_mac_header(skb);
-}
-
-/* An answer, which may come while the stack sends. */
-static void deliver(struct net_device *dev, struct sk_buff *skb)
-{
-	set_device(dev, skb);
-	netif_rx(skb);
-}
-
-/*
- * Calls the stack, in process context. Packets of one task stay in their order and take no room in
- * the backlog, which with PREEMPT_RT a thread of each CPU handles.
- */
-static void receive(struct net_device *dev, struct sk_buff *skb)
-{
-	set_device(dev, skb);
-	local_bh_disable();
-	netif_receive_skb(skb);
-	local_bh_enable();
-}
-
-static void put_front(struct sk_buff *skb, u8 id, unsigned int body)
-{
-	u8 *front = skb_put(skb, FRONT);
-
-	front[0] = (body + FRONT) & 0xff;
-	front[1] = (body + FRONT) >> 8;
-	front[2] = id;
-}
-
 /* The answer to a request: the same, with a link id behind if it is granted. */
 static struct sk_buff *answer(struct modem *modem, const struct sk_buff *request)
 {
@@ -88,7 +50,7 @@ static struct sk_buff *answer(struct modem *modem, const struct sk_buff *request
 
 	if (!skb)
 		return NULL;
-	put_front(skb, 0, body + !refuses);
+	caif_kunit_put_front(skb, 0, body + !refuses);
 	to = skb_put(skb, body);
 	skb_copy_bits(request, FRONT, to, body);
 	to[0] |= refuses ? 0x30 : 0x20;
@@ -140,7 +102,7 @@ static netdev_tx_t xmit(struct sk_buff *skb, struct net_device *dev)
 		if (answered && READ_ONCE(modem->silent))
 			answered = xchg(&modem->withheld, answered);
 		else if (answered)
-			deliver(dev, answered), answered = NULL;
+			caif_kunit_deliver(dev, answered), answered = NULL;
 		kfree_skb(answered);
 		atomic_inc(&modem->counts[CAIF_KUNIT_SETUPS]);
 	}
@@ -274,7 +236,7 @@ void caif_kunit_link_silent(struct net_device *dev, bool silent)
 	WRITE_ONCE(modem->silent, silent);
 	skb = silent ? NULL : xchg(&modem->withheld, NULL);
 	if (skb)
-		deliver(dev, skb);
+		caif_kunit_deliver(dev, skb);
 }
 
 void caif_kunit_link_refuse(struct net_device *dev, bool refuse)
@@ -381,92 +343,6 @@ void caif_kunit_link_restart_with(struct net_device *dev, struct socket *sock)
 	sock->sk->sk_state_change = restart;
 }
 
-int caif_kunit_link_deliver(struct net_device *dev, u8 id, const void *body, unsigned int len,
-			    unsigned int readable)
-{
-	struct sk_buff *skb = alloc_skb(FRONT + len + BACK, GFP_KERNEL);
-	unsigned int rest = len - readable + BACK;
-	struct page *page;
-
-	if (!skb)
-		return -ENOMEM;
-	put_front(skb, id, len);
-	skb_put_data(skb, body, readable);
-	if (readable == len) {
-		skb_put_zero(skb, BACK);
-		receive(dev, skb);
-		return 0;
-	}
-	page = alloc_page(GFP_KERNEL);
-	if (!page) {
-		kfree_skb(skb);
-		return -ENOMEM;
-	}
-	skb_fill_page_desc(skb, 0, page, 0, rest);
-	skb->len += rest;
-	skb->data_len += rest;
-	skb->truesize += PAGE_SIZE;
-	skb->unreadable = 1;
-	receive(dev, skb);
-	return 0;
-}
-
-int caif_kunit_link_deliver_partial(struct net_device *dev, u8 id, const void *body,
-				    unsigned int len, unsigned int start, unsigned int offset)
-{
-	struct sk_buff *skb = alloc_skb(FRONT + len + BACK, GFP_KERNEL);
-
-	if (!skb)
-		return -ENOMEM;
-	put_front(skb, id, len);
-	skb_put_data(skb, body, len);
-	skb_put_zero(skb, BACK);
-	skb->ip_summed = CHECKSUM_PARTIAL;
-	skb->csum_start = skb_headroom(skb) + FRONT + start;
-	skb->csum_offset = offset;
-	receive(dev, skb);
-	return 0;
-}
-
-static atomic_t pages_back;
-
-static void give_back(struct sk_buff *skb, struct ubuf_info *uarg, bool success)
-{
-	atomic_inc(&pages_back);
-}
-
-static const struct ubuf_info_ops user_ops = { .complete = give_back };
-
-int caif_kunit_pages_back(void)
-{
-	return atomic_xchg(&pages_back, 0);
-}
-
-int caif_kunit_link_deliver_user(struct net_device *dev, u8 id, const void *body,
-				 unsigned int len)
-{
-	/* It is not looked at after the pages were given back. */
-	static struct ubuf_info user = { .ops = &user_ops, .flags = SKBFL_ZEROCOPY_FRAG };
-	struct sk_buff *skb = alloc_skb(FRONT, GFP_KERNEL);
-	struct page *page = alloc_page(GFP_KERNEL | __GFP_ZERO);
-
-	if (!skb || !page) {
-		kfree_skb(skb);
-		if (page)
-			put_page(page);
-		return -ENOMEM;
-	}
-	put_front(skb, id, len);
-	memcpy(page_address(page), body, len);
-	skb_fill_page_desc(skb, 0, page, 0, len + BACK);
-	skb->len += len + BACK;
-	skb->data_len += len + BACK;
-	skb->truesize += PAGE_SIZE;
-	skb_zcopy_init(skb, &user);
-	receive(dev, skb);
-	return 0;
-}
-
 void caif_kunit_link_stop(struct net_device *dev, bool stop)
 {
 	struct modem *modem = netdev_priv(dev);
@@ -526,9 +402,9 @@ static int storm(void *data)
 			skb = alloc_skb(FRONT + 4 + BACK, GFP_KERNEL);
 			if (!skb)
 				continue;
-			put_front(skb, id, 4);
+			caif_kunit_put_front(skb, id, 4);
 			skb_put_zero(skb, 4 + BACK);
-			receive(dev, skb);
+			caif_kunit_receive(dev, skb);
 		}
 		cond_resched();
 	}
