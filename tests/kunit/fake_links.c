@@ -17,6 +17,9 @@
 #include "fake_frames.h"
 #include "fake_links.h"
 
+/* The one byte of a message of flow control; flow-off is one more. */
+#define FLOW_ON 0x80
+
 struct modem {
 	/* The device takes one more packet, then none. */
 	bool full;
@@ -30,6 +33,8 @@ struct modem {
 	bool single;
 	/* Packets are taken, with NET_XMIT_CN. */
 	bool congested;
+	/* Packets are dropped, with NET_XMIT_DROP. */
+	bool losing;
 	/* The socket that is closed when the state of another one changes. */
 	struct socket *closes;
 	struct work_struct close;
@@ -71,6 +76,17 @@ static void close_it(struct work_struct *work)
 	WRITE_ONCE(modem->has_closed, true);
 }
 
+/* Counts a frame of a channel. */
+static void take_frame(struct modem *modem, const struct sk_buff *skb, u8 id, u8 first)
+{
+	atomic_inc(&modem->counts[CAIF_KUNIT_FRAMES]);
+	if (!test_bit(id, modem->open))
+		atomic_inc(&modem->counts[CAIF_KUNIT_LATES]);
+	if (skb->len == FRONT + 1 + BACK && (first & ~1) == FLOW_ON)
+		atomic_inc(&modem->counts[first == FLOW_ON ? CAIF_KUNIT_FLOW_ONS :
+							     CAIF_KUNIT_FLOW_OFFS]);
+}
+
 /* Lets another CPU close the socket before the caller goes on. */
 static void close_beside(struct modem *modem)
 {
@@ -82,6 +98,7 @@ static void close_beside(struct modem *modem)
 static netdev_tx_t xmit(struct sk_buff *skb, struct net_device *dev)
 {
 	struct modem *modem = netdev_priv(dev);
+	int taken = READ_ONCE(modem->congested) ? NET_XMIT_CN : NETDEV_TX_OK;
 	struct sk_buff *answered;
 	u8 head[FRONT + 2];
 
@@ -89,10 +106,11 @@ static netdev_tx_t xmit(struct sk_buff *skb, struct net_device *dev)
 		atomic_inc(&modem->counts[CAIF_KUNIT_STRAYS]);
 	if (skb->len <= FRONT + BACK || skb_copy_bits(skb, 0, head, sizeof(head)))
 		goto out;
-	if (head[2]) {
-		atomic_inc(&modem->counts[CAIF_KUNIT_FRAMES]);
-		if (!test_bit(head[2], modem->open))
-			atomic_inc(&modem->counts[CAIF_KUNIT_LATES]);
+	if (READ_ONCE(modem->losing)) {
+		atomic_inc(&modem->counts[CAIF_KUNIT_LOST]);
+		taken = NET_XMIT_DROP;
+	} else if (head[2]) {
+		take_frame(modem, skb, head[2], head[3]);
 	} else if (head[3] == 1) {
 		atomic_inc(&modem->counts[CAIF_KUNIT_DESTROYS]);
 		if (!test_and_clear_bit(head[4], modem->open))
@@ -113,7 +131,7 @@ out:
 	smp_mb();
 	wake_up_var(&modem->counts);
 	dev_consume_skb_any(skb);
-	return READ_ONCE(modem->congested) ? (netdev_tx_t)NET_XMIT_CN : NETDEV_TX_OK;
+	return (netdev_tx_t)taken;
 }
 
 static atomic_t left;
@@ -258,6 +276,13 @@ void caif_kunit_link_congested(struct net_device *dev, bool congested)
 	struct modem *modem = netdev_priv(dev);
 
 	WRITE_ONCE(modem->congested, congested);
+}
+
+void caif_kunit_link_lose(struct net_device *dev, bool losing)
+{
+	struct modem *modem = netdev_priv(dev);
+
+	WRITE_ONCE(modem->losing, losing);
 }
 
 static int keep_rtnl(void *data)

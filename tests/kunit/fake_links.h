@@ -17,6 +17,11 @@ enum {
 	CAIF_KUNIT_STRAYS,
 	/* Frames and LINK_DESTROY messages of channels that the modem has not. */
 	CAIF_KUNIT_LATES,
+	/* Frames that the device has dropped. */
+	CAIF_KUNIT_LOST,
+	/* Of the frames, those of one byte that stop and start the modem. */
+	CAIF_KUNIT_FLOW_OFFS,
+	CAIF_KUNIT_FLOW_ONS,
 	CAIF_KUNIT_COUNTS,
 };
 
@@ -40,6 +45,8 @@ void caif_kunit_link_refuse(struct net_device *dev, bool refuse);
 void caif_kunit_link_single(struct net_device *dev);
 /* Makes a device without a queue say that it is congested, though it takes all packets. */
 void caif_kunit_link_congested(struct net_device *dev, bool congested);
+/* Makes a device without a queue drop packets, and say so. */
+void caif_kunit_link_lose(struct net_device *dev, bool losing);
 /* Keeps RTNL busy: it is free for moments only. */
 int caif_kunit_keep_rtnl(bool on);
 /* Loses the carrier, and has it again before anybody is told. */

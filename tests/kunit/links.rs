@@ -30,6 +30,12 @@ pub(crate) enum What {
     Strays = bindings::CAIF_KUNIT_STRAYS as isize,
     /// Frames and LINK_DESTROY messages of channels that the modem has not.
     Late = bindings::CAIF_KUNIT_LATES as isize,
+    /// Frames that the device has dropped.
+    Lost = bindings::CAIF_KUNIT_LOST as isize,
+    /// Of the frames, those that stop the modem.
+    FlowOffs = bindings::CAIF_KUNIT_FLOW_OFFS as isize,
+    /// Of the frames, those that start the modem.
+    FlowOns = bindings::CAIF_KUNIT_FLOW_ONS as isize,
 }
 
 /// Keeps RTNL busy until it is dropped: it is free for moments only.
@@ -95,6 +101,12 @@ impl FakeLink {
     pub(crate) fn set_congested(&self, congested: bool) {
         // SAFETY: The device is registered.
         unsafe { bindings::caif_kunit_link_congested(self.as_raw(), congested) }
+    }
+
+    /// Makes a device without a queue drop packets, and say so.
+    pub(crate) fn set_losing(&self, losing: bool) {
+        // SAFETY: The device is registered.
+        unsafe { bindings::caif_kunit_link_lose(self.as_raw(), losing) }
     }
 
     /// Loses the carrier, and has it again before anybody is told.
@@ -207,6 +219,11 @@ impl FakeLink {
     pub(crate) fn gets(&self, what: What, count: i32, ms: u32) -> bool {
         // SAFETY: The device is registered.
         unsafe { bindings::caif_kunit_link_wait(self.as_raw(), what as c_uint, count, ms) }
+    }
+
+    /// Waits until the modem received that many messages of a kind, or more.
+    pub(crate) fn has_at_least(&self, what: What, count: i32, ms: u32) -> bool {
+        self.gets(what, count, ms) || self.count(what) > count
     }
 
     /// Waits until the device has all that was sent, at most `ms` milliseconds.

@@ -9,7 +9,8 @@ use crate::{
     links::{
         FakeLink,
         What,
-        AT, //
+        AT,
+        RFM, //
     },
     toy_peer::Kernel, //
 };
@@ -23,6 +24,9 @@ const CAIF: u16 = bindings::ARPHRD_CAIF as u16;
 const ETHER: u16 = 1;
 /// The first link id of a modem.
 const FIRST: u8 = 1;
+const DONTWAIT: u32 = bindings::MSG_DONTWAIT;
+/// A receive buffer, of a few payloads.
+const ROOM: i32 = 4000;
 
 /// Sends until a call would wait. Returns the number of packets.
 fn fill(socket: &Kernel, most: i32) -> Result<i32> {
@@ -66,6 +70,31 @@ fn fills(link: &FakeLink, most: i32) -> Result {
     }
     check!(link.gets(What::Frames, sent + 2, TIMEOUT_MS), "lost");
     Ok(())
+}
+
+/// Makes the modem send payloads until no more are wanted.
+fn fills_receiver(link: &FakeLink, socket: &Kernel) -> Result {
+    while socket.memory() < ROOM {
+        link.deliver(FIRST, &[0; 100], 100)?;
+    }
+    Ok(())
+}
+
+/// Receives all payloads.
+fn empties_receiver(socket: &Kernel) -> Result {
+    while socket.receive(&mut [0; 100], DONTWAIT).is_ok() {}
+    Ok(())
+}
+
+/// Makes a change of which the modem is told, while the link drops what it is told, twice at least.
+fn told_in_vain(link: &FakeLink, change: impl FnOnce() -> Result) -> Result {
+    let lost = link.count(What::Lost);
+    link.set_losing(true);
+    let changed = change();
+    let again = link.has_at_least(What::Lost, lost + 2, TIMEOUT_MS);
+    link.set_losing(false);
+    check!(again, "it was not sent again");
+    changed
 }
 
 #[kernel::macros::kunit_tests(caif_stack_links)]
@@ -285,6 +314,44 @@ mod tests {
     #[test]
     fn full_link_without_a_queue() -> Result {
         fills(&FakeLink::new(0)?, 1)
+    }
+
+    /// A modem that could not be stopped or started is so once the link takes frames again.
+    #[test]
+    fn flow_that_cannot_be_sent() -> Result {
+        let link = FakeLink::new(0)?;
+        let socket = link.connected()?;
+        socket.set_room(ROOM);
+        for round in 1..=2 {
+            told_in_vain(&link, || fills_receiver(&link, &socket))?;
+            check!(link.gets(What::FlowOffs, round, TIMEOUT_MS), "flow-off");
+            check_eq!(link.count(What::FlowOns), round - 1, "flow-ons");
+            told_in_vain(&link, || empties_receiver(&socket))?;
+            check!(link.gets(What::FlowOns, round, TIMEOUT_MS), "flow-on");
+            check_eq!(link.count(What::FlowOffs), round, "flow-offs");
+        }
+        check_eq!(link.count(What::Frames), 4, "frames");
+        Ok(())
+    }
+
+    /// Who sends a packet is told that the link dropped it, and can send the next.
+    #[test]
+    fn payload_that_the_link_drops() -> Result {
+        let link = FakeLink::new(0)?;
+        for (protocol, packet) in [(AT, &b"x"[..]), (RFM, &[1, 2, 3, 4, 1, 0, 9])] {
+            let socket = link.connected_for(protocol)?;
+            let sent = link.count(What::Frames);
+            link.set_losing(true);
+            for flags in [0, DONTWAIT] {
+                check_eq!(socket.send_flags(packet, flags), Err(EIO), "dropped");
+            }
+            link.set_losing(false);
+            check_eq!(socket.events() & (ERR | HUP | OUT), OUT, "events");
+            check_eq!(socket.send(packet), Ok(packet.len()), "the next");
+            check_eq!(link.count(What::Frames), sent + 1, "frames");
+        }
+        check_eq!(link.count(What::Lost), 4, "dropped");
+        Ok(())
     }
 
     #[test]
