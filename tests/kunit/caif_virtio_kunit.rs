@@ -88,6 +88,7 @@ mod suite_memory;
 mod suite_moments;
 #[cfg(CONFIG_X86)]
 mod suite_order_x86;
+mod suite_packets;
 mod suite_platform;
 mod suite_probe;
 mod suite_recovery;

@@ -122,3 +122,33 @@ int caif_kunit_link_deliver_user(struct net_device *dev, u8 id, const void *body
 	caif_kunit_receive(dev, skb);
 	return 0;
 }
+
+int caif_kunit_link_deliver_held(struct net_device *dev, u8 id, const void *body, unsigned int len,
+				 bool as_clone, bool *is_changed)
+{
+	struct sk_buff *skb = alloc_skb(FRONT + len + BACK, GFP_KERNEL), *held;
+	const unsigned int whole = FRONT + len + BACK;
+	const u8 *data;
+
+	if (!skb)
+		return -ENOMEM;
+	caif_kunit_put_front(skb, id, len);
+	skb_put_data(skb, body, len);
+	skb_put_zero(skb, BACK);
+	held = as_clone ? skb_clone(skb, GFP_KERNEL) : skb_get(skb);
+	if (!held) {
+		kfree_skb(skb);
+		return -ENOMEM;
+	}
+	if (as_clone) {
+		skb->ip_summed = CHECKSUM_PARTIAL;
+		skb->csum_start = skb_headroom(skb) + FRONT + 1;
+		skb->csum_offset = 0;
+	}
+	data = held->data;
+	caif_kunit_receive(dev, skb);
+	*is_changed = held->data != data || held->len != whole ||
+		      memcmp(data + FRONT, body, len);
+	kfree_skb(held);
+	return 0;
+}

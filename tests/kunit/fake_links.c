@@ -35,6 +35,9 @@ struct modem {
 	bool congested;
 	/* Packets are dropped, with NET_XMIT_DROP. */
 	bool losing;
+	/* The beginning of the last frame, and the memory that it was in. */
+	u8 last[CAIF_KUNIT_KEPT];
+	const void *last_head;
 	/* The socket that is closed when the state of another one changes. */
 	struct socket *closes;
 	struct work_struct close;
@@ -76,7 +79,7 @@ static void close_it(struct work_struct *work)
 	WRITE_ONCE(modem->has_closed, true);
 }
 
-/* Counts a frame of a channel. */
+/* Counts and keeps a frame of a channel. */
 static void take_frame(struct modem *modem, const struct sk_buff *skb, u8 id, u8 first)
 {
 	atomic_inc(&modem->counts[CAIF_KUNIT_FRAMES]);
@@ -85,6 +88,9 @@ static void take_frame(struct modem *modem, const struct sk_buff *skb, u8 id, u8
 	if (skb->len == FRONT + 1 + BACK && (first & ~1) == FLOW_ON)
 		atomic_inc(&modem->counts[first == FLOW_ON ? CAIF_KUNIT_FLOW_ONS :
 							     CAIF_KUNIT_FLOW_OFFS]);
+	memset(modem->last, 0, sizeof(modem->last));
+	skb_copy_bits(skb, 0, modem->last, min(skb->len, CAIF_KUNIT_KEPT));
+	modem->last_head = skb->head;
 }
 
 /* Lets another CPU close the socket before the caller goes on. */
@@ -285,6 +291,20 @@ void caif_kunit_link_lose(struct net_device *dev, bool losing)
 	WRITE_ONCE(modem->losing, losing);
 }
 
+void caif_kunit_link_last(const struct net_device *dev, void *to, unsigned int len)
+{
+	const struct modem *modem = netdev_priv(dev);
+
+	memcpy(to, modem->last, min(len, CAIF_KUNIT_KEPT));
+}
+
+const void *caif_kunit_link_last_head(const struct net_device *dev)
+{
+	const struct modem *modem = netdev_priv(dev);
+
+	return modem->last_head;
+}
+
 static int keep_rtnl(void *data)
 {
 	while (!kthread_should_stop()) {
@@ -311,6 +331,16 @@ void caif_kunit_link_flap(struct net_device *dev)
 	netif_carrier_off(dev);
 	netif_carrier_on(dev);
 	rtnl_unlock();
+}
+
+void caif_kunit_link_set_headroom(struct net_device *dev, unsigned short room)
+{
+	dev->needed_headroom = room;
+}
+
+unsigned int caif_kunit_link_headroom(const struct net_device *dev)
+{
+	return LL_RESERVED_SPACE(dev);
 }
 
 int caif_kunit_link_up(struct net_device *dev, bool up)

@@ -25,6 +25,9 @@ enum {
 	CAIF_KUNIT_COUNTS,
 };
 
+/* Bytes of the last frame that are kept. */
+#define CAIF_KUNIT_KEPT 64U
+
 /* Makes a device that is up, with a queue of @tx_queue_len packets. Returns NULL on failure. */
 struct net_device *caif_kunit_link_new(unsigned int tx_queue_len);
 void caif_kunit_link_free(struct net_device *dev);
@@ -47,10 +50,18 @@ void caif_kunit_link_single(struct net_device *dev);
 void caif_kunit_link_congested(struct net_device *dev, bool congested);
 /* Makes a device without a queue drop packets, and say so. */
 void caif_kunit_link_lose(struct net_device *dev, bool losing);
+/* Copies the beginning of the last frame of a channel, which has zeroes behind its end. */
+void caif_kunit_link_last(const struct net_device *dev, void *to, unsigned int len);
+/* The memory that it was in, which is free by now. */
+const void *caif_kunit_link_last_head(const struct net_device *dev);
 /* Keeps RTNL busy: it is free for moments only. */
 int caif_kunit_keep_rtnl(bool on);
 /* Loses the carrier, and has it again before anybody is told. */
 void caif_kunit_link_flap(struct net_device *dev);
+/* Sets how much room the device wants in front of packets. */
+void caif_kunit_link_set_headroom(struct net_device *dev, unsigned short room);
+/* How much room others leave for it there. */
+unsigned int caif_kunit_link_headroom(const struct net_device *dev);
 /* Sets the device up or down. */
 int caif_kunit_link_up(struct net_device *dev, bool up);
 /* Closes @closes in another task once the state of @sock changes. */
@@ -73,6 +84,13 @@ int caif_kunit_link_deliver_user(struct net_device *dev, u8 id, const void *body
 				 unsigned int len);
 /* How many of those pages were given back, since the last call. */
 int caif_kunit_pages_back(void);
+/*
+ * Makes the modem send a frame in a packet to which somebody else has a reference, or of which
+ * somebody has a clone; then the checksum of all but the first byte is still to be put behind that.
+ * Tells whether the packet that is held was changed.
+ */
+int caif_kunit_link_deliver_held(struct net_device *dev, u8 id, const void *body, unsigned int len,
+				 bool as_clone, bool *is_changed);
 /* Makes the device take one more packet, and then none. */
 void caif_kunit_link_stop(struct net_device *dev, bool stop);
 /* Waits until it has received that many messages of a kind, at most for @ms milliseconds. */

@@ -8,6 +8,7 @@
 #include <net/net_namespace.h>
 #include <net/netlink.h>
 
+#include "fake_links.h"
 #include "interfaces.h"
 
 /* The number of the last interface, which is in its name. */
@@ -112,6 +113,84 @@ int caif_kunit_interface_send(struct net_device *dev, unsigned int queue)
 	skb->protocol = htons(ETH_P_IP);
 	skb_reset_network_header(skb);
 	return dev_direct_xmit(skb, queue);
+}
+
+unsigned int caif_kunit_interface_headroom(const struct net_device *dev)
+{
+	return dev->needed_headroom;
+}
+
+/* A packet with the room around it that IP leaves for the device. */
+static struct sk_buff *make(struct net_device *dev, const void *packet, unsigned int len)
+{
+	unsigned int room = LL_RESERVED_SPACE(dev);
+	struct sk_buff *skb = alloc_skb(room + len + dev->needed_tailroom, GFP_KERNEL);
+
+	if (!skb)
+		return NULL;
+	skb_reserve(skb, room);
+	skb_put_data(skb, packet, len);
+	skb->dev = dev;
+	skb->protocol = htons(ETH_P_IP);
+	skb_reset_network_header(skb);
+	return skb;
+}
+
+int caif_kunit_interface_send_whole(struct net_device *dev, const void *packet, unsigned int len,
+				    const struct net_device *link, bool *is_moved)
+{
+	struct sk_buff *skb = make(dev, packet, len);
+	const void *head;
+	int err;
+
+	if (!skb)
+		return -ENOMEM;
+	head = skb->head;
+	err = dev_direct_xmit(skb, 0);
+	*is_moved = caif_kunit_link_last_head(link) != head;
+	return err;
+}
+
+int caif_kunit_interface_send_cloned(struct net_device *dev, const void *packet, unsigned int len,
+				     bool *is_changed)
+{
+	struct sk_buff *skb = make(dev, packet, len), *clone;
+	int err;
+
+	if (!skb)
+		return -ENOMEM;
+	clone = skb_clone(skb, GFP_KERNEL);
+	if (!clone) {
+		kfree_skb(skb);
+		return -ENOMEM;
+	}
+	err = dev_direct_xmit(skb, 0);
+	*is_changed = clone->len != len || memcmp(clone->data, packet, len);
+	kfree_skb(clone);
+	return err;
+}
+
+/* Packets with an owner that were given back. */
+static atomic_t given_back;
+
+static void give_back(struct sk_buff *skb)
+{
+	atomic_inc(&given_back);
+}
+
+int caif_kunit_interface_send_owned(struct net_device *dev, const void *packet, unsigned int len)
+{
+	struct sk_buff *skb = make(dev, packet, len);
+
+	if (!skb)
+		return -ENOMEM;
+	skb->destructor = give_back;
+	return dev_direct_xmit(skb, 0);
+}
+
+int caif_kunit_packets_back(void)
+{
+	return atomic_xchg(&given_back, 0);
 }
 
 unsigned int caif_kunit_interface_stopped(const struct net_device *dev)

@@ -17,6 +17,21 @@ int caif_kunit_interface_free_with(struct net_device *dev, struct net_device *li
 int caif_kunit_interface_up(struct net_device *dev);
 /* Sends an IP packet by one of its queues, without a queueing discipline. */
 int caif_kunit_interface_send(struct net_device *dev, unsigned int queue);
+/*
+ * The same with a packet that has the room around it that IP leaves for the interface. Tells
+ * whether the link got it in other memory.
+ */
+int caif_kunit_interface_send_whole(struct net_device *dev, const void *packet, unsigned int len,
+				    const struct net_device *link, bool *is_moved);
+/* The same with a packet of which somebody has a clone. Tells whether that was changed. */
+int caif_kunit_interface_send_cloned(struct net_device *dev, const void *packet, unsigned int len,
+				     bool *is_changed);
+/* The same with a packet that has an owner, which it is given back to. */
+int caif_kunit_interface_send_owned(struct net_device *dev, const void *packet, unsigned int len);
+/* How many of those were given back, since the last call. */
+int caif_kunit_packets_back(void);
+/* The room that the interface wants in front of packets. */
+unsigned int caif_kunit_interface_headroom(const struct net_device *dev);
 /* Whether packets can be sent with interrupts disabled, by netpoll. */
 bool caif_kunit_interface_has_netpoll(const struct net_device *dev);
 /* How many of its queues take no packets. */

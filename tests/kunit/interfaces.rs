@@ -57,6 +57,48 @@ impl<'a> Interface<'a> {
         to_result(unsafe { bindings::caif_kunit_interface_send(self.as_raw(), queue) })
     }
 
+    /// Sends a packet with the room around it that IP leaves for the interface. Returns whether the
+    /// link got it in other memory.
+    pub(crate) fn send_whole(&self, packet: &[u8]) -> Result<bool> {
+        let (data, len) = (packet.as_ptr().cast(), u32::try_from(packet.len())?);
+        let (link, mut is_moved) = (self.1.as_raw(), false);
+        // SAFETY: Both devices are registered, and there are as many bytes.
+        to_result(unsafe {
+            bindings::caif_kunit_interface_send_whole(self.as_raw(), data, len, link, &mut is_moved)
+        })?;
+        Ok(is_moved)
+    }
+
+    /// Sends a packet of which somebody has a clone. Returns whether that was changed.
+    pub(crate) fn send_cloned(&self, packet: &[u8]) -> Result<bool> {
+        let (data, len) = (packet.as_ptr().cast(), u32::try_from(packet.len())?);
+        let mut is_changed = false;
+        // SAFETY: The device is registered, as long as its link is, and there are as many bytes.
+        to_result(unsafe {
+            bindings::caif_kunit_interface_send_cloned(self.as_raw(), data, len, &mut is_changed)
+        })?;
+        Ok(is_changed)
+    }
+
+    /// Sends a packet that has an owner.
+    pub(crate) fn send_owned(&self, packet: &[u8]) -> Result {
+        let (data, len) = (packet.as_ptr().cast(), u32::try_from(packet.len())?);
+        // SAFETY: The device is registered, as long as its link is, and there are as many bytes.
+        to_result(unsafe { bindings::caif_kunit_interface_send_owned(self.as_raw(), data, len) })
+    }
+
+    /// Returns how many of those were given back to their owner, since the last call.
+    pub(crate) fn given_back() -> i32 {
+        // SAFETY: There are no requirements.
+        unsafe { bindings::caif_kunit_packets_back() }
+    }
+
+    /// Returns the room that the interface wants in front of packets.
+    pub(crate) fn headroom(&self) -> u32 {
+        // SAFETY: The device is registered, as long as its link is.
+        unsafe { bindings::caif_kunit_interface_headroom(self.as_raw()) }
+    }
+
     /// Returns how many of its queues take no packets.
     pub(crate) fn stopped(&self) -> u32 {
         // SAFETY: The device is registered, as long as its link is.

@@ -171,6 +171,49 @@ impl FakeLink {
         Ok(unsafe { bindings::caif_kunit_pages_back() })
     }
 
+    /// Makes the modem send a frame on a channel, in a packet to which somebody else has a
+    /// reference, or of which somebody has a clone; then the checksum of all but the first byte is
+    /// still to be put behind that. Returns whether the packet that is held was changed.
+    pub(crate) fn deliver_held(&self, id: u8, body: &[u8], as_clone: bool) -> Result<bool> {
+        let (data, len) = (body.as_ptr().cast(), u32::try_from(body.len())?);
+        let mut is_changed = false;
+        // SAFETY: The device is registered, and there are as many bytes.
+        to_result(unsafe {
+            bindings::caif_kunit_link_deliver_held(
+                self.as_raw(),
+                id,
+                data,
+                len,
+                as_clone,
+                &mut is_changed,
+            )
+        })?;
+        Ok(is_changed)
+    }
+
+    /// Returns the beginning of the last frame of a channel, at most 64 bytes, and zeroes behind
+    /// its end.
+    pub(crate) fn last<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        // SAFETY: The device is registered, and there is as much room.
+        unsafe {
+            bindings::caif_kunit_link_last(self.as_raw(), bytes.as_mut_ptr().cast(), N as c_uint)
+        };
+        bytes
+    }
+
+    /// Sets how much room the device wants in front of packets.
+    pub(crate) fn set_headroom(&self, room: u16) {
+        // SAFETY: The device is registered.
+        unsafe { bindings::caif_kunit_link_set_headroom(self.as_raw(), room) }
+    }
+
+    /// Returns how much room others leave for the device in front of packets.
+    pub(crate) fn headroom(&self) -> u32 {
+        // SAFETY: The device is registered.
+        unsafe { bindings::caif_kunit_link_headroom(self.as_raw()) }
+    }
+
     /// Sets the hardware type of the device.
     pub(crate) fn set_type(&self, hw_type: u16) {
         // SAFETY: The device is registered.
