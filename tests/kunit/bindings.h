@@ -9,6 +9,7 @@
 
 #include "helpers.h"
 #include "cells.h"
+#include "events.h"
 #include "fake_links.h"
 #include "interfaces.h"
 #include "sockets.h"

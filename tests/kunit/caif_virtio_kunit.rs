@@ -79,6 +79,7 @@ mod suite_cells;
 mod suite_doorbell;
 #[cfg(CONFIG_X86)]
 mod suite_doorbell_x86;
+mod suite_events;
 mod suite_files;
 mod suite_frames;
 mod suite_interfaces;

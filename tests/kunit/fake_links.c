@@ -333,6 +333,16 @@ void caif_kunit_link_flap(struct net_device *dev)
 	rtnl_unlock();
 }
 
+int caif_kunit_link_mtu(struct net_device *dev, unsigned int mtu)
+{
+	int err;
+
+	rtnl_lock();
+	err = dev_set_mtu(dev, mtu);
+	rtnl_unlock();
+	return err;
+}
+
 void caif_kunit_link_set_headroom(struct net_device *dev, unsigned short room)
 {
 	dev->needed_headroom = room;

@@ -58,6 +58,7 @@ const void *caif_kunit_link_last_head(const struct net_device *dev);
 int caif_kunit_keep_rtnl(bool on);
 /* Loses the carrier, and has it again before anybody is told. */
 void caif_kunit_link_flap(struct net_device *dev);
+int caif_kunit_link_mtu(struct net_device *dev, unsigned int mtu);
 /* Sets how much room the device wants in front of packets. */
 void caif_kunit_link_set_headroom(struct net_device *dev, unsigned short room);
 /* How much room others leave for it there. */

@@ -57,6 +57,31 @@ impl Drop for BusyRtnl {
     }
 }
 
+/// A notifier that is told of the events of links after all others.
+pub(crate) struct LastInChain(());
+
+impl LastInChain {
+    /// Registers it. There must be one of these at a time.
+    pub(crate) fn new() -> Result<Self> {
+        // SAFETY: Process context.
+        to_result(unsafe { bindings::caif_kunit_see_events(true) })?;
+        Ok(Self(()))
+    }
+
+    /// Returns how many events of a kind, `NETDEV_*`, there were.
+    pub(crate) fn seen(&self, event: u32) -> i32 {
+        // SAFETY: There are no requirements.
+        unsafe { bindings::caif_kunit_events_seen(event) }
+    }
+}
+
+impl Drop for LastInChain {
+    fn drop(&mut self) {
+        // SAFETY: It is registered.
+        unsafe { bindings::caif_kunit_see_events(false) };
+    }
+}
+
 /// A link that is up, with a modem behind it.
 pub(crate) struct FakeLink(NonNull<bindings::net_device>);
 
@@ -200,6 +225,12 @@ impl FakeLink {
             bindings::caif_kunit_link_last(self.as_raw(), bytes.as_mut_ptr().cast(), N as c_uint)
         };
         bytes
+    }
+
+    /// Sets the MTU of the device.
+    pub(crate) fn set_mtu(&self, mtu: u32) -> Result {
+        // SAFETY: The device is registered.
+        to_result(unsafe { bindings::caif_kunit_link_mtu(self.as_raw(), mtu) })
     }
 
     /// Sets how much room the device wants in front of packets.
