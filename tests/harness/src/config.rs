@@ -26,9 +26,9 @@ pub struct Config {
     /// Keep the results of the stack in C in the case calls_in_c_as_they_were, in tests/vm/calls
     #[arg(long)]
     pub keep: bool,
-    /// Options that the kernel has, of those that cases may need, without CONFIG_
-    #[arg(long, env = "CAIF_KERNEL_HAS", value_delimiter = ' ')]
-    pub has: Vec<String>,
+    /// The configuration of the machine's kernel, for cases that need an option of it
+    #[arg(long, env = "CAIF_KERNEL_CONFIG", value_name = "FILE")]
+    pub kernel_config: Option<PathBuf>,
     #[command(flatten)]
     pub place: Place,
 }

@@ -4,7 +4,7 @@
 
 use std::{process::ExitCode, time::Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::Parser;
 
 use crate::{cases::Case, config::Config, klog, machine::Machine as Kind, vm::Vm};
@@ -13,20 +13,14 @@ use crate::{cases::Case, config::Config, klog, machine::Machine as Kind, vm::Vm}
 /// counts them.
 pub fn main(cases: fn(Kind) -> Vec<Case>) -> ExitCode {
     let config = Config::parse();
-    let cases: Vec<_> = cases(config.place.machine)
-        .into_iter()
-        .filter(|case| {
-            case.needs
-                .is_none_or(|option| config.has.iter().any(|has| has == option))
-        })
-        .filter(|case| {
-            if config.filter.is_empty() {
-                config.long || !case.is_of_long
-            } else {
-                config.filter.iter().any(|f| case.name.contains(f.as_str()))
-            }
-        })
-        .collect();
+    let cases = match select(&config, cases(config.place.machine)) {
+        Ok(cases) => cases,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            println!("0 passed, 1 failed");
+            return ExitCode::FAILURE;
+        }
+    };
     if config.list {
         cases.iter().for_each(|case| println!("{}", case.name));
         return ExitCode::SUCCESS;
@@ -38,6 +32,42 @@ pub fn main(cases: fn(Kind) -> Vec<Case>) -> ExitCode {
     } else {
         ExitCode::FAILURE
     }
+}
+
+/// Returns the cases that the command line asks for and the kernel can run. Those that it cannot are
+/// named on standard error.
+fn select(config: &Config, cases: Vec<Case>) -> Result<Vec<Case>> {
+    let mut selected = Vec::new();
+    for case in cases {
+        let wanted = if config.filter.is_empty() {
+            config.long || !case.is_of_long
+        } else {
+            config.filter.iter().any(|f| case.name.contains(f.as_str()))
+        };
+        if !wanted {
+            continue;
+        }
+        match case.needs {
+            Some(option) if !kernel_has(config, option)? => {
+                eprintln!("left out: {}, the kernel lacks CONFIG_{option}", case.name);
+            }
+            _ => selected.push(case),
+        }
+    }
+    Ok(selected)
+}
+
+/// Whether the machine's kernel was built with an option.
+fn kernel_has(config: &Config, option: &str) -> Result<bool> {
+    let file = config.kernel_config.as_ref().with_context(|| {
+        format!(
+            "a case needs CONFIG_{option}: CAIF_KERNEL_CONFIG must name the kernel's configuration"
+        )
+    })?;
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("cannot read the kernel's configuration {}", file.display()))?;
+    let line = format!("CONFIG_{option}=y");
+    Ok(text.lines().any(|had| had == line))
 }
 
 /// Runs all cases. Returns the numbers of passed and failed ones.
@@ -178,5 +208,61 @@ fn end(machine: &mut Option<Machine>) -> usize {
             println!("FAILED shut-down: {error:#}");
             1
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::{Config, select};
+    use crate::cases::Case;
+
+    fn cases() -> Vec<Case> {
+        let case = |name, needs, is_of_long| Case {
+            name,
+            boards: 1,
+            modem_first: false,
+            is_of_long,
+            needs,
+            run: |_| Ok(()),
+        };
+        vec![
+            case("any", None, false),
+            case("slab", Some("FAILSLAB"), false),
+            case("cpu", Some("HOTPLUG_CPU"), true),
+        ]
+    }
+
+    fn names(arguments: &[&str]) -> Result<Vec<&'static str>, String> {
+        let place = ["--run-vm=r", "--initramfs=i", "--modem-bin=m", "--logs=l"];
+        let line = ["vm-tests"].iter().chain(&place).chain(arguments);
+        let config = Config::try_parse_from(line).map_err(|error| error.to_string())?;
+        let cases = select(&config, cases()).map_err(|error| format!("{error:#}"))?;
+        Ok(cases.iter().map(|case| case.name).collect())
+    }
+
+    #[test]
+    fn cases_are_left_out_only_of_kernels_that_lack_their_option() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(
+            file.path(),
+            "CONFIG_HOTPLUG_CPU=y\n# CONFIG_FAILSLAB is not set\n",
+        )
+        .unwrap();
+        let config = format!("--kernel-config={}", file.path().display());
+        assert_eq!(names(&[&config]).unwrap(), ["any"]);
+        assert_eq!(names(&[&config, "--long"]).unwrap(), ["any", "cpu"]);
+        assert_eq!(names(&[&config, "cpu"]).unwrap(), ["cpu"]);
+        std::fs::write(file.path(), "CONFIG_FAILSLAB=y\n").unwrap();
+        assert_eq!(names(&[&config, "--long"]).unwrap(), ["any", "slab"]);
+    }
+
+    #[test]
+    fn no_case_is_left_out_because_the_configuration_is_unknown() {
+        assert!(names(&[]).unwrap_err().contains("CONFIG_FAILSLAB"));
+        let none = "--kernel-config=/nonexistent";
+        assert!(names(&[none]).unwrap_err().contains("/nonexistent"));
+        assert_eq!(names(&[none, "any"]).unwrap(), ["any"]);
     }
 }

@@ -31,7 +31,7 @@ pub struct Case {
     pub modem_first: bool,
     /// Runs only in a long run, or if it is named.
     pub is_of_long: bool,
-    /// The option of the kernel without which the case is left out, `CONFIG_*`.
+    /// The option of the kernel without which the case is left out, without `CONFIG_`.
     pub needs: Option<&'static str>,
     /// Leaves the machine in a state that [`Vm::up`] can start from.
     pub run: fn(&mut Vm) -> Result<()>,
