@@ -7,8 +7,14 @@
 # The folders beside the root that belong to the kernel.
 KERNEL_FOLDERS=(abstractions boards caif remoteproc_glue tests/kunit)
 
-# The modules, a line each: the name, and the symbol that Kconfig has for it.
-kernel_modules() { sed -nE 's/^obj-\$\(CONFIG_([A-Z0-9_]+)\) \+= (.*)\.o$/\2 \1/p' "$TOP/Kbuild"; }
+# kernel_modules [ARCH]: the modules, or those that a kernel of ARCH can have; a line each: the name, and the
+# symbol that Kconfig has for it.
+kernel_modules() {
+	sed -nE 's/^obj-\$\(CONFIG_([A-Z0-9_]+)\) \+= (.*)\.o$/\2 \1/p' "$TOP/Kbuild" |
+		case ${1:-arm64} in arm64) cat ;; *) grep -v ' CAIF_VIRTIO_SOC$' ;; esac
+}
+# user_modules [ARCH]: the names of these, but for that of the tests.
+user_modules() { kernel_modules "$@" | sed -n '/KUNIT/!s/ .*//p'; }
 
 # module_files SUFFIX [MODULE]: the sources with the suffix of all modules, or of one.
 module_files() {
