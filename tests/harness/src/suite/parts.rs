@@ -270,7 +270,7 @@ const PARTS: &[Part] = &[
         name: "distro",
         what: "packaged kernels of Debian 13 for arm64, DKMS and packages; with the four below make test-distro",
         full: Some(&["tests/distro/run"]),
-        // README's table of kernels is compared.
+        // The table of kernels in Documentation/kernels.md is compared, which CODE leaves out.
         reads: &[],
         needs: &["kernel"],
         ..PART
