@@ -10,12 +10,18 @@ script_args=("$@")
 # supervised: has what follows run under count-cases, which starts the script anew. Called once its arguments
 # are known to be good, and before it changes anything.
 supervised() {
-	local programs=$CACHE/target/release
+	local counter
 	[ -z "${CAIF_RECORDS:-}" ] || return 0
-	[ -x "$programs/count-cases" ] || say "building what counts the cases"
-	cargo build --quiet --release --locked --target-dir "$CACHE/target" --manifest-path "$TOP/Cargo.toml" -p harness --bin count-cases ||
-		die "what counts the cases cannot be built"
-	exec "$programs/count-cases" "$0" "${script_args[@]}"
+	counter=$(harness_program count-cases)
+	exec "$counter" "$0" "${script_args[@]}"
+}
+
+# harness_program NAME: builds a program of tests/harness, and prints its path.
+harness_program() {
+	[ -x "$CACHE/target/release/$1" ] || say "building $1, which runs the cases"
+	cargo build --quiet --release --locked --target-dir "$CACHE/target" --manifest-path "$TOP/Cargo.toml" -p harness --bin "$1" ||
+		die "$1 cannot be built"
+	echo "$CACHE/target/release/$1"
 }
 
 # record LINE: tells count-cases.
