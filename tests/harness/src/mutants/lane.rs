@@ -13,12 +13,12 @@ use anyhow::{Context, Result, bail, ensure};
 use super::{
     failures::{failures, ran},
     patch::{Mutant, Spec},
-    place::Place,
     queue::{Queue, first_specs},
     report::{Caught, Row},
     suites::Suite,
     supervise::{Outcome, Supervisor},
     tree,
+    workspace::Place,
 };
 use crate::suite::{logs::last_line, verdict::End};
 

@@ -6,7 +6,6 @@ mod failures;
 mod fingerprint;
 mod lane;
 pub mod patch;
-mod place;
 mod queue;
 pub mod report;
 pub mod strays;
@@ -15,6 +14,7 @@ pub mod supervise;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod workspace;
 
 use std::{
     collections::BTreeMap,

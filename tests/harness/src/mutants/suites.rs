@@ -4,7 +4,7 @@
 
 use std::{process::Command, time::Duration};
 
-use super::place::Place;
+use super::workspace::Place;
 
 /// A suite that the header of a patch may name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
