@@ -53,9 +53,9 @@ pub struct Totals {
     /// Boots that were given up because of an error.
     pub crashes: u64,
     /// Counters of the uplinks.
-    pub uplink: link::uplink::Stats,
+    pub uplink: link::uplink::UplinkStats,
     /// Counters of the downlinks.
-    pub downlink: link::downlink::Stats,
+    pub downlink: link::downlink::DownlinkStats,
 }
 
 /// A modem.

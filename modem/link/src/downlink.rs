@@ -21,7 +21,7 @@ const SLACK_MAX: u32 = 512;
 
 /// Counters of a downlink.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Stats {
+pub struct DownlinkStats {
     /// Frames made available.
     pub frames: u64,
     /// Chains made available.
@@ -48,7 +48,7 @@ pub struct Downlink {
     waiting: VecDeque<Vec<u8>>,
     chain_max: usize,
     rng: SmallRng,
-    stats: Stats,
+    stats: DownlinkStats,
 }
 
 impl Downlink {
@@ -86,12 +86,12 @@ impl Downlink {
             waiting: VecDeque::new(),
             chain_max: usize::from(chain_max).clamp(1, num),
             rng: SmallRng::seed_from_u64(seed),
-            stats: Stats::default(),
+            stats: DownlinkStats::default(),
         })
     }
 
     /// Returns the counters.
-    pub fn stats(&self) -> Stats {
+    pub fn stats(&self) -> DownlinkStats {
         self.stats
     }
 

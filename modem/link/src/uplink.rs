@@ -24,7 +24,7 @@ pub struct Received {
 
 /// Counters of an uplink.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Stats {
+pub struct UplinkStats {
     /// Frames received.
     pub frames: u64,
     /// Bytes of the frames.
@@ -46,7 +46,7 @@ pub struct Uplink {
     event_idx: bool,
     queue: Queue,
     config: Direction,
-    stats: Stats,
+    stats: UplinkStats,
 }
 
 fn ring_error(error: impl std::fmt::Display) -> Error {
@@ -85,12 +85,12 @@ impl Uplink {
             event_idx: table.event_idx,
             queue,
             config: table.uplink,
-            stats: Stats::default(),
+            stats: UplinkStats::default(),
         })
     }
 
     /// Returns the counters.
-    pub fn stats(&self) -> Stats {
+    pub fn stats(&self) -> UplinkStats {
         self.stats
     }
 

@@ -46,7 +46,7 @@ fn word(text: &str) -> &str {
 
 /// The result of a run.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Report {
+pub struct KtapReport {
     /// The cases that passed, and the log if that is clean.
     pub passed: Vec<String>,
     /// The failures.
@@ -55,7 +55,7 @@ pub struct Report {
     pub notes: Vec<String>,
 }
 
-impl Display for Report {
+impl Display for KtapReport {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         for name in &self.passed {
             writeln!(f, "ok    {name}")?;
@@ -85,7 +85,7 @@ struct Suite {
 /// Reads a log, which must have the results of all cases.
 #[derive(Default)]
 struct Reader {
-    report: Report,
+    report: KtapReport,
     suite: Option<Suite>,
     /// Whether each case that was run passed.
     results: BTreeMap<String, bool>,
@@ -96,7 +96,7 @@ struct Reader {
 }
 
 /// Reads the console's lines. Returns the results of the cases.
-pub fn read<'a>(cases: &[String], console: impl IntoIterator<Item = &'a str>) -> Report {
+pub fn read<'a>(cases: &[String], console: impl IntoIterator<Item = &'a str>) -> KtapReport {
     let mut reader = Reader::default();
     for line in console {
         reader.line(without_time(line.trim_end()));
@@ -217,9 +217,9 @@ impl Reader {
         }
     }
 
-    fn end(mut self, cases: &[String]) -> Report {
+    fn end(mut self, cases: &[String]) -> KtapReport {
         self.end_suite();
-        let Report {
+        let KtapReport {
             passed,
             failed,
             notes,

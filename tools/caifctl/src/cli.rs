@@ -30,7 +30,7 @@ pub enum Command {
     Status(status::Args),
     /// Make, delete and show IP interfaces
     #[command(subcommand)]
-    Link(link::Command),
+    Link(link::LinkCommand),
     /// Send AT commands: by hand, from a script, or from programs that want a serial port
     ///
     /// Without --exec, --pty and --serial, commands are typed, with a history and the usual keys to edit a line; ^C,
@@ -96,7 +96,7 @@ mod tests {
     fn numbers_may_be_hexadecimal() {
         let line = "caifctl link add caif0 --connection-id 0x7825f860";
         let cli = Cli::try_parse_from(line.split(' ')).unwrap();
-        let Command::Link(link::Command::Add(args)) = cli.command else {
+        let Command::Link(link::LinkCommand::Add(args)) = cli.command else {
             panic!("another command");
         };
         assert_eq!(args.connection_id, 0x7825_f860);

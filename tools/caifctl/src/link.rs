@@ -23,7 +23,7 @@ use crate::{
 };
 
 #[derive(Subcommand)]
-pub enum Command {
+pub enum LinkCommand {
     /// Make an interface, which is down
     Add(AddArgs),
     /// Delete an interface

@@ -48,9 +48,9 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<()> {
     match command {
         Command::Status(args) => status::run(&args),
-        Command::Link(link::Command::Add(args)) => link::add(&args),
-        Command::Link(link::Command::Del(args)) => link::delete(&args),
-        Command::Link(link::Command::Show(args)) => link::show(&args),
+        Command::Link(link::LinkCommand::Add(args)) => link::add(&args),
+        Command::Link(link::LinkCommand::Del(args)) => link::delete(&args),
+        Command::Link(link::LinkCommand::Show(args)) => link::show(&args),
         Command::At(args) => at::run(&args),
         Command::PingChannel(args) => loopback::ping::run(&args),
         Command::Bench(args) => loopback::bench::run(&args),

@@ -14,11 +14,11 @@ use super::{
     failures::{failures, ran},
     patch::{Mutant, Spec},
     queue::{Queue, first_specs},
-    report::{Caught, Row},
+    report::{Caught, MutantRow},
     suites::Suite,
     supervise::{Outcome, Supervisor},
     tree,
-    workspace::Place,
+    workspace::Workspace,
 };
 use crate::suite::{logs::last_line, verdict::End};
 
@@ -37,7 +37,7 @@ pub struct Shared<'a> {
     pub open: &'a [&'a Mutant],
     pub queue: &'a Queue,
     /// Called with each result.
-    pub done: &'a (dyn Fn(&Mutant, &Row) -> Result<()> + Sync),
+    pub done: &'a (dyn Fn(&Mutant, &MutantRow) -> Result<()> + Sync),
     /// Whether the lanes end at a mutant that is not caught.
     pub stop: bool,
 }
@@ -45,7 +45,7 @@ pub struct Shared<'a> {
 pub struct Lane<'a> {
     shared: &'a Shared<'a>,
     number: usize,
-    place: Place,
+    workspace: Workspace,
 }
 
 /// How a suite ended.
@@ -61,11 +61,11 @@ enum Ran {
 impl<'a> Lane<'a> {
     /// Makes a lane's copy and its cache.
     pub fn new(shared: &'a Shared<'a>, number: usize) -> Result<Self> {
-        let place = Place::new(shared.work, number, shared.cache, shared.kernel)?;
+        let workspace = Workspace::new(shared.work, number, shared.cache, shared.kernel)?;
         let lane = Self {
             shared,
             number,
-            place,
+            workspace,
         };
         lane.restore()?;
         Ok(lane)
@@ -87,7 +87,7 @@ impl<'a> Lane<'a> {
             ));
             let start = Instant::now();
             let caught = self.hunt(mutant)?;
-            let row = Row::new(mutant, caught, start.elapsed());
+            let row = MutantRow::new(mutant, caught, start.elapsed());
             eprintln!("    {}: {}", row.mutant, row.caught);
             if self.shared.stop && !row.caught.passed() {
                 self.shared.queue.stop();
@@ -98,7 +98,7 @@ impl<'a> Lane<'a> {
     }
 
     fn restore(&self) -> Result<()> {
-        tree::restore(self.shared.source, self.shared.files, &self.place.tree)
+        tree::restore(self.shared.source, self.shared.files, &self.workspace.tree)
     }
 
     fn log(&self, name: &str) -> PathBuf {
@@ -110,7 +110,7 @@ impl<'a> Lane<'a> {
         let name = &mutant.name;
         let put = || {
             let log = self.log(&format!("{name}-patch"));
-            let applies = tree::apply(&self.place.tree, &mutant.patch, &log, false)?;
+            let applies = tree::apply(&self.workspace.tree, &mutant.patch, &log, false)?;
             ensure!(
                 applies,
                 "{name} does not apply any more, see {}",
@@ -219,7 +219,7 @@ impl<'a> Lane<'a> {
         let run = |command, limit| self.shared.supervisor.run(command, log, limit);
         let mut source = None;
         if spec.suite.needs_source() {
-            let mut kernel = self.place.script("scripts/kernel");
+            let mut kernel = self.workspace.script("scripts/kernel");
             kernel.arg("--source-only");
             if run(kernel, None)? != Outcome::Ended(End::Exited(0)) {
                 return Ok(Ran::DoesNotBuild);
@@ -230,7 +230,7 @@ impl<'a> Lane<'a> {
             command.envs(source.iter().map(|path| ("KERNEL_SOURCE", path)));
             command
         };
-        if let Some(build) = spec.suite.build(&self.place, &spec.filter) {
+        if let Some(build) = spec.suite.build(&self.workspace, &spec.filter) {
             match run(with_source(build), None)? {
                 Outcome::Ended(End::Exited(0)) => {}
                 Outcome::Ended(End::Killed(signal)) => return Ok(Ran::Killed(signal)),
@@ -238,7 +238,7 @@ impl<'a> Lane<'a> {
                 _ => return Ok(Ran::DoesNotBuild),
             }
         }
-        let (command, limit) = spec.suite.run(&self.place, &spec.filter);
+        let (command, limit) = spec.suite.run(&self.workspace, &spec.filter);
         let outcome = run(with_source(command), limit)?;
         Ok(match outcome {
             Outcome::Ended(End::Killed(signal)) => Ran::Killed(signal),

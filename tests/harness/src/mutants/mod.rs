@@ -32,7 +32,7 @@ use self::{
     lane::{Lane, Shared, say},
     patch::Mutant,
     queue::Queue,
-    report::{Caught, Report, Row, add_caught, read_caught},
+    report::{Caught, MutantReport, MutantRow, add_caught, read_caught},
     suites::Suite,
     supervise::Supervisor,
 };
@@ -57,7 +57,7 @@ pub struct Options {
 
 /// Runs the mutants. Returns what came of those that were run, in their order. Nothing else may run them in
 /// the same cache, see [`lock`].
-pub fn run(options: &Options, mutants: &[Mutant], supervisor: &Supervisor) -> Result<Report> {
+pub fn run(options: &Options, mutants: &[Mutant], supervisor: &Supervisor) -> Result<MutantReport> {
     let work = options.work.as_path();
     fs::create_dir_all(work.join("log"))?;
     let (source, caught_before) = (work.join("source"), work.join("caught"));
@@ -80,7 +80,7 @@ pub fn run(options: &Options, mutants: &[Mutant], supervisor: &Supervisor) -> Re
         let key = fingerprints.key(mutant)?;
         let log = work.join(format!("log/{}-patch.log", mutant.name));
         let mut is = |caught| {
-            let row = Row::new(mutant, caught, Duration::ZERO);
+            let row = MutantRow::new(mutant, caught, Duration::ZERO);
             rows.insert(mutant.name.clone(), row);
         };
         if let Some(by) = known.get(&key) {
@@ -105,7 +105,7 @@ pub fn run(options: &Options, mutants: &[Mutant], supervisor: &Supervisor) -> Re
 
     let queue = Queue::new(open.len());
     let (sender, results) = std::sync::mpsc::channel();
-    let done = |mutant: &Mutant, row: &Row| {
+    let done = |mutant: &Mutant, row: &MutantRow| {
         if let (Caught::By(by), Some(key)) = (&row.caught, keys.get(mutant.name.as_str())) {
             add_caught(&caught_before, key, by)?;
         }
@@ -135,7 +135,7 @@ pub fn run(options: &Options, mutants: &[Mutant], supervisor: &Supervisor) -> Re
     let rows = mutants
         .iter()
         .filter_map(|mutant| rows.remove(&mutant.name));
-    Ok(Report {
+    Ok(MutantReport {
         rows: rows.collect(),
     })
 }

@@ -45,13 +45,13 @@ impl Display for Caught {
 }
 
 #[derive(Clone, Debug)]
-pub struct Row {
+pub struct MutantRow {
     pub mutant: String,
     pub caught: Caught,
     pub seconds: u64,
 }
 
-impl Row {
+impl MutantRow {
     pub fn new(mutant: &Mutant, caught: Caught, time: Duration) -> Self {
         Self {
             mutant: mutant.name.clone(),
@@ -62,11 +62,11 @@ impl Row {
 }
 
 /// The mutants that were run, and those that earlier runs caught.
-pub struct Report {
-    pub rows: Vec<Row>,
+pub struct MutantReport {
+    pub rows: Vec<MutantRow>,
 }
 
-impl Report {
+impl MutantReport {
     /// Returns the numbers of mutants that were caught, and that were not.
     pub fn sum(&self) -> (usize, usize) {
         let passed = self.rows.iter().filter(|row| row.caught.passed()).count();
@@ -97,7 +97,7 @@ impl Report {
     }
 }
 
-impl Display for Report {
+impl Display for MutantReport {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(f, "{:28} {:>6}   caught by", "mutant", "seconds")?;
         for row in &self.rows {
@@ -130,19 +130,19 @@ pub fn add_caught(path: &Path, key: &str, by: &str) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Caught, Report, Row, add_caught, read_caught};
+    use super::{Caught, MutantReport, MutantRow, add_caught, read_caught};
     use std::fs::File;
 
-    fn row(mutant: &str, caught: Caught) -> Row {
-        Row {
+    fn row(mutant: &str, caught: Caught) -> MutantRow {
+        MutantRow {
             mutant: mutant.into(),
             caught,
             seconds: 7,
         }
     }
 
-    fn report() -> Report {
-        Report {
+    fn report() -> MutantReport {
+        MutantReport {
             rows: vec![
                 row("one", Caught::By("host: a::b".into())),
                 row("two", Caught::Elsewhere("loom: \"c\"".into())),

@@ -4,7 +4,7 @@
 
 use std::{process::Command, time::Duration};
 
-use super::workspace::Place;
+use super::workspace::Workspace;
 
 /// A suite that the header of a patch may name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -138,28 +138,28 @@ impl Suite {
     }
 
     /// Returns the command that fails if the mutant does not compile.
-    pub fn build(self, place: &Place, filter: &[String]) -> Option<Command> {
+    pub fn build(self, workspace: &Workspace, filter: &[String]) -> Option<Command> {
         if self.package().is_some() {
-            return Some(self.cargo(place, filter, true));
+            return Some(self.cargo(workspace, filter, true));
         }
         // A failing build is how the compilers catch mutants.
         self.boots().then(|| {
-            let mut modules = place.script("scripts/modules");
-            modules.args(["--kernel", &place.kernel]);
+            let mut modules = workspace.script("scripts/modules");
+            modules.args(["--kernel", &workspace.kernel]);
             modules
         })
     }
 
     /// Returns the command that runs it, or the cases of the filter, and how long it may take.
-    pub fn run(self, place: &Place, filter: &[String]) -> (Command, Option<Duration>) {
+    pub fn run(self, workspace: &Workspace, filter: &[String]) -> (Command, Option<Duration>) {
         const LIMIT_OF_A_CRATE: Duration = Duration::from_secs(300);
         if self.package().is_some() {
-            return (self.cargo(place, filter, false), Some(LIMIT_OF_A_CRATE));
+            return (self.cargo(workspace, filter, false), Some(LIMIT_OF_A_CRATE));
         }
         // The scripts limit the time of their machines.
-        let mut command = place.script(&format!("tests/{}/run", self.name()));
+        let mut command = workspace.script(&format!("tests/{}/run", self.name()));
         if !matches!(self, Self::Compilers | Self::Clients) {
-            command.args(["--kernel", &place.kernel]);
+            command.args(["--kernel", &workspace.kernel]);
         }
         let each = |command: &mut Command, option: &str| {
             filter.iter().for_each(|word| {
@@ -187,15 +187,15 @@ impl Suite {
         (command, None)
     }
 
-    fn cargo(self, place: &Place, filter: &[String], only_build: bool) -> Command {
+    fn cargo(self, workspace: &Workspace, filter: &[String], only_build: bool) -> Command {
         // The tests of fuzz are in one file, and the filter names the target.
         let corpus = (self == Self::Fuzz).then(|| "corpus".to_owned());
         let mut words = corpus.iter().chain(filter);
-        let mut command = place.command("cargo");
+        let mut command = workspace.command("cargo");
         command.args(["test", "--locked", "--no-fail-fast", "--color", "never"]);
         command
             .arg("--manifest-path")
-            .arg(place.tree.join("Cargo.toml"));
+            .arg(workspace.tree.join("Cargo.toml"));
         command.args(["--package", self.package().unwrap_or_default()]);
         command.args(["--profile", "release"]);
         match words.next() {
@@ -229,10 +229,10 @@ pub fn help() -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Place, Suite};
+    use super::{Suite, Workspace};
 
-    fn place() -> Place {
-        Place {
+    fn workspace() -> Workspace {
+        Workspace {
             tree: "/tree".into(),
             cache: "/cache".into(),
             kernel: "san".into(),
@@ -255,7 +255,7 @@ mod tests {
     fn filters_are_given_as_each_suite_wants_them() {
         let cargo = "cargo test --locked --no-fail-fast --color never --manifest-path /tree/Cargo.toml --package";
         let run = |suite: Suite, filter| {
-            line(&suite.run(&place(), &words(filter)).0).replace(cargo, "CARGO")
+            line(&suite.run(&workspace(), &words(filter)).0).replace(cargo, "CARGO")
         };
         let host = "CARGO vring-host-tests --profile release --tests --";
         let loom = "CARGO vring-loom --profile release --test barriers -- flags";
@@ -284,14 +284,14 @@ mod tests {
 
     #[test]
     fn a_mutant_is_built_in_the_copy_and_with_the_cache_of_the_lane() {
-        let build = |suite: Suite| suite.build(&place(), &[]).map(|command| line(&command));
+        let build = |suite: Suite| suite.build(&workspace(), &[]).map(|command| line(&command));
         assert_eq!(
             build(Suite::Vm).as_deref(),
             Some("/tree/scripts/modules --kernel san")
         );
         assert_eq!(build(Suite::Compilers), None);
         assert!(build(Suite::Host).is_some_and(|line| line.ends_with(" --tests --no-run")));
-        let command = Suite::Host.run(&place(), &[]).0;
+        let command = Suite::Host.run(&workspace(), &[]).0;
         let env = |name: &str| {
             let mut all = command.get_envs();
             all.find(|(key, _)| *key == name)

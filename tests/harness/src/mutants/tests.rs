@@ -2,7 +2,7 @@
 
 //! Whole runs, on a checkout whose suites are short scripts.
 
-use super::{Options, Report, patch::Mutant, run, supervise::Supervisor};
+use super::{MutantReport, Options, patch::Mutant, run, supervise::Supervisor};
 use nix::{
     sys::{signal::Signal, stat::Mode},
     unistd::mkfifo,
@@ -67,7 +67,7 @@ impl Checkout {
         mutants: &[Mutant],
         resume: bool,
         supervisor: &Supervisor,
-    ) -> anyhow::Result<Report> {
+    ) -> anyhow::Result<MutantReport> {
         let options = Options {
             top: self.path("top"),
             cache: self.path("cache"),

@@ -12,14 +12,14 @@ use std::{
 use anyhow::{Context, Result};
 
 /// Where a lane builds and runs: a copy of the checkout, and a cache that no other lane uses.
-pub struct Place {
+pub struct Workspace {
     pub tree: PathBuf,
     pub cache: PathBuf,
     /// The kernel of the suites that boot.
     pub kernel: String,
 }
 
-impl Place {
+impl Workspace {
     /// Makes the cache of a lane, which shares what is fetched and built only once: no mutant gets into the
     /// cache of the checkout.
     pub fn new(work: &Path, number: usize, shared: &Path, kernel: &str) -> Result<Self> {
@@ -74,7 +74,7 @@ fn link(to: &Path, at: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::Place;
+    use super::Workspace;
     use std::fs;
 
     #[test]
@@ -86,13 +86,16 @@ mod tests {
         }
         fs::create_dir_all(work.join("cache-2/debs")).unwrap();
         std::os::unix::fs::symlink("gone", work.join("cache-2/kernel-san")).unwrap();
-        let place = Place::new(&work, 2, &shared, "san").unwrap();
-        let target = |name: &str| fs::read_link(place.cache.join(name)).ok();
-        assert_eq!(place.cache, work.join("cache-2"));
+        let workspace = Workspace::new(&work, 2, &shared, "san").unwrap();
+        let target = |name: &str| fs::read_link(workspace.cache.join(name)).ok();
+        assert_eq!(workspace.cache, work.join("cache-2"));
         assert_eq!(target("linux-7.3"), Some(shared.join("linux-7.3")));
         assert_eq!(target("kernel-san"), Some(shared.join("kernel-san")));
         // What is there stays.
-        assert!(place.cache.join("debs").is_dir() && target("debs").is_none());
-        assert!(!place.cache.join("target").exists() && !place.cache.join("modules-san").exists());
+        assert!(workspace.cache.join("debs").is_dir() && target("debs").is_none());
+        assert!(
+            !workspace.cache.join("target").exists()
+                && !workspace.cache.join("modules-san").exists()
+        );
     }
 }

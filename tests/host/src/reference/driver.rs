@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 
 use super::input::Input;
-use super::memory::{Access, Memory, View};
+use super::memory::{Access, TracedMemory, TracedView};
 use super::trace::{passes, Places, Trace};
 use crate::vring_driver::{DriverRing, DriverRingError, Slot, SlotState};
 use crate::vring_layout::Layout;
@@ -160,8 +160,8 @@ impl Reference {
 
 /// The ring under test, the reference, and the taken slots.
 struct Bench<'a> {
-    memory: &'a Memory,
-    ring: DriverRing<View<'a>, Vec<SlotState>>,
+    memory: &'a TracedMemory,
+    ring: DriverRing<TracedView<'a>, Vec<SlotState>>,
     layout: Layout,
     reference: Reference,
     held: Vec<Slot>,
@@ -215,7 +215,7 @@ impl Bench<'_> {
     /// Returns a slot of another ring, which may have more of them.
     fn foreign(&self, index: u16) -> Slot {
         let layout = self.layout;
-        let memory = Memory::new(layout.size());
+        let memory = TracedMemory::new(layout.size());
         let slots = vec![SlotState::Taken; usize::from(layout.num())];
         let mut ring = DriverRing::new(memory.view(), layout, Features::default(), slots)
             .expect("as many slots as descriptors");
@@ -334,7 +334,7 @@ pub fn fuzz(input: &[u8]) -> (u16, Option<DriverRingError>) {
     let slots = u16::from(input.u8()) % (num + 2);
     let layout = Layout::new(num.into(), ALIGN).expect("a power of two");
     let places = Places::new(num.into(), ALIGN as usize);
-    let memory = Memory::new(layout.size());
+    let memory = TracedMemory::new(layout.size());
     let features = Features { event_idx };
     // The content of the storage must not matter.
     let storage = vec![SlotState::Added { number: 0 }; slots.into()];

@@ -31,14 +31,14 @@ struct Change {
 }
 
 /// The memory.
-pub struct Memory {
+pub struct TracedMemory {
     bytes: RefCell<Vec<u8>>,
     log: RefCell<Vec<Access>>,
     changes: RefCell<Vec<Change>>,
     open: Cell<bool>,
 }
 
-impl Memory {
+impl TracedMemory {
     /// Makes zeroed memory of `size` bytes.
     pub fn new(size: usize) -> Self {
         Self {
@@ -79,8 +79,8 @@ impl Memory {
     }
 
     /// Returns the ring for the code under test.
-    pub fn view(&self) -> View<'_> {
-        View(self)
+    pub fn view(&self) -> TracedView<'_> {
+        TracedView(self)
     }
 
     fn check(&self, off: usize, len: usize) {
@@ -122,9 +122,9 @@ impl Memory {
 
 /// The memory as a ring.
 #[derive(Clone, Copy)]
-pub struct View<'a>(&'a Memory);
+pub struct TracedView<'a>(&'a TracedMemory);
 
-impl RingMem for View<'_> {
+impl RingMem for TracedView<'_> {
     fn load16(&self, off: usize) -> u16 {
         self.0.load(off, 2) as u16
     }

@@ -7,7 +7,7 @@
 //! or right before one of the next loads.
 
 use super::input::Input;
-use super::memory::{Access, Memory, View};
+use super::memory::{Access, TracedMemory, TracedView};
 use super::trace::{passes, Places, Trace};
 use crate::vring_chain::{DeviceRingError, Segment};
 use crate::vring_layout::Layout;
@@ -183,7 +183,7 @@ struct Modem {
 
 impl Modem {
     /// Posts a chain of `len` descriptors behind the present index, free or not.
-    fn post(&mut self, memory: &Memory, len: u16, flags: u16) {
+    fn post(&mut self, memory: &TracedMemory, len: u16, flags: u16) {
         let num = self.places.num as u16;
         let head = self.next_desc % num;
         let len = 1 + len % num;
@@ -205,8 +205,8 @@ impl Modem {
 
 /// The ring under test, the reference, and the fetched chains.
 struct Bench<'a> {
-    memory: &'a Memory,
-    ring: DeviceRing<View<'a>, Vec<bool>>,
+    memory: &'a TracedMemory,
+    ring: DeviceRing<TracedView<'a>, Vec<bool>>,
     layout: Layout,
     reference: Reference,
     held: Vec<Chain>,
@@ -295,7 +295,7 @@ impl Bench<'_> {
         let layout = self.layout;
         let places = self.reference.places;
         let head = head % layout.num();
-        let memory = Memory::new(layout.size());
+        let memory = TracedMemory::new(layout.size());
         memory.poke(places.avail_ring(0), 2, head.into());
         memory.poke(places.avail_idx(), 2, 1);
         let storage = vec![false; layout.num().into()];
@@ -390,7 +390,7 @@ pub fn fuzz(input: &[u8]) -> (u16, Option<DeviceRingError>) {
     let event_idx = head & 8 != 0;
     let layout = Layout::new(num, ALIGN).expect("a power of two");
     let places = Places::new(num as usize, ALIGN as usize);
-    let memory = Memory::new(layout.size());
+    let memory = TracedMemory::new(layout.size());
     let features = Features { event_idx };
     for len in [num - 1, num + 1] {
         let storage = vec![false; len as usize];

@@ -19,7 +19,7 @@ const REASONS: usize = Ignored::Unknown as usize + 1;
 
 /// Counts of the outcomes of requests and of the effects of messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Seen {
+pub struct RequestCounts {
     /// Channels set up.
     pub connected: u64,
     /// Requests refused by the modem.
@@ -316,7 +316,7 @@ struct Bench {
     /// All requests and channels so far, so that old ones are used again.
     requests: Vec<RequestId>,
     channels: Vec<LinkId>,
-    seen: Seen,
+    seen: RequestCounts,
 }
 
 impl Bench {
@@ -543,7 +543,7 @@ impl Bench {
 }
 
 /// Runs an input on a link. Returns the counts.
-pub fn fuzz(input: &[u8]) -> Seen {
+pub fn fuzz(input: &[u8]) -> RequestCounts {
     let mut input = Input::new(input);
     let room = usize::from(input.u8() & 7);
     let mut bench = Bench {
@@ -560,7 +560,7 @@ pub fn fuzz(input: &[u8]) -> Seen {
         now: 0,
         requests: Vec::new(),
         channels: Vec::new(),
-        seen: Seen::default(),
+        seen: RequestCounts::default(),
     };
     if room & 1 == 0 {
         bench.control.up();

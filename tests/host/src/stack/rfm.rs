@@ -130,7 +130,7 @@ impl Model {
 
 /// Counts of results.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Seen {
+pub struct SegmentCounts {
     /// Packets that were complete.
     pub packets: u64,
     /// Segments that were wrong, by the number of their error.
@@ -138,10 +138,10 @@ pub struct Seen {
 }
 
 /// Runs segments of packets: complete, truncated, repeated, out of order and random.
-pub fn fuzz(input: &[u8]) -> Seen {
+pub fn fuzz(input: &[u8]) -> SegmentCounts {
     let mut input = Input::new(input);
     let (mut receiver, mut model) = (Receiver::default(), Model::default());
-    let mut seen = Seen::default();
+    let mut seen = SegmentCounts::default();
     let mut bodies = Vec::new();
     while !input.is_empty() {
         let op = input.u8();

@@ -25,7 +25,7 @@ fn run<T>(cases: u32, fuzz: fn(&[u8]) -> T, add: impl Fn(T)) {
 
 #[test]
 fn control_does_what_the_model_does() {
-    let all = RefCell::new(control::Seen::default());
+    let all = RefCell::new(control::RequestCounts::default());
     run(20_000, control::fuzz, |seen| {
         let mut all = all.borrow_mut();
         all.connected += seen.connected;
@@ -60,7 +60,7 @@ fn control_does_what_the_model_does() {
 
 #[test]
 fn rfm_does_what_the_model_does() {
-    let all = RefCell::new(rfm::Seen::default());
+    let all = RefCell::new(rfm::SegmentCounts::default());
     run(20_000, rfm::fuzz, |seen| {
         let mut all = all.borrow_mut();
         all.packets += seen.packets;

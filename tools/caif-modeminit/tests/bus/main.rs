@@ -21,12 +21,12 @@ use zbus::{Connection, connection::Builder};
 
 use crate::{
     daemon::PrivateBus,
-    ofono::{Known, Ofono},
+    ofono::{FakeOfono, Known},
     world::World,
 };
 
 /// Returns the kernel of a modem that is ready.
-fn ready(state: &mut world::State) {
+fn ready(state: &mut world::KernelState) {
     state.is("running");
     state.add_link("cfvrt0");
 }
@@ -42,7 +42,7 @@ fn known(interface: &str, state: &str) -> Known {
 #[test]
 fn ofono_follows_a_modem_through_a_crash_and_a_stop() {
     let mut world = World::new(ready);
-    let mut ofono = Ofono::new(&world.bus.address);
+    let mut ofono = FakeOfono::new(&world.bus.address);
     ofono.until_state("ready");
     assert_eq!(ofono.modem(), &known("cfvrt0", "ready"));
 
@@ -77,7 +77,7 @@ fn ofono_follows_a_modem_through_a_crash_and_a_stop() {
 #[test]
 fn ofono_asks_again_when_a_modem_or_a_name_is_new() {
     let mut world = World::new(|_| {});
-    let mut ofono = Ofono::new(&world.bus.address);
+    let mut ofono = FakeOfono::new(&world.bus.address);
     ofono.until(|ofono| ofono.asked > 0);
     assert!(ofono.modems.is_empty());
     world.change(ready);
@@ -146,7 +146,7 @@ fn a_call_of_somebody_else_hides_no_modem_from_ofono() {
 #[test]
 fn a_processor_that_goes_is_off() {
     let mut world = World::new(ready);
-    let mut ofono = Ofono::new(&world.bus.address);
+    let mut ofono = FakeOfono::new(&world.bus.address);
     ofono.until_state("ready");
     world.change(|state| {
         state.links.clear();
@@ -161,7 +161,7 @@ fn a_processor_that_goes_is_off() {
 #[test]
 fn what_ofono_leaves_behind_is_deleted() {
     let mut world = World::new(ready);
-    let mut ofono = Ofono::new(&world.bus.address);
+    let mut ofono = FakeOfono::new(&world.bus.address);
     ofono.until_state("ready");
     let of_user = world.change(|state| state.make(1));
     for round in 0..3 {
@@ -203,7 +203,7 @@ fn what_ofono_leaves_behind_is_deleted() {
 #[test]
 fn ofono_that_is_online_keeps_its_interfaces() {
     let mut world = World::new(ready);
-    let mut ofono = Ofono::new(&world.bus.address);
+    let mut ofono = FakeOfono::new(&world.bus.address);
     ofono.until_state("ready");
     let names: Vec<_> = world.change(|state| (0..4).map(|_| state.make(process::id())).collect());
     // It is asked again only after its first answer was used.
@@ -224,13 +224,13 @@ fn nothing_is_deleted_if_it_is_not_to() {
         ..Sweeping::default()
     };
     let mut world = World::on(PrivateBus::new(), off, ready);
-    let mut ofono = Ofono::new(&world.bus.address);
+    let mut ofono = FakeOfono::new(&world.bus.address);
     ofono.until_state("ready");
     world.change(|state| state.make(process::id()));
     ofono.set_online(false);
     drop(ofono);
     // A new one is told a new state: the daemon has seen the other's end by then.
-    let mut ofono = Ofono::new(&world.bus.address);
+    let mut ofono = FakeOfono::new(&world.bus.address);
     ofono.until_state("ready");
     world.change(|state| state.is("crashed"));
     ofono.until_state("dumping");
@@ -247,7 +247,7 @@ fn what_was_seen_before_a_restart_is_deleted_after_it() {
         file: Some(file.clone()),
     };
     let mut world = World::on(PrivateBus::new(), sweeping.clone(), ready);
-    let mut ofono = Ofono::new(&world.bus.address);
+    let mut ofono = FakeOfono::new(&world.bus.address);
     ofono.until_state("ready");
     ofono.set_online(true);
     let left = world.change(|state| state.make(process::id()));
@@ -269,7 +269,7 @@ fn what_was_seen_before_a_restart_is_deleted_after_it() {
 #[test]
 fn wrong_calls_are_refused_and_change_nothing() {
     let world = World::new(ready);
-    let mut ofono = Ofono::new(&world.bus.address);
+    let mut ofono = FakeOfono::new(&world.bus.address);
     ofono.until_state("ready");
     let call = |path: &str, interface: &str, method: &str| {
         let name = Some(caif_modeminit::bus::NAME);
@@ -307,7 +307,7 @@ fn wrong_calls_are_refused_and_change_nothing() {
 #[test]
 fn it_ends_with_the_bus() {
     let mut world = World::new(ready);
-    let mut ofono = Ofono::new(&world.bus.address);
+    let mut ofono = FakeOfono::new(&world.bus.address);
     ofono.until_state("ready");
     world.bus.stop();
     assert_eq!(world.ended(), "the bus is gone");
@@ -328,7 +328,7 @@ fn a_kernel_that_does_not_let_it_is_an_error() {
         ready(state);
         state.refuses = Some(5);
     });
-    let mut ofono = Ofono::new(&world.bus.address);
+    let mut ofono = FakeOfono::new(&world.bus.address);
     ofono.until_state("booting");
     world.end().expect("a clean end");
 }

@@ -54,7 +54,7 @@ impl Manager {
 }
 
 /// A client that does as oFono does.
-pub struct Ofono {
+pub struct FakeOfono {
     pub connection: Connection,
     /// All that comes, in its order.
     messages: MessageStream,
@@ -69,7 +69,7 @@ pub struct Ofono {
     told: Vec<String>,
 }
 
-impl Ofono {
+impl FakeOfono {
     /// Connects, takes oFono's name, and begins to watch the daemon's.
     pub fn new(address: &str) -> Self {
         let was_asked = Asked::default();

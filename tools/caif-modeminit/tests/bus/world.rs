@@ -27,7 +27,7 @@ pub const PROCESSOR: &str = "remoteproc0";
 
 /// What the kernel has.
 #[derive(Default)]
-pub struct State {
+pub struct KernelState {
     pub links: Vec<Link>,
     pub processors: BTreeMap<String, String>,
     pub interfaces: Vec<Interface>,
@@ -37,7 +37,7 @@ pub struct State {
     next: u32,
 }
 
-impl State {
+impl KernelState {
     pub fn is(&mut self, state: &str) {
         self.processors
             .insert(PROCESSOR.to_owned(), state.to_owned());
@@ -89,12 +89,12 @@ impl State {
 /// The state, and what tells that the daemon changed it.
 #[derive(Default)]
 struct Shared {
-    state: Mutex<State>,
+    state: Mutex<KernelState>,
     changed: Condvar,
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, KernelState> {
         self.state.lock().expect("no panic")
     }
 }
@@ -157,14 +157,14 @@ pub struct World {
 
 impl World {
     /// Starts the daemon on a kernel that is prepared.
-    pub fn new(prepare: impl FnOnce(&mut State)) -> Self {
+    pub fn new(prepare: impl FnOnce(&mut KernelState)) -> Self {
         Self::on(PrivateBus::new(), Sweeping::default(), prepare)
     }
 
-    pub fn on(bus: PrivateBus, sweeping: Sweeping, prepare: impl FnOnce(&mut State)) -> Self {
-        let mut state = State {
+    pub fn on(bus: PrivateBus, sweeping: Sweeping, prepare: impl FnOnce(&mut KernelState)) -> Self {
+        let mut state = KernelState {
             next: 1,
-            ..State::default()
+            ..KernelState::default()
         };
         prepare(&mut state);
         let shared = Arc::new(Shared {
@@ -195,19 +195,19 @@ impl World {
     }
 
     /// Changes what the kernel has, and lets it send an event.
-    pub fn change<T>(&mut self, change: impl FnOnce(&mut State) -> T) -> T {
+    pub fn change<T>(&mut self, change: impl FnOnce(&mut KernelState) -> T) -> T {
         let result = self.silently(change);
         self.events.write_all(&[0]).expect("the daemon runs");
         result
     }
 
     /// Changes what the kernel has without an event.
-    pub fn silently<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+    pub fn silently<T>(&self, change: impl FnOnce(&mut KernelState) -> T) -> T {
         change(&mut self.shared.lock())
     }
 
     /// Waits until the daemon has made of it what is wanted.
-    pub fn until(&self, wanted: impl Fn(&State) -> bool) {
+    pub fn until(&self, wanted: impl Fn(&KernelState) -> bool) {
         let limit = Duration::from_secs(60);
         let (state, late) = self
             .shared
@@ -224,7 +224,7 @@ impl World {
     }
 
     /// Ends the daemon, and returns the bus and the kernel.
-    pub fn restart(mut self) -> (PrivateBus, State) {
+    pub fn restart(mut self) -> (PrivateBus, KernelState) {
         self.end.write_all(&[0]).expect("the daemon runs");
         self.daemon.join().expect("no panic").expect("a clean end");
         let state = std::mem::take(&mut *self.shared.lock());

@@ -14,7 +14,7 @@ use nix::poll::PollFlags;
 use serde::Serialize;
 use socket2::Socket;
 
-use super::{Channel, Times, in_words, number, payload};
+use super::{LoopbackChannel, Times, in_words, number, payload};
 use crate::{
     caif::{CLOSED, LOST, Service, is_late},
     output::{print, seconds},
@@ -27,7 +27,7 @@ const DRAIN: Duration = Duration::from_secs(2);
 #[derive(clap::Args, Debug)]
 pub struct Args {
     #[command(flatten)]
-    channel: Channel,
+    channel: LoopbackChannel,
     /// How long to send
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     time: Duration,
@@ -250,7 +250,7 @@ mod tests {
         let (mut flight, other) = pair();
         flight.drain = drain;
         let args = Args {
-            channel: Channel {
+            channel: LoopbackChannel {
                 peer: Peer {
                     link: None,
                     timeout: LIMIT,

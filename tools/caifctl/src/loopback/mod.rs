@@ -13,7 +13,7 @@ use crate::caif::Peer;
 const SIZES: std::ops::RangeInclusive<i64> = 8..=1500;
 
 #[derive(clap::Args, Debug)]
-pub struct Channel {
+pub struct LoopbackChannel {
     #[command(flatten)]
     peer: Peer,
     /// The connection that the modem is asked for

@@ -12,7 +12,7 @@ use nix::poll::PollFlags;
 use socket2::Socket;
 use std::io::Read;
 
-use super::{Channel, Times, in_words, number, payload};
+use super::{LoopbackChannel, Times, in_words, number, payload};
 use crate::{
     caif::{CLOSED, LOST, Service, is_late},
     output::{print, seconds},
@@ -22,7 +22,7 @@ use crate::{
 #[derive(clap::Args, Debug)]
 pub struct Args {
     #[command(flatten)]
-    channel: Channel,
+    channel: LoopbackChannel,
     /// Send so many; without it, until interrupted
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
