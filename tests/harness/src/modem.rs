@@ -12,6 +12,10 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+use kernel_pure::{
+    ivshmem::map::{self, page},
+    vring_layout::DESC_SIZE,
+};
 use nix::sys::signal::Signal;
 
 use crate::{
@@ -24,14 +28,12 @@ use crate::{
 /// machine.
 pub const START: Duration = Duration::from_secs(20);
 
-/// Where the index of vring 0's available ring is, behind the table of 256 descriptors.
-const AVAIL_IDX: u64 = 0x10_0000 + 256 * 16 + 2;
+/// Where the index of vring 0's available ring is, behind the flags and the table of 256 descriptors.
+const AVAIL_IDX: u64 = (map::VRING0.0 + 256 * DESC_SIZE + 2) as u64;
 
 /// The fields of the control page with the modem's address of the resource table and with its length.
-const RSC_TABLE_DA: u64 = 0x10;
-const RSC_TABLE_LEN: u64 = 0x14;
-/// The modem's address of the memory.
-const DA_BASE: u64 = 0x8000_0000;
+const RSC_TABLE_DA: u64 = page::RSC_TABLE_DA as u64;
+const RSC_TABLE_LEN: u64 = page::RSC_TABLE_LEN as u64;
 
 /// Reads a word of the memory.
 fn word(memory: &File, at: u64) -> Result<u32> {
@@ -43,7 +45,7 @@ fn word(memory: &File, at: u64) -> Result<u32> {
 /// Returns where in the memory's file the modem's address of a table is.
 fn place_of(da: u32) -> Result<u64> {
     u64::from(da)
-        .checked_sub(DA_BASE)
+        .checked_sub(map::DA_BASE.into())
         .context("the control page names no table")
 }
 
@@ -140,10 +142,10 @@ impl Modem {
     }
 
     /// Overwrites a part of the modem's resource table, as the modem can at any time.
-    pub fn write_table(&self, offset: u64, bytes: &[u8]) -> Result<()> {
+    pub fn write_table(&self, offset: usize, bytes: &[u8]) -> Result<()> {
         let memory = self.memory()?;
         let at = place_of(word(&memory, RSC_TABLE_DA)?)?;
-        Ok(memory.write_all_at(bytes, at + offset)?)
+        Ok(memory.write_all_at(bytes, at + offset as u64)?)
     }
 
     /// Sets the length of the resource table in the control page, and returns the one that was there.

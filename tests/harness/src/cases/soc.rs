@@ -3,6 +3,7 @@
 //! What only the same-SoC machine has: a modem that runs before Linux does, and the device tree.
 
 use anyhow::{Result, ensure};
+use kernel_pure::ivshmem::rsc_table::{OFFSET_LEN, TYPE_LEN, header, vdev};
 use nix::sys::signal::Signal;
 
 use super::{Case, one};
@@ -81,9 +82,13 @@ fn attach(vm: &mut Vm) -> Result<()> {
     vm.traffic()
 }
 
-/// The table's version, and the number of vrings with the reserved bytes behind it: the table has one
-/// entry, at byte 20.
-const CHANGED: [(u64, &[u8]); 2] = [(0, &[9]), (20 + 25, &[7, 1, 1])];
+/// Where the table's only entry is, behind its type.
+const ENTRY: usize = header::OFFSETS + OFFSET_LEN + TYPE_LEN;
+/// The table's version, and the number of vrings with the reserved bytes behind it.
+const CHANGED: [(usize, &[u8]); 2] = [
+    (header::VERSION, &[9]),
+    (ENTRY + vdev::NUM_OF_VRINGS, &[7, 1, 1]),
+];
 
 /// Linux uses its copy of the table of a modem that it is attached to, whatever the modem does to its
 /// own, which Linux puts back when it detaches. A crash is recovered by firmware with the table that

@@ -86,7 +86,12 @@ impl Suite {
             Self::Modeminit => &["tools"],
             Self::Interop => &["tests/interop", "tests/host", "modem"],
             Self::Compilers => &["tests/compilers", "tests/kunit", "modem/ring"],
-            Self::Kunit => &["tests/kunit", "tests/harness", "modem/ring"],
+            Self::Kunit => &[
+                "tests/kunit",
+                "tests/harness",
+                "modem/kernel-pure",
+                "modem/ring",
+            ],
             Self::Vm => &[
                 "tests/vm",
                 "tests/harness",
