@@ -161,10 +161,11 @@ fn what_a_script_leaves_behind_is_ended() {
     let dir = tempfile::tempdir().unwrap();
     // In the background, in a session of its own, and deaf to SIGTERM.
     let text = "exec >/dev/null 2>&1
+        mkfifo wrote && exec 3<>wrote
         sleep 600 & echo $! >>pids
-        setsid sh -c 'echo $$ >>pids; exec sleep 600' &
-        (trap '' TERM; echo $BASHPID >>pids; exec sleep 600) &
-        until [ \"$(wc -l <pids)\" = 3 ]; do sleep 0.01; done
+        setsid sh -c 'echo $$ >>pids; echo >&3; exec sleep 600' &
+        (trap '' TERM; echo $BASHPID >>pids; echo >&3; exec sleep 600) &
+        read -r -u 3 && read -r -u 3
         record ok a; record end";
     let seen = see(command(dir.path(), &[], text));
     assert_eq!(seen.out, "1 passed, 0 failed\n");
