@@ -76,7 +76,9 @@ impl Suite {
         }
     }
 
-    /// Returns the folders that only some suites read, and that this one does.
+    /// Returns the folders that only some suites read, and that this one does: a mutant is tried again
+    /// after a change there. After which changes all of a part of the tests is run again is in
+    /// `suite/parts.rs`, which has other parts, and files outside of these folders, too.
     pub fn reads(self) -> &'static [&'static str] {
         match self {
             Self::Host => &["tests/host", "modem"],
