@@ -92,16 +92,17 @@ unsafe impl Sync for Link<'_> {}
 impl<'bound> Link<'bound> {
     /// Finds the remote processor behind a virtio device. `ENODEV` if there is none.
     pub(crate) fn new(vdev: &'bound virtio::Device<device::Bound>) -> Result<Self> {
-        // SAFETY: The virtio device is valid.
+        // SAFETY: By the invariant of `virtio::Device`, the virtio device is valid.
         let dev = unsafe { &raw mut (*vdev.as_raw()).dev };
-        // SAFETY: `dev` is a valid device.
+        // SAFETY: `dev` is a part of the virtio device, and as valid.
         let rproc = unsafe { bindings::rproc_get_by_child(dev) };
         let rproc = NonNull::new(rproc).ok_or(ENODEV)?;
-        // SAFETY: `dev` is a valid device, and a virtio device has a parent.
+        // SAFETY: `dev` is a part of the virtio device, and as valid; such a device has a parent.
         let parent = unsafe { (*dev).parent };
         // SAFETY: The parent of a valid device is valid.
         let grandparent = unsafe { (*parent).parent };
-        // SAFETY: The remote processor is valid.
+        // SAFETY: `rproc_get_by_child()` found the processor among the ancestors of the device,
+        // which outlive it.
         if grandparent != unsafe { &raw mut (*rproc.as_ptr()).dev } {
             // The virtio device belongs to another device between the two.
             return Err(ENODEV);
@@ -282,7 +283,7 @@ impl<'bound> Link<'bound> {
         if self.platform().interrupts_in_rcu {
             return Ok(());
         }
-        // SAFETY: Process context, see above.
+        // SAFETY: This is process context, as documented for the function.
         let kept = unsafe { bindings::caif_virtio_keep_module() };
         kept.then_some(()).ok_or(ENODEV)
     }

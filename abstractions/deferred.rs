@@ -49,7 +49,7 @@ unsafe impl<T: Task> Sync for Inner<T> {}
 // SAFETY: Disabling the work waits for the task to end, and nothing queues it afterwards.
 unsafe impl<T: Task> Unregister for Inner<T> {
     fn unregister(&self) {
-        // SAFETY: The work is initialized.
+        // SAFETY: `Deferred::new()` initialized the work.
         unsafe { bindings::disable_delayed_work_sync(self.work.get()) };
     }
 }
@@ -87,7 +87,7 @@ impl<T: Task> Deferred<T> {
     /// Schedules the task to run in `ms` milliseconds, whatever was scheduled before. If it is
     /// running, it runs once more. Any context.
     pub(crate) fn schedule(&self, ms: u32) {
-        // SAFETY: The work is initialized, and disabled before it is freed.
+        // SAFETY: `Deferred::new()` initialized the work, and disabled before it is freed.
         unsafe { bindings::net_helper_mod_delayed_work(self.0.work.get(), ms) }
     }
 }

@@ -35,7 +35,8 @@ impl Event {
 
     /// Marks the event as not happened. Any context.
     pub(crate) fn reset(&self) {
-        // SAFETY: The completion is valid; only the address of a part of it is taken.
+        // SAFETY: `Event::new()` initialized the completion, which lives as long as `self`; only
+        // the address of a part of it is taken.
         let done = unsafe { &raw mut (*self.as_raw()).done };
         // SAFETY: The pointer is to a part of a valid completion. `reinit_completion()` writes it
         // in the same way, without its lock.
@@ -50,7 +51,7 @@ impl Event {
     /// Waits until the event has happened, at most for `ms` milliseconds. Returns whether it has.
     /// Process context: sleeps.
     pub(crate) fn wait(&self, ms: u32) -> bool {
-        // SAFETY: The completion is valid.
+        // SAFETY: `Event::new()` initialized the completion, which lives as long as `self`.
         unsafe { bindings::wait_for_completion_timeout(self.as_raw(), msecs_to_jiffies(ms)) != 0 }
     }
 }

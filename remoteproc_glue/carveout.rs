@@ -60,14 +60,14 @@ impl Carveout<'_> {
 pub(super) fn for_each(link: &Link<'_>, mut f: impl FnMut(Carveout<'_>) -> Result) -> Result {
     // SAFETY: By the invariant of `Link`, the remote processor is valid.
     let head = unsafe { &raw mut (*link.rproc.as_ptr()).carveouts };
-    // SAFETY: The list is valid. It changes only when the remote processor starts and stops, that
-    // is while it has no virtio devices.
+    // SAFETY: remoteproc initialized the list. It changes only when the remote processor starts
+    // and stops, that is while it has no virtio devices.
     let mut node = unsafe { (*head).next };
     while node != head {
         // SAFETY: All entries of the list are of this type.
         let entry: *mut bindings::rproc_mem_entry =
             unsafe { kernel::container_of!(node, bindings::rproc_mem_entry, node) };
-        // SAFETY: The entry is valid, and it does not change, see above.
+        // SAFETY: The entry is in the list, which does not change while there are virtio devices.
         let entry = unsafe { &*entry };
         f(Carveout(entry))?;
         node = entry.node.next;

@@ -45,8 +45,9 @@ pub(crate) struct Sent {
 #[inline]
 pub(crate) fn sent(queue: &TxQueue<'_>, skb: SkBuff, len: u32, more: bool) -> Sent {
     let dev = queue.dev().as_raw();
-    // SAFETY: The device is valid and has per-CPU statistics of this kind; the lock of its transmit
-    // queue is held for as long as there is a `TxQueue`. `into_raw()` gives up our reference.
+    // SAFETY: By the invariant of `Device`, the device is valid; it has per-CPU statistics of this
+    // kind; the lock of its transmit queue is held for as long as there is a `TxQueue`.
+    // `into_raw()` gives up our reference.
     let sent = unsafe { bindings::caif_virtio_sent(dev, skb.into_raw(), len, more) };
     Sent {
         need_kick: sent & bindings::CAIF_VIRTIO_NEED_KICK != 0,

@@ -119,7 +119,8 @@ unsafe impl<'bound> Source for Queues<'bound> {
             return;
         }
         self.mute();
-        // SAFETY: The device is valid, and this is process context.
+        // SAFETY: By the invariant of `virtio::Device`, the device is valid, and this is process
+        // context.
         unsafe { bindings::virtio_reset_device(self.link.vdev().as_raw()) };
         // Waits for deferred kicks: a platform's kick that sleeps must not run twice at once.
         self.kicker.hold();

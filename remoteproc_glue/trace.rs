@@ -11,13 +11,13 @@ use kernel::prelude::*;
 /// length of its buffer. Any context.
 #[cold]
 pub(crate) fn frame_dropped(dev: &Device, why: &'static CStr, da: u64, len: u32) {
-    // SAFETY: The device is valid, and the string ends in a zero.
+    // SAFETY: By the invariant of `Device`, the device is valid, and the string ends in a zero.
     unsafe { bindings::caif_virtio_trace_drop(dev.as_raw(), why.as_char_ptr(), da, len) };
 }
 
 /// Traces that the link was given up, with the name of the reason's counter. Any context.
 #[cold]
 pub(crate) fn link_fault(dev: &Device, why: &'static CStr) {
-    // SAFETY: The device is valid, and the string ends in a zero.
+    // SAFETY: By the invariant of `Device`, the device is valid, and the string ends in a zero.
     unsafe { bindings::caif_virtio_trace_fault(dev.as_raw(), why.as_char_ptr()) };
 }

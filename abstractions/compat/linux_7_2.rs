@@ -396,7 +396,7 @@ pub(crate) mod pci {
         /// Returns the vector of this index.
         pub(crate) fn index(&self, index: usize) -> Result<IrqVector<'a>> {
             let index = c_uint::try_from(index)?;
-            // SAFETY: The device is valid.
+            // SAFETY: `pci::Device` stands for a valid device.
             let irq = unsafe { bindings::pci_irq_vector(as_raw(self.pdev), index) };
             to_result(irq.min(0))?;
             Ok(IrqVector {
@@ -431,7 +431,7 @@ pub(crate) mod pci {
         pdev: &Device<Bound>,
         count: u32,
     ) -> Result<IrqVectorRegistration<'_>> {
-        // SAFETY: The device is valid, and bound.
+        // SAFETY: `pci::Device` stands for a valid device, and bound.
         let ret = unsafe {
             bindings::pci_alloc_irq_vectors(as_raw(pdev), count, count, bindings::PCI_IRQ_MSIX)
         };

@@ -94,7 +94,8 @@ impl SkBuff {
 
     /// Returns the segments of the packet.
     pub(crate) fn segments(self) -> Result<Packets> {
-        // SAFETY: The packet is valid, and the reference to it is the only one.
+        // SAFETY: By the type invariant, the packet is valid, and the reference to it is the only
+        // one.
         let first = from_err_ptr(unsafe { bindings::net_helper_skb_segment(self.as_raw()) })?;
         // The function consumed the packet.
         self.into_raw();
@@ -110,8 +111,8 @@ impl Netdev {
     #[inline]
     pub(crate) fn start_xmit(&self, burst: Burst, protocol: u16, _guard: &rcu::Guard) -> Packets {
         let list = core::mem::ManuallyDrop::new(burst).packets.0;
-        // SAFETY: The device is valid, the packets pass to the callee, and the guard keeps what RCU
-        // protects.
+        // SAFETY: By the type invariant, the device is valid, the packets pass to the callee, and
+        // the guard keeps what RCU protects.
         let first = unsafe { bindings::net_helper_start_xmit(list, self.as_raw(), protocol) };
         // INVARIANT: What the callee returns is ours again.
         Packets(first)

@@ -164,6 +164,10 @@ impl Device {
 }
 
 /// The transmit queue, with its lock held by this CPU.
+///
+/// # Invariants
+///
+/// The lock is held as long as the value exists.
 pub(crate) struct TxQueue<'a>(&'a Device, NotThreadSafe);
 
 assert_not_send!(TxQueue<'static>, &'static TxQueue<'static>);
@@ -176,6 +180,7 @@ impl<'a> TxQueue<'a> {
     /// The lock of the queue must be held as long as the value exists.
     #[inline]
     unsafe fn new(dev: &'a Device) -> Self {
+        // INVARIANT: By the safety requirements, the lock is held.
         Self(dev, NotThreadSafe)
     }
 
@@ -188,41 +193,41 @@ impl<'a> TxQueue<'a> {
     /// Stops the queue: the stack sends no more packets.
     #[inline]
     pub(crate) fn stop(&self) {
-        // SAFETY: The device is valid and has a transmit queue.
+        // SAFETY: By the invariant of `Device`, it is allocated, and so has a transmit queue.
         unsafe { bindings::helper_netif_stop_queue(self.0.as_raw()) }
     }
 
     /// Wakes the queue: the stack sends packets again.
     #[inline]
     pub(crate) fn wake(&self) {
-        // SAFETY: The device is valid and has a transmit queue.
+        // SAFETY: By the invariant of `Device`, it is allocated, and so has a transmit queue.
         unsafe { bindings::helper_netif_wake_queue(self.0.as_raw()) }
     }
 
     /// Returns whether the driver stopped the queue.
     #[inline]
     pub(crate) fn is_stopped(&self) -> bool {
-        // SAFETY: The device is valid and has a transmit queue.
+        // SAFETY: By the invariant of `Device`, it is allocated, and so has a transmit queue.
         unsafe { bindings::helper_netif_queue_stopped(self.0.as_raw()) }
     }
 
     /// Returns whether the driver or the byte queue limits stopped the queue.
     #[inline]
     pub(crate) fn is_halted(&self) -> bool {
-        // SAFETY: The device is valid and has a transmit queue.
+        // SAFETY: By the invariant of `Device`, it is allocated, and so has a transmit queue.
         unsafe { bindings::helper_netif_xmit_stopped(self.0.as_raw()) }
     }
 
     /// Returns whether another packet follows at once. Only of use in `start_xmit`.
     #[inline]
     pub(crate) fn xmit_more(&self) -> bool {
-        // SAFETY: Bottom halves are off while the lock is held.
+        // SAFETY: By the type invariant, the lock is held, for which bottom halves are off.
         unsafe { bindings::helper_netdev_xmit_more() }
     }
 
     /// Resets the byte queue limits, so that bytes in flight no longer stop the queue.
     pub(crate) fn reset_byte_limits(&self) {
-        // SAFETY: The device is valid, and the lock of its transmit queue is held.
+        // SAFETY: By the type invariants, the device is valid, and the lock of its queue is held.
         unsafe { bindings::helper_netdev_tx_reset_queue(self.0.as_raw()) }
     }
 
@@ -230,7 +235,7 @@ impl<'a> TxQueue<'a> {
     /// were not counted as sent are left out.
     #[inline]
     pub(crate) fn completed(&self, packets: u32, bytes: u32) {
-        // SAFETY: The device is valid, and the lock of its transmit queue is held.
+        // SAFETY: By the type invariants, the device is valid, and the lock of its queue is held.
         unsafe { bindings::helper_netdev_completed_queue(self.0.as_raw(), packets, bytes) }
     }
 }
@@ -245,7 +250,7 @@ impl<'a, T> TxLock<'a, T> {
     /// Takes the lock of the transmit queue. Softirq context, as the lifetime of `self` proves.
     #[inline]
     pub(crate) fn lock(&self) -> TxGuard<'a, T> {
-        // SAFETY: The device is valid and has a transmit queue, and this is softirq context.
+        // SAFETY: By its invariant, `dev` is allocated, with a queue. This is softirq context.
         unsafe { bindings::helper_netif_tx_lock(self.dev.as_raw()) };
         // SAFETY: The lock was just taken.
         unsafe { TxGuard::new(self.dev, self.tx) }
@@ -258,8 +263,7 @@ impl<'a, T> TxLock<'a, T> {
     ///
     /// Bottom halves or interrupts must be off.
     unsafe fn try_lock(&self) -> Option<TxGuard<'a, T>> {
-        // SAFETY: The device is valid and has a transmit queue; the rest is by the safety
-        // requirements.
+        // SAFETY: By its invariant, `dev` is allocated, with a queue; the rest is required above.
         if !unsafe { bindings::helper_netif_tx_trylock(self.dev.as_raw()) } {
             return None;
         }
@@ -318,7 +322,7 @@ impl<T> DerefMut for TxGuard<'_, T> {
 
 impl<T> Drop for TxGuard<'_, T> {
     fn drop(&mut self) {
-        // SAFETY: The guard holds the lock.
+        // SAFETY: By the invariant of `queue`, the lock is held.
         unsafe { bindings::helper_netif_tx_unlock(self.queue.0.as_raw()) }
     }
 }

@@ -73,7 +73,8 @@ impl RtnlGuard {
 
 impl Drop for RtnlGuard {
     fn drop(&mut self) {
-        // SAFETY: The guard holds RTNL.
+        // SAFETY: `RtnlGuard` is made by `Rtnl::lock()` alone, which took RTNL, and cannot be sent
+        // to another task.
         unsafe { bindings::rtnl_unlock() }
     }
 }
@@ -320,14 +321,14 @@ impl Netdev {
     /// Sends a packet of a protocol, `ETH_P_*`. `ENOBUFS` if the device's queue dropped it. With
     /// interrupts enabled.
     pub(crate) fn transmit(&self, skb: SkBuff, protocol: u16) -> Result {
-        // SAFETY: The device is valid, and the packet passes to the callee.
+        // SAFETY: By the type invariant, the device is valid, and the packet passes to the callee.
         to_result(unsafe { bindings::net_helper_xmit(skb.into_raw(), self.as_raw(), protocol) })
     }
 
     /// Hands a packet of a protocol, `ETH_P_*`, to the stack as received by the device. With bottom
     /// halves off.
     pub(crate) fn receive(&self, skb: SkBuff, protocol: u16) {
-        // SAFETY: The device is valid, and the packet passes to the callee.
+        // SAFETY: By the type invariant, the device is valid, and the packet passes to the callee.
         unsafe { bindings::net_helper_receive(skb.into_raw(), self.as_raw(), protocol) }
     }
 

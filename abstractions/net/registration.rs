@@ -173,7 +173,7 @@ impl<O: NetdevOperations> AllocatedNetdev<O> {
         raw.max_mtu = settings.max_mtu;
         unregistered.device().carrier_off();
 
-        // SAFETY: Process context without RTNL, see above.
+        // SAFETY: Process context without RTNL, as documented for the function.
         unsafe { bindings::rtnl_lock() };
         // SAFETY: The device is complete, and RTNL is held.
         let result = to_result(unsafe { bindings::register_netdevice(dev) });
@@ -305,7 +305,7 @@ impl<O: NetdevOperations> NetdevRegistration<O> {
 
     /// Runs `f` with RTNL held. Process context without RTNL: sleeps.
     fn with_rtnl(&self, f: impl FnOnce(*mut bindings::net_device)) {
-        // SAFETY: Process context without RTNL, see above.
+        // SAFETY: Process context without RTNL, as documented for the function.
         unsafe { bindings::rtnl_lock() };
         f(self.device().as_raw());
         // SAFETY: RTNL was taken above.

@@ -85,8 +85,8 @@ impl SkBuff {
     #[allow(dead_code, reason = "for the driver only")]
     pub(crate) unsafe fn copy_to(&self, dst: *mut u8) -> Result {
         let len = c_int::try_from(self.len())?;
-        // SAFETY: The socket buffer is valid, and `dst` is valid for writes of its `len` bytes by
-        // the safety requirements; the checksum is among them.
+        // SAFETY: By the type invariant, the socket buffer is valid, and `dst` is valid for writes
+        // of its `len` bytes by the safety requirements; the checksum is among them.
         to_result(unsafe { bindings::helper_skb_copy(self.as_raw(), dst.cast(), len) })
     }
 }

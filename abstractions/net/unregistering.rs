@@ -44,7 +44,8 @@ impl<'a> Unregistering<'a> {
 
     /// Adds a device, unless it is being unregistered already.
     pub(crate) fn add(&self, dev: &Netdev) {
-        // SAFETY: The device is valid, the list is initialized, and RTNL is held.
+        // SAFETY: By the invariant of `Netdev`, the device is valid; by ours, the list is
+        // initialized, and RTNL is held.
         unsafe { bindings::net_helper_unregister(dev.as_raw(), self.list.get()) }
     }
 }

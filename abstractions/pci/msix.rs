@@ -42,8 +42,9 @@ pub(crate) fn handle_msix<H: irq::Handler + Send + 'static, const N: usize>(
     let mut registrations = KVec::with_capacity(N, GFP_KERNEL)?;
     for (index, handler) in handlers.into_iter().enumerate() {
         let request: irq::IrqRequest<'_> = vectors.index(index)?.into();
-        // SAFETY: The device is bound for as long as the request is used, as above. The order of
-        // the fields of `MsiX`, and of the variables here, keeps the vectors allocated for as long.
+        // SAFETY: The device is bound for as long as the request is used, since nothing of
+        // this outlives the binding. The order of the fields of `MsiX`, and of the variables here,
+        // keeps the vectors allocated for as long.
         let request = unsafe {
             core::mem::transmute::<irq::IrqRequest<'_>, irq::IrqRequest<'static>>(request)
         };

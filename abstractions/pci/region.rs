@@ -50,18 +50,21 @@ impl Region {
         let len = usize::try_from(pdev.resource_len(num)?)?;
         let start = pdev.resource_start(num)?;
         let raw = as_raw(pdev);
-        // SAFETY: The device is valid; only the address of a part of it is taken.
+        // SAFETY: `pci::Device` stands for a valid device; only the address of a part of it is
+        // taken.
         let resources = unsafe { &raw const (*raw).resource };
         let resources = resources.cast::<bindings::resource>();
         // SAFETY: `resource_len` checked that there is a resource of this number.
         let resource = unsafe { resources.add(num as usize) };
-        // SAFETY: The resource exists, see above; its flags do not change while a driver is bound.
+        // SAFETY: `resource_len` found the resource; its flags do not change while a driver is
+        // bound.
         let flags = unsafe { (*resource).flags };
         if len == 0 || flags & bindings::IORESOURCE_MEM as c_ulong == 0 {
             return Err(ENODEV);
         }
         let num = c_int::try_from(num)?;
-        // SAFETY: The device is valid, `num` was checked, and the name is static.
+        // SAFETY: `pci::Device` stands for a valid device, `num` was checked, and the name is
+        // static.
         to_result(unsafe { bindings::pci_request_region(raw, num, name.as_char_ptr()) })?;
         // INVARIANT: It was just claimed.
         let region = Self {

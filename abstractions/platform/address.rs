@@ -22,7 +22,8 @@ use kernel::{
 /// its bus. `ERANGE` if it cannot reach all of it by 32-bit addresses.
 pub(crate) fn device_address(dev: &Device<Bound>, range: &Physical) -> Result<u32> {
     let to_dma = |at: PhysAddr| {
-        // SAFETY: The device is valid, and bound, so that its ranges do not change.
+        // SAFETY: `Device<Bound>` stands for a valid device that is bound, so that its ranges do
+        // not change.
         let address = unsafe { bindings::helper_phys_to_dma(from_ref(dev).cast_mut().cast(), at) };
         // For an address outside of all ranges, the function returns the largest one.
         u32::try_from(address).map_err(|_| ERANGE)

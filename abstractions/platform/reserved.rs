@@ -39,7 +39,8 @@ impl Reserved {
     /// `EINVAL` if the kernel uses it as RAM, `EBUSY` if it is claimed already.
     pub(crate) fn claim(dev: &Device<Bound>, name: &'static CStr) -> Result<Physical> {
         let dev = from_ref(dev).cast::<bindings::device>();
-        // SAFETY: The device is valid, and its node does not change while it is bound.
+        // SAFETY: `Device<Bound>` stands for a valid device, and its node does not change while it
+        // is bound.
         let node = unsafe { (*dev).of_node };
         let mut resource = bindings::resource::default();
         // SAFETY: The node is valid or null, which the function checks, and the name is a string.

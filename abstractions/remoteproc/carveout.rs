@@ -173,7 +173,8 @@ impl Carveouts {
     pub(super) unsafe fn register(&self, rproc: *mut bindings::rproc) -> Result {
         for carveout in &self.0 {
             let va = carveout.va().unwrap_or(core::ptr::null_mut());
-            // SAFETY: The processor is valid; only the address of a part of it is taken.
+            // SAFETY: By the safety requirements, the processor is valid; only the address of a
+            // part of it is taken.
             let dev = unsafe { &raw mut (*rproc).dev };
             // SAFETY: The format takes one string, which is the argument behind it. The memory
             // stays until `self` is dropped, and needs no functions to allocate and release it.

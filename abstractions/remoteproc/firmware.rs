@@ -110,7 +110,7 @@ extern "C" fn load<T: Operations>(
     // SAFETY: The operation is only set for processors made by `Unregistered::new`.
     let private = unsafe { Rproc::from_raw(rproc) }.private();
     from_result(|| {
-        // SAFETY: The processor is valid, and its lock is held in this operation.
+        // SAFETY: remoteproc calls this operation with a valid processor, whose lock it holds.
         let in_use = unsafe { table_in_use(rproc) }?;
         let in_use = (!in_use.is_empty()).then_some(&*in_use);
         // SAFETY: This is an operation of remoteproc, with its arguments.

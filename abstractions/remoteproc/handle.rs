@@ -136,13 +136,15 @@ impl Rproc {
 
     /// Returns the embedded device.
     fn device(&self) -> *mut bindings::device {
-        // SAFETY: The structure is valid; only the address of a part of it is taken.
+        // SAFETY: By the type invariant, the structure is valid; only the address of a part of it
+        // is taken.
         unsafe { &raw mut (*self.as_raw()).dev }.cast()
     }
 
     /// Returns the private data.
     pub(super) fn private(&self) -> &RprocPrivate {
-        // SAFETY: The structure is valid, and `priv` does not change after `rproc_alloc()`.
+        // SAFETY: By the type invariant, the structure is valid, and `priv` does not change after
+        // `rproc_alloc()`.
         let private = unsafe { (*self.as_raw()).priv_ };
         // SAFETY: By the type invariant, this is an `RprocPrivate`. Its fields are atomics, written
         // before there is an `Rproc` only, or the work item, which is `Opaque`.
@@ -151,7 +153,7 @@ impl Rproc {
 
     /// Returns the present state. It may change at any time, except in one of the operations.
     pub(crate) fn state(&self) -> State {
-        // SAFETY: The structure is valid.
+        // SAFETY: By the type invariant, the structure is valid.
         let state = unsafe { &raw const (*self.as_raw()).state };
         // SAFETY: The pointer is to a part of a valid structure. Writers hold the lock of the
         // processor; a state that is out of date does no harm.
@@ -178,9 +180,9 @@ impl Rproc {
         if !self.private().interrupts.load(Acquire) {
             return false;
         }
-        // SAFETY: The processor is valid. By the safety requirements of `open_interrupts`, its
-        // vrings are not released before `close_interrupts` returned, which waits for the RCU read
-        // lock held here.
+        // SAFETY: By the type invariant, the processor is valid. By the safety requirements of
+        // `open_interrupts`, its vrings are not released before `close_interrupts` returned, which
+        // waits for the RCU read lock held here.
         let ret = unsafe { bindings::rproc_vq_interrupt(self.as_raw(), notifyid) };
         ret == bindings::irqreturn_IRQ_HANDLED
     }
@@ -220,17 +222,19 @@ impl Rproc {
             Crash::Watchdog => bindings::rproc_crash_type_RPROC_WATCHDOG,
             Crash::Fatal => bindings::rproc_crash_type_RPROC_FATAL_ERROR,
         };
-        // SAFETY: The processor is valid, and the function may be called in any context. Its work
-        // item ends before the processor: both ends of `Unregistered::register` wait for it.
+        // SAFETY: By the type invariant, the processor is valid, and the function may be called in
+        // any context. Its work item ends before the processor: both ends of
+        // `Unregistered::register` wait for it.
         unsafe { bindings::rproc_report_crash(self.as_raw(), crash) };
     }
 
     /// Runs `f` with the lock of the processor held. Deadlocks if called by an operation, which
     /// holds it.
     pub(super) fn locked<R>(&self, f: impl FnOnce(&Locked<'_>) -> R) -> R {
-        // SAFETY: The structure is valid; only the address of a part of it is taken.
+        // SAFETY: By the type invariant, the structure is valid; only the address of a part of it
+        // is taken.
         let lock = unsafe { &raw mut (*self.as_raw()).lock };
-        // SAFETY: The lock is initialized.
+        // SAFETY: `rproc_alloc()` initialized the lock.
         unsafe { bindings::mutex_lock(lock) };
         // SAFETY: The lock was just taken, and is released when `f` has returned.
         let ret = f(&unsafe { Locked::new(self) });
@@ -249,6 +253,10 @@ impl Rproc {
 }
 
 /// A remote processor whose lock is held by this task.
+///
+/// # Invariants
+///
+/// The lock is held as long as the value exists.
 pub(super) struct Locked<'a>(&'a Rproc, NotThreadSafe);
 
 impl<'a> Locked<'a> {
@@ -258,6 +266,7 @@ impl<'a> Locked<'a> {
     ///
     /// This task must hold the lock as long as the value exists.
     pub(super) unsafe fn new(rproc: &'a Rproc) -> Self {
+        // INVARIANT: By the safety requirements, the lock is held.
         Self(rproc, NotThreadSafe)
     }
 }

@@ -119,7 +119,8 @@ impl TableInUse {
     ///
     /// For the operations `stop` and `detach`, of the processor that this is the table of.
     pub(super) unsafe fn restore(&self, rproc: *mut bindings::rproc) {
-        // SAFETY: The processor is valid, and its lock is held in these operations.
+        // SAFETY: By the safety requirements, an operation calls this: remoteproc passed a valid
+        // processor, whose lock it holds.
         let cached = unsafe { (*rproc).cached_table };
         if cached.is_null() {
             // It is the end of an attach that failed, for which nothing was given up.

@@ -80,7 +80,8 @@ extern "C" fn prepare<T: Operations>(rproc: *mut bindings::rproc) -> c_int {
         let registered = unsafe { context.carveouts.register(rproc) };
         if let Err(e) = registered {
             // Otherwise remoteproc would keep them after this failure.
-            // SAFETY: The processor is valid and has no resources but these carveouts.
+            // SAFETY: remoteproc calls this operation with a valid processor, which has no
+            // resources but these carveouts.
             unsafe { bindings::rproc_resource_cleanup(rproc) };
             call_unprepare(this, &context.ops)?;
             return Err(e);
@@ -115,9 +116,9 @@ unsafe fn show_table<T: Operations>(
     context: &CallbackData<T>,
 ) -> Option<DeviceRange> {
     let rproc = this.as_raw();
-    // SAFETY: The processor is valid, and its lock is held in this operation.
+    // SAFETY: remoteproc calls this operation with a valid processor, whose lock it holds.
     let own = unsafe { (*rproc).table_ptr }.cast::<u8>();
-    // SAFETY: The processor is valid, and its lock is held in this operation.
+    // SAFETY: remoteproc calls this operation with a valid processor, whose lock it holds.
     let len = unsafe { (*rproc).table_sz };
     let shown = &this.private().shown;
     let range = context
@@ -252,7 +253,7 @@ extern "C" fn loaded_table<T: Operations>(
     let (this, context) = unsafe { context::<T>(rproc) };
     // If this operation fails, remoteproc frees what is there. That is the copy of an earlier
     // attach, which the end of that has freed: a detach, a stop, or the failure of the attach.
-    // SAFETY: The processor is valid, and its lock is held in this operation.
+    // SAFETY: remoteproc calls this operation with a valid processor, whose lock it holds.
     unsafe { (*rproc).clean_table = null_mut() };
     let shown = &this.private().shown;
     // SAFETY: A table is refreshed when virtio devices kick, and in this operation the processor

@@ -146,7 +146,7 @@ unsafe extern "C" fn run(work: *mut bindings::work_struct) {
     if loaded {
         // If a user starts it now, its use count is 2 and it must be stopped twice.
         dev_err!(rproc, "the recovery failed, it is booted again\n");
-        // SAFETY: The processor is valid.
+        // SAFETY: By the invariant of `Rproc`, the processor is valid.
         unsafe { bindings::rproc_boot(rproc.as_raw()) };
     } else {
         dev_err!(
@@ -159,7 +159,8 @@ unsafe extern "C" fn run(work: *mut bindings::work_struct) {
 impl Rproc {
     /// Returns whether the processor is being unregistered.
     fn is_deleted(&self) -> bool {
-        // SAFETY: The structure is valid; only the address of a part of it is taken.
+        // SAFETY: By the invariant of `Rproc`, the structure is valid; only the address of a part
+        // of it is taken.
         let deleting = unsafe { &raw const (*self.as_raw()).deleting };
         // SAFETY: The pointer is to a part of a valid structure; remoteproc reads the field without
         // a lock, too.
@@ -174,14 +175,15 @@ impl Rproc {
             if failed && !rproc.is_in_use() {
                 // A boot failed before there was a resource table, and left the carveouts. There
                 // are no users whose last shutdown would release them.
-                // SAFETY: The processor is valid and has no resources but these carveouts; its lock
-                // is held.
+                // SAFETY: By the invariant of `Rproc`, the processor is valid; it has no
+                // resources but these carveouts, and its lock is held here.
                 unsafe { bindings::rproc_resource_cleanup(rproc.as_raw()) };
                 return None;
             }
             if failed {
                 // The processor did crash, and was not recovered.
-                // SAFETY: The structure is valid, and its lock is held.
+                // SAFETY: By the invariant of `Rproc`, the structure is valid, and its lock is
+                // held.
                 unsafe { (*rproc.as_raw()).state = bindings::rproc_state_RPROC_CRASHED };
             }
             failed.then(|| rproc.private().recovery.stops.load(Relaxed))
@@ -198,7 +200,7 @@ impl Rproc {
     /// Process context: sleeps.
     fn shut_down_until(&self, done: impl Fn() -> bool) -> Result {
         while !done() {
-            // SAFETY: The processor is valid.
+            // SAFETY: By the invariant of `Rproc`, the processor is valid.
             let ret = unsafe { bindings::rproc_shutdown(self.as_raw()) };
             // Another task may have shut it down meanwhile.
             if ret < 0 && ret != EINTR.to_errno() && !done() {
@@ -219,16 +221,18 @@ impl Locked<'_> {
     /// Returns whether the processor is offline with its memory, as a recovery that failed leaves
     /// it.
     fn recovery_failed(&self) -> bool {
-        // SAFETY: The structure is valid; only the address of a part of it is taken.
+        // SAFETY: By the invariant of `Rproc`, the structure is valid; only the address of a part
+        // of it is taken.
         let carveouts = unsafe { &raw const (*self.as_raw()).carveouts };
-        // SAFETY: The list is initialized, and protected by the lock, which is held.
+        // SAFETY: The list is initialized; by the type invariant, its lock is held.
         let first = unsafe { (*carveouts).next };
         self.state() == State::Offline && first.cast_const() != carveouts
     }
 
     /// Returns whether the use count of the processor is above zero.
     fn is_in_use(&self) -> bool {
-        // SAFETY: The structure is valid; only the address of a part of it is taken.
+        // SAFETY: By the invariant of `Rproc`, the structure is valid; only the address of a part
+        // of it is taken.
         let power = unsafe { &raw const (*self.as_raw()).power.counter };
         // SAFETY: The pointer is to a part of a valid structure, which changes with the lock held.
         unsafe { power.read_volatile() > 0 }
@@ -236,9 +240,10 @@ impl Locked<'_> {
 
     /// Returns whether a virtio device that was removed still holds its pool.
     fn holds_pool(&self) -> bool {
-        // SAFETY: The structure is valid; only the address of a part of it is taken.
+        // SAFETY: By the invariant of `Rproc`, the structure is valid; only the address of a part
+        // of it is taken.
         let head = unsafe { &raw mut (*self.as_raw()).rvdevs };
-        // SAFETY: The list is initialized, and protected by the lock, which is held.
+        // SAFETY: The list is initialized; by the type invariant, its lock is held.
         let mut entry = unsafe { (*head).next };
         while entry != head {
             // SAFETY: Each entry is in an `rproc_vdev`.
@@ -252,7 +257,7 @@ impl Locked<'_> {
             if !unsafe { pool.read_volatile() }.is_null() {
                 return true;
             }
-            // SAFETY: The list is protected by the lock, which is held.
+            // SAFETY: By the type invariant, the lock is held, which protects the list.
             entry = unsafe { (*entry).next };
         }
         false

@@ -190,7 +190,8 @@ impl<T: Operations> Unregistered<T> {
         let firmware = options
             .firmware
             .map_or(core::ptr::null(), CStr::as_char_ptr);
-        // SAFETY: The device is valid, the strings and the operations are copied.
+        // SAFETY: `device::Device` stands for a valid device, the strings and the operations are
+        // copied.
         let rproc = unsafe {
             bindings::rproc_alloc(
                 from_ref(parent).cast_mut().cast(),
@@ -209,7 +210,7 @@ impl<T: Operations> Unregistered<T> {
         // SAFETY: The processor is not registered, so nothing else accesses it; `ops` is a copy of
         // its own.
         let elf = ElfLoader::replace::<T>(unsafe { &mut *ops });
-        // SAFETY: The processor was allocated above and is valid.
+        // SAFETY: `rproc_alloc()` just returned the processor, to which we have the reference.
         let private = unsafe { (*raw).priv_ }.cast::<RprocPrivate>();
         let value = RprocPrivate {
             context: from_ref(&*context).cast(),
@@ -257,7 +258,8 @@ impl<T: Operations> Unregistered<T> {
     /// Shuts the processor down, whatever its use count. Its operations are not called any more.
     fn shut_down_all(&mut self) {
         let raw = self.rproc.as_raw();
-        // SAFETY: The structure is valid; only the address of a part of it is taken.
+        // SAFETY: By the invariant of `Rproc`, the structure is valid; only the address of a part
+        // of it is taken.
         let deleting = unsafe { &raw mut (*raw).deleting };
         // From here on it cannot be booted, and no recovery begins.
         // SAFETY: The pointer is to a part of a valid structure; `rproc_del()` writes the same.
@@ -273,7 +275,7 @@ impl<T: Operations> Unregistered<T> {
                 // as that is open, when this module may be unloaded; a module reference would come
                 // too late if the module is already ending. Without these operations remoteproc
                 // refuses, and it calls no others of a processor that cannot be booted.
-                // SAFETY: The structure is valid.
+                // SAFETY: By the invariant of `Rproc`, the structure is valid.
                 let ops = unsafe { (*raw).ops };
                 // SAFETY: The operations are a copy of the processor's own, and these are used with
                 // its lock held.
@@ -320,9 +322,10 @@ impl<T: Operations> Unregistered<T> {
             // Reports of a crash check with a spin lock held whether the processor is being
             // deleted.
             synchronize_rcu();
-            // SAFETY: The structure is valid; only the address of a part of it is taken.
+            // SAFETY: By the invariant of `Rproc`, the structure is valid; only the address of a
+            // part of it is taken.
             let crash = unsafe { &raw mut (*raw).crash_handler };
-            // SAFETY: The work is initialized.
+            // SAFETY: `rproc_alloc()` and `rproc_add()` initialize the works of a processor.
             unsafe { bindings::flush_work(crash) };
             return Err(e);
         }
@@ -359,11 +362,12 @@ impl<T: Operations> Drop for Registration<T> {
         self.0.shut_down_all();
         // SAFETY: The processor is registered, and this is the only place that ends that.
         unsafe { bindings::rproc_del(raw) };
-        // SAFETY: The structure is valid; only the address of a part of it is taken.
+        // SAFETY: By the invariant of `Rproc`, the structure is valid; only the address of a part
+        // of it is taken.
         let attach = unsafe { &raw mut (*raw).attach_work };
         // `rproc_del()` does not wait for this work. It does nothing by now, but accesses the
         // processor.
-        // SAFETY: The work is initialized.
+        // SAFETY: `rproc_alloc()` and `rproc_add()` initialize the works of a processor.
         unsafe { bindings::cancel_work_sync(attach) };
     }
 }

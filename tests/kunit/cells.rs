@@ -26,6 +26,10 @@ pub(crate) enum Count {
 }
 
 /// A device that is up.
+///
+/// # Invariants
+///
+/// The device is registered.
 pub(crate) struct Cell(NonNull<bindings::net_device>);
 
 impl Cell {
@@ -33,6 +37,7 @@ impl Cell {
     pub(crate) fn new() -> Result<Self> {
         // SAFETY: Process context.
         let dev = unsafe { bindings::caif_kunit_cell_new() };
+        // INVARIANT: It is registered, unless NULL was returned.
         NonNull::new(dev).map(Self).ok_or(ENOMEM)
     }
 
@@ -42,55 +47,55 @@ impl Cell {
 
     /// Gives packets to the cell.
     pub(crate) fn offer(&self, packets: u32) {
-        // SAFETY: The device is registered.
+        // SAFETY: By the type invariant, the device is registered.
         unsafe { bindings::caif_kunit_cell_offer(self.as_raw(), packets) }
     }
 
     /// Gives it two more for each packet that is received, up to so many in all.
     pub(crate) fn multiply(&self, most: u32) {
-        // SAFETY: The device is registered.
+        // SAFETY: By the type invariant, the device is registered.
         unsafe { bindings::caif_kunit_cell_multiply(self.as_raw(), most) }
     }
 
     /// Returns a count.
     pub(crate) fn count(&self, what: Count) -> i32 {
-        // SAFETY: The device is registered.
+        // SAFETY: By the type invariant, the device is registered.
         unsafe { bindings::caif_kunit_cell_count(self.as_raw(), what as c_uint) }
     }
 
     /// Keeps the cell from being polled. Returns whether it does.
     pub(crate) fn hold(&self) -> bool {
-        // SAFETY: The device is registered.
+        // SAFETY: By the type invariant, the device is registered.
         unsafe { bindings::caif_kunit_cell_hold(self.as_raw()) }
     }
 
     /// Lets it be polled again, after [`hold`](Self::hold).
     pub(crate) fn release(&self) {
-        // SAFETY: The device is registered.
+        // SAFETY: By the type invariant, the device is registered.
         unsafe { bindings::caif_kunit_cell_release(self.as_raw()) }
     }
 
     /// Begins to set the device down, in another task.
     pub(crate) fn begin_to_close(&self) {
-        // SAFETY: The device is registered.
+        // SAFETY: By the type invariant, the device is registered.
         unsafe { bindings::caif_kunit_cell_close_begin(self.as_raw()) }
     }
 
     /// Waits until that is done.
     pub(crate) fn end_to_close(&self) {
-        // SAFETY: The device is registered.
+        // SAFETY: By the type invariant, the device is registered.
         unsafe { bindings::caif_kunit_cell_close_end(self.as_raw()) }
     }
 
     /// Returns whether the cell takes no packets any more.
     pub(crate) fn is_closing(&self) -> bool {
-        // SAFETY: The device is registered.
+        // SAFETY: By the type invariant, the device is registered.
         unsafe { bindings::caif_kunit_cell_is_closing(self.as_raw()) }
     }
 
     /// Returns whether the cell is closed completely.
     pub(crate) fn is_closed(&self) -> bool {
-        // SAFETY: The device is registered.
+        // SAFETY: By the type invariant, the device is registered.
         unsafe { bindings::caif_kunit_cell_is_closed(self.as_raw()) }
     }
 
@@ -109,7 +114,7 @@ impl Cell {
     /// the packet has then, and whether it has a receive queue.
     pub(crate) fn receive_hash(&self, is_l4: bool, hash: u32) -> Result<(u32, bool)> {
         let (mut hash, mut queue) = (hash, false);
-        // SAFETY: The device is registered.
+        // SAFETY: By the type invariant, the device is registered.
         to_result(unsafe {
             bindings::caif_kunit_receive_hash(self.as_raw(), is_l4, &mut hash, &mut queue)
         })?;
@@ -119,7 +124,7 @@ impl Cell {
     /// Lets the device receive a packet that has an owner. Returns whether it has one then.
     pub(crate) fn receive_owned(&self) -> Result<bool> {
         let mut has_owner = false;
-        // SAFETY: The device is registered.
+        // SAFETY: By the type invariant, the device is registered.
         to_result(unsafe { bindings::caif_kunit_receive_owned(self.as_raw(), &mut has_owner) })?;
         Ok(has_owner)
     }
@@ -135,7 +140,7 @@ pub(crate) fn put_zeroes() -> Result<bool> {
 
 impl Drop for Cell {
     fn drop(&mut self) {
-        // SAFETY: The device is registered, and not used any more.
+        // SAFETY: By the type invariant, the device is registered, and not used any more.
         unsafe { bindings::caif_kunit_cell_free(self.as_raw()) }
     }
 }

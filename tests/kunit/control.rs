@@ -102,25 +102,26 @@ pub(crate) fn detach(fake: &Fake) -> Result {
 
 /// Unbinds the driver from the virtio device of a modem.
 pub(crate) fn unbind(fake: &Fake) -> Result {
-    // SAFETY: The device is valid.
+    // SAFETY: By the invariant of `Rproc`, it and its device are valid.
     to_result(unsafe { bindings::caif_kunit_unbind(device(fake)) })
 }
 
 /// Binds the driver to the virtio device of a modem. Returns the error of its probe, if it fails.
 pub(crate) fn bind(fake: &Fake) -> Result {
     let name = c"caif_virtio";
-    // SAFETY: The device is valid, and the name is a string.
+    // SAFETY: By the invariant of `Rproc`, it and its device are valid; the name is a string.
     to_result(unsafe { bindings::caif_kunit_bind(device(fake), name.as_char_ptr()) })
 }
 
 /// Runs `f` while remoteproc finds no vring by this notify id.
 pub(crate) fn without_notify_id(fake: &Fake, id: i32, f: impl FnOnce() -> Result) -> Result {
     let rproc = fake.rproc().as_raw();
-    // SAFETY: The remote processor is valid.
+    // SAFETY: By the invariant of `Rproc`, the processor is valid.
     let vring = unsafe { bindings::caif_kunit_take_notify_id(rproc, id) };
     check!(!vring.is_null(), "vring {id} has no notify id");
     let ret = f();
-    // SAFETY: As above; the vring was entered for the id before.
+    // SAFETY: By the invariant of `Rproc`, the processor is valid; the vring was entered for the
+    // id before.
     let put = to_result(unsafe { bindings::caif_kunit_put_notify_id(rproc, id, vring) });
     ret.and(put)
 }
@@ -131,13 +132,13 @@ pub(crate) struct Preempted(NonNull<bindings::virtqueue>);
 
 // SAFETY: Any task may make the call.
 unsafe impl Send for Preempted {}
-// SAFETY: As above.
+// SAFETY: Several tasks may make the call at the same time, as several interrupts do.
 unsafe impl Sync for Preempted {}
 
 impl Preempted {
     /// Takes the virtqueue that remoteproc has for the vring of a notify id now, if there is one.
     pub(crate) fn new(fake: &Fake, id: i32) -> Option<Self> {
-        // SAFETY: The remote processor is valid.
+        // SAFETY: By the invariant of `Rproc`, the processor is valid.
         let vq = unsafe { bindings::caif_kunit_taken_vq(fake.rproc().as_raw(), id) };
         NonNull::new(vq).map(Self)
     }
@@ -150,7 +151,7 @@ impl Preempted {
 
     /// Continues a call that had already seen a used buffer.
     pub(crate) fn resume_late(&self) {
-        // SAFETY: As above.
+        // SAFETY: That the virtqueue is valid is what is tested.
         unsafe { bindings::caif_kunit_vq_callback(self.0.as_ptr()) };
     }
 }
@@ -209,7 +210,7 @@ impl Entered {
 
 /// Unbinds remoteproc's driver of the parent of the virtio device.
 pub(crate) fn unbind_transport(fake: &Fake) -> Result {
-    // SAFETY: The device is valid.
+    // SAFETY: By the invariant of `Rproc`, it and its device are valid.
     to_result(unsafe { bindings::caif_kunit_unbind_transport(device(fake)) })
 }
 
@@ -223,8 +224,8 @@ pub(crate) fn changing_at_bind(
 ) -> Result {
     fake.memory().read::<u8>(offset)?;
     let place = fake.memory().as_ptr().wrapping_add(offset).cast();
-    // SAFETY: The device is valid, and the byte was just found to be inside of the memory; both
-    // stay until the end below.
+    // SAFETY: By the invariant of `Rproc`, it and its device are valid; the byte was just found to
+    // be inside of the memory. Both stay until the end below.
     to_result(unsafe { bindings::caif_kunit_change_at_bind(device(fake), place, value) })?;
     let ret = f();
     // SAFETY: It was begun above.
@@ -235,42 +236,43 @@ pub(crate) fn changing_at_bind(
 
 /// Runs `f` while the processor's device has no name, and cannot be added.
 pub(crate) fn without_name<R>(rproc: &Rproc, f: impl FnOnce() -> R) -> R {
-    // SAFETY: The remote processor is valid, and is not registered.
+    // SAFETY: By the invariant of `Rproc`, the processor is valid; it is not registered.
     let name = unsafe { bindings::caif_kunit_take_name(rproc.as_raw()) };
     let ret = f();
-    // SAFETY: As above, since there is a reference; the name is its own.
+    // SAFETY: By the invariant of `Rproc`, the processor is valid; the name is its own.
     unsafe { bindings::caif_kunit_put_name(rproc.as_raw(), name) };
     ret
 }
 
 /// Returns the number of references to a processor.
 pub(crate) fn references(rproc: &Rproc) -> u32 {
-    // SAFETY: The remote processor is valid.
+    // SAFETY: By the invariant of `Rproc`, the processor is valid.
     unsafe { bindings::caif_kunit_references(rproc.as_raw()) }
 }
 
 /// Sets whether the modem is recovered when it is reported to have crashed.
 pub(crate) fn set_recovery(fake: &Fake, enabled: bool) {
     let rproc = fake.rproc().as_raw();
-    // SAFETY: The structure is valid; only the address of a part of it is taken.
+    // SAFETY: By the invariant of `Rproc`, it is valid; only the address of a part of it is taken.
     let disabled = unsafe { &raw mut (*rproc).recovery_disabled };
-    // SAFETY: As above; a user may change the setting at any time, too.
+    // SAFETY: The pointer is to a part of a valid structure. A user may change the setting at any
+    // time, too.
     unsafe { disabled.write_volatile(!enabled) };
 }
 
 /// Returns the number of crashes that remoteproc has handled.
 pub(crate) fn crashes(fake: &Fake) -> u32 {
     let rproc = fake.rproc().as_raw();
-    // SAFETY: The structure is valid; only the address of a part of it is taken.
+    // SAFETY: By the invariant of `Rproc`, it is valid; only the address of a part of it is taken.
     let count = unsafe { &raw const (*rproc).crash_cnt };
-    // SAFETY: As above.
+    // SAFETY: The pointer is to a part of a valid structure.
     unsafe { count.read_volatile() }
 }
 
 /// Waits until remoteproc has handled all crashes that were reported. Sleeps.
 pub(crate) fn flush_crashes(fake: &Fake) {
     let rproc = fake.rproc().as_raw();
-    // SAFETY: The structure is valid; only the address of a part of it is taken.
+    // SAFETY: By the invariant of `Rproc`, it is valid; only the address of a part of it is taken.
     let work = unsafe { &raw mut (*rproc).crash_handler };
     // SAFETY: The work is initialized.
     unsafe { bindings::flush_work(work) };
@@ -291,26 +293,26 @@ pub(crate) fn fail_boot(fake: &Fake) -> Result {
 
 /// Returns whether remoteproc has carveouts of a processor.
 pub(crate) fn has_carveouts(rproc: &Rproc) -> bool {
-    // SAFETY: The remote processor is valid.
+    // SAFETY: By the invariant of `Rproc`, the processor is valid.
     unsafe { bindings::caif_kunit_has_carveouts(rproc.as_raw()) }
 }
 
 /// Gives a processor a user, as if it had been booted.
 pub(crate) fn add_user(rproc: &Rproc) {
-    // SAFETY: The remote processor is valid.
+    // SAFETY: By the invariant of `Rproc`, the processor is valid.
     unsafe { bindings::caif_kunit_add_user(rproc.as_raw()) }
 }
 
 /// Shuts a processor down, as a program can by an open character device, even after the end of its
 /// registration.
 pub(crate) fn shut_down(rproc: &Rproc) -> Result {
-    // SAFETY: The remote processor is valid.
+    // SAFETY: By the invariant of `Rproc`, the processor is valid.
     to_result(unsafe { bindings::rproc_shutdown(rproc.as_raw()) })
 }
 
 /// Detaches from a processor in the same way.
 pub(crate) fn detach_from(rproc: &Rproc) -> Result {
-    // SAFETY: The remote processor is valid.
+    // SAFETY: By the invariant of `Rproc`, the processor is valid.
     to_result(unsafe { bindings::rproc_detach(rproc.as_raw()) })
 }
 
@@ -324,7 +326,7 @@ unsafe impl Sync for HeldPool {}
 impl HeldPool {
     /// Holds the present device of a modem. Nothing can be allocated from its pool.
     pub(crate) fn new(fake: &Fake) -> Result<Self> {
-        // SAFETY: The device is valid.
+        // SAFETY: By the invariant of `Rproc`, it and its device are valid.
         let dev = unsafe { bindings::caif_kunit_hold_pool(device(fake)) };
         NonNull::new(dev).map(Self).ok_or(ENODEV)
     }

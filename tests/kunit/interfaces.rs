@@ -16,6 +16,10 @@ use kernel::{
 };
 
 /// An interface over a link.
+///
+/// # Invariants
+///
+/// The interface is registered as long as its link is, which is borrowed.
 pub(crate) struct Interface<'a>(NonNull<bindings::net_device>, &'a FakeLink);
 
 impl<'a> Interface<'a> {
@@ -29,6 +33,7 @@ impl<'a> Interface<'a> {
         // SAFETY: Process context.
         let dev = unsafe { bindings::caif_kunit_interface_new(link.index(), queues) };
         let dev = NonNull::new(dev).ok_or(ENODEV)?;
+        // INVARIANT: It was just registered.
         Ok(Self(dev, link))
     }
 
@@ -38,14 +43,14 @@ impl<'a> Interface<'a> {
 
     /// Sets it up.
     pub(crate) fn set_up(&self) -> Result {
-        // SAFETY: The device is registered, as long as its link is.
+        // SAFETY: By the type invariant, the device is registered.
         to_result(unsafe { bindings::caif_kunit_interface_up(self.as_raw()) })
     }
 
     /// Unregisters the interface right after its link was set down and up, without releasing RTNL.
     pub(crate) fn end_with_restart(self) -> Result {
         let this = ManuallyDrop::new(self);
-        // SAFETY: Both devices are registered, and this one is not used any more.
+        // SAFETY: By their invariants, both are registered, and this one is not used any more.
         to_result(unsafe {
             bindings::caif_kunit_interface_free_with(this.as_raw(), this.1.as_raw())
         })
@@ -53,7 +58,7 @@ impl<'a> Interface<'a> {
 
     /// Sends an IP packet by one of its queues.
     pub(crate) fn send(&self, queue: u32) -> Result {
-        // SAFETY: The device is registered, as long as its link is.
+        // SAFETY: By the type invariant, the device is registered.
         to_result(unsafe { bindings::caif_kunit_interface_send(self.as_raw(), queue) })
     }
 
@@ -101,20 +106,20 @@ impl<'a> Interface<'a> {
 
     /// Returns how many of its queues take no packets.
     pub(crate) fn stopped(&self) -> u32 {
-        // SAFETY: The device is registered, as long as its link is.
+        // SAFETY: By the type invariant, the device is registered.
         unsafe { bindings::caif_kunit_interface_stopped(self.as_raw()) }
     }
 
     /// Returns whether netpoll can send by it.
     pub(crate) fn has_netpoll(&self) -> bool {
-        // SAFETY: The device is registered, as long as its link is.
+        // SAFETY: By the type invariant, the device is registered.
         unsafe { bindings::caif_kunit_interface_has_netpoll(self.as_raw()) }
     }
 }
 
 impl Drop for Interface<'_> {
     fn drop(&mut self) {
-        // SAFETY: The device is registered, as long as its link is, and not used any more.
+        // SAFETY: By the type invariant, the device is registered, and not used any more.
         unsafe { bindings::caif_kunit_interface_free(self.as_raw()) }
     }
 }

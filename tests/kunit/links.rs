@@ -83,6 +83,10 @@ impl Drop for LastInChain {
 }
 
 /// A link that is up, with a modem behind it.
+///
+/// # Invariants
+///
+/// The device is registered.
 pub(crate) struct FakeLink(NonNull<bindings::net_device>);
 
 impl FakeLink {
@@ -90,6 +94,7 @@ impl FakeLink {
     pub(crate) fn new(tx_queue_len: u32) -> Result<Self> {
         // SAFETY: Process context.
         let dev = unsafe { bindings::caif_kunit_link_new(tx_queue_len) };
+        // INVARIANT: It is registered, unless NULL was returned.
         NonNull::new(dev).map(Self).ok_or(ENOMEM)
     }
 
@@ -322,7 +327,7 @@ impl FakeLink {
 
     /// Connects a socket to the modem.
     pub(crate) fn connect(&self, socket: &Kernel, nonblock: bool) -> Result {
-        // SAFETY: The socket is open.
+        // SAFETY: By the invariant of `Kernel`, the socket is open.
         to_result(unsafe {
             bindings::caif_kunit_caif_connect(socket.as_raw(), self.index(), nonblock)
         })

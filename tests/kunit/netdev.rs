@@ -220,7 +220,8 @@ impl<'a> DriverNetdev<'a> {
     pub(crate) fn send_watched(&self, frame: &[u8]) -> c_int {
         let data = frame.as_ptr().cast();
         let len = frame.len() as c_uint;
-        // SAFETY: As above; `freed()` can be called in any context.
+        // SAFETY: By the type invariant, the device is registered, and the function copies the
+        // frame; `freed()` can be called in any context.
         unsafe { bindings::caif_kunit_send_watched(self.as_raw(), data, len, Some(freed)) }
     }
 
@@ -229,7 +230,8 @@ impl<'a> DriverNetdev<'a> {
     pub(crate) fn send_directly(&self, frame: &[u8]) -> c_int {
         let data = frame.as_ptr().cast();
         let len = frame.len() as c_uint;
-        // SAFETY: As above.
+        // SAFETY: By the type invariant, the device is registered, and the function copies the
+        // frame; `freed()` can be called in any context.
         unsafe { bindings::caif_kunit_send_directly(self.as_raw(), data, len, Some(freed)) }
     }
 

@@ -79,21 +79,22 @@ pub(crate) fn sleep(fake: &Fake, sleep: Sleep) -> Result {
         Sleep::Resume => 1,
         Sleep::Restore => 2,
     };
-    // SAFETY: The device is valid.
+    // SAFETY: By the invariant of `Rproc`, its device is valid.
     to_result(unsafe { bindings::caif_kunit_sleep(from_ref(device).cast_mut().cast(), which) })
 }
 
 /// Shuts the virtio device of a modem down by its bus, as at a shutdown of the machine.
 pub(crate) fn shutdown(fake: &Fake) -> Result {
     let device: &device::Device = (**fake.rproc()).as_ref();
-    // SAFETY: The device is valid.
+    // SAFETY: By the invariant of `Rproc`, its device is valid.
     to_result(unsafe { bindings::caif_kunit_shutdown(from_ref(device).cast_mut().cast()) })
 }
 
 /// Returns the driver's own counter of that name.
 pub(crate) fn counter(netdev: DriverNetdev<'_>, name: &CStr) -> Result<u64> {
     let mut value = 0;
-    // SAFETY: The device is registered, the name a string, and there is room for the value.
+    // SAFETY: By its invariant, the device is registered; the name is a string, and there is room
+    // for the value.
     to_result(unsafe {
         bindings::caif_kunit_counter(netdev.as_raw(), name.as_char_ptr(), &raw mut value)
     })?;

@@ -76,7 +76,7 @@ impl<'a> Sink<'a> {
     pub(crate) fn len(&self) -> usize {
         // SAFETY: The list is initialized; only the address of a part of it is taken.
         let len = unsafe { &raw const (*self.queue.get()).qlen };
-        // SAFETY: As above; the count changes at any time.
+        // SAFETY: The pointer is to a part of an initialized list; the count changes at any time.
         unsafe { len.read_volatile() as usize }
     }
 
@@ -166,7 +166,8 @@ extern "C" fn receive(
     // SAFETY: The protocol is the field of a `Sink`, which removes it before it goes.
     let sink: *const Sink<'_> =
         unsafe { kernel::container_of!(Opaque::cast_from(protocol), Sink<'_>, protocol) };
-    // SAFETY: As above.
+    // SAFETY: It is the `Sink` of the protocol, which is not removed before this function has
+    // returned; there are only shared references to it.
     let sink = unsafe { &*sink };
     // SAFETY: The device delivers a packet, hence it is valid.
     let parent = unsafe { (*dev).dev.parent };

@@ -35,7 +35,7 @@ global_lock! {
 ///
 /// To be called once, before there is a socket.
 unsafe fn init_lock() {
-    // SAFETY: By the safety requirements.
+    // SAFETY: By the safety requirements, this is called once, before a socket locks it.
     unsafe { LAST.init() }
 }
 
@@ -82,6 +82,10 @@ pub(crate) fn packet(len: u32, head: u32, first: u8) -> Result<SkBuff> {
 }
 
 /// A socket of the kernel's own.
+///
+/// # Invariants
+///
+/// The socket is open.
 pub(crate) struct Kernel(NonNull<bindings::socket>);
 
 // SAFETY: Sockets can be used from any task.
@@ -101,6 +105,7 @@ impl Kernel {
         let (kind, mut error) = (kind as c_int, 0);
         // SAFETY: Process context.
         let sock = unsafe { bindings::caif_kunit_socket(family, kind, protocol, &mut error) };
+        // INVARIANT: It is open, unless NULL was returned.
         NonNull::new(sock)
             .map(Self)
             .ok_or_else(|| Error::from_errno(error))
@@ -112,7 +117,7 @@ impl Kernel {
 
     /// Connects it.
     pub(crate) fn connect(&self, how: u8, nonblock: bool) -> Result {
-        // SAFETY: The socket is open.
+        // SAFETY: By the type invariant, the socket is open.
         to_result(unsafe { bindings::caif_kunit_socket_connect(self.as_raw(), how, nonblock) })
     }
 
@@ -124,7 +129,7 @@ impl Kernel {
     /// Sends bytes, with `MSG_*`.
     pub(crate) fn send_flags(&self, bytes: &[u8], flags: u32) -> Result<usize> {
         let data = bytes.as_ptr().cast();
-        // SAFETY: The socket is open, and there are as many bytes.
+        // SAFETY: By the type invariant, the socket is open, and there are as many bytes.
         let sent =
             unsafe { bindings::caif_kunit_socket_send(self.as_raw(), data, bytes.len(), flags) };
         to_result(sent)?;
@@ -135,7 +140,7 @@ impl Kernel {
     pub(crate) fn receive(&self, room: &mut [u8], flags: u32) -> Result<(usize, u32)> {
         let (data, len) = (room.as_mut_ptr().cast(), room.len());
         let mut said = 0;
-        // SAFETY: The socket is open, and there is as much room.
+        // SAFETY: By the type invariant, the socket is open, and there is as much room.
         let got = unsafe {
             bindings::caif_kunit_socket_receive(self.as_raw(), data, len, flags, &mut said)
         };
@@ -145,7 +150,7 @@ impl Kernel {
 
     /// Counts the errors that are reported to the socket from now on, of one socket at a time.
     pub(crate) fn count_errors(&self) {
-        // SAFETY: The socket is open.
+        // SAFETY: By the type invariant, the socket is open.
         unsafe { bindings::caif_kunit_socket_count_errors(self.as_raw()) }
     }
 
@@ -158,7 +163,7 @@ impl Kernel {
     /// Puts a packet into the socket's error queue, and closes it. Returns whether the packet was
     /// freed within `ms` milliseconds.
     pub(crate) fn close_with_error(self, ms: u32) -> Result<bool> {
-        // SAFETY: The socket is open.
+        // SAFETY: By the type invariant, the socket is open.
         to_result(unsafe { bindings::caif_kunit_socket_put_error(self.as_raw()) })?;
         drop(self);
         // SAFETY: A packet was put there.
@@ -167,45 +172,45 @@ impl Kernel {
 
     /// Returns `EPOLL*`.
     pub(crate) fn events(&self) -> u32 {
-        // SAFETY: The socket is open.
+        // SAFETY: By the type invariant, the socket is open.
         unsafe { bindings::caif_kunit_socket_events(self.as_raw()) }
     }
 
     /// Sets how long calls wait.
     pub(crate) fn set_timeouts(&self, ms: u32) {
-        // SAFETY: The socket is open.
+        // SAFETY: By the type invariant, the socket is open.
         unsafe { bindings::caif_kunit_socket_timeouts(self.as_raw(), ms) }
     }
 
     /// Sets the size of the receive buffer.
     pub(crate) fn set_room(&self, bytes: i32) {
-        // SAFETY: The socket is open.
+        // SAFETY: By the type invariant, the socket is open.
         unsafe { bindings::caif_kunit_socket_room(self.as_raw(), bytes) }
     }
 
     /// Returns the memory of packets that wait to be received.
     pub(crate) fn memory(&self) -> i32 {
-        // SAFETY: The socket is open.
+        // SAFETY: By the type invariant, the socket is open.
         unsafe { bindings::caif_kunit_socket_memory(self.as_raw()) }
     }
 
     /// Returns how many packets were dropped.
     pub(crate) fn drops(&self) -> i32 {
-        // SAFETY: The socket is open.
+        // SAFETY: By the type invariant, the socket is open.
         unsafe { bindings::caif_kunit_socket_drops(self.as_raw()) }
     }
 
     /// Sets an option.
     pub(crate) fn set_option(&self, value: &mut [u8]) -> Result {
         let (data, len) = (value.as_mut_ptr().cast(), value.len() as c_uint);
-        // SAFETY: The socket is open, and there are as many bytes.
+        // SAFETY: By the type invariant, the socket is open, and there are as many bytes.
         to_result(unsafe { bindings::caif_kunit_socket_set(self.as_raw(), 99, 1, data, len) })
     }
 }
 
 impl Drop for Kernel {
     fn drop(&mut self) {
-        // SAFETY: The socket is open, and not used any more.
+        // SAFETY: By the type invariant, the socket is open, and not used any more.
         unsafe { bindings::caif_kunit_socket_release(self.as_raw()) }
     }
 }

@@ -55,7 +55,7 @@ pub(crate) fn touching_virtqueue<R>(
     f: &(dyn Fn() + Sync),
     body: impl FnOnce() -> Result<R>,
 ) -> Result<R> {
-    // SAFETY: The remote processor is valid.
+    // SAFETY: By the invariant of `Rproc`, the processor is valid.
     let place = unsafe { bindings::caif_kunit_vq_place(fake.rproc().as_raw(), id) };
     check!(!place.is_null(), "vring {id} has no notify id");
     watching(place.cast(), size_of::<usize>() as u32, u32::MAX, f, body)

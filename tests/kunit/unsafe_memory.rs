@@ -94,7 +94,7 @@ pub(crate) fn read_dma(address: u64, len: usize) -> Result<KVec<u8>> {
     let last = address.checked_add(len as u64).ok_or(EFAULT)?;
     // SAFETY: The function only computes.
     let from = unsafe { bindings::caif_kunit_phys_to_virt(address) };
-    // SAFETY: As above.
+    // SAFETY: The function only computes.
     let end = unsafe { bindings::caif_kunit_phys_to_virt(last.saturating_sub(1)) };
     if from.is_null() || end.is_null() {
         return Err(EFAULT);

@@ -69,7 +69,7 @@ impl<P: SocketOps> Association<P> {
 
     /// Wakes all waiters of the socket.
     fn wake_all(&self) {
-        // SAFETY: The socket is valid.
+        // SAFETY: By the invariant of `Socket`, the socket is valid.
         unsafe { bindings::helper_sk_state_change(self.socket.as_raw()) }
     }
 
@@ -80,16 +80,16 @@ impl<P: SocketOps> Association<P> {
         // Packets that arrive at the same time may all pass, so that the limit is exceeded by a
         // few.
         if self.socket.received_memory() >= limit.saturating_mul(2).min(MOST_MEMORY) {
-            // SAFETY: The socket is valid.
+            // SAFETY: By the invariant of `Socket`, the socket is valid.
             unsafe { bindings::helper_sk_drops_inc(sk) };
             return Delivery::Overrun;
         }
-        // SAFETY: Both are valid, and nothing else refers to the packet, which the filter may
-        // shorten.
+        // SAFETY: By their type invariants, both are valid, and nothing else refers to the packet,
+        // which the filter may shorten.
         if !unsafe { bindings::helper_sk_filter(sk, skb.as_raw()) } {
             return Delivery::Unwanted;
         }
-        // SAFETY: Both are valid, and nothing else refers to the packet.
+        // SAFETY: By their type invariants, both are valid, and nothing else refers to the packet.
         unsafe { bindings::helper_skb_set_owner_r(skb.as_raw(), sk) };
         let mut skb = Some(skb);
         let queued = self.if_current(|queue| {
@@ -103,7 +103,7 @@ impl<P: SocketOps> Association<P> {
         if queued.is_none() {
             return Delivery::Stale;
         }
-        // SAFETY: The socket is valid.
+        // SAFETY: By the invariant of `Socket`, the socket is valid.
         unsafe { bindings::helper_sk_data_ready(sk) };
         if self.socket.received_memory() >= limit {
             Delivery::Full
@@ -142,7 +142,7 @@ impl<P: SocketOps> Association<P> {
         let done = self.if_current(|queue| queue.shut(error));
         self.wake_all();
         if done.is_some() {
-            // SAFETY: The socket is valid.
+            // SAFETY: By the invariant of `Socket`, the socket is valid.
             unsafe { bindings::helper_sk_error_report(self.socket.as_raw()) };
         }
         done.is_some()
@@ -160,25 +160,25 @@ impl<P: SocketOps> Association<P> {
 impl<P: SocketOps> QueueGuard<'_, P> {
     /// Sets the state of the association.
     pub(super) fn set_state(&mut self, state: SocketState) {
-        // SAFETY: The socket is valid.
+        // SAFETY: By the invariant of `Socket`, the socket is valid.
         unsafe { bindings::helper_sk_set_state(self.socket.as_raw(), state.to_raw()) }
     }
 
     /// Ends both directions, with an error.
     fn shut(&mut self, error: Error) {
         let sk = self.socket.as_raw();
-        // SAFETY: The socket is valid.
+        // SAFETY: By the invariant of `Socket`, the socket is valid.
         unsafe { bindings::helper_sk_set_err(sk, error.to_errno().saturating_neg()) };
-        // SAFETY: The socket is valid.
+        // SAFETY: By the invariant of `Socket`, the socket is valid.
         unsafe { bindings::helper_sk_set_shutdown(sk, bindings::SHUTDOWN_MASK as u8) };
     }
 
     /// Clears the error and the shutdown of an earlier association.
     pub(super) fn open(&mut self) {
         let sk = self.socket.as_raw();
-        // SAFETY: The socket is valid.
+        // SAFETY: By the invariant of `Socket`, the socket is valid.
         unsafe { bindings::helper_sk_set_err(sk, 0) };
-        // SAFETY: The socket is valid.
+        // SAFETY: By the invariant of `Socket`, the socket is valid.
         unsafe { bindings::helper_sk_set_shutdown(sk, 0) };
     }
 }

@@ -165,7 +165,8 @@ impl<P: SocketOps> Callbacks<P> {
             P::release(&mut guard);
             guard.dissociate();
         }
-        // SAFETY: The socket is valid, and nothing waits for it any more.
+        // SAFETY: The reference that `create()` got keeps the socket valid, and nothing waits for
+        // it any more.
         unsafe { bindings::helper_sock_orphan(sk) };
         // SAFETY: The `struct socket` is ours.
         unsafe { (*sock).sk = core::ptr::null_mut() };

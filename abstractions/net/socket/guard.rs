@@ -59,7 +59,7 @@ impl<'a, P: SocketOps> Call<'a, P> {
 
     /// Takes the socket's lock. Sleeps.
     pub(crate) fn lock(&mut self) -> Guard<'_, P> {
-        // SAFETY: The socket is valid, and this is process context.
+        // SAFETY: By the invariant of `Socket`, the socket is valid, and this is process context.
         unsafe { bindings::helper_lock_sock(self.socket.as_raw()) };
         // INVARIANT: The lock was just taken; the file is open, or being closed, by our invariant.
         Guard {
@@ -76,13 +76,13 @@ impl<'a, P: SocketOps> Call<'a, P> {
 
     /// Returns how long the call may wait to send (`SO_SNDTIMEO`).
     pub(crate) fn send_timeout(&self, nonblock: bool) -> Timeout {
-        // SAFETY: The socket is valid.
+        // SAFETY: By the invariant of `Socket`, the socket is valid.
         Timeout(unsafe { bindings::helper_sock_sndtimeo(self.socket.as_raw(), nonblock) })
     }
 
     /// Returns how long the call may wait to receive (`SO_RCVTIMEO`).
     pub(crate) fn receive_timeout(&self, nonblock: bool) -> Timeout {
-        // SAFETY: The socket is valid.
+        // SAFETY: By the invariant of `Socket`, the socket is valid.
         Timeout(unsafe { bindings::helper_sock_rcvtimeo(self.socket.as_raw(), nonblock) })
     }
 
@@ -90,7 +90,7 @@ impl<'a, P: SocketOps> Call<'a, P> {
     /// least one, and all if `all` is set.
     pub(crate) fn receive_target(&self, all: bool, len: usize) -> usize {
         let len = c_int::try_from(len).unwrap_or(c_int::MAX);
-        // SAFETY: The socket is valid.
+        // SAFETY: By the invariant of `Socket`, the socket is valid.
         let bytes = unsafe { bindings::helper_sock_rcvlowat(self.socket.as_raw(), all, len) };
         usize::try_from(bytes).unwrap_or(1)
     }
@@ -164,8 +164,8 @@ impl<'a, P: SocketOps> Guard<'a, P> {
         self.socket.sendable.store(false, Relaxed);
         drop(queue);
         // No packet of the earlier association can be queued any more.
-        // SAFETY: The socket is valid; nothing else uses the first packet, since we hold the
-        // socket's lock.
+        // SAFETY: By the invariant of `Socket`, the socket is valid; nothing else uses the first
+        // packet, since we hold the socket's lock.
         unsafe { bindings::helper_sk_queue_purge(self.socket.as_raw()) };
         *self.consumed() = 0;
         epoch
@@ -187,7 +187,8 @@ impl<'a, P: SocketOps> Guard<'a, P> {
             let mode = bindings::HELPER_TASK_INTERRUPTIBLE;
             // SAFETY: The entry is on the queue, and belongs to the current task.
             timeout.0 = unsafe { bindings::wait_woken(entry, mode, timeout.0) };
-            // SAFETY: The socket is valid, and this is process context.
+            // SAFETY: By the invariant of `Socket`, the socket is valid, and this is process
+            // context.
             unsafe { bindings::helper_lock_sock(sk) };
         }
         // SAFETY: The entry is on the queue.
