@@ -37,9 +37,10 @@ unsigned int caif_virtio_sent(struct net_device *dev, struct sk_buff *skb, unsig
 }
 
 /*
- * Delivers packets one by one: netif_receive_skb_list() takes more instructions,
- * has no gain for a protocol that does not receive lists, and keeps the memory
- * of a packet from the next one.
+ * Delivers packets one by one: netif_receive_skb_list() takes 97 to 141
+ * instructions a frame more (Documentation/performance.md), has no gain for a
+ * protocol that does not receive lists, and keeps the memory of a packet from
+ * the next one.
  */
 static void deliver(struct sk_buff *skb, unsigned int len)
 {

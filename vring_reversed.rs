@@ -378,7 +378,6 @@ impl<M: RingMem, S: BorrowMut<[bool]>> DeviceRing<M, S> {
     /// Adds a chain to the used ring. `next_used` must not be at `next_avail`.
     #[inline]
     fn add_used(&mut self, head: u16, written: u32) {
-        // Loaded once, as the compiler cannot know that the stores do not change it.
         let index = self.next_used;
         let elem = self.layout.used_ring(index.0);
         self.mem.store32x2(elem, [head.into(), written]);

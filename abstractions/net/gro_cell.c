@@ -17,7 +17,7 @@ static int poll(struct napi_struct *napi, int budget)
 	__skb_queue_head_init(&batch);
 	/* No more than are handled now: those that stay are counted by the limit. */
 	spin_lock(&cell->queue.lock);
-	/* Nearly always all of them. */
+	/* Nearly always all of them, in one step: what that saves was not measured. */
 	if (skb_queue_len(&cell->queue) <= budget) {
 		done = skb_queue_len(&cell->queue);
 		skb_queue_splice_init(&cell->queue, &batch);

@@ -78,8 +78,9 @@ impl Repoll {
     /// Called at the begin of each run of the poll function.
     #[inline]
     pub(super) fn take_is_over(&self) -> bool {
-        // No exchange, which would cost each run an access that locks the bus. An expiry right
-        // before the store is lost, which is a wait that does not count.
+        // Not an exchange, which would lock the bus in each run; what that would cost was not
+        // measured. If the timer expires between the load and the store, the store undoes that: the
+        // caller then waits once more than it has to.
         let is_over = self.is_over.load(Relaxed);
         if is_over {
             self.is_over.store(false, Relaxed);
