@@ -33,8 +33,9 @@ struct modem {
 	bool single;
 	/* Packets are taken, with NET_XMIT_CN. */
 	bool congested;
-	/* Packets are dropped, with NET_XMIT_DROP. */
+	/* Packets are dropped, with NET_XMIT_DROP, but for as many more. */
 	bool losing;
+	unsigned int spared;
 	/* The beginning of the last frame, and the memory that it was in. */
 	u8 last[CAIF_KUNIT_KEPT];
 	const void *last_head;
@@ -112,10 +113,12 @@ static netdev_tx_t xmit(struct sk_buff *skb, struct net_device *dev)
 		atomic_inc(&modem->counts[CAIF_KUNIT_STRAYS]);
 	if (skb->len <= FRONT + BACK || skb_copy_bits(skb, 0, head, sizeof(head)))
 		goto out;
-	if (READ_ONCE(modem->losing)) {
+	if (READ_ONCE(modem->losing) && !modem->spared) {
 		atomic_inc(&modem->counts[CAIF_KUNIT_LOST]);
 		taken = NET_XMIT_DROP;
 	} else if (head[2]) {
+		if (modem->spared)
+			modem->spared--;
 		take_frame(modem, skb, head[2], head[3]);
 	} else if (head[3] == 1) {
 		atomic_inc(&modem->counts[CAIF_KUNIT_DESTROYS]);
@@ -284,10 +287,11 @@ void caif_kunit_link_congested(struct net_device *dev, bool congested)
 	WRITE_ONCE(modem->congested, congested);
 }
 
-void caif_kunit_link_lose(struct net_device *dev, bool losing)
+void caif_kunit_link_lose(struct net_device *dev, bool losing, unsigned int spared)
 {
 	struct modem *modem = netdev_priv(dev);
 
+	modem->spared = spared;
 	WRITE_ONCE(modem->losing, losing);
 }
 

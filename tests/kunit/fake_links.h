@@ -48,8 +48,8 @@ void caif_kunit_link_refuse(struct net_device *dev, bool refuse);
 void caif_kunit_link_single(struct net_device *dev);
 /* Makes a device without a queue say that it is congested, though it takes all packets. */
 void caif_kunit_link_congested(struct net_device *dev, bool congested);
-/* Makes a device without a queue drop packets, and say so. */
-void caif_kunit_link_lose(struct net_device *dev, bool losing);
+/* Makes a device without a queue drop packets, after @spared frames of channels, and say so. */
+void caif_kunit_link_lose(struct net_device *dev, bool losing, unsigned int spared);
 /* Copies the beginning of the last frame of a channel, which has zeroes behind its end. */
 void caif_kunit_link_last(const struct net_device *dev, void *to, unsigned int len);
 /* The memory that it was in, which is free by now. */

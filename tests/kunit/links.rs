@@ -136,7 +136,13 @@ impl FakeLink {
     /// Makes a device without a queue drop packets, and say so.
     pub(crate) fn set_losing(&self, losing: bool) {
         // SAFETY: The device is registered.
-        unsafe { bindings::caif_kunit_link_lose(self.as_raw(), losing) }
+        unsafe { bindings::caif_kunit_link_lose(self.as_raw(), losing, 0) }
+    }
+
+    /// As [`set_losing`](Self::set_losing), but the device takes so many frames of channels before.
+    pub(crate) fn set_losing_after(&self, frames: u32) {
+        // SAFETY: The device is registered.
+        unsafe { bindings::caif_kunit_link_lose(self.as_raw(), true, frames) }
     }
 
     /// Loses the carrier, and has it again before anybody is told.

@@ -93,6 +93,26 @@ mod tests {
         Ok(())
     }
 
+    /// A modem that has a part of a packet waits for the rest: the channel ends if a segment is
+    /// lost, but for the first.
+    #[test]
+    fn segment_that_the_link_drops() -> Result {
+        let link = FakeLink::new(0)?;
+        let socket = link.connected_for(RFM)?;
+        link.set_losing(true);
+        check_eq!(socket.send(&packet(3)?), Err(EIO), "the first");
+        check_eq!(socket.events() & (OUT | HUP), OUT, "events");
+        link.set_losing_after(2);
+        check_eq!(socket.send(&packet(3)?), Err(EIO), "the last");
+        check_eq!(link.count(What::Frames), 2, "frames");
+        check_eq!(socket.events() & HUP, HUP, "events");
+        let result = socket.receive(&mut [0; 9], DONTWAIT);
+        check_eq!(result.err(), Some(ECONNRESET), "the channel");
+        link.set_losing(false);
+        check!(link.gets(What::Destroys, 1, TIMEOUT_MS), "no end");
+        Ok(())
+    }
+
     /// Without memory for a segment its packet is dropped, and no other one.
     #[test]
     fn packet_without_memory() -> Result {
