@@ -34,7 +34,7 @@ mod abstractions {
         pub(crate) mod notifier;
         pub(crate) mod proc;
         pub(crate) mod skbuff;
-        #[expect(dead_code, unused_imports, reason = "the stack uses the rest")]
+        #[expect(dead_code, reason = "the stack uses the rest")]
         pub(crate) mod socket;
     }
     #[expect(dead_code, reason = "the stack uses the rest")]

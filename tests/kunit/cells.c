@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
+#include <linux/completion.h>
 #include <linux/if_arp.h>
 #include <linux/if_ether.h>
 #include <linux/netdevice.h>
 #include <linux/rtnetlink.h>
 #include <linux/skbuff.h>
+#include <linux/wait.h>
 #include <linux/workqueue.h>
 
 #include "../../abstractions/net/gro_cell.h"
@@ -19,7 +21,7 @@ struct upper {
 	struct packet_type handler;
 	struct net_device *dev;
 	struct work_struct close;
-	bool is_closed;
+	struct completion closed;
 	atomic_t offered;
 	atomic_t received;
 	int most;
@@ -38,9 +40,12 @@ static int dropped(const struct net_device *dev)
 	return atomic_long_read(&dev->stats.__rx_dropped);
 }
 
+static DECLARE_WAIT_QUEUE_HEAD(freed_wait);
+
 static void count_freed(struct sk_buff *skb)
 {
 	atomic_inc(&freed);
+	wake_up(&freed_wait);
 }
 
 static struct sk_buff *packet(struct net_device *dev)
@@ -101,7 +106,7 @@ static int stop(struct net_device *dev)
 	struct upper *upper = netdev_priv(dev);
 
 	net_gro_cell_close(&upper->cell);
-	WRITE_ONCE(upper->is_closed, true);
+	complete_all(&upper->closed);
 	return 0;
 }
 
@@ -147,6 +152,7 @@ struct net_device *caif_kunit_cell_new(void)
 	upper = netdev_priv(dev);
 	upper->dev = dev;
 	INIT_WORK(&upper->close, close_it);
+	init_completion(&upper->closed);
 	net_gro_cell_init(&upper->cell, dev);
 	if (register_netdev(dev)) {
 		free_netdev(dev);
@@ -250,11 +256,16 @@ bool caif_kunit_cell_is_closing(struct net_device *dev)
 	return !READ_ONCE(upper->cell.open);
 }
 
-bool caif_kunit_cell_is_closed(struct net_device *dev)
+bool caif_kunit_cell_closes(struct net_device *dev, unsigned int ms)
 {
 	struct upper *upper = netdev_priv(dev);
 
-	return READ_ONCE(upper->is_closed);
+	return wait_for_completion_timeout(&upper->closed, msecs_to_jiffies(ms));
+}
+
+void caif_kunit_cell_frees(int count, unsigned int ms)
+{
+	wait_event_timeout(freed_wait, atomic_read(&freed) >= count, msecs_to_jiffies(ms));
 }
 
 /* Lets a device receive a packet. */

@@ -33,9 +33,12 @@ void caif_kunit_cell_release(struct net_device *dev);
 /* Begins to set the device down, in another task, and waits for the end of that. */
 void caif_kunit_cell_close_begin(struct net_device *dev);
 void caif_kunit_cell_close_end(struct net_device *dev);
-/* Whether the cell takes no packets any more, and whether it is closed completely. */
+/* Whether the cell takes no packets any more. */
 bool caif_kunit_cell_is_closing(struct net_device *dev);
-bool caif_kunit_cell_is_closed(struct net_device *dev);
+/* Waits until the cell is closed completely, at most that long. Returns whether it is. */
+bool caif_kunit_cell_closes(struct net_device *dev, unsigned int ms);
+/* Waits until so many packets were freed, at most that long. */
+void caif_kunit_cell_frees(int count, unsigned int ms);
 
 /*
  * Lets a device of its own receive a packet of another device, with this hash and receive queue.

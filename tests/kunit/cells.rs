@@ -88,26 +88,34 @@ impl Cell {
     }
 
     /// Returns whether the cell takes no packets any more.
-    pub(crate) fn is_closing(&self) -> bool {
+    fn is_closing(&self) -> bool {
         // SAFETY: By the type invariant, the device is registered.
         unsafe { bindings::caif_kunit_cell_is_closing(self.as_raw()) }
     }
 
-    /// Returns whether the cell is closed completely.
-    pub(crate) fn is_closed(&self) -> bool {
-        // SAFETY: By the type invariant, the device is registered.
-        unsafe { bindings::caif_kunit_cell_is_closed(self.as_raw()) }
-    }
-
-    /// Waits until a condition holds. Returns whether it does.
-    pub(crate) fn waits(&self, ms: u32, condition: impl Fn(&Self) -> bool) -> bool {
+    /// Waits until the cell takes no packets any more. Returns whether it takes none. There is no
+    /// event: it only clears a flag.
+    pub(crate) fn begins_to_close(&self, ms: u32) -> bool {
         for _ in 0..ms {
-            if condition(self) {
+            if self.is_closing() {
                 return true;
             }
             fsleep(Delta::from_millis(1));
         }
-        condition(self)
+        self.is_closing()
+    }
+
+    /// Waits until the cell is closed completely, at most `ms` milliseconds. Returns whether it
+    /// is.
+    pub(crate) fn closes(&self, ms: u32) -> bool {
+        // SAFETY: By the type invariant, the device is registered.
+        unsafe { bindings::caif_kunit_cell_closes(self.as_raw(), ms) }
+    }
+
+    /// Waits until so many packets were freed, at most `ms` milliseconds.
+    pub(crate) fn frees(&self, packets: i32, ms: u32) {
+        // SAFETY: Process context.
+        unsafe { bindings::caif_kunit_cell_frees(packets, ms) }
     }
 
     /// Lets the device receive a packet with this hash and a receive queue. Returns the hash that

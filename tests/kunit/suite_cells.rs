@@ -27,7 +27,7 @@ mod tests {
         let cell = Cell::new()?;
         cell.multiply(5000);
         cell.offer(1);
-        cell.waits(TIMEOUT_MS, |cell| cell.count(Count::Freed) >= 5000);
+        cell.frees(5000, TIMEOUT_MS);
         check_eq!(cell.count(Count::Freed), 5000, "freed");
         let most = cell.count(Count::Most);
         check!(most <= LIMIT + 2 * BUDGET, "{most} packets waited");
@@ -45,11 +45,11 @@ mod tests {
         cell.offer(100);
         check_eq!(cell.count(Count::Received), 0, "received");
         cell.begin_to_close();
-        let closing = cell.waits(TIMEOUT_MS, Cell::is_closing);
+        let closing = cell.begins_to_close(TIMEOUT_MS);
         cell.offer(1);
         let dropped = cell.count(Count::Dropped);
         // The poll is not over.
-        let early = cell.waits(50, Cell::is_closed);
+        let early = cell.closes(50);
         cell.release();
         cell.end_to_close();
         check!(closing, "it takes packets");

@@ -5,6 +5,7 @@
 use crate::{
     abstractions::{
         bindings,
+        event::Event,
         net::socket::Delivery, //
     },
     control,
@@ -13,7 +14,8 @@ use crate::{
     toy::{
         live,
         AT_ONCE,
-        LATER, //
+        LATER,
+        WAITS, //
     },
     toy_peer::{
         last,
@@ -39,6 +41,12 @@ fn counts(bytes: &[u8], first: u8) -> bool {
         .iter()
         .zip(0_usize..)
         .all(|(byte, i)| *byte == first.wrapping_add((i & 0xff) as u8))
+}
+
+/// Waits for the next call that waits.
+fn next(waits: &Event) {
+    waits.wait(TIMEOUT_MS);
+    waits.reset();
 }
 
 #[kernel::macros::kunit_tests(caif_virtio_sockets)]
@@ -206,24 +214,21 @@ mod tests {
     fn calls_that_wait() -> Result {
         let socket = socket()?;
         socket.set_timeouts(TIMEOUT_MS);
+        let waits = KBox::pin_init(Event::new(), GFP_KERNEL)?;
+        let waits = &*waits;
         let answer = || {
-            let peer = loop {
-                match last() {
-                    Ok(peer) => break peer,
-                    Err(_) => control::pass_time(1),
-                }
-            };
-            control::pass_time(20);
+            next(waits);
+            let Ok(peer) = last() else { return };
             control::with_bh_off(|| peer.established(true));
-            control::pass_time(20);
+            next(waits);
             if let Ok(packet) = packet(9, 9, 3) {
                 control::with_bh_off(|| peer.deliver(packet));
             }
-            control::pass_time(20);
+            next(waits);
             control::with_bh_off(|| peer.hung_up(ECONNRESET));
         };
         let mut room = [0; 20];
-        scope::beside(&answer, || {
+        let calls = || {
             socket.connect(LATER, false)?;
             let (got, _) = socket.receive(&mut room, 0)?;
             check_eq!(got, 9, "length");
@@ -233,7 +238,8 @@ mod tests {
                 "error"
             );
             Ok(())
-        })??;
+        };
+        WAITS.during(&|| waits.set(), || scope::beside(&answer, calls))??;
         Ok(())
     }
 
@@ -247,22 +253,25 @@ mod tests {
         );
         socket.set_timeouts(50);
         check_eq!(socket.connect(LATER, false).err(), Some(ETIMEDOUT), "error");
+        let waits = KBox::pin_init(Event::new(), GFP_KERNEL)?;
+        let waits = &*waits;
         let refused = || {
-            control::pass_time(20);
+            next(waits);
             if let Ok(peer) = last() {
                 control::with_bh_off(|| peer.refused(ECONNREFUSED));
             }
         };
         drop(last());
         socket.set_timeouts(TIMEOUT_MS);
-        scope::beside(&refused, || {
+        let calls = || {
             check_eq!(
                 socket.connect(LATER, false).err(),
                 Some(ECONNREFUSED),
                 "error"
             );
             Ok(())
-        })??;
+        };
+        WAITS.during(&|| waits.set(), || scope::beside(&refused, calls))??;
         socket.connect(AT_ONCE, false)?;
         socket.set_timeouts(50);
         let mut room = [0; 20];

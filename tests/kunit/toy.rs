@@ -19,9 +19,11 @@ use crate::{
             SendMessage,
             Socket,
             SocketOps,
-            SocketState, //
+            SocketState,
+            Timeout, //
         }, //
     },
+    scope::Point,
     toy_peer::LAST, //
 };
 use kernel::{
@@ -59,6 +61,17 @@ impl Drop for Toy {
 /// The behaviour of connect(), by a byte of the address.
 pub(crate) const AT_ONCE: u8 = 0;
 pub(crate) const LATER: u8 = 1;
+
+/// Reached when a call is about to wait: what wakes the socket from then on wakes the call.
+pub(crate) static WAITS: Point = Point::unused();
+
+/// Waits like [`Guard::wait`].
+fn wait(guard: &mut Guard<'_, Toy>, timeout: &mut Timeout, ready: impl FnOnce() -> bool) {
+    guard.wait(timeout, |_| {
+        WAITS.run();
+        ready()
+    });
+}
 
 static PROTO: Proto<Toy> = Proto::new();
 
@@ -106,7 +119,9 @@ impl SocketOps for Toy {
             if signal_pending() {
                 return Err(timeout.interrupted());
             }
-            guard.wait(&mut timeout, |_| socket.state() != SocketState::Connecting);
+            wait(&mut guard, &mut timeout, || {
+                socket.state() != SocketState::Connecting
+            });
         }
         socket.take_error()
     }
@@ -147,7 +162,7 @@ impl SocketOps for Toy {
             if timeout.is_over() {
                 return Err(EAGAIN);
             }
-            guard.wait(&mut timeout, |_| {
+            wait(&mut guard, &mut timeout, || {
                 socket.has_packets() || socket.has_error() || socket.is_shut()
             });
         }
