@@ -187,6 +187,8 @@ pub fn is_late(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::mem::offset_of;
+
     use super::*;
 
     #[test]
@@ -204,6 +206,33 @@ mod tests {
         assert_eq!(at.get(5..), Some(&[0; 19][..]));
         let returned = bytes(Service::Loop(0x0102_0304));
         assert_eq!(returned.get(4..8), Some(&0x0102_0304_u32.to_ne_bytes()[..]));
+    }
+
+    #[test]
+    fn numbers_are_those_of_the_header() {
+        uapi_tests::assert_numbers(&[
+            ("AF_CAIF", AF_CAIF.into()),
+            ("CAIFPROTO_AT", CAIFPROTO_AT.into()),
+            ("CAIFPROTO_DATAGRAM_LOOP", CAIFPROTO_DATAGRAM_LOOP.into()),
+            ("CAIF_ATTYPE_PLAIN", CAIF_ATTYPE_PLAIN.into()),
+            ("sizeof(struct sockaddr_caif)", size_of::<Address>() as i64),
+            (
+                "_Alignof(struct sockaddr_caif)",
+                align_of::<Address>() as i64,
+            ),
+            (
+                "offsetof(struct sockaddr_caif, family)",
+                offset_of!(Address, family) as i64,
+            ),
+            (
+                "offsetof(struct sockaddr_caif, u.at.type)",
+                offset_of!(Address, first) as i64,
+            ),
+            (
+                "offsetof(struct sockaddr_caif, u.dgm.connection_id)",
+                offset_of!(Address, first) as i64,
+            ),
+        ]);
     }
 
     #[test]

@@ -128,7 +128,7 @@ const PARTS: &[Part] = &[
     },
     Part {
         name: "modem",
-        what: "the modem's own tests, and those of caifctl and caif-modeminit",
+        what: "the modem's own tests, those of caifctl and caif-modeminit, and of the header for programs",
         short: Some(&["tests/modem/run"]),
         full: Some(&["tests/modem/run"]),
         ..PART

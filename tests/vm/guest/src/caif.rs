@@ -39,6 +39,20 @@ pub enum Service {
     Debug,
 }
 
+impl Service {
+    /// Returns the third argument of `socket()`.
+    fn protocol(self) -> libc::c_int {
+        match self {
+            Self::At => 0,
+            Self::Datagram => 1,
+            Self::DatagramLoop => 2,
+            Self::Util => 3,
+            Self::Rfm => 4,
+            Self::Debug => 5,
+        }
+    }
+}
+
 #[derive(clap::Args)]
 pub struct Channel {
     /// What the channel is for
@@ -71,14 +85,6 @@ impl Channel {
 
     /// Makes a socket for the channel, without opening that.
     pub fn socket(&self) -> io::Result<Socket> {
-        let protocol = match self.service {
-            Service::At => 0,
-            Service::Datagram => 1,
-            Service::DatagramLoop => 2,
-            Service::Util => 3,
-            Service::Rfm => 4,
-            Service::Debug => 5,
-        };
         let kind = if self.stream {
             Type::STREAM
         } else {
@@ -87,7 +93,7 @@ impl Channel {
         let socket = Socket::new(
             Domain::from(i32::from(AF_CAIF)),
             kind,
-            Some(Protocol::from(protocol)),
+            Some(Protocol::from(self.service.protocol())),
         )?;
         if let Some(device) = &self.device {
             socket.bind_device(Some(device.as_bytes()))?;
@@ -262,4 +268,94 @@ fn checked(result: libc::c_int) -> io::Result<()> {
         return Err(io::Error::last_os_error());
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use uapi_tests::assert_numbers;
+
+    use super::*;
+
+    #[test]
+    fn numbers_are_those_of_the_header() {
+        let protocol = |service: Service| i64::from(service.protocol());
+        assert_numbers(&[
+            ("AF_CAIF", AF_CAIF.into()),
+            ("SOL_CAIF", SOL_CAIF.into()),
+            ("CAIFSO_LINK_SELECT", LINK_SELECT.into()),
+            ("CAIFSO_REQ_PARAM", REQ_PARAM.into()),
+            ("CAIFSO_RSP_PARAM", RSP_PARAM.into()),
+            ("CAIFPROTO_AT", protocol(Service::At)),
+            ("CAIFPROTO_DATAGRAM", protocol(Service::Datagram)),
+            ("CAIFPROTO_DATAGRAM_LOOP", protocol(Service::DatagramLoop)),
+            ("CAIFPROTO_UTIL", protocol(Service::Util)),
+            ("CAIFPROTO_RFM", protocol(Service::Rfm)),
+            ("CAIFPROTO_DEBUG", protocol(Service::Debug)),
+        ]);
+    }
+
+    #[test]
+    fn addresses_are_those_of_the_header() {
+        let bytes = |service| {
+            let channel = Channel {
+                service,
+                connid: 0x0102_0304,
+                name: "0123456789abcde".to_owned(),
+                stream: false,
+                device: None,
+            };
+            let address = channel.address().unwrap();
+            // SAFETY: The storage has at least as many bytes, all of them written.
+            let all = unsafe {
+                std::slice::from_raw_parts(address.as_ptr().cast::<u8>(), address.len() as usize)
+            };
+            all.to_vec()
+        };
+        let place = |bytes: &[u8], what: &[u8]| {
+            let at = bytes.windows(what.len()).position(|part| part == what);
+            at.unwrap() as i64
+        };
+        let [at, datagram, util, rfm, debug] = [
+            Service::At,
+            Service::Datagram,
+            Service::Util,
+            Service::Rfm,
+            Service::Debug,
+        ]
+        .map(bytes);
+        let (id, name) = (0x0102_0304_u32.to_ne_bytes(), b"0123456789abcde");
+        assert_numbers(&[
+            ("sizeof(struct sockaddr_caif)", at.len() as i64),
+            (
+                "_Alignof(struct sockaddr_caif)",
+                align_of::<SockaddrCaif>() as i64,
+            ),
+            (
+                "offsetof(struct sockaddr_caif, family)",
+                place(&at, &AF_CAIF.to_ne_bytes()),
+            ),
+            ("offsetof(struct sockaddr_caif, u.at.type)", 4),
+            ("CAIF_ATTYPE_PLAIN", at[4].into()),
+            (
+                "offsetof(struct sockaddr_caif, u.dgm.connection_id)",
+                place(&datagram, &id),
+            ),
+            (
+                "offsetof(struct sockaddr_caif, u.util.service)",
+                place(&util, name),
+            ),
+            (
+                "offsetof(struct sockaddr_caif, u.rfm.connection_id)",
+                place(&rfm, &id),
+            ),
+            (
+                "offsetof(struct sockaddr_caif, u.rfm.volume)",
+                place(&rfm, name),
+            ),
+            ("offsetof(struct sockaddr_caif, u.dbg.type)", 4),
+            ("CAIF_DEBUG_TRACE", debug[4].into()),
+            ("offsetof(struct sockaddr_caif, u.dbg.service)", 5),
+            ("CAIF_RADIO_DEBUG_SERVICE", debug[5].into()),
+        ]);
+    }
 }
