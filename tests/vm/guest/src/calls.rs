@@ -138,7 +138,8 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 /// Waits until the stack has told the modem of the ends of channels, which wait for payloads that
-/// another CPU is sending. Gives up on a link that sends nothing.
+/// another CPU is sending. Gives up on a link that sends nothing. The list of channels has no event for a
+/// change.
 fn told_of_ends() {
     let begin = Instant::now();
     // The stack in C has no such file.

@@ -159,6 +159,7 @@ pub fn run(args: &Args) -> Result<()> {
     let start = Instant::now();
     let mut missing;
     loop {
+        // Tasks count without a system call, so that nothing tells of a count that is enough.
         std::thread::sleep(Duration::from_millis(50));
         let totals = shared.totals();
         let well = |name: &str| totals.get(name).map_or(0, |(_, well)| *well);

@@ -66,7 +66,7 @@ fn is(owner: &str, want: &str) -> Result<()> {
     Ok(())
 }
 
-/// Waits until the line of an owner is as wanted.
+/// Waits until the line of an owner is as wanted. The file has no event for a change.
 fn becomes(owner: &str, want: &str) -> Result<()> {
     let begin = Instant::now();
     loop {

@@ -66,6 +66,7 @@ pub fn signals(_args: &Args) -> Result<()> {
 
         handle_interrupts(false)?;
         command(&mut at, "AT*FLOW=4000")?;
+        // poll(2) waits until a socket can be sent to, not until it cannot.
         while super::now(&socket)? & libc::POLLOUT != 0 {}
         let sender = socket.try_clone()?;
         let result = interrupted(move || sender.send(b"y"))?;

@@ -211,7 +211,8 @@ pub fn stream(_args: &Args) -> Result<()> {
         &4_i32.to_ne_bytes(),
     )?;
     socket.write_all(b"ab")?;
-    // The rest comes once the reader sleeps, since two bytes are too few.
+    // The rest comes once the reader sleeps, since two bytes are too few. Nothing tells that
+    // it does.
     let stat = Path::new("/proc").join(fs::read_link("/proc/thread-self")?);
     let stat = stat.join("stat");
     let mut writer = socket.try_clone()?;
