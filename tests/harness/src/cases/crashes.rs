@@ -208,7 +208,7 @@ fn unbind_at_crash(vm: &mut Vm) -> Result<()> {
         // The driver is in `remove` once the interface is not up any more.
         vm.guest.ok(&format!(
             "ip link set cfvrt0 up; (echo virtio0 >{DRIVER}/unbind) & pid=$!; \
-             while grep -qs '[13579bdf]$' /sys/class/net/cfvrt0/flags; do usleep 1000; done; \
+             guest-tool until --net \"! grep -qs '[13579bdf]$' /sys/class/net/cfvrt0/flags\"; \
              renice -n 15 -p $pid; \
              echo 1 >$(echo {CRASH}); wait $pid; true"
         ))?;
