@@ -107,6 +107,11 @@ pub fn socket(soak: &mut Soak, _cycles: u32) -> Result<Outcome> {
 /// Number of frames that are to be dropped for lack of memory.
 const DROPS: u64 = 100;
 
+/// Where the kernel shows its trace.
+const TRACING: &str = "/sys/kernel/tracing";
+/// The driver's event of a dropped frame, in there.
+const DROP: &str = "events/caif_virtio/caif_virtio_drop";
+
 /// Lets every other allocation of the module fail until enough frames were dropped. The poll
 /// function runs in no task for which `fail-nth` could be set.
 pub fn poll(soak: &mut Soak, _cycles: u32) -> Result<Outcome> {
@@ -117,20 +122,24 @@ pub fn poll(soak: &mut Soak, _cycles: u32) -> Result<Outcome> {
     // Only allocations with the module's code on the stack.
     let (start, end) = code(vm, DRIVER)?;
     vm.guest.ok(&format!(
-        "cd /sys/kernel/debug/failslab && echo {start:#x} >require-start && \
+        "{{ grep -q ' {TRACING} tracefs' /proc/mounts || mount -t tracefs trace {TRACING}; }} && \
+         cd {TRACING} && echo >trace && echo 1 >{DROP}/enable && \
+         cd /sys/kernel/debug/failslab && echo {start:#x} >require-start && \
          echo {end:#x} >require-end && echo -1 >times && echo 50 >probability"
     ))?;
-    let enough = before + DROPS;
     let out = vm
         .start_storm(&format!("10.9.1.1 {STORM}"))
         .and_then(|storm| {
-            let wait = format!("until [ $({dropped}) -ge {enough} ]; do usleep 20000; done");
+            // A line for each.
+            let wait = format!("head -n {DROPS} {TRACING}/trace_pipe >/dev/null");
             let waited = vm.guest.start_for(&wait, 120)?.ok();
             vm.end_storm(storm).and(waited)
         });
-    vm.guest
-        .ok("cd /sys/kernel/debug/failslab && echo 0 >probability && \
-         echo 0 >require-start && echo 0xffffffffffffffff >require-end")?;
+    vm.guest.ok(&format!(
+        "cd /sys/kernel/debug/failslab && echo 0 >probability && \
+         echo 0 >require-start && echo 0xffffffffffffffff >require-end && \
+         echo 0 >{TRACING}/{DROP}/enable"
+    ))?;
     out?;
     let after: u64 = vm.guest.ok(dropped)?.trim().parse()?;
     ensure!(
