@@ -90,10 +90,8 @@ pub struct Shared {
     faults: AtomicU32,
     /// The time is over.
     pub over: AtomicBool,
-    /// Close all sockets, and make none.
-    pub quiet: AtomicBool,
-    /// Tasks that have closed theirs.
-    pub silent: AtomicU32,
+    /// 1 for tasks to close all sockets, and make none. A futex.
+    pub quiet: AtomicU32,
 }
 
 impl Shared {

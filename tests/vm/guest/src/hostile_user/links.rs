@@ -7,7 +7,6 @@ use std::{
     fs,
     os::fd::AsRawFd,
     path::Path,
-    sync::atomic::Ordering::Relaxed,
     time::{Duration, Instant},
 };
 
@@ -245,7 +244,7 @@ fn replace_stack(task: &mut Task) -> Result<()> {
         libc::SYS_delete_module,
         &[task.arena.put(0, b"caif\0"), 0x800],
     );
-    task.shared.quiet.store(true, Relaxed);
+    task.hush(true);
     let mut removed = Err(libc::EBUSY);
     for _ in 0..300 {
         task.pause(10);
@@ -260,7 +259,7 @@ fn replace_stack(task: &mut Task) -> Result<()> {
     let ms = task.rng.u64(..200);
     task.pause(ms);
     let loaded = load(task, &module);
-    task.shared.quiet.store(false, Relaxed);
+    task.hush(false);
     loaded
 }
 

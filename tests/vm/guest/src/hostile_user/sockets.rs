@@ -2,8 +2,6 @@
 
 //! Calls on sockets of AF_CAIF.
 
-use std::sync::atomic::Ordering::Relaxed;
-
 use anyhow::Result;
 
 use super::{
@@ -88,15 +86,10 @@ impl Sockets<'_> {
 
     /// Closes all sockets as long as another task requests that.
     fn be_quiet(&mut self) {
-        if !self.task.shared.quiet.load(Relaxed) {
-            return;
+        if self.task.is_hushed() {
+            self.close_all();
+            self.task.wait_hushed();
         }
-        self.close_all();
-        self.task.shared.silent.fetch_add(1, Relaxed);
-        while self.task.shared.quiet.load(Relaxed) && !self.task.is_over() {
-            self.task.pause(10);
-        }
-        self.task.shared.silent.fetch_sub(1, Relaxed);
     }
 
     fn close_all(&mut self) {

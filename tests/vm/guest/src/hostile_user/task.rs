@@ -231,6 +231,32 @@ impl Task {
         std::thread::sleep(Duration::from_millis(ms));
     }
 
+    /// Has all tasks close their sockets and make none, or lets them go on.
+    pub fn hush(&self, quiet: bool) {
+        let word = &self.shared.quiet;
+        word.store(quiet.into(), Relaxed);
+        if !quiet {
+            let all = i32::MAX as usize;
+            let _ = self.raw(
+                libc::SYS_futex,
+                &[word.as_ptr() as usize, libc::FUTEX_WAKE as usize, all],
+            );
+        }
+    }
+
+    /// Whether this task is to have no sockets.
+    pub fn is_hushed(&self) -> bool {
+        self.shared.quiet.load(Relaxed) != 0 && !self.is_over()
+    }
+
+    /// Waits while that is so. At the end of the time an alarm ends the wait.
+    pub fn wait_hushed(&self) {
+        let word = self.shared.quiet.as_ptr() as usize;
+        while self.is_hushed() {
+            let _ = self.raw(libc::SYS_futex, &[word, libc::FUTEX_WAIT as usize, 1, 0]);
+        }
+    }
+
     /// Runs a function in a process of its own, which ends with it. Returns the process.
     pub fn spawn(&mut self, f: impl FnOnce(&mut Self)) -> Result<nix::unistd::Pid> {
         let seed = self.rng.u64(..);
