@@ -77,7 +77,10 @@ use crate::{
     ivshmem::{
         boot,
         layout,
-        map,
+        map::{
+            self,
+            doorbell, //
+        },
         watchdog::{
             Armed,
             Watchdog, //
@@ -121,9 +124,6 @@ register! {
 /// BAR 0 up to the last register in use.
 type Registers = compat::pci::DevresBar<0x10>;
 
-/// Vector by which each side tells the other that the control page changed.
-const CONTROL: u16 = 2;
-
 /// The remote processor's driver.
 #[pin_data]
 struct Board {
@@ -148,7 +148,9 @@ impl Board {
 
     /// Tells the modem to leave its boot, and waits until it has, unless it crashed.
     fn end_boot(&self, rproc: &Rproc) -> Result {
-        boot::end(&self.watchdog, rproc, || self.ring(CONTROL))
+        boot::end(&self.watchdog, rproc, || {
+            self.ring(doorbell::CONTROL.into());
+        })
     }
 }
 
@@ -171,7 +173,7 @@ impl Operations for Board {
     fn start(&self, rproc: &Rproc, table: Option<DeviceRange>) -> Result {
         let armed = boot::start(&self.watchdog, rproc, table, self.host_peer)?;
         *self.armed.lock() = Some(armed);
-        self.ring(CONTROL);
+        self.ring(doorbell::CONTROL.into());
         Ok(())
     }
 
@@ -306,9 +308,12 @@ impl pci::Driver for IvshmemRproc {
             }? Error),
         )?;
         let rproc = unregistered.rproc();
+        // Each handler is at the place that is its vector's number.
+        const { assert!(matches!([doorbell::DOWNLINK, doorbell::UPLINK], [0, 1])) };
+        const { assert!(doorbell::CONTROL == 2) };
         let vectors = [
-            Vector::Vring(rproc.clone(), 0),
-            Vector::Vring(rproc.clone(), 1),
+            Vector::Vring(rproc.clone(), doorbell::DOWNLINK.into()),
+            Vector::Vring(rproc.clone(), doorbell::UPLINK.into()),
             Vector::Control(watchdog),
         ];
         handle_msix(pdev, NAME, vectors).inspect_err(|e| {

@@ -38,6 +38,17 @@ pub const MAGIC: u32 = 0x4649_4143;
 /// `version` of the contract.
 pub const VERSION: u32 = 1;
 
+/// Doorbells by which each side rings the other: MSI-X vectors of the ivshmem board, bits of the
+/// same-SoC machine's mailbox.
+pub mod doorbell {
+    /// There is news of the downlink's vring, which has this number, too.
+    pub const DOWNLINK: u8 = 0;
+    /// There is news of the uplink's vring, which has this number, too.
+    pub const UPLINK: u8 = 1;
+    /// The control page changed. Those below are the vrings'.
+    pub const CONTROL: u8 = 2;
+}
+
 pub mod page {
     //! The fields of the control page, by their offset. All are words of 32 bits.
 

@@ -19,7 +19,10 @@ use crate::{
         platform::handle_irq,
         remoteproc::Rproc, //
     },
-    contract::watchdog::Watchdog, //
+    contract::{
+        map::doorbell,
+        watchdog::Watchdog, //
+    }, //
 };
 use kernel::{
     device::Core,
@@ -84,11 +87,11 @@ pub(crate) struct Doorbell(u8);
 
 impl Doorbell {
     /// Rung by each side after it changed the control page.
-    pub(crate) const CONTROL: Self = Self(1 << 2);
+    pub(crate) const CONTROL: Self = Self(1 << doorbell::CONTROL);
 
     /// Returns the doorbell of a vring: `None` if no vring has this number.
     pub(crate) fn of_vring(number: u32) -> Option<Self> {
-        (number < 2).then_some(Self(1 << number))
+        (number < doorbell::CONTROL.into()).then_some(Self(1 << number))
     }
 }
 
@@ -216,7 +219,7 @@ struct Receiver {
 impl Handler for Receiver {
     fn handle(&self) -> IrqReturn {
         let rung = self.mailbox.receive();
-        for number in 0..2 {
+        for number in 0..doorbell::CONTROL.into() {
             if Doorbell::of_vring(number).is_some_and(|bell| rung & bell.0 != 0) {
                 self.rproc.vq_interrupt(number);
             }

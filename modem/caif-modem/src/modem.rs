@@ -11,7 +11,10 @@ use crate::{
 use anyhow::Context;
 use caif_stack::{End, Engine};
 use forward::Forwarder;
-use ivshmem::{board::Board, control::ModemState};
+use ivshmem::{
+    board::Board,
+    control::{ModemState, VECTOR_DOWNLINK, VECTOR_UPLINK},
+};
 use link::{Link, table::Vdev, uplink::Received};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
@@ -21,8 +24,8 @@ use std::time::Instant;
 use tracing::{error, info};
 
 /// Vectors of the board: buffers made available on vring 0, buffers used on vring 1.
-const VECTOR_MADE_AVAILABLE: usize = 0;
-const VECTOR_USED: usize = 1;
+const VECTOR_MADE_AVAILABLE: usize = VECTOR_DOWNLINK;
+const VECTOR_USED: usize = VECTOR_UPLINK;
 
 /// Exit status of a modem that was told to die.
 const DIED: i32 = 3;

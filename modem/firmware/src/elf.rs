@@ -5,9 +5,17 @@
 /// The first bytes of the firmware in memory.
 pub const MARK: [u8; 8] = *b"CAIFMDM1";
 
+// The kernel's `abstractions/remoteproc/elf.rs` has the same numbers, but its licence is not that
+// of this file. `tests/host/tests/firmware.rs` lets it check what is written here.
 const EHDR: usize = 52;
-const PHDR: usize = 32;
-const SHDR: usize = 40;
+/// Bytes of a program header.
+pub const PHDR: usize = 32;
+/// Bytes of a section header.
+pub const SHDR: usize = 40;
+/// `p_type` of a segment that is loaded.
+pub const PT_LOAD: u32 = 1;
+/// Name of the section that holds the resource table.
+pub const TABLE: &str = ".resource_table";
 const ALIGN: usize = 16;
 
 /// A segment, which is also a section.
@@ -70,8 +78,9 @@ pub fn write(machine: u16, segments: &[Segment]) -> Vec<u8> {
     );
     for (segment, offset) in segments.iter().zip(&offsets) {
         let (da, len) = (segment.da as usize, segment.bytes.len());
-        // PT_LOAD, readable and writable.
-        word(&mut out, &[1, *offset, da, da, len, len, 6, ALIGN]);
+        // Readable and writable.
+        let kind = PT_LOAD as usize;
+        word(&mut out, &[kind, *offset, da, da, len, len, 6, ALIGN]);
     }
     for (segment, offset) in segments.iter().zip(&offsets) {
         out.resize(*offset, 0);

@@ -9,7 +9,7 @@
 
 #![forbid(unsafe_code)]
 
-mod elf;
+pub mod elf;
 pub mod table;
 
 pub use elf::MARK;
@@ -49,7 +49,7 @@ impl Firmware {
             bytes: MARK.to_vec(),
         }];
         segments.extend(table.map(|bytes| elf::Segment {
-            name: ".resource_table",
+            name: elf::TABLE,
             da: TABLE_DA,
             bytes,
         }));

@@ -6,7 +6,10 @@
 
 use crate::{link::Link, stack::Stack};
 use anyhow::{Context, bail, ensure};
-use ivshmem::{board::Board, control::ModemState};
+use ivshmem::{
+    board::Board,
+    control::{ModemState, VECTOR_DOWNLINK, VECTOR_UPLINK},
+};
 use link::table::Vdev;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
@@ -16,9 +19,9 @@ use std::time::{Duration, Instant};
 use tracing::info;
 
 /// Vector for frames made available on vring 0.
-pub const VECTOR_RX: usize = 0;
+pub const VECTOR_RX: usize = VECTOR_DOWNLINK;
 /// Vector for frames used on vring 1.
-const VECTOR_TX: usize = 1;
+const VECTOR_TX: usize = VECTOR_UPLINK;
 
 /// State of the modem.
 enum Phase {

@@ -13,7 +13,11 @@ use kernel_pure::ivshmem::map::{self, page};
 pub use map::{MAGIC, ModemState, VERSION, host_state};
 
 /// Vector by which each side tells the other that the page changed.
-pub const VECTOR: usize = 2;
+pub const VECTOR: usize = map::doorbell::CONTROL as usize;
+/// Vector by which each side tells the other of news of the downlink's vring.
+pub const VECTOR_DOWNLINK: usize = map::doorbell::DOWNLINK as usize;
+/// Vector by which each side tells the other of news of the uplink's vring.
+pub const VECTOR_UPLINK: usize = map::doorbell::UPLINK as usize;
 
 /// Device address of the firmware's segments.
 pub const FIRMWARE: u64 = DA_BASE + map::FIRMWARE.0 as u64;

@@ -7,13 +7,7 @@ use crate::{
     control::{ControlPage, Field, host_state},
     memory::SharedMemory,
 };
-
-/// `p_type` of a segment that is loaded.
-const PT_LOAD: u32 = 1;
-/// Bytes of a program header and of a section header.
-const HEADERS: (usize, usize) = (32, 40);
-/// Name of the section with the resource table.
-const TABLE: &[u8] = b".resource_table\0";
+use firmware::elf::{PHDR, PT_LOAD, SHDR, TABLE};
 
 /// Loads firmware, a 32-bit little-endian ELF file, and asks the modem to run it, in boot 1.
 pub fn boot(memory: &SharedMemory, page: &ControlPage, image: &[u8]) -> Result<(), Error> {
@@ -22,7 +16,7 @@ pub fn boot(memory: &SharedMemory, page: &ControlPage, image: &[u8]) -> Result<(
         return Err(wrong("is not a 32-bit little-endian ELF file"));
     }
     let file = File(image);
-    let segments = file.headers(28, 44, HEADERS.0);
+    let segments = file.headers(28, 44, PHDR);
     for segment in segments.ok_or_else(|| wrong("has no program headers"))? {
         if segment.word(0) != Some(PT_LOAD) {
             continue;
@@ -35,7 +29,7 @@ pub fn boot(memory: &SharedMemory, page: &ControlPage, image: &[u8]) -> Result<(
     }
     let (da, len) = file
         .table()
-        .ok_or_else(|| wrong("has no section .resource_table"))?;
+        .ok_or_else(|| wrong(&format!("has no section {TABLE}")))?;
     page.set(Field::RscTableDa, da)?;
     page.set(Field::RscTableLen, len)?;
     page.set(Field::BootId, 1)?;
@@ -72,12 +66,13 @@ impl<'a> File<'a> {
 
     /// Device address and length of the resource table.
     fn table(self) -> Option<(u32, u32)> {
-        let sections = self.headers(32, 48, HEADERS.1)?;
+        let sections = self.headers(32, 48, SHDR)?;
         let names = sections.get(usize::from(self.half(50)?))?.word(16)? as usize;
         let is_table = |section: &&Self| {
             let name = section.word(0).map(|name| names + name as usize);
             name.and_then(|at| self.0.get(at..))
-                .is_some_and(|name| name.starts_with(TABLE))
+                .and_then(|name| name.strip_prefix(TABLE.as_bytes()))
+                .is_some_and(|rest| rest.starts_with(b"\0"))
         };
         let table = sections.iter().find(is_table)?;
         table.word(12).zip(table.word(20))
