@@ -31,8 +31,10 @@ pub mod fcs;
 pub mod frame;
 pub mod params;
 
-// A user that is no crate may find some of them unused.
-#[allow(unused_imports)]
+#[allow(
+    unused_imports,
+    reason = "the kernel mounts this folder as a module, and uses some of them by their modules"
+)]
 pub use self::{
     control::{ControlError, Message},
     data::{Data, DataError, Service},
