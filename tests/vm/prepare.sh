@@ -34,6 +34,6 @@ while read -ra words; do
 done <"$TOP/tests/vm/firmware"
 
 CAIF_INITRAMFS=$("$TOP/scripts/initramfs" --kernel "$kernel" --name "$image" "${firmware_args[@]}" \
-	"${cstack_args[@]}" "${tree_args[@]}" "$modules"/{caif-virtio,caif,"$board"}.ko "$tun/tun.ko" | tail -n 1)
+	"${cstack_args[@]}" "${tree_args[@]}" "$modules"/{caif-virtio,caif,"$board"}.ko "$tun"/*.ko | tail -n 1)
 exec {firmware_lock}>&-
 export CAIF_INITRAMFS CAIF_MODEM_BIN=$programs CAIF_RUN_VM=$TOP/scripts/run-vm CAIF_TEST_KERNEL=$kernel

@@ -16,6 +16,7 @@ mod hostile_user;
 mod listing;
 mod modules;
 mod operation;
+mod other_kinds;
 mod recovery;
 mod soc;
 mod sockets;
@@ -55,6 +56,8 @@ const FAILSLAB: Option<&str> = Some("FAILSLAB");
 const HOTPLUG_CPU: Option<&str> = Some("HOTPLUG_CPU");
 /// Users other than root can be root in a namespace of their own.
 const USER_NS: Option<&str> = Some("USER_NS");
+/// Interfaces can be made over others: VLANs, and what is beside them in a kernel of a distribution.
+const OTHER_KINDS: Option<&str> = Some("VLAN_8021Q");
 
 /// Cases of boards other than that of the same-SoC machine, or of several.
 const NOT_OF_SOC: &[&str] = &[
@@ -94,6 +97,7 @@ fn all() -> Vec<Case> {
         modules::CASES,
         traffic::CASES,
         stack::CASES,
+        other_kinds::CASES,
         sockets::CASES,
         listing::CASES,
         operation::CASES,

@@ -279,7 +279,7 @@ const PARTS: &[Part] = &[
     },
     Part {
         name: "debian",
-        what: "a packaged kernel of arm64 in QEMU: the demo, twenty faults of a hostile modem",
+        what: "a packaged kernel of arm64 in QEMU: the demo, interfaces of other kinds, twenty faults of a hostile modem",
         full: Some(&["tests/distro/machine", "debian"]),
         needs: &["kernel"],
         ..PART
