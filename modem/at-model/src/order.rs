@@ -24,6 +24,8 @@ pub enum Order {
     FlowOff(Duration),
     /// Answer the set-ups that were not answered, of connections that are answered late.
     Answer,
+    /// End every UTIL channel.
+    Shutdown,
     /// Take no frames from the host, for that long.
     Stall(Duration),
     /// A context was activated or deactivated on this connection id: [`Modem::bearer`] has it.

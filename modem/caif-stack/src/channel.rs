@@ -119,16 +119,22 @@ impl Channel {
             }
             (Behind::At, Data::Payload(bytes)) => return Some(bytes),
             (Behind::Loopback, Data::Payload(SHUTDOWN)) if self.service == Service::Util => {
-                // The shutdown goes behind the frames that wait, since the host closes the channel
-                // at it.
-                self.enqueue(Data::RemoteShutdown, stats);
-                self.closed = true;
+                self.shut_down(stats);
             }
             (Behind::Loopback, data) => self.push(data, stats),
             // The codec parses no frame of an AT or IP channel as a segment.
             (Behind::At | Behind::Ip(_), _) => count(&mut stats.bad_data),
         }
         None
+    }
+
+    /// Ends the channel if it is one of UTIL, the only service that the modem can end.
+    pub(crate) fn shut_down(&mut self, stats: &mut Stats) {
+        if self.service == Service::Util && !self.closed {
+            // It goes behind the frames that wait, since the host closes the channel at it.
+            self.enqueue(Data::RemoteShutdown, stats);
+            self.closed = true;
+        }
     }
 
     /// Queues text of the AT interpreter.

@@ -248,6 +248,11 @@ impl Engine {
                         }
                     }
                 }
+                Order::Shutdown => {
+                    for channel in self.channels.values_mut() {
+                        channel.shut_down(&mut self.stats);
+                    }
+                }
                 Order::Stall(time) => self.stalled_until = now.checked_add(time),
                 Order::Bearer(connection) => self.follow(connection, now),
                 Order::Crash => self.end = Some(End::Crash),

@@ -106,6 +106,23 @@ fn utility_is_shut_down_on_request() {
 }
 
 #[test]
+fn a_command_ends_every_utility() {
+    let mut link = Link::new(Config::default());
+    let utils = [link.set_up(0, UTIL).unwrap(), link.set_up(0, UTIL).unwrap()];
+    let at = link.set_up(2, VEI).unwrap();
+    link.send(at, b"\0AT*FLOW=1000\r");
+    link.receive_all();
+    link.send(at, b"\0AT*SHUTDOWN\r");
+    let ended = link.receive_all();
+    let ended = ended.iter().filter(|frame| frame.body == b"\x82");
+    assert_eq!(ended.map(|frame| frame.channel).collect::<Vec<_>>(), utils);
+    // They are no channels any more, but the others are.
+    link.send_data(utils[0], Service::Util, Data::Payload(b"after"));
+    assert_eq!(link.receive(), None);
+    assert_eq!(link.exchange(at, Service::Vei, b"AT\r"), b"AT\r\r\nOK\r\n");
+}
+
+#[test]
 fn flow_off_from_the_host_holds_frames_back() {
     let mut link = Link::new(Config {
         channel_queue: 4,

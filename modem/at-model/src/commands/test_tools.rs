@@ -30,6 +30,10 @@ pub(super) fn run(run: &mut Run<'_>, name: &str, request: Request<'_>) -> Option
             run.state.order(Order::Answer);
             Ok(())
         }
+        ("*SHUTDOWN", Bare) => {
+            run.state.order(Order::Shutdown);
+            Ok(())
+        }
         ("*SETUP", Read) => {
             let hex: String = setup.iter().map(|byte| format!("{byte:02x}")).collect();
             run.say(&format!("*SETUP: {hex}"))
