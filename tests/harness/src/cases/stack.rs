@@ -14,6 +14,7 @@ use crate::{
 
 pub const CASES: &[Case] = &[
     one("stack_ping", ping),
+    one("stack_counts_each_packet", counted),
     one("stack_refuses", refused),
     one("stack_loopback", loopback),
     one("stack_gives_channels_back", given_back),
@@ -66,6 +67,15 @@ fn ping(vm: &mut Vm) -> Result<()> {
         ensure!(count >= 270, "{count} {counter} of 270 pings: {counters}");
     }
     Ok(())
+}
+
+/// Packets that two CPUs send at once are all counted, and no other ones.
+fn counted(vm: &mut Vm) -> Result<()> {
+    vm.up()?;
+    vm.guest
+        .start_for(&format!("guest-tool two-senders caif0 {MODEM}"), 300)?
+        .ok()?;
+    vm.guest.ok("guest-tool counters caif0 --clean").map(drop)
 }
 
 /// A packet socket on the link sees complete frames, and one on the interface merged segments.

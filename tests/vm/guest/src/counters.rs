@@ -42,7 +42,8 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-fn counter(name: &str, what: &str) -> Result<u64> {
+/// Returns one of an interface's statistics.
+pub fn counter(name: &str, what: &str) -> Result<u64> {
     let path = format!("/sys/class/net/{name}/statistics/{what}");
     let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
     text.trim()

@@ -30,6 +30,7 @@ mod serial;
 mod sockets;
 mod tap;
 mod tcp;
+mod two_senders;
 mod udp;
 mod unsafe_calls;
 mod until;
@@ -100,6 +101,8 @@ enum Command {
     Sockets(sockets::Args),
     /// Check sent frames and merged segments while streams pass
     Tap(tap::Args),
+    /// Send datagrams from two CPUs, each of which an interface must count
+    TwoSenders(two_senders::Args),
     /// Send datagrams to an echo service, comparing every payload byte
     UdpEcho(udp::Args),
     /// Send and receive checked streams, one way or both at once
@@ -135,6 +138,7 @@ fn main() -> Result<()> {
         Command::Serial(args) => serial::run(&args),
         Command::Sockets(args) => sockets::run(&args),
         Command::Tap(args) => tap::run(&args),
+        Command::TwoSenders(args) => two_senders::run(&args),
         Command::UdpEcho(args) => udp::run(&args),
         Command::Tcp(args) => tcp::run(&args),
     }

@@ -103,6 +103,16 @@ pub fn attach_filter(socket: &Socket, filter: &mut [libc::sock_filter]) -> io::R
     checked(result)
 }
 
+/// Lets the calling thread run on one CPU only.
+pub fn stay_on_cpu(number: usize) -> io::Result<()> {
+    // SAFETY: It is an array of bits.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    // SAFETY: The set is valid; a number beyond its end is ignored.
+    unsafe { libc::CPU_SET(number, &mut set) };
+    // SAFETY: The set is as long as is said.
+    checked(unsafe { libc::sched_setaffinity(0, size_of_val(&set), &set) })
+}
+
 /// An invalid address.
 const NOWHERE: usize = 1;
 
