@@ -5,6 +5,7 @@
 
 mod calls;
 mod connecting;
+mod ending;
 mod files;
 mod listing;
 mod pressure;
@@ -58,9 +59,12 @@ const CHECKS: &[(&str, Check)] = &[
     ("parameters", wire::parameters),
     ("requests", wire::requests),
     ("remote_shutdown", transfer::remote_shutdown),
+    ("end_while_off", ending::while_flow_is_off),
+    ("new_channel_under_a_sender", ending::under_a_sender),
     ("modem_stops_us", transfer::modem_stops_us),
     ("we_stop_the_modem", transfer::we_stop_the_modem),
     ("slow_link", pressure::slow_link),
+    ("full_send_buffer", pressure::full_send_buffer),
     ("listing", listing::listing),
     ("many", transfer::many),
     ("signals", signals::signals),

@@ -163,6 +163,7 @@ pub fn nowhere(_args: &Args) -> Result<()> {
         }
     }
     let util = channel(Service::Util, false).socket()?;
+    set_option(&util, SOL_CAIF, REQ_PARAM, b"0123456789")?;
     for name in [REQ_PARAM, 127] {
         fails(
             set_option_from_nowhere(&util, SOL_CAIF, name),
@@ -172,8 +173,9 @@ pub fn nowhere(_args: &Args) -> Result<()> {
     }
     let mut parameters = channel(Service::Util, false);
     parameters.name = "parameters".to_owned();
-    set_option(&util, SOL_CAIF, REQ_PARAM, b"0123456789")?;
     util.connect(&parameters.address()?)?;
+    let answer = get_option(&util, SOL_CAIF, RSP_PARAM, 99)?;
+    ensure!(answer == b"0123456789", "{answer:?} after a refused option");
     fails(
         get_option_to_nowhere(&util, SOL_CAIF, RSP_PARAM),
         libc::EFAULT,
