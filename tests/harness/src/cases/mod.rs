@@ -15,6 +15,7 @@ mod crashes;
 mod hostile_user;
 mod listing;
 mod modules;
+mod namespaces;
 mod operation;
 mod other_kinds;
 mod recovery;
@@ -105,6 +106,7 @@ fn all() -> Vec<Case> {
         crashes::CASES,
         bad_input::CASES,
         hostile_user::CASES,
+        namespaces::CASES,
         caifctl::CASES,
         c_stack::CASES,
         calls::CASES,

@@ -134,6 +134,7 @@ enum Errno {
     Etimedout,
     Enodev,
     Enetdown,
+    Eperm,
 }
 
 #[derive(clap::Args)]
@@ -154,6 +155,7 @@ pub fn fails(args: &FailArgs) -> Result<()> {
         Errno::Etimedout => libc::ETIMEDOUT,
         Errno::Enodev => libc::ENODEV,
         Errno::Enetdown => libc::ENETDOWN,
+        Errno::Eperm => libc::EPERM,
     };
     match args.channel.connect(Duration::from_secs(args.timeout)) {
         Ok(_) => bail!("the channel was opened"),
