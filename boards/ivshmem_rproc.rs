@@ -8,6 +8,7 @@
 
 #![deny(unsafe_code)]
 
+// A kernel module is one crate, so files that others use as well are built into each.
 #[expect(unsafe_code)]
 #[path = "../abstractions"]
 mod abstractions {
@@ -40,6 +41,7 @@ mod ivshmem {
     pub(super) mod table;
     pub(super) mod watchdog;
 }
+// The driver's file, which is at the top of the checkout.
 #[path = "../vring_layout.rs"]
 #[expect(
     dead_code,

@@ -9,6 +9,7 @@
 
 #![deny(unsafe_code)]
 
+// A kernel module is one crate, so files that others use as well are built into each.
 #[expect(unsafe_code)]
 #[path = "../abstractions"]
 mod abstractions {
@@ -22,6 +23,7 @@ mod abstractions {
     pub(crate) mod platform;
     pub(crate) mod remoteproc;
 }
+// The ivshmem board's: both boards have the same contract with the modem.
 #[path = "ivshmem"]
 mod contract {
     //! The parts that are the same on the ivshmem board: the control page, the modem's addresses,
@@ -55,6 +57,7 @@ mod soc {
     pub(super) mod memory;
     pub(super) mod running;
 }
+// The driver's file, which is at the top of the checkout.
 #[path = "../vring_layout.rs"]
 #[expect(
     dead_code,

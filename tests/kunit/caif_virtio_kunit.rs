@@ -14,6 +14,7 @@
     allow(dead_code, reason = "the suites that use the rest are of x86")
 )]
 
+// A kernel module is one crate, so files that others use as well are built into each.
 #[expect(unsafe_code)]
 #[path = "../../abstractions"]
 mod abstractions {
@@ -57,10 +58,12 @@ mod forgotten;
 mod frames;
 #[expect(unsafe_code)]
 mod interfaces;
+// The driver's own file: the tests write the config space that it reads.
 #[path = "../../link_config.rs"]
 pub mod link_config;
 #[expect(unsafe_code)]
 mod links;
+// The modem's ends of the rings, of the crate that the modem has them of.
 #[path = "../../modem/ring/src/ring/mod.rs"]
 pub mod modem_ring;
 mod modem_rx;
@@ -114,6 +117,7 @@ mod trap;
 #[expect(unsafe_code)]
 mod unsafe_memory;
 mod vring;
+// These two are the driver's, which the modem's ends refer to by these names.
 #[path = "../../vring_layout.rs"]
 pub mod vring_layout;
 #[path = "../../vring_mem.rs"]

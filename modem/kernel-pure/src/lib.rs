@@ -8,6 +8,8 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+// The kernel's build wants these files at the top of the checkout and in the folders of its
+// modules: a module of the kernel is one crate.
 #[cfg(feature = "firmware")]
 #[path = "../../../abstractions/remoteproc/elf.rs"]
 pub mod elf;
@@ -30,6 +32,7 @@ pub mod vring_reversed;
 #[path = "../../../vring_watch.rs"]
 pub mod vring_watch;
 
+// Of this folder and the next one the kernel's modules build all files, and this crate these.
 #[path = "../../../boards/ivshmem"]
 pub mod ivshmem {
     //! The parts of the test board's driver that do not use the kernel crate.
@@ -52,6 +55,7 @@ pub mod caif {
     pub mod policy;
     pub mod rfm;
 }
+// Several parts of the kernel's code use it.
 #[path = "../../../abstractions/slot.rs"]
 pub mod slot;
 pub use caif_wire;
