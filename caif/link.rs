@@ -288,7 +288,7 @@ impl Link {
     }
 
     /// Schedules the task for the next deadline, or for the LINK_DESTROY messages that are owed,
-    /// unless it runs before: what is put off with each request would never come.
+    /// unless it runs before. If each request put it off, it would not run while requests go on.
     fn reschedule(&self, inner: &mut Inner) {
         let now = self.now();
         // One millisecond more, so that the deadline has passed when the task runs.

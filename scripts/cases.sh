@@ -4,7 +4,7 @@
 # counts them, prints the last line of the script, and ends what the script has started. Sourced, after lib.sh.
 
 script_args=("$@")
-# What counts for the script above this one does not for this one.
+# CAIF_RECORDS names the file with the cases of one script: one that another script runs begins its own.
 [ "${CAIF_COUNTER:-}" = "$PPID" ] || unset CAIF_RECORDS
 
 # supervised: has what follows run under count-cases, which starts the script anew. Called once its arguments

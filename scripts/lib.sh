@@ -10,7 +10,7 @@ TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 export CAIF_CHECKOUT=$TOP
 # Everything that is downloaded or built lives here, outside the checkout.
 CACHE=$(realpath -ms "${CAIF_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/caif_virtio}")
-# Scripts that this one runs in another folder mean the same.
+# Made absolute for scripts that this one runs in another folder.
 [ -z "${CAIF_CACHE:-}" ] || export CAIF_CACHE=$CACHE
 
 # Versions the project was tested with. A newer package of the same series is

@@ -52,12 +52,16 @@ void net_helper_set_room(struct net_device *dev, unsigned int head, unsigned int
 void net_helper_stop_queues(struct net_device *dev);
 void net_helper_wake_queues(struct net_device *dev);
 /*
- * How many packets wait in the fullest of the queues that are stopped or not empty; INT_MAX if one
- * is stopped where none can wait, and negative if there is no such queue.
+ * How many packets wait in the fullest of the queues that are stopped or not empty. INT_MAX if a
+ * queue is stopped that has no queueing discipline, in which packets could wait. Negative if none
+ * is stopped, and nothing waits.
  */
 int net_helper_backlog(const struct net_device *dev);
 unsigned int net_helper_tx_queue_len(const struct net_device *dev);
-/* How many packets can wait for the device; INT_MAX if none do, but the driver takes all. */
+/*
+ * How many packets can wait for the device. INT_MAX if it has no queueing discipline: no packet
+ * waits then, as each is passed to the driver at once.
+ */
 unsigned int net_helper_queue_limit(const struct net_device *dev);
 /*
  * Whether the device is up, has a carrier, and its driver has got all packets that were sent, and
