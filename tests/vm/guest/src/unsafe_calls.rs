@@ -103,6 +103,47 @@ pub fn attach_filter(socket: &Socket, filter: &mut [libc::sock_filter]) -> io::R
     checked(result)
 }
 
+/// What a call that received has written beside the payload.
+pub struct Received {
+    /// The length of the payload, which may be more than there was room for.
+    pub len: usize,
+    pub flags: libc::c_int,
+    /// The length of the sender's address.
+    pub name_len: usize,
+    /// The length of control data.
+    pub control_len: usize,
+}
+
+/// Receives with room for an address and for control data.
+pub fn receive_message(
+    socket: &Socket,
+    buffer: &mut [u8],
+    flags: libc::c_int,
+) -> io::Result<Received> {
+    let (mut name, mut control) = ([0_u8; 128], [0_u64; 64]);
+    let mut payload = libc::iovec {
+        iov_base: buffer.as_mut_ptr().cast(),
+        iov_len: buffer.len(),
+    };
+    // SAFETY: Its members are integers and pointers that there need not be.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_name = name.as_mut_ptr().cast();
+    message.msg_namelen = size_of_val(&name) as libc::socklen_t;
+    message.msg_iov = &mut payload;
+    message.msg_iovlen = 1;
+    message.msg_control = control.as_mut_ptr().cast();
+    message.msg_controllen = size_of_val(&control) as _;
+    // SAFETY: All that the message names is as long as it says.
+    let len = unsafe { libc::recvmsg(socket.as_raw_fd(), &mut message, flags) };
+    checked(len as libc::c_int)?;
+    Ok(Received {
+        len: len as usize,
+        flags: message.msg_flags,
+        name_len: message.msg_namelen as usize,
+        control_len: message.msg_controllen as usize,
+    })
+}
+
 /// Lets the calling thread run on one CPU only.
 pub fn stay_on_cpu(number: usize) -> io::Result<()> {
     // SAFETY: It is an array of bits.

@@ -9,11 +9,14 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use socket2::{Domain, MaybeUninitSlice, Protocol, SockAddr, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::{Words, bytes, done, signals, told};
-use crate::caif::{
-    AF_CAIF, LINK_SELECT, REQ_PARAM, SOL_CAIF, get_option, ioctl, poll, raw_address, set_option,
+use crate::{
+    caif::{
+        AF_CAIF, LINK_SELECT, REQ_PARAM, SOL_CAIF, get_option, ioctl, poll, raw_address, set_option,
+    },
+    unsafe_calls::receive_message,
 };
 
 /// Limit for expected events: the initial timeouts of a socket.
@@ -167,22 +170,24 @@ fn signalled(result: String) -> String {
 }
 
 fn receive(socket: &Socket, room: usize, flags: libc::c_int) -> String {
-    let mut buffer = vec![MaybeUninit::new(0); room];
-    let slices = &mut [MaybeUninitSlice::new(&mut buffer)];
-    told(
-        socket
-            .recv_vectored_with_flags(slices, flags)
-            .map(|(len, flags)| {
-                // With MSG_TRUNC the length may be larger than the buffer.
-                let bytes: Vec<u8> = buffer.iter().take(len).map(written).collect();
-                let cut = if flags.is_truncated() { ", cut" } else { "" };
-                if len > room {
-                    format!("{len}, of it {}{cut}", bytes::show(&bytes))
-                } else {
-                    format!("{}{cut}", bytes::show(&bytes))
-                }
-            }),
-    )
+    let mut buffer = vec![0; room];
+    told(receive_message(socket, &mut buffer, flags).map(|got| {
+        buffer.truncate(got.len);
+        let mut text = bytes::show(&buffer);
+        // With MSG_TRUNC the length may be larger than the buffer.
+        if got.len > room {
+            text = format!("{}, of it {text}", got.len);
+        }
+        if got.flags & libc::MSG_TRUNC != 0 {
+            text += ", cut";
+        }
+        for (what, len) in [("address", got.name_len), ("control data", got.control_len)] {
+            if len > 0 {
+                text += &format!(", {what} of {len} bytes");
+            }
+        }
+        text
+    }))
 }
 
 #[expect(unsafe_code, reason = "what the kernel wrote")]
