@@ -21,6 +21,8 @@ pub enum Against {
     Modem,
     /// A modem that sends invalid frames as well.
     Noise,
+    /// The same for a moment, in which a slow machine has little time for anything else.
+    SomeNoise,
     /// A modem that is silent most of the time.
     Silence,
     /// Failing allocations, in calls of the user.
@@ -53,12 +55,19 @@ const ANSWERED: Floors = &[
     ("packet received", 10),
 ];
 
+/// The same where the kernel has user namespaces: without one the user is root, who may do all.
+const USER_NAMESPACES: (&str, u64) = ("user namespace", 1);
+
+fn has_user_namespaces(vm: &mut Vm) -> Result<bool> {
+    Ok(vm.guest.run("[ -e /proc/self/ns/user ]")?.status == 0)
+}
+
 impl Against {
     /// Returns the arguments of the guest's tool.
     fn args(self) -> String {
         let common = "--parts sockets,interfaces,packets";
         match self {
-            Self::Modem | Self::Noise | Self::Silence => common.to_owned(),
+            Self::Modem | Self::Noise | Self::SomeNoise | Self::Silence => common.to_owned(),
             Self::Faults => format!("{common} --faults"),
             Self::StackFaults => format!("{common} --faults --stack-faults"),
             Self::Links => format!("{common},links --module $(echo /lib/modules/*/{STACK}.ko)"),
@@ -72,6 +81,13 @@ impl Against {
             Self::Noise => &[
                 ("dialogue with the modem", 5),
                 ("interface with a carrier", 1),
+            ],
+            Self::SomeNoise => &[
+                ("socket", 100),
+                ("connect, as it should be", 2),
+                ("newlink, as it should be", 2),
+                ("packet sent", 20),
+                ("packet received", 10),
             ],
             Self::Silence => &[
                 ("socket", 40),
@@ -103,13 +119,15 @@ impl Against {
     /// Lets the user make calls for a number of seconds, and returns their results. Afterwards
     /// channels must work without help, and nothing else is left.
     pub fn run(self, vm: &mut Vm, seed: u64, seconds: u64) -> Result<String> {
-        match self {
-            Self::Noise => restart(vm, true)?,
-            Self::Tun => vm.modprobe("tun")?,
-            _ => {}
+        let is_noisy = matches!(self, Self::Noise | Self::SomeNoise);
+        if is_noisy {
+            restart(vm, true)?;
+        }
+        if self == Self::Tun {
+            vm.modprobe("tun")?;
         }
         let called = self.call(vm, seed, seconds);
-        if self == Self::Noise {
+        if is_noisy {
             restart(vm, false)?;
         }
         let out = called.with_context(|| format!("{self:?}, seed {seed}"))?;
@@ -119,8 +137,10 @@ impl Against {
 
     /// Runs the guest's tool, which ends by itself.
     fn call(self, vm: &mut Vm, seed: u64, seconds: u64) -> Result<String> {
+        let of_users = self == Self::Tun && has_user_namespaces(vm)?;
         let wants = self.floors().iter();
         let wants: String = wants
+            .chain(of_users.then_some(&USER_NAMESPACES))
             .map(|(call, floor)| format!(" --want '{call}={floor}'"))
             .collect();
         let command = format!(

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A user that makes random calls of all interfaces of CAIF, for a minute in all. Each kind of run
+//! A user that makes random calls of all interfaces of CAIF, for little more than a minute in all. Each kind of run
 //! is a short case; tests/soak has the long ones.
 
 use anyhow::Result;
@@ -10,6 +10,9 @@ use crate::{hostile_user::Against, vm::Vm};
 
 pub const CASES: &[Case] = &[
     one("hostile_user_of_a_modem", |vm| run(vm, Against::Modem, 12)),
+    one("hostile_user_of_a_hostile_modem", |vm| {
+        run(vm, Against::SomeNoise, 6)
+    }),
     one("hostile_user_of_a_silent_modem", |vm| {
         run(vm, Against::Silence, 6)
     }),
