@@ -416,8 +416,15 @@ impl Task {
         let args = [slot.fd, at, 4096, libc::MSG_DONTWAIT as usize, 0, 0];
         let got = self.sys(Call::Receive, libc::SYS_recvfrom, &args)?;
         let wanted = if is_stream { got.min(taken) } else { taken };
-        if got != wanted || sent.get(..got) != Some(&self.arena.get(8192, got)[..]) {
-            let what = format!("{taken} bytes sent, {got} or others came back");
+        let came = self.arena.get(8192, got);
+        if got != wanted || sent.get(..got) != Some(&came[..]) {
+            let same = sent.iter().zip(&came).take_while(|(a, b)| a == b).count();
+            let kind = if is_stream { "stream" } else { "seqpacket" };
+            let head = came.get(..got.min(24)).unwrap_or(&came);
+            let what = format!(
+                "{kind} of protocol {}: {taken} bytes sent, {got} came back, the same up to {same}: {head:02x?}",
+                slot.protocol
+            );
             self.shared.fault(&what);
         }
         Ok(())
