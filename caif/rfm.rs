@@ -161,6 +161,12 @@ impl Reassembly {
         Self(None)
     }
 
+    /// Returns how many bytes of an unfinished packet the caller keeps.
+    #[allow(dead_code, reason = "tests compare it with what a caller keeps")]
+    pub fn kept(&self) -> usize {
+        self.0.map_or(0, |partial| partial.have)
+    }
+
     /// Handles a segment of `len` bytes, which begins with `head`: 6 bytes, or all if there are
     /// fewer. On an error, the caller drops the segment and the bytes kept of its packet; the next
     /// segment begins another one.

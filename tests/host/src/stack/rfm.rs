@@ -56,6 +56,7 @@ impl Receiver {
         let packet = match step {
             Err(error) => {
                 self.kept.clear();
+                assert_eq!(self.reassembly.kept(), 0);
                 return Err(error);
             }
             Ok(Step::Whole) => {
@@ -78,6 +79,7 @@ impl Receiver {
                 Some(std::mem::take(&mut self.kept))
             }
         };
+        assert_eq!(self.reassembly.kept(), self.kept.len());
         assert!(self.kept.len() <= MAX_PACKET);
         Ok(packet)
     }
