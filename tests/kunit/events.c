@@ -21,13 +21,22 @@ static int see(struct notifier_block *nb, unsigned long event, void *ptr)
 /* The last one that is called. */
 static struct notifier_block last = { .notifier_call = see, .priority = INT_MIN };
 
+static atomic_t is_on;
+
 int caif_kunit_see_events(bool on)
 {
 	int err;
 
-	if (!on)
-		return unregister_netdevice_notifier(&last);
+	if (!on) {
+		err = unregister_netdevice_notifier(&last);
+		atomic_set(&is_on, 0);
+		return err;
+	}
+	if (atomic_xchg(&is_on, 1))
+		return -EBUSY;
 	err = register_netdevice_notifier(&last);
+	if (err)
+		atomic_set(&is_on, 0);
 	/* Those of devices that are there. */
 	for (unsigned int event = 0; event < ARRAY_SIZE(seen); event++)
 		atomic_set(&seen[event], 0);

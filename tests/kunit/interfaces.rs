@@ -67,7 +67,7 @@ impl<'a> Interface<'a> {
     pub(crate) fn send_whole(&self, packet: &[u8]) -> Result<bool> {
         let (data, len) = (packet.as_ptr().cast(), u32::try_from(packet.len())?);
         let (link, mut is_moved) = (self.1.as_raw(), false);
-        // SAFETY: Both devices are registered, and there are as many bytes.
+        // SAFETY: By their invariants, both devices are registered; there are as many bytes.
         to_result(unsafe {
             bindings::caif_kunit_interface_send_whole(self.as_raw(), data, len, link, &mut is_moved)
         })?;
@@ -78,7 +78,7 @@ impl<'a> Interface<'a> {
     pub(crate) fn send_cloned(&self, packet: &[u8]) -> Result<bool> {
         let (data, len) = (packet.as_ptr().cast(), u32::try_from(packet.len())?);
         let mut is_changed = false;
-        // SAFETY: The device is registered, as long as its link is, and there are as many bytes.
+        // SAFETY: By the type invariant, the device is registered; there are as many bytes.
         to_result(unsafe {
             bindings::caif_kunit_interface_send_cloned(self.as_raw(), data, len, &mut is_changed)
         })?;
@@ -88,7 +88,7 @@ impl<'a> Interface<'a> {
     /// Sends a packet that has an owner.
     pub(crate) fn send_owned(&self, packet: &[u8]) -> Result {
         let (data, len) = (packet.as_ptr().cast(), u32::try_from(packet.len())?);
-        // SAFETY: The device is registered, as long as its link is, and there are as many bytes.
+        // SAFETY: By the type invariant, the device is registered; there are as many bytes.
         to_result(unsafe { bindings::caif_kunit_interface_send_owned(self.as_raw(), data, len) })
     }
 
@@ -100,7 +100,7 @@ impl<'a> Interface<'a> {
 
     /// Returns the room that the interface wants in front of packets.
     pub(crate) fn headroom(&self) -> u32 {
-        // SAFETY: The device is registered, as long as its link is.
+        // SAFETY: By the type invariant, the device is registered.
         unsafe { bindings::caif_kunit_interface_headroom(self.as_raw()) }
     }
 

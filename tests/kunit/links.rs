@@ -19,6 +19,14 @@ use kernel::{
 pub(crate) const AT: c_int = 0;
 /// `CAIFPROTO_RFM`.
 pub(crate) const RFM: c_int = 4;
+/// The first link id of a modem.
+pub(crate) const FIRST: u8 = 1;
+/// The type of a link.
+pub(crate) const CAIF: u16 = bindings::ARPHRD_CAIF as u16;
+/// Another type.
+pub(crate) const ETHER: u16 = 1;
+/// A flag of calls that do not wait.
+pub(crate) const DONTWAIT: u32 = bindings::MSG_DONTWAIT;
 
 /// Messages that a link counts.
 #[derive(Clone, Copy)]
@@ -58,13 +66,18 @@ impl Drop for BusyRtnl {
 }
 
 /// A notifier that is told of the events of links after all others.
+///
+/// # Invariants
+///
+/// It is registered, and there is no other one.
 pub(crate) struct LastInChain(());
 
 impl LastInChain {
-    /// Registers it. There must be one of these at a time.
+    /// Registers it. Fails while there is one already.
     pub(crate) fn new() -> Result<Self> {
         // SAFETY: Process context.
         to_result(unsafe { bindings::caif_kunit_see_events(true) })?;
+        // INVARIANT: It was just registered, which fails if there is another one.
         Ok(Self(()))
     }
 
@@ -77,7 +90,7 @@ impl LastInChain {
 
 impl Drop for LastInChain {
     fn drop(&mut self) {
-        // SAFETY: It is registered.
+        // SAFETY: By the type invariant, it is registered.
         unsafe { bindings::caif_kunit_see_events(false) };
     }
 }
@@ -111,49 +124,49 @@ impl FakeLink {
 
     /// Returns the number of the device.
     pub(crate) fn index(&self) -> c_int {
-        // SAFETY: The device is registered.
+        // SAFETY: By the type invariant, the device is registered.
         unsafe { bindings::caif_kunit_link_index(self.as_raw()) }
     }
 
     /// Makes the modem refuse what it is asked for.
     pub(crate) fn set_refusing(&self, refuse: bool) {
-        // SAFETY: The device is registered.
+        // SAFETY: By the type invariant, the device is registered.
         unsafe { bindings::caif_kunit_link_refuse(self.as_raw(), refuse) }
     }
 
     /// Makes the modem refuse a second channel while it has one.
     pub(crate) fn set_single(&self) {
-        // SAFETY: The device is registered.
+        // SAFETY: By the type invariant, the device is registered.
         unsafe { bindings::caif_kunit_link_single(self.as_raw()) }
     }
 
     /// Makes a device without a queue say that it is congested, though it takes all packets.
     pub(crate) fn set_congested(&self, congested: bool) {
-        // SAFETY: The device is registered.
+        // SAFETY: By the type invariant, the device is registered.
         unsafe { bindings::caif_kunit_link_congested(self.as_raw(), congested) }
     }
 
     /// Makes a device without a queue drop packets, and say so.
     pub(crate) fn set_losing(&self, losing: bool) {
-        // SAFETY: The device is registered.
+        // SAFETY: By the type invariant, the device is registered.
         unsafe { bindings::caif_kunit_link_lose(self.as_raw(), losing, 0) }
     }
 
     /// As [`set_losing`](Self::set_losing), but the device takes so many frames of channels before.
     pub(crate) fn set_losing_after(&self, frames: u32) {
-        // SAFETY: The device is registered.
+        // SAFETY: By the type invariant, the device is registered.
         unsafe { bindings::caif_kunit_link_lose(self.as_raw(), true, frames) }
     }
 
     /// Loses the carrier, and has it again before anybody is told.
     pub(crate) fn flap(&self) {
-        // SAFETY: The device is registered.
+        // SAFETY: By the type invariant, the device is registered.
         unsafe { bindings::caif_kunit_link_flap(self.as_raw()) }
     }
 
     /// Sets the device up or down.
     pub(crate) fn set_up(&self, up: bool) -> Result {
-        // SAFETY: The device is registered.
+        // SAFETY: By the type invariant, the device is registered.
         to_result(unsafe { bindings::caif_kunit_link_up(self.as_raw(), up) })
     }
 
@@ -161,8 +174,8 @@ impl FakeLink {
     /// anything else happens there.
     pub(crate) fn close_with(&self, closes: Kernel, other: &Kernel) {
         let closes = ManuallyDrop::new(closes);
-        // SAFETY: The device is registered, the first socket passes to the callee, and the other
-        // one is open.
+        // SAFETY: By the type invariant, the device is registered; the first socket passes to the
+        // callee, and the other one is open.
         unsafe {
             bindings::caif_kunit_link_close_with(self.as_raw(), closes.as_raw(), other.as_raw())
         }
@@ -170,7 +183,7 @@ impl FakeLink {
 
     /// Makes a device that takes none take packets again once the state of a socket changes.
     pub(crate) fn restart_with(&self, socket: &Kernel) {
-        // SAFETY: The device is registered, and the socket is open.
+        // SAFETY: By the type invariant, the device is registered, and the socket is open.
         unsafe { bindings::caif_kunit_link_restart_with(self.as_raw(), socket.as_raw()) }
     }
 
@@ -178,7 +191,7 @@ impl FakeLink {
     /// if there was no memory to have all of them in one piece.
     pub(crate) fn deliver(&self, id: u8, body: &[u8], readable: u32) -> Result {
         let (data, len) = (body.as_ptr().cast(), u32::try_from(body.len())?);
-        // SAFETY: The device is registered, and there are as many bytes.
+        // SAFETY: By the type invariant, the device is registered, and there are as many bytes.
         to_result(unsafe {
             bindings::caif_kunit_link_deliver(self.as_raw(), id, data, len, readable.min(len))
         })
@@ -188,7 +201,7 @@ impl FakeLink {
     /// be put there, `offset` behind.
     pub(crate) fn deliver_partial(&self, id: u8, body: &[u8], start: u32, offset: u32) -> Result {
         let (data, len) = (body.as_ptr().cast(), u32::try_from(body.len())?);
-        // SAFETY: The device is registered, and there are as many bytes.
+        // SAFETY: By the type invariant, the device is registered, and there are as many bytes.
         to_result(unsafe {
             bindings::caif_kunit_link_deliver_partial(self.as_raw(), id, data, len, start, offset)
         })
@@ -201,7 +214,8 @@ impl FakeLink {
         if len > 4094 {
             return Err(EMSGSIZE);
         }
-        // SAFETY: The device is registered, and there are as many bytes, which fit into a page.
+        // SAFETY: By the type invariant, the device is registered, and there are as many bytes,
+        // which fit into a page.
         to_result(unsafe { bindings::caif_kunit_link_deliver_user(self.as_raw(), id, data, len) })?;
         // SAFETY: There are no requirements.
         Ok(unsafe { bindings::caif_kunit_pages_back() })
@@ -213,7 +227,7 @@ impl FakeLink {
     pub(crate) fn deliver_held(&self, id: u8, body: &[u8], as_clone: bool) -> Result<bool> {
         let (data, len) = (body.as_ptr().cast(), u32::try_from(body.len())?);
         let mut is_changed = false;
-        // SAFETY: The device is registered, and there are as many bytes.
+        // SAFETY: By the type invariant, the device is registered, and there are as many bytes.
         to_result(unsafe {
             bindings::caif_kunit_link_deliver_held(
                 self.as_raw(),
@@ -231,7 +245,7 @@ impl FakeLink {
     /// its end.
     pub(crate) fn last<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
-        // SAFETY: The device is registered, and there is as much room.
+        // SAFETY: By the type invariant, the device is registered, and there is as much room.
         unsafe {
             bindings::caif_kunit_link_last(self.as_raw(), bytes.as_mut_ptr().cast(), N as c_uint)
         };
@@ -240,69 +254,69 @@ impl FakeLink {
 
     /// Sets the MTU of the device.
     pub(crate) fn set_mtu(&self, mtu: u32) -> Result {
-        // SAFETY: The device is registered.
+        // SAFETY: By the type invariant, the device is registered.
         to_result(unsafe { bindings::caif_kunit_link_mtu(self.as_raw(), mtu) })
     }
 
     /// Sets how much room the device wants in front of packets.
     pub(crate) fn set_headroom(&self, room: u16) {
-        // SAFETY: The device is registered.
+        // SAFETY: By the type invariant, the device is registered.
         unsafe { bindings::caif_kunit_link_set_headroom(self.as_raw(), room) }
     }
 
     /// Returns how much room others leave for the device in front of packets.
     pub(crate) fn headroom(&self) -> u32 {
-        // SAFETY: The device is registered.
+        // SAFETY: By the type invariant, the device is registered.
         unsafe { bindings::caif_kunit_link_headroom(self.as_raw()) }
     }
 
     /// Sets the hardware type of the device.
     pub(crate) fn set_type(&self, hw_type: u16) {
-        // SAFETY: The device is registered.
+        // SAFETY: By the type invariant, the device is registered.
         unsafe { bindings::caif_kunit_link_type(self.as_raw(), hw_type, false) }
     }
 
     /// Lets the device be a link no longer. Returns how many interfaces were unregistered when none
     /// was registered any more.
     pub(crate) fn end_together(&self) -> i32 {
-        // SAFETY: The device is registered.
+        // SAFETY: By the type invariant, the device is registered.
         unsafe { bindings::caif_kunit_link_end_together(self.as_raw()) }
     }
 
     /// Sets the hardware type of the device, without telling anybody.
     pub(crate) fn set_type_quietly(&self, hw_type: u16) {
-        // SAFETY: The device is registered.
+        // SAFETY: By the type invariant, the device is registered.
         unsafe { bindings::caif_kunit_link_type(self.as_raw(), hw_type, true) }
     }
 
     /// Makes the modem hold its answers back; it sends the last one when this is switched off.
     pub(crate) fn set_silent(&self, silent: bool) {
-        // SAFETY: The device is registered.
+        // SAFETY: By the type invariant, the device is registered.
         unsafe { bindings::caif_kunit_link_silent(self.as_raw(), silent) }
     }
 
     /// Makes the device take one more packet, and then none.
     pub(crate) fn set_stopped(&self, stop: bool) {
-        // SAFETY: The device is registered.
+        // SAFETY: By the type invariant, the device is registered.
         unsafe { bindings::caif_kunit_link_stop(self.as_raw(), stop) }
     }
 
     /// Makes the modem send on all channels without end.
     pub(crate) fn set_storm(&self, on: bool) -> Result {
-        // SAFETY: The device is registered.
+        // SAFETY: By the type invariant, the device is registered.
         to_result(unsafe { bindings::caif_kunit_link_storm(self.as_raw(), on) })
     }
 
     /// Returns the number of messages of a kind that the modem received.
     pub(crate) fn count(&self, what: What) -> i32 {
-        // SAFETY: The device is registered.
+        // SAFETY: By the type invariant, the device is registered.
         unsafe { bindings::caif_kunit_link_count(self.as_raw(), what as c_uint) }
     }
 
     /// Waits until the modem received that many messages of a kind. Returns whether it received no
     /// more.
     pub(crate) fn gets(&self, what: What, count: i32, ms: u32) -> bool {
-        // SAFETY: The device is registered.
+        // SAFETY: By the type invariant, the device is registered.
         unsafe { bindings::caif_kunit_link_wait(self.as_raw(), what as c_uint, count, ms) }
     }
 
@@ -313,7 +327,7 @@ impl FakeLink {
 
     /// Waits until the device has all that was sent, at most `ms` milliseconds.
     pub(crate) fn drains(&self, ms: u32) -> bool {
-        // SAFETY: The device is registered.
+        // SAFETY: By the type invariant, the device is registered.
         unsafe { bindings::caif_kunit_link_drains(self.as_raw(), ms) }
     }
 
@@ -354,7 +368,7 @@ impl FakeLink {
 
 impl Drop for FakeLink {
     fn drop(&mut self) {
-        // SAFETY: The device is registered, and not used any more.
+        // SAFETY: By the type invariant, the device is registered, and not used any more.
         unsafe { bindings::caif_kunit_link_free(self.as_raw()) }
     }
 }

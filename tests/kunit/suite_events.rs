@@ -20,7 +20,9 @@ use crate::{
     interfaces::Interface,
     links::{
         FakeLink,
-        LastInChain, //
+        LastInChain,
+        CAIF,
+        ETHER, //
     }, //
 };
 use core::mem;
@@ -32,9 +34,6 @@ use kernel::{
         Mutex, //
     }, //
 };
-
-const CAIF: u16 = bindings::ARPHRD_CAIF as u16;
-const ETHER: u16 = 1;
 
 /// The events that a listener was told of, with the numbers of their devices.
 #[pin_data]
@@ -68,6 +67,7 @@ mod tests {
     #[test]
     fn events_that_others_see() -> Result {
         let last = LastInChain::new()?;
+        check!(LastInChain::new().is_err(), "there are two");
         let link = FakeLink::new(8)?;
         let interface = Interface::new(&link)?;
         interface.set_up()?;

@@ -9,6 +9,8 @@ use crate::{
     links::{
         FakeLink,
         What,
+        DONTWAIT,
+        FIRST,
         RFM, //
     }, //
 };
@@ -16,10 +18,7 @@ use kernel::prelude::*;
 
 const OUT: u32 = bindings::HELPER_EPOLLOUT;
 const HUP: u32 = bindings::HELPER_EPOLLHUP;
-const DONTWAIT: u32 = bindings::MSG_DONTWAIT;
 
-/// The id of the first channel of a link.
-const FIRST: u8 = 1;
 /// Header of a packet: the last two bytes are the number of those that follow.
 const HEADER: [u8; 6] = [1, 2, 3, 4, 30, 0];
 

@@ -10,17 +10,16 @@ use crate::{
     links::{
         BusyRtnl,
         FakeLink,
-        What, //
+        What,
+        CAIF,
+        ETHER,
+        FIRST, //
     }, //
 };
 use core::mem;
 use kernel::prelude::*;
 
-const CAIF: u16 = bindings::ARPHRD_CAIF as u16;
-const ETHER: u16 = 1;
 const HUP: u32 = bindings::HELPER_EPOLLHUP;
-/// The first link id of a modem.
-const FIRST: u8 = 1;
 
 #[kernel::macros::kunit_tests(caif_stack_interfaces)]
 mod tests {

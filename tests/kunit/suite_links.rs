@@ -10,6 +10,10 @@ use crate::{
         FakeLink,
         What,
         AT,
+        CAIF,
+        DONTWAIT,
+        ETHER,
+        FIRST,
         RFM, //
     },
     toy_peer::Kernel, //
@@ -20,11 +24,6 @@ const IN: u32 = bindings::HELPER_EPOLLIN | bindings::HELPER_EPOLLRDNORM;
 const OUT: u32 = bindings::HELPER_EPOLLOUT;
 const ERR: u32 = bindings::HELPER_EPOLLERR;
 const HUP: u32 = bindings::HELPER_EPOLLHUP;
-const CAIF: u16 = bindings::ARPHRD_CAIF as u16;
-const ETHER: u16 = 1;
-/// The first link id of a modem.
-const FIRST: u8 = 1;
-const DONTWAIT: u32 = bindings::MSG_DONTWAIT;
 /// A receive buffer, of a few payloads.
 const ROOM: i32 = 4000;
 

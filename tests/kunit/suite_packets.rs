@@ -4,19 +4,17 @@
 //! of their memory and their owner.
 
 use crate::{
-    abstractions::bindings,
     fake::TIMEOUT_MS,
     interfaces::Interface,
     links::{
         FakeLink,
-        What, //
+        What,
+        DONTWAIT,
+        FIRST, //
     }, //
 };
 use kernel::prelude::*;
 
-const DONTWAIT: u32 = bindings::MSG_DONTWAIT;
-/// The first link id of a modem.
-const FIRST: u8 = 1;
 /// Length, link id and the header of a datagram.
 const FRONT: usize = 7;
 /// Packets of IP, without a payload.
