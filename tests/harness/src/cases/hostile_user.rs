@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A user that makes random calls of all interfaces of CAIF, for little more than a minute in all. Each kind of run
-//! is a short case; tests/soak has the long ones.
+//! A user that makes random calls of all interfaces of CAIF, for little more than a minute in all.
+//! Each kind of run is a short case; tests/soak has the long ones.
 
 use anyhow::Result;
 
