@@ -7,11 +7,12 @@ use std::{process::ExitCode, time::Instant};
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 
-use crate::{cases::Case, config::Config, klog, machine::Machine as Kind, vm::Vm};
+use crate::{cases::Case, config::Config, klog, leaks, machine::Machine as Kind, vm::Vm};
 
 /// Does what the command line says with the cases of a kind of machine, and ends with a line that
-/// counts them.
-pub fn main(cases: fn(Kind) -> Vec<Case>) -> ExitCode {
+/// counts them. With `leaks` each machine is looked through for leaked memory when its last case has
+/// passed, if the kernel supports it.
+pub fn main(cases: fn(Kind) -> Vec<Case>, leaks: bool) -> ExitCode {
     let config = Config::parse();
     let cases = match select(&config, cases(config.place.machine)) {
         Ok(cases) => cases,
@@ -25,7 +26,7 @@ pub fn main(cases: fn(Kind) -> Vec<Case>) -> ExitCode {
         cases.iter().for_each(|case| println!("{}", case.name));
         return ExitCode::SUCCESS;
     }
-    let (passed, failed) = run(&config, &cases);
+    let (passed, failed) = run(&config, &cases, leaks);
     println!("{passed} passed, {failed} failed");
     if failed == 0 && passed > 0 {
         ExitCode::SUCCESS
@@ -71,7 +72,7 @@ fn kernel_has(config: &Config, option: &str) -> Result<bool> {
 }
 
 /// Runs all cases. Returns the numbers of passed and failed ones.
-fn run(config: &Config, cases: &[Case]) -> (usize, usize) {
+fn run(config: &Config, cases: &[Case], leaks: bool) -> (usize, usize) {
     let (mut passed, mut failed) = (0, 0);
     let mut machine: Option<Machine> = None;
     for case in cases {
@@ -82,7 +83,10 @@ fn run(config: &Config, cases: &[Case]) -> (usize, usize) {
         if machine.as_ref().is_some_and(other) {
             failed += end(&mut machine);
         }
-        let result = run_case(config, case, &mut machine);
+        if case.in_c {
+            failed += look_no_more(&mut machine);
+        }
+        let result = run_case(config, case, &mut machine, leaks && !case.in_c);
         let seconds = start.elapsed().as_secs_f32();
         match result {
             Ok(()) => {
@@ -106,13 +110,20 @@ struct Machine {
     vm: Vm,
     boards: usize,
     modem_first: bool,
+    /// Whether to look for leaks in the end.
+    leaks: bool,
     /// Position up to which the kernel's log was checked.
     mark: usize,
     /// Position in the kernel's log at the start of the case.
     case_mark: usize,
 }
 
-fn run_case(config: &Config, case: &Case, machine: &mut Option<Machine>) -> Result<()> {
+fn run_case(
+    config: &Config,
+    case: &Case,
+    machine: &mut Option<Machine>,
+    leaks: bool,
+) -> Result<()> {
     let machine = match machine {
         Some(machine) => machine,
         None => {
@@ -120,10 +131,12 @@ fn run_case(config: &Config, case: &Case, machine: &mut Option<Machine>) -> Resu
             let mut vm = Vm::boot_with(&config.place, case.boards, case.modem_first, &logs)?;
             vm.long = config.long;
             vm.keep = config.keep;
+            leaks::scan_when_told(&mut vm.guest)?;
             machine.insert(Machine {
                 vm,
                 boards: case.boards,
                 modem_first: case.modem_first,
+                leaks,
                 mark: 0,
                 case_mark: 0,
             })
@@ -137,6 +150,14 @@ fn run_case(config: &Config, case: &Case, machine: &mut Option<Machine>) -> Resu
 }
 
 impl Machine {
+    /// Looks for memory that the cases so far have leaked.
+    fn check_leaks(&mut self) -> Result<()> {
+        if !self.leaks {
+            return Ok(());
+        }
+        leaks::scan(&mut self.vm.guest).context("leaks of the cases of this machine")
+    }
+
     fn check_log(&mut self) -> Result<()> {
         // Console output is asynchronous: once our own line has arrived, so have all before it.
         let sync = format!("vm-tests: mark {}", self.mark);
@@ -182,14 +203,31 @@ impl Machine {
     }
 }
 
+/// Looks for leaks for the last time, before cases that are known to have some. Returns 1 if there are.
+fn look_no_more(machine: &mut Option<Machine>) -> usize {
+    let Some(machine) = machine.as_mut().filter(|machine| machine.leaks) else {
+        return 0;
+    };
+    let result = machine.check_leaks();
+    machine.leaks = false;
+    match result.and_then(|()| leaks::look_no_more(&mut machine.vm.guest)) {
+        Ok(()) => 0,
+        Err(error) => {
+            println!("FAILED leaks: {error:#}");
+            1
+        }
+    }
+}
+
 /// Ends the machine, if there is one. Returns 1 if that fails.
 fn end(machine: &mut Option<Machine>) -> usize {
     let Some(mut machine) = machine.take() else {
         return 0;
     };
     let kernel = machine.vm.kernel.clone();
+    let leaked = machine.check_leaks();
     let mut mark = machine.mark;
-    let result = machine.check_log().and_then(|()| {
+    let result = machine.check_log().and(leaked).and_then(|()| {
         mark = machine.mark;
         machine.vm.shut_down()
     });
@@ -224,6 +262,7 @@ mod tests {
             boards: 1,
             modem_first: false,
             is_of_long,
+            in_c: false,
             needs,
             run: |_| Ok(()),
         };

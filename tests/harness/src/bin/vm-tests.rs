@@ -7,5 +7,5 @@ use std::process::ExitCode;
 use harness::{cases, runner};
 
 fn main() -> ExitCode {
-    runner::main(cases::of)
+    runner::main(cases::of, true)
 }

@@ -5,13 +5,13 @@
 
 use anyhow::{Result, ensure};
 
-use super::{Case, one, recovery, traffic::all_sizes};
+use super::{Case, in_c, recovery, traffic::all_sizes};
 use crate::{link::MODEM, vm::Vm};
 
 pub const CASES: &[Case] = &[
-    one("c_stack_ping", ping),
-    one("c_stack_socket", socket),
-    one("c_stack_crash", crash),
+    in_c("c_stack_ping", ping),
+    in_c("c_stack_socket", socket),
+    in_c("c_stack_crash", crash),
 ];
 
 /// Pings of many sizes, and streams both ways at once.

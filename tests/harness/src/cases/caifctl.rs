@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use super::{Case, one};
+use super::{Case, in_c, one};
 use crate::{
     link::{REFUSED, UP_AGAIN},
     vm::Vm,
@@ -17,7 +17,7 @@ pub const CASES: &[Case] = &[
     one("caifctl_makes_interfaces", interfaces),
     one("caifctl_uses_channels", channels),
     one("caifctl_says_what_is_wrong", wrong),
-    one("caifctl_on_the_c_stack", c_stack),
+    in_c("caifctl_on_the_c_stack", c_stack),
 ];
 
 /// Runs `caifctl` with output in JSON.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::{Case, one};
+use super::{Case, in_c, one};
 use crate::{
     calls::{Done, Script, compare_frames, compare_results},
     link::STACK,
@@ -16,7 +16,7 @@ use crate::{
 pub const CASES: &[Case] = &[
     Case {
         is_of_long: true,
-        ..one("calls_in_c_as_they_were", as_they_were)
+        ..in_c("calls_in_c_as_they_were", as_they_were)
     },
     one("calls_as_in_c", as_in_c),
 ];

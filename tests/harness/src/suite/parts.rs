@@ -31,7 +31,13 @@ pub struct Part {
 }
 
 /// All files but those that no test of code reads.
-const CODE: &[&str] = &[":!*.md", ":!LICENSES", ":!tests/mutants", ":!tests/scripts"];
+const CODE: &[&str] = &[
+    ":!*.md",
+    ":!LICENSES",
+    ":!bench",
+    ":!tests/mutants",
+    ":!tests/scripts",
+];
 /// The same without files for the kernel alone, or for other tests. This is of a whole part, after
 /// whose changes it is run again; which folders of tests and programs a mutant is tried again for is in
 /// `mutants/suites.rs`.

@@ -294,10 +294,7 @@ fn run(args: &Args) -> Result<bool> {
     soak.vm
         .guest
         .ok("echo 0 >/proc/sys/net/core/message_cost")?;
-    // Periodic scans for leaks would only take time.
-    soak.vm
-        .guest
-        .ok("[ ! -e /sys/kernel/debug/kmemleak ] || echo scan=off >/sys/kernel/debug/kmemleak")?;
+    leaks::scan_when_told(&mut soak.vm.guest)?;
     soak.vm.up()?;
     soak.vm.traffic()?;
     for phase in PHASES {
