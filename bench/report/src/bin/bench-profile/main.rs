@@ -2,18 +2,23 @@
 
 //! Counts the instructions of an interrupt by function and by subject.
 
+mod machine;
 mod owner;
-mod symbols;
 mod trace;
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result, bail};
+use bench_report::symbols::Symbols;
 use clap::Parser;
 use serde_json::{Value, json};
 
 use owner::Owner;
-use symbols::Symbols;
 use trace::Window;
 
 /// The drivers: name of the module, and name in the table.
@@ -22,7 +27,8 @@ const DRIVERS: [(&str, &str); 2] = [("caif_virtio", "Rust"), ("caif_virtio_c", "
 const SHAPES: [(u32, u32); 4] = [(1, 1), (8, 1), (32, 1), (8, 8)];
 const PAYLOADS: [u32; 2] = [64, 1500];
 
-/// Counts the instructions of an interrupt by function and by subject.
+/// Lets a machine execute interrupts of each driver while QEMU logs each instruction, and counts
+/// these by function and by subject.
 #[derive(Parser)]
 #[command(version)]
 struct Args {
@@ -32,8 +38,12 @@ struct Args {
     /// Print the counts of functions as well
     #[arg(long)]
     functions: bool,
-    /// The folder with the traces and the file `symbols`, for profile.md and profile.json
-    folder: PathBuf,
+    /// The folder for profile.md and profile.json
+    #[arg(long)]
+    out: PathBuf,
+    /// The command of the machine: its script is guest-profile.sh, and it has a monitor
+    #[arg(last = true, required = true)]
+    line: Vec<OsString>,
 }
 
 /// The instructions of one interrupt.
@@ -70,14 +80,15 @@ impl Profile {
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    let symbols = Symbols::read(&args.system_map, &args.folder.join("symbols"))?;
+    let traces = args.out.join("traces");
+    let symbols = machine::trace(&args.line, &traces)
+        .with_context(|| format!("see {}", args.out.display()))?;
+    let symbols = Symbols::read(&args.system_map, &symbols)?;
     let mut profiles = Vec::new();
     for payload in PAYLOADS {
         for (frames, chain) in SHAPES {
             for (module, driver) in DRIVERS {
-                let path = args
-                    .folder
-                    .join(format!("traces/{module}-{frames}-{chain}-{payload}"));
+                let path = path(&traces, module, &format!("{frames},{chain},{payload}"));
                 let window = trace::shortest(&path, &symbols, module)
                     .with_context(|| path.display().to_string())?;
                 profiles.push(Profile {
@@ -99,15 +110,20 @@ fn main() -> Result<()> {
     if args.functions {
         print!("\n{functions}");
     }
+    fs::write(args.out.join("profile.md"), format!("{table}\n{functions}"))?;
     fs::write(
-        args.folder.join("profile.md"),
-        format!("{table}\n{functions}"),
-    )?;
-    fs::write(
-        args.folder.join("profile.json"),
+        args.out.join("profile.json"),
         serde_json::to_vec_pretty(&to_json(&profiles))?,
     )?;
+    // They have some GiB.
+    fs::remove_dir_all(&traces)?;
     Ok(())
+}
+
+/// Returns the path of the log of a driver's interrupts of a shape: frames, frames of a chain, and
+/// bytes of a frame.
+fn path(traces: &Path, driver: &str, shape: &str) -> PathBuf {
+    traces.join(format!("{driver}-{shape}"))
 }
 
 /// Returns tables of the instructions per frame by subject, one for each length of frames, in

@@ -11,10 +11,9 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::{
-    DRIVERS,
-    symbols::{Symbols, View},
-};
+use bench_report::symbols::{Symbols, View};
+
+use crate::DRIVERS;
 
 /// The functions at which the measured work begins and ends.
 const BEGIN: &str = "bench_modem_interrupt_rx";

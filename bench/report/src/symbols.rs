@@ -11,6 +11,8 @@ use anyhow::{Context, Result, bail};
 struct Function {
     start: u64,
     name: String,
+    /// The module that it is of.
+    module: Option<String>,
 }
 
 /// The functions, by address: those of the kernel, and those of each module when it was loaded
@@ -21,23 +23,25 @@ pub struct Symbols {
 }
 
 impl Symbols {
-    /// Reads `System.map` and lines of `/proc/kallsyms`.
-    pub fn read(system_map: &Path, kallsyms: &Path) -> Result<Self> {
-        let read = |path: &Path| {
-            fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
-        };
-        Self::parse(&read(system_map)?, &read(kallsyms)?)
+    /// Reads `System.map`, and parses lines of `/proc/kallsyms`.
+    pub fn read(system_map: &Path, kallsyms: &str) -> Result<Self> {
+        let map = fs::read_to_string(system_map)
+            .with_context(|| format!("cannot read {}", system_map.display()))?;
+        Self::parse(&map, kallsyms)
     }
 
+    /// Parses `System.map` and lines of `/proc/kallsyms`.
     pub fn parse(system_map: &str, kallsyms: &str) -> Result<Self> {
         let mut kernel = Vec::new();
         for line in system_map.lines() {
-            kernel.extend(function(line)?.map(|(function, _)| function));
+            kernel.extend(function(line)?);
         }
         let mut modules: HashMap<_, Vec<_>> = HashMap::new();
         for line in kallsyms.lines() {
-            if let Some((function, Some(module))) = function(line)? {
-                modules.entry(module).or_default().push(function);
+            if let Some(function) = function(line)?
+                && let Some(module) = &function.module
+            {
+                modules.entry(module.clone()).or_default().push(function);
             }
         }
         kernel.sort_by_key(|function| function.start);
@@ -63,8 +67,13 @@ impl Symbols {
     }
 }
 
-/// Parses a function, and the name of its module, if it has one.
-fn function(line: &str) -> Result<Option<(Function, Option<String>)>> {
+/// Returns whether a line is one of `/proc/kallsyms`, of a function.
+pub fn is_function(line: &str) -> bool {
+    matches!(function(line), Ok(Some(_)))
+}
+
+/// Parses a line of either file. Returns `None` if what it tells of is no function.
+fn function(line: &str) -> Result<Option<Function>> {
     let mut words = line.split_whitespace();
     let (Some(start), Some(kind), Some(name)) = (words.next(), words.next(), words.next()) else {
         bail!("not a symbol: {line}");
@@ -76,8 +85,11 @@ fn function(line: &str) -> Result<Option<(Function, Option<String>)>> {
     let module = words
         .next()
         .map(|word| word.trim_matches(['[', ']']).to_owned());
-    let name = name.to_owned();
-    Ok(Some((Function { start, name }, module)))
+    Ok(Some(Function {
+        start,
+        name: name.to_owned(),
+        module,
+    }))
 }
 
 /// The functions that were loaded at one time.
@@ -86,9 +98,19 @@ pub struct View<'a>(Vec<&'a Function>);
 impl<'a> View<'a> {
     /// Returns the name of the function that has an address, and whether it begins there.
     pub fn find(&self, address: u64) -> Option<(&'a str, bool)> {
-        let after = self.0.partition_point(|function| function.start <= address);
-        let function = self.0.get(after.checked_sub(1)?)?;
+        let function = self.function(address)?;
         Some((&function.name, function.start == address))
+    }
+
+    /// Returns the name of the function that has an address, and that of its module, if it has one.
+    pub fn find_module(&self, address: u64) -> Option<(&'a str, Option<&'a str>)> {
+        let function = self.function(address)?;
+        Some((&function.name, function.module.as_deref()))
+    }
+
+    fn function(&self, address: u64) -> Option<&'a Function> {
+        let after = self.0.partition_point(|function| function.start <= address);
+        self.0.get(after.checked_sub(1)?).copied()
     }
 }
 
@@ -107,6 +129,17 @@ mod tests {
         assert_eq!(view.find(0xffff_ffff_8100_0104), Some(("kfree", false)));
         assert_eq!(view.find(0xffff_ffff_8100_0100), Some(("kfree", true)));
         assert_eq!(view.find(0x1000), None);
+        let module = |address| view.find_module(address);
+        assert_eq!(module(0xffff_ffff_8100_0104), Some(("kfree", None)));
+        assert_eq!(module(0xffff_ffff_a000_0000), Some(("poll", Some("one"))));
+    }
+
+    #[test]
+    fn lines_among_others() {
+        assert!(is_function("ffffffffa0000000 t poll\t[one]"));
+        for line in ["", "symbols rust", "ffffffffa0000000 d data\t[one]", "a t"] {
+            assert!(!is_function(line), "{line}");
+        }
     }
 
     #[test]
