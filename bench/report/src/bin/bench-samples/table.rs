@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// What one processor did while the machine did one thing.
-pub struct Column {
+pub struct Processor {
     /// What the machine did.
     name: String,
     cpu: u32,
@@ -23,7 +23,7 @@ pub struct Column {
     all: usize,
 }
 
-impl Column {
+impl Processor {
     fn percent(&self, subject: Subject) -> f64 {
         let count = self.counts.get(&subject).copied().unwrap_or(0);
         100.0 * count as f64 / self.all as f64
@@ -31,7 +31,7 @@ impl Column {
 }
 
 /// Counts the samples of each processor, which must have some.
-pub fn columns(system_map: &Path, sampled: &Sampled) -> Result<Vec<Column>> {
+pub fn columns(system_map: &Path, sampled: &Sampled) -> Result<Vec<Processor>> {
     let mut columns = Vec::new();
     for (name, samples) in &sampled.samples {
         let of = name.rsplit_once('-').map_or(name.as_str(), |(of, _)| of);
@@ -45,7 +45,7 @@ pub fn columns(system_map: &Path, sampled: &Sampled) -> Result<Vec<Column>> {
     Ok(columns)
 }
 
-fn column(name: &str, cpu: u32, samples: &[Sample], symbols: &Symbols) -> Result<Column> {
+fn column(name: &str, cpu: u32, samples: &[Sample], symbols: &Symbols) -> Result<Processor> {
     // All modules that it has symbols of were there.
     let functions = symbols.with("", &[]);
     let mut counts = BTreeMap::new();
@@ -54,7 +54,7 @@ fn column(name: &str, cpu: u32, samples: &[Sample], symbols: &Symbols) -> Result
     }
     let all = counts.values().sum();
     ensure!(all > 0, "{name} has no samples of processor {cpu}");
-    Ok(Column {
+    Ok(Processor {
         name: name.to_owned(),
         cpu,
         counts,
@@ -63,7 +63,7 @@ fn column(name: &str, cpu: u32, samples: &[Sample], symbols: &Symbols) -> Result
 }
 
 /// Returns the table in Markdown.
-pub fn markdown(columns: &[Column]) -> String {
+pub fn markdown(columns: &[Processor]) -> String {
     let mut head = format!("| {:28} |", "what, percent of a processor");
     let mut rule = "| --- |".to_owned();
     for column in columns {
@@ -87,8 +87,8 @@ pub fn markdown(columns: &[Column]) -> String {
 }
 
 /// Returns the same for machines, with counts.
-pub fn json(columns: &[Column]) -> Value {
-    let one = |column: &Column| {
+pub fn json(columns: &[Processor]) -> Value {
+    let one = |column: &Processor| {
         let counts: BTreeMap<_, _> = Subject::ALL
             .iter()
             .map(|subject| {
