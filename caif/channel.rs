@@ -34,6 +34,7 @@ use crate::{
     },
     link::Link,
     listing::Label,
+    owed::Band,
     policy,
     reassembly::Packet,
     rfm::SegmentError, //
@@ -43,6 +44,7 @@ use kernel::{
     sync::{
         atomic::{
             Atomic,
+            AtomicFlag,
             Full,
             Relaxed, //
         },
@@ -130,6 +132,9 @@ pub(crate) struct Channel {
     flow: Flow<FlowWord>,
     #[pin]
     flow_lock: BhLock<()>,
+    /// Whether payloads were sent by the link's queue in [`Band::Middle`], and in [`Band::Low`].
+    in_middle: AtomicFlag,
+    in_low: AtomicFlag,
     /// Reassembles RFM packets of several segments.
     #[pin]
     packet: BhLock<Packet>,
@@ -163,6 +168,8 @@ impl Channel {
                 id: SetOnce::new(),
                 flow: Flow::new(FlowWord(Atomic::new(0))),
                 flow_lock <- new_bh_lock!((), c"caif_channel_flow"),
+                in_middle: AtomicFlag::new(false),
+                in_low: AtomicFlag::new(false),
                 packet <- new_bh_lock!(Packet::new(), c"caif_channel_packet"),
             }),
             GFP_KERNEL,
@@ -195,6 +202,26 @@ impl Channel {
         let fits = |mtu| policy::max_payload(self.service, usize::try_from(mtu).ok()?).ok();
         let now = self.link.mtu().ok().and_then(fits).unwrap_or(1);
         self.maxframe.min(u32::try_from(now).unwrap_or(u32::MAX))
+    }
+
+    /// Records that a payload is sent by the link's queue.
+    pub(crate) fn record_band(&self, band: Band) {
+        match band {
+            Band::High => {}
+            Band::Middle => self.in_middle.store(true, Relaxed),
+            Band::Low => self.in_low.store(true, Relaxed),
+        }
+    }
+
+    /// Returns the lowest band of the payloads that were sent by the link's queue.
+    pub(crate) fn lowest_band(&self) -> Band {
+        if self.in_low.load(Relaxed) {
+            Band::Low
+        } else if self.in_middle.load(Relaxed) {
+            Band::Middle
+        } else {
+            Band::High
+        }
     }
 
     /// Returns the largest size of a payload when the channel was created, in bytes.

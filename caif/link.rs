@@ -45,6 +45,7 @@ use crate::{
         PENDING, //
     },
     owed::{
+        Band,
         Owed,
         PATIENCE_MS, //
     },
@@ -274,9 +275,10 @@ impl Link {
 
         // A modem that has one channel of a kind must know of the end of the last one.
         self.destroy_owed(true);
+        let band = self.inner.lock().owed.behind();
         let sent = self
-            .send_message(&Message::Enum { phyid: self.phyid })
-            .and_then(|()| self.send_message(&Message::Setup(params)));
+            .send_message(&Message::Enum { phyid: self.phyid }, band)
+            .and_then(|()| self.send_message(&Message::Setup(params), band));
         if let Err(error) = sent {
             self.end_request(id, Control::withdraw);
             return Err(error);
@@ -333,7 +335,7 @@ impl Link {
         let event = inner.control.on_frame(body, now);
         let mut destroy = event.destroy().is_some();
         if let Some(id) = event.destroy() {
-            inner.owed.owe(id.get(), now, 0);
+            inner.owed.owe(id.get(), now, 0, Band::High);
         }
         match event {
             Event::Connected {
@@ -348,7 +350,7 @@ impl Link {
                 // The modem has assigned the id anew.
                 inner.owed.settle(id.get());
                 if !published && inner.control.close(id) {
-                    inner.owed.owe(id.get(), now, 0);
+                    inner.owed.owe(id.get(), now, 0, Band::High);
                     destroy = true;
                 }
                 drop(inner);
@@ -398,7 +400,8 @@ impl Link {
         // already because the link is going down.
         let destroy = inner.control.close(id) || taken.is_some();
         if destroy {
-            inner.owed.owe(id.get(), self.now(), PATIENCE_MS);
+            let band = channel.lowest_band();
+            inner.owed.owe(id.get(), self.now(), PATIENCE_MS, band);
         }
         drop(inner);
         drop(taken);
@@ -419,8 +422,9 @@ impl Link {
     }
 
     /// Sends the LINK_DESTROY messages that are owed: those that waited long enough, or all of
-    /// them, if that is demanded or if no payload is left to wait for. Any context with interrupts
-    /// enabled.
+    /// them, if that is demanded or if no payload is left to wait for. Payloads that are left are
+    /// not overtaken, unless the link is going down: then they are dropped. Any context with
+    /// interrupts enabled.
     fn destroy_owed(&self, all: bool) {
         loop {
             // A device that goes down waits for this section before its queue counts as lost, if it
@@ -430,19 +434,22 @@ impl Link {
             if !inner.owed.any() {
                 return;
             }
-            let all = self.is_drained(&mut inner) || all;
-            let Some(linkid) = inner.owed.next(all, self.now()) else {
+            let drained = self.is_drained(&mut inner);
+            let Some((linkid, mut band)) = inner.owed.next(drained || all, self.now()) else {
                 return self.reschedule(&mut inner);
             };
+            if drained || !self.works() {
+                band = Band::High;
+            }
             drop(inner);
-            let sent = self.send_message(&Message::Destroy { linkid });
+            let sent = self.send_message(&Message::Destroy { linkid }, band);
             let mut inner = self.inner.lock();
             if sent.is_err() {
                 // If this one fails, so would the others.
-                inner.owed.owe(linkid, self.now(), 0);
+                inner.owed.owe(linkid, self.now(), 0, band);
                 return self.reschedule(&mut inner);
             }
-            inner.owed.doubt(linkid);
+            inner.owed.doubt(linkid, band);
         }
     }
 
@@ -521,7 +528,10 @@ impl Link {
             };
             channel.shut(Shutdown::LinkLost);
             if let (true, Some(id)) = (tell, channel.id()) {
-                self.inner.lock().owed.owe(id.get(), self.now(), 0);
+                self.inner
+                    .lock()
+                    .owed
+                    .owe(id.get(), self.now(), 0, Band::High);
             }
         }
         if tell {

@@ -32,6 +32,7 @@ use crate::{
     control::MAX_BODY,
     flow::Stopped,
     link::Link,
+    owed::Band,
     policy::Errno, //
 };
 use kernel::sync::rcu;
@@ -44,8 +45,17 @@ pub(crate) const FRONT: u32 = (HEADER_LEN + MAX_HEADER) as u32;
 /// Bytes of the check sequence, which links do not use. They are zero, so that a checksum of all
 /// bytes of a packet is that of the payload.
 pub(crate) const BACK: u8 = FCS_LEN as u8;
-/// `TC_PRIO_CONTROL`.
-const CONTROL_PRIORITY: u32 = crate::abstractions::bindings::TC_PRIO_CONTROL;
+
+// The numbers of the pure file are those of the kernel.
+const _: () = {
+    use crate::abstractions::bindings;
+
+    assert!(matches!(Band::of(bindings::TC_PRIO_CONTROL), Band::High));
+    assert!(matches!(
+        Band::of(bindings::TC_PRIO_BESTEFFORT),
+        Band::Middle
+    ));
+};
 
 /// Returns the error of a payload that may not be sent.
 fn may_transmit(check: Result<(), Stopped>) -> Result {
@@ -113,6 +123,12 @@ impl Channel {
         }
         self.begin(&mut skb, dev)?;
         skb.put_zeroes(BACK, dev.tailroom())?;
+        self.queue(skb, dev)
+    }
+
+    /// Sends a frame by the link's queue.
+    fn queue(&self, skb: SkBuff, dev: &Netdev) -> Result {
+        self.record_band(Band::of(skb.priority()));
         let sent = dev.transmit(skb, PROTOCOL);
         self.link().sent(dev);
         sent
@@ -165,9 +181,7 @@ impl Channel {
         if missing > 0 {
             skb.put_zeroes(missing, dev.tailroom())?;
         }
-        let sent = dev.transmit(skb, PROTOCOL);
-        self.link().sent(dev);
-        sent
+        self.queue(skb, dev)
     }
 
     /// Adds a frame, with `back` bytes of its check sequence, to a burst.
@@ -238,27 +252,28 @@ impl Channel {
         let mut body = [0; 1];
         let data = if on { Data::FlowOn } else { Data::FlowOff };
         let len = data.build(self.service(), &mut body).map_err(|_| EINVAL)?;
-        self.link().send(id.get(), body.get(..len).ok_or(EINVAL)?)
+        let body = body.get(..len).ok_or(EINVAL)?;
+        self.link().send(id.get(), body, Band::High)
     }
 }
 
 impl Link {
-    /// Sends a message on the control channel.
-    pub(crate) fn send_message(&self, message: &Message<'_>) -> Result {
+    /// Sends a message on the control channel, in a band of the link's queue.
+    pub(crate) fn send_message(&self, message: &Message<'_>, band: Band) -> Result {
         let mut body = [0; MAX_BODY];
         let len = message.build(&mut body).map_err(|_| EINVAL)?;
-        self.send(CONTROL_CHANNEL, body.get(..len).ok_or(EINVAL)?)
+        self.send(CONTROL_CHANNEL, body.get(..len).ok_or(EINVAL)?, band)
     }
 
     /// Sends a frame of the stack itself.
-    fn send(&self, channel: u8, body: &[u8]) -> Result {
+    fn send(&self, channel: u8, body: &[u8], band: Band) -> Result {
         let mut bytes = [0; MAX_BODY + frame::OVERHEAD];
         let len = frame::build(channel, &[body], Fcs::Off, &mut bytes).map_err(|_| EMSGSIZE)?;
         let bytes = bytes.get(..len).ok_or(EINVAL)?;
         let guard = rcu::read_lock();
         let dev = self.dev(&guard).ok_or(ENOTCONN)?;
         let mut skb = SkBuff::with_bytes(dev.headroom(), bytes, dev.tailroom())?;
-        skb.set_priority(CONTROL_PRIORITY);
+        skb.set_priority(band.priority());
         dev.transmit(skb, PROTOCOL)
     }
 }

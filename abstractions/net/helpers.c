@@ -197,6 +197,11 @@ int net_helper_pskb_trim(struct sk_buff *skb, unsigned int len)
 	return pskb_trim(skb, len);
 }
 
+unsigned int net_helper_skb_priority(const struct sk_buff *skb)
+{
+	return skb->priority;
+}
+
 void net_helper_skb_set_priority(struct sk_buff *skb, unsigned int priority)
 {
 	skb->priority = priority;

@@ -85,6 +85,7 @@ void net_helper_count_tx_dropped(struct net_device *dev);
 struct sk_buff *net_helper_take(struct sk_buff *skb);
 bool net_helper_pskb_may_pull(struct sk_buff *skb, unsigned int len);
 int net_helper_pskb_trim(struct sk_buff *skb, unsigned int len);
+unsigned int net_helper_skb_priority(const struct sk_buff *skb);
 void net_helper_skb_set_priority(struct sk_buff *skb, unsigned int priority);
 /*
  * Prepends @len bytes that are not initialized, and returns them; reserves @head bytes of headroom

@@ -172,6 +172,12 @@ impl SkBuff {
         to_result(unsafe { bindings::net_helper_skb_put_zeroes(self.as_raw(), zeroes, tail) })
     }
 
+    /// Returns the priority of the packet, `TC_PRIO_*`.
+    pub(crate) fn priority(&self) -> u32 {
+        // SAFETY: By the type invariant, the packet is valid.
+        unsafe { bindings::net_helper_skb_priority(self.as_raw()) }
+    }
+
     /// Sets the priority of the packet, `TC_PRIO_*`.
     pub(crate) fn set_priority(&mut self, priority: u32) {
         // SAFETY: By the type invariant, the packet is valid, and the reference to it is the only

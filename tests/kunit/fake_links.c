@@ -428,6 +428,13 @@ int caif_kunit_link_count(const struct net_device *dev, unsigned int what)
 	return atomic_read(&modem->counts[what]);
 }
 
+bool caif_kunit_link_has(const struct net_device *dev, u8 id)
+{
+	const struct modem *modem = netdev_priv(dev);
+
+	return test_bit(id, modem->open);
+}
+
 bool caif_kunit_link_wait(struct net_device *dev, unsigned int what, int count, unsigned int ms)
 {
 	struct modem *modem = netdev_priv(dev);

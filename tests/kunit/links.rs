@@ -313,6 +313,12 @@ impl FakeLink {
         unsafe { bindings::caif_kunit_link_count(self.as_raw(), what as c_uint) }
     }
 
+    /// Returns whether the modem has a channel of this id.
+    pub(crate) fn has(&self, id: u8) -> bool {
+        // SAFETY: By the type invariant, the device is registered.
+        unsafe { bindings::caif_kunit_link_has(self.as_raw(), id) }
+    }
+
     /// Waits until the modem received that many messages of a kind. Returns whether it received no
     /// more.
     pub(crate) fn gets(&self, what: What, count: i32, ms: u32) -> bool {

@@ -64,6 +64,11 @@ void caif_kunit_socket_timeouts(struct socket *sock, unsigned int ms)
 	WRITE_ONCE(sock->sk->sk_sndtimeo, msecs_to_jiffies(ms));
 }
 
+void caif_kunit_socket_priority(struct socket *sock, u32 priority)
+{
+	WRITE_ONCE(sock->sk->sk_priority, priority);
+}
+
 void caif_kunit_socket_room(struct socket *sock, int bytes)
 {
 	WRITE_ONCE(sock->sk->sk_rcvbuf, bytes);

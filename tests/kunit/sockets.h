@@ -19,6 +19,8 @@ int caif_kunit_socket_receive(struct socket *sock, void *data, size_t len, unsig
 unsigned int caif_kunit_socket_events(struct socket *sock);
 /* SO_RCVTIMEO and SO_SNDTIMEO, in milliseconds. */
 void caif_kunit_socket_timeouts(struct socket *sock, unsigned int ms);
+/* SO_PRIORITY. */
+void caif_kunit_socket_priority(struct socket *sock, u32 priority);
 /* SO_RCVBUF, without a smallest or largest value. */
 void caif_kunit_socket_room(struct socket *sock, int bytes);
 int caif_kunit_socket_memory(const struct socket *sock);

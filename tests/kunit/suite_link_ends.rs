@@ -10,6 +10,8 @@ use crate::{
     links::{
         FakeLink,
         What,
+        DONTWAIT,
+        FIRST,
         RFM, //
     },
     toy_peer::Kernel, //
@@ -40,16 +42,25 @@ fn crowded() -> Result<(FakeLink, [Kernel; 4])> {
     Ok((link, sockets))
 }
 
+/// `TC_PRIO_BULK`, the priority of packets that all others overtake.
+const BULK: u32 = 2;
+
 /// Makes a link that takes one more frame, and a socket that has sent some more: control messages
 /// overtake those of this protocol in the link's queue.
 fn waiting() -> Result<(FakeLink, Kernel)> {
     let link = FakeLink::new(100)?;
     let socket = link.connected_for(RFM)?;
     link.set_stopped(true);
-    for _ in 0..WAITING {
-        socket.send_flags(&PACKET, bindings::MSG_DONTWAIT)?;
-    }
+    send_some(&socket)?;
     Ok((link, socket))
+}
+
+/// Sends some frames, of which the device takes one at most.
+fn send_some(socket: &Kernel) -> Result {
+    for _ in 0..WAITING {
+        socket.send_flags(&PACKET, DONTWAIT)?;
+    }
+    Ok(())
 }
 
 #[kernel::macros::kunit_tests(caif_stack_link_ends)]
@@ -78,7 +89,8 @@ mod tests {
         Ok(())
     }
 
-    /// A modem that has one channel is told of its end before it is asked for another one.
+    /// A modem that has one channel is told of its end before it is asked for another one, and
+    /// behind what was sent on it.
     #[test]
     fn end_before_the_next_request() -> Result {
         let (link, socket) = waiting()?;
@@ -97,11 +109,32 @@ mod tests {
         check_eq!(link.count(What::Setups), 2, "requests");
         next.send(b"x")?;
         check!(link.gets(What::Destroys, 1, TIMEOUT_MS), "no end");
+        check_eq!(link.count(What::Late), 0, "frames behind the end");
+        Ok(())
+    }
+
+    /// Neither does the end overtake what was sent at a priority that others overtake, nor with one
+    /// that was changed later.
+    #[test]
+    fn end_behind_the_lowest_priority() -> Result {
+        let (link, socket) = waiting()?;
+        socket.set_priority(BULK);
+        send_some(&socket)?;
+        socket.set_priority(bindings::TC_PRIO_CONTROL);
+        drop(socket);
+        // The ends that wait are sent before a request.
+        let next = FakeLink::socket()?;
+        check_eq!(link.connect(&next, true), Err(EINPROGRESS), "connecting");
+        link.set_stopped(false);
+        let all = 2 * WAITING;
+        check!(link.gets(What::Frames, all, TIMEOUT_MS), "no frames");
+        check!(link.gets(What::Destroys, 1, TIMEOUT_MS), "no end");
+        check_eq!(link.count(What::Late), 0, "frames behind the end");
         Ok(())
     }
 
     /// A queue that does not become empty delays the end of a channel by a second, whatever else
-    /// ends meanwhile.
+    /// ends meanwhile. Then it goes behind what was sent before, and before what others send.
     #[test]
     fn end_that_waits_too_long() -> Result {
         const OTHERS: usize = 60;
@@ -110,20 +143,23 @@ mod tests {
         for _ in 0..OTHERS {
             others.push(link.connected()?, GFP_KERNEL)?;
         }
+        let id = FIRST + u8::try_from(OTHERS)?;
         let socket = link.connected_for(RFM)?;
+        let last = link.connected_for(RFM)?;
+        check!(link.has(id), "no channel");
         link.set_stopped(true);
-        for _ in 0..WAITING {
-            socket.send_flags(&PACKET, bindings::MSG_DONTWAIT)?;
-        }
+        send_some(&socket)?;
         drop(socket);
         for other in others {
             pass_time(25);
             drop(other);
         }
+        last.send_flags(&PACKET, DONTWAIT)?;
         link.set_stopped(false);
-        check!(link.gets(What::Frames, WAITING, TIMEOUT_MS), "no frames");
-        let late = link.count(What::Late);
-        check!(late > 0, "the end waited for the frames");
+        let frames = WAITING + 1;
+        check!(link.gets(What::Frames, frames, TIMEOUT_MS), "no frames");
+        check!(!link.has(id), "the end waited for an empty queue");
+        check_eq!(link.count(What::Late), 0, "frames behind the end");
         let all = i32::try_from(OTHERS)? + 1;
         check!(link.gets(What::Destroys, all, TIMEOUT_MS), "no end");
         Ok(())

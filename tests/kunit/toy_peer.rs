@@ -182,6 +182,12 @@ impl Kernel {
         unsafe { bindings::caif_kunit_socket_timeouts(self.as_raw(), ms) }
     }
 
+    /// Sets `SO_PRIORITY`.
+    pub(crate) fn set_priority(&self, priority: u32) {
+        // SAFETY: By the type invariant, the socket is open.
+        unsafe { bindings::caif_kunit_socket_priority(self.as_raw(), priority) }
+    }
+
     /// Sets the size of the receive buffer.
     pub(crate) fn set_room(&self, bytes: i32) {
         // SAFETY: By the type invariant, the socket is open.
