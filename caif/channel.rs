@@ -132,9 +132,8 @@ pub(crate) struct Channel {
     flow: Flow<FlowWord>,
     #[pin]
     flow_lock: BhLock<()>,
-    /// Whether payloads were sent by the link's queue in [`Band::Middle`], and in [`Band::Low`].
+    /// Whether payloads may be in [`Band::Middle`] of the link's queue.
     in_middle: AtomicFlag,
-    in_low: AtomicFlag,
     /// Reassembles RFM packets of several segments.
     #[pin]
     packet: BhLock<Packet>,
@@ -153,6 +152,7 @@ impl Channel {
         let mtu = usize::try_from(link.mtu()?)?;
         let maxframe = policy::max_payload(service, mtu)?;
         let maxframe = u32::try_from(maxframe)?;
+        let in_middle = service != Service::Vei;
         let header = match service {
             Service::Rfm => &[],
             service => Data::Payload(&[]).parts(service).map_err(|_| EINVAL)?.0,
@@ -168,8 +168,7 @@ impl Channel {
                 id: SetOnce::new(),
                 flow: Flow::new(FlowWord(Atomic::new(0))),
                 flow_lock <- new_bh_lock!((), c"caif_channel_flow"),
-                in_middle: AtomicFlag::new(false),
-                in_low: AtomicFlag::new(false),
+                in_middle: AtomicFlag::new(in_middle),
                 packet <- new_bh_lock!(Packet::new(), c"caif_channel_packet"),
             }),
             GFP_KERNEL,
@@ -204,23 +203,25 @@ impl Channel {
         self.maxframe.min(u32::try_from(now).unwrap_or(u32::MAX))
     }
 
-    /// Records that a payload is sent by the link's queue.
-    pub(crate) fn record_band(&self, band: Band) {
-        match band {
-            Band::High => {}
-            Band::Middle => self.in_middle.store(true, Relaxed),
-            Band::Low => self.in_low.store(true, Relaxed),
+    /// Returns the band of the link's queue for a payload of a priority, `TC_PRIO_*`. Only AT
+    /// commands may go with the control messages: others keep their order, so that the end of the
+    /// channel finds a place behind all of them.
+    pub(crate) fn band_of(&self, priority: u32) -> Band {
+        if self.service != Service::Vei {
+            return Band::Middle;
         }
+        let band = Band::of(priority);
+        if band == Band::Middle {
+            self.in_middle.store(true, Relaxed);
+        }
+        band
     }
 
-    /// Returns the lowest band of the payloads that were sent by the link's queue.
-    pub(crate) fn lowest_band(&self) -> Band {
-        if self.in_low.load(Relaxed) {
-            Band::Low
-        } else if self.in_middle.load(Relaxed) {
-            Band::Middle
-        } else {
-            Band::High
+    /// Returns the lowest band that payloads may be in.
+    pub(crate) fn band(&self) -> Band {
+        match self.in_middle.load(Relaxed) {
+            true => Band::Middle,
+            false => Band::High,
         }
     }
 

@@ -129,7 +129,8 @@ impl Task for Deadline {
     fn run(&self) {
         self.0.inner.lock().runs_at = None;
         if self.0.works() {
-            self.0.destroy_owed(false);
+            // What fails is tried again.
+            let _ = self.0.destroy_owed(false);
         }
         self.0.expire();
     }
@@ -274,11 +275,11 @@ impl Link {
         drop(inner);
 
         // A modem that has one channel of a kind must know of the end of the last one.
-        self.destroy_owed(true);
-        let band = self.inner.lock().owed.behind();
-        let sent = self
-            .send_message(&Message::Enum { phyid: self.phyid }, band)
-            .and_then(|()| self.send_message(&Message::Setup(params), band));
+        let sent = self.destroy_owed(true).and_then(|()| {
+            let band = self.behind();
+            self.send_message(&Message::Enum { phyid: self.phyid }, band)?;
+            self.send_message(&Message::Setup(params), band)
+        });
         if let Err(error) = sent {
             self.end_request(id, Control::withdraw);
             return Err(error);
@@ -335,7 +336,7 @@ impl Link {
         let event = inner.control.on_frame(body, now);
         let mut destroy = event.destroy().is_some();
         if let Some(id) = event.destroy() {
-            inner.owed.owe(id.get(), now, 0, Band::High);
+            inner.owed.owe(id.get(), now, 0);
         }
         match event {
             Event::Connected {
@@ -350,7 +351,7 @@ impl Link {
                 // The modem has assigned the id anew.
                 inner.owed.settle(id.get());
                 if !published && inner.control.close(id) {
-                    inner.owed.owe(id.get(), now, 0, Band::High);
+                    inner.owed.owe(id.get(), now, 0);
                     destroy = true;
                 }
                 drop(inner);
@@ -375,7 +376,8 @@ impl Link {
             Event::Destroy(_) | Event::Ignored(_) => drop(inner),
         }
         if destroy {
-            self.destroy_owed(false);
+            // What fails is tried again.
+            let _ = self.destroy_owed(false);
         }
     }
 
@@ -400,13 +402,14 @@ impl Link {
         // already because the link is going down.
         let destroy = inner.control.close(id) || taken.is_some();
         if destroy {
-            let band = channel.lowest_band();
-            inner.owed.owe(id.get(), self.now(), PATIENCE_MS, band);
+            inner.owed.ended(channel.band());
+            inner.owed.owe(id.get(), self.now(), PATIENCE_MS);
         }
         drop(inner);
         drop(taken);
         if destroy {
-            self.destroy_owed(false);
+            // What fails is tried again.
+            let _ = self.destroy_owed(false);
         }
     }
 
@@ -421,35 +424,49 @@ impl Link {
         drained
     }
 
+    /// Returns the band of a request, which must not overtake what was sent on channels that ended:
+    /// the modem may assign an id anew.
+    fn behind(&self) -> Band {
+        let mut inner = self.inner.lock();
+        if inner.owed.behind() != Band::High {
+            self.is_drained(&mut inner);
+        }
+        inner.owed.behind()
+    }
+
     /// Sends the LINK_DESTROY messages that are owed: those that waited long enough, or all of
     /// them, if that is demanded or if no payload is left to wait for. Payloads that are left are
-    /// not overtaken, unless the link is going down: then they are dropped. Any context with
-    /// interrupts enabled.
-    fn destroy_owed(&self, all: bool) {
+    /// not overtaken, unless the link is down: they need not arrive, and no request is sent before
+    /// it is up. `ENOMEM` or `ENOBUFS` if one cannot be sent now. Any context with interrupts
+    /// enabled.
+    fn destroy_owed(&self, all: bool) -> Result {
         loop {
             // A device that goes down waits for this section before its queue counts as lost, if it
             // has one.
             let _guard = rcu::read_lock();
             let mut inner = self.inner.lock();
             if !inner.owed.any() {
-                return;
+                return Ok(());
             }
             let drained = self.is_drained(&mut inner);
-            let Some((linkid, mut band)) = inner.owed.next(drained || all, self.now()) else {
-                return self.reschedule(&mut inner);
+            let Some(linkid) = inner.owed.next(drained || all, self.now()) else {
+                self.reschedule(&mut inner);
+                return Ok(());
             };
-            if drained || !self.works() {
-                band = Band::High;
-            }
+            let band = match self.works() {
+                true => inner.owed.behind(),
+                false => Band::High,
+            };
             drop(inner);
             let sent = self.send_message(&Message::Destroy { linkid }, band);
             let mut inner = self.inner.lock();
             if sent.is_err() {
                 // If this one fails, so would the others.
-                inner.owed.owe(linkid, self.now(), 0, band);
-                return self.reschedule(&mut inner);
+                inner.owed.owe(linkid, self.now(), 0);
+                self.reschedule(&mut inner);
+                return sent;
             }
-            inner.owed.doubt(linkid, band);
+            inner.owed.doubt(linkid);
         }
     }
 
@@ -486,7 +503,7 @@ impl Link {
             return false;
         }
         // Before the modem is asked for a channel, as it may assign one of these ids.
-        self.destroy_owed(true);
+        let _ = self.destroy_owed(true);
         self.works.xchg(true, Full);
         let mut inner = self.inner.lock();
         inner.control.up();
@@ -527,16 +544,16 @@ impl Link {
                 continue;
             };
             channel.shut(Shutdown::LinkLost);
+            let mut inner = self.inner.lock();
+            // Devices above others, and those whose carrier comes back at once, keep their queue.
+            inner.owed.ended(channel.band());
             if let (true, Some(id)) = (tell, channel.id()) {
-                self.inner
-                    .lock()
-                    .owed
-                    .owe(id.get(), self.now(), 0, Band::High);
+                inner.owed.owe(id.get(), self.now(), 0);
             }
         }
         if tell {
-            // What waits in the device's queue is about to be dropped.
-            self.destroy_owed(true);
+            // Before what waits in the device's queue is dropped.
+            let _ = self.destroy_owed(true);
         }
     }
 

@@ -6,8 +6,8 @@
 //! that ends a channel did, what was sent on the channel would reach the next one to which the
 //! modem assigns the link id. So the message waits until the queue is empty, whatever the queueing
 //! discipline, but not for ever. And one that is sent while the queue is not empty goes behind the
-//! channel's payloads, in the [band](Band) of theirs. It may be lost with the queue: it is
-//! remembered until the queue was seen empty.
+//! payloads, in their [band](Band), as the request for the next channel does. It may be lost with
+//! the queue: it is remembered until the queue was seen empty.
 //!
 //! Times are in milliseconds, of any clock.
 
@@ -23,38 +23,34 @@
 /// How long the end of a channel waits for the queue at most.
 pub const PATIENCE_MS: u32 = 1000;
 
-/// A band of a device's queue, by which the default queueing disciplines sort packets. Those of one
-/// band stay in order, and a lower band waits for the higher ones.
+/// A band of a device's queue, by which the default queueing discipline sorts packets. Those of one
+/// band stay in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Band {
-    /// That of control messages.
+    /// That of control messages, and of AT commands.
     High,
-    /// That of most payloads.
+    /// That of all other payloads.
     Middle,
-    /// That of payloads which may wait, such as those of bulk transfers.
-    Low,
 }
 
 impl Band {
     /// Returns the band of a packet's priority, `TC_PRIO_*`: `sch_default_prio2band` in
-    /// net/sched/sch_generic.c.
+    /// net/sched/sch_generic.c, whose lowest band is not used.
     pub const fn of(priority: u32) -> Self {
         match priority & 15 {
             6 | 7 => Self::High,
-            1 | 2 | 3 | 5 => Self::Low,
             _ => Self::Middle,
         }
     }
 
-    /// Returns a priority of the band.
-    pub fn priority(self) -> u32 {
+    /// Returns the priority that all packets of the band have, so that also other disciplines which
+    /// sort by priorities keep them in order.
+    pub const fn priority(self) -> u32 {
         match self {
             // TC_PRIO_CONTROL
             Self::High => 7,
-            // TC_PRIO_BESTEFFORT
-            Self::Middle => 0,
-            // TC_PRIO_FILLER
-            Self::Low => 1,
+            // TC_PRIO_INTERACTIVE_BULK: not 0, which a control group may replace.
+            Self::Middle => 4,
         }
     }
 }
@@ -63,11 +59,10 @@ impl Band {
 enum State {
     /// The modem was told, or need not be.
     Settled,
-    /// The modem is to be told, from this time on also if the queue is not empty. The payloads are
-    /// in this band and the higher ones.
-    Owed(u32, Band),
-    /// The modem was told, by a message of this band that may still be in the queue.
-    Doubtful(Band),
+    /// The modem is to be told, from this time on also if the queue is not empty.
+    Owed(u32),
+    /// The modem was told, by a message that may still be in the queue.
+    Doubtful,
 }
 
 /// Returns the low half of a time: enough for intervals, and it makes the table half as large.
@@ -83,7 +78,10 @@ fn is_reached(time: u32, now: u32) -> bool {
 
 /// The messages of a link.
 #[derive(Debug)]
-pub struct Owed([State; 256]);
+pub struct Owed {
+    states: [State; 256],
+    behind: Band,
+}
 
 impl Default for Owed {
     fn default() -> Self {
@@ -94,72 +92,71 @@ impl Default for Owed {
 impl Owed {
     /// Creates the state of a link that owes nothing.
     pub const fn new() -> Self {
-        Self([State::Settled; 256])
-    }
-
-    /// Records that the modem is to be told, `wait` later at the latest, and behind payloads of a
-    /// band. One that is owed already does not wait longer.
-    pub fn owe(&mut self, id: u8, now: u64, wait: u32, band: Band) {
-        let until = low(now).wrapping_add(wait);
-        if let Some(state) = self.0.get_mut(usize::from(id)) {
-            *state = match *state {
-                State::Owed(time, other) if is_reached(time, until) => {
-                    State::Owed(time, other.max(band))
-                }
-                State::Owed(_, other) => State::Owed(until, other.max(band)),
-                _ => State::Owed(until, band),
-            };
+        Self {
+            states: [State::Settled; 256],
+            behind: Band::High,
         }
     }
 
-    /// Takes the next id that the modem is to be told of now, with the band that the message
-    /// belongs to while the queue is not empty: any id if `all` are to be sent, otherwise one that
-    /// waited long enough.
-    pub fn next(&mut self, all: bool, now: u64) -> Option<(u8, Band)> {
-        let due = |state: &State| match state {
-            State::Owed(until, band) if all || is_reached(*until, low(now)) => Some(*band),
-            _ => None,
-        };
-        let mut states = (u8::MIN..=u8::MAX).zip(&self.0);
-        let (id, band) = states.find_map(|(id, state)| Some((id, due(state)?)))?;
-        self.settle(id);
-        Some((id, band))
+    /// Records that a channel ended whose payloads may be in the queue, in this band or a higher
+    /// one.
+    pub fn ended(&mut self, band: Band) {
+        self.behind = self.behind.max(band);
     }
 
-    /// Records that the message for an id that was [taken](Self::next) was sent in a band, and may
-    /// still be in the queue.
-    pub fn doubt(&mut self, id: u8, band: Band) {
-        if let Some(state) = self.0.get_mut(usize::from(id)) {
-            if *state == State::Settled {
-                *state = State::Doubtful(band);
+    /// Returns the band of a message that must not overtake what was sent on channels that ended.
+    pub fn behind(&self) -> Band {
+        self.behind
+    }
+
+    /// Records that the modem is to be told, `wait` later at the latest. One that is owed already
+    /// does not wait longer.
+    pub fn owe(&mut self, id: u8, now: u64, wait: u32) {
+        let until = low(now).wrapping_add(wait);
+        if let Some(state) = self.states.get_mut(usize::from(id)) {
+            match *state {
+                State::Owed(time) if is_reached(time, until) => {}
+                _ => *state = State::Owed(until),
             }
         }
     }
 
-    /// Returns the band of a message that must not overtake one that may be in the queue. Not the
-    /// lowest: what others send would keep the message there.
-    pub fn behind(&self) -> Band {
-        let band = |state: &State| match state {
-            State::Settled => Band::High,
-            State::Owed(_, band) | State::Doubtful(band) => *band,
+    /// Takes the next id that the modem is to be told of now: any if `all` are to be sent,
+    /// otherwise one that waited long enough.
+    pub fn next(&mut self, all: bool, now: u64) -> Option<u8> {
+        let is_due = |state: &State| match state {
+            State::Owed(until) => all || is_reached(*until, low(now)),
+            State::Settled | State::Doubtful => false,
         };
-        let lowest = self.0.iter().map(band).max().unwrap_or(Band::High);
-        lowest.min(Band::Middle)
+        let id = u8::try_from(self.states.iter().position(is_due)?).ok()?;
+        self.settle(id);
+        Some(id)
+    }
+
+    /// Records that the message for an id that was [taken](Self::next) was sent, and may still be
+    /// in the queue.
+    pub fn doubt(&mut self, id: u8) {
+        if let Some(state) = self.states.get_mut(usize::from(id)) {
+            if *state == State::Settled {
+                *state = State::Doubtful;
+            }
+        }
     }
 
     /// Records that the queue is empty: what was in it has left.
     pub fn left(&mut self) {
+        self.behind = Band::High;
         self.replace_doubtful(State::Settled);
     }
 
-    /// Records that what was in the queue is lost: it is owed again, at once.
+    /// Records that messages which were in the queue are lost: they are owed again, at once.
     pub fn lost(&mut self, now: u64) {
-        self.replace_doubtful(State::Owed(low(now), Band::High));
+        self.replace_doubtful(State::Owed(low(now)));
     }
 
     fn replace_doubtful(&mut self, new: State) {
-        for state in &mut self.0 {
-            if matches!(state, State::Doubtful(_)) {
+        for state in &mut self.states {
+            if *state == State::Doubtful {
                 *state = new;
             }
         }
@@ -167,24 +164,24 @@ impl Owed {
 
     /// Records that the modem need not be told: it has assigned the id anew.
     pub fn settle(&mut self, id: u8) {
-        if let Some(state) = self.0.get_mut(usize::from(id)) {
+        if let Some(state) = self.states.get_mut(usize::from(id)) {
             *state = State::Settled;
         }
     }
 
-    /// Records that the modem knows no channel any more.
+    /// Records that the modem knows no channel any more. Payloads may be in the queue all the same.
     pub fn clear(&mut self) {
-        *self = Self::new();
+        self.states = [State::Settled; 256];
     }
 
     /// Returns whether a message is still to be sent for an id.
     pub fn is_owed(&self, id: u8) -> bool {
-        matches!(self.0.get(usize::from(id)), Some(State::Owed(..)))
+        matches!(self.states.get(usize::from(id)), Some(State::Owed(_)))
     }
 
     /// Returns whether the modem must still be told of any, or was told of one by a message that
     /// may be in the queue.
     pub fn any(&self) -> bool {
-        self.0.iter().any(|state| *state != State::Settled)
+        self.states.iter().any(|state| *state != State::Settled)
     }
 }

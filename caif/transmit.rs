@@ -50,11 +50,8 @@ pub(crate) const BACK: u8 = FCS_LEN as u8;
 const _: () = {
     use crate::abstractions::bindings;
 
-    assert!(matches!(Band::of(bindings::TC_PRIO_CONTROL), Band::High));
-    assert!(matches!(
-        Band::of(bindings::TC_PRIO_BESTEFFORT),
-        Band::Middle
-    ));
+    assert!(Band::High.priority() == bindings::TC_PRIO_CONTROL);
+    assert!(Band::Middle.priority() == bindings::TC_PRIO_INTERACTIVE_BULK);
 };
 
 /// Returns the error of a payload that may not be sent.
@@ -127,8 +124,8 @@ impl Channel {
     }
 
     /// Sends a frame by the link's queue.
-    fn queue(&self, skb: SkBuff, dev: &Netdev) -> Result {
-        self.record_band(Band::of(skb.priority()));
+    fn queue(&self, mut skb: SkBuff, dev: &Netdev) -> Result {
+        skb.set_priority(self.band_of(skb.priority()).priority());
         let sent = dev.transmit(skb, PROTOCOL);
         self.link().sent(dev);
         sent

@@ -428,6 +428,14 @@ int caif_kunit_link_count(const struct net_device *dev, unsigned int what)
 	return atomic_read(&modem->counts[what]);
 }
 
+void caif_kunit_link_restart_modem(struct net_device *dev)
+{
+	struct modem *modem = netdev_priv(dev);
+
+	bitmap_zero(modem->open, U8_MAX + 1);
+	atomic_set(&modem->last_id, 0);
+}
+
 bool caif_kunit_link_has(const struct net_device *dev, u8 id)
 {
 	const struct modem *modem = netdev_priv(dev);

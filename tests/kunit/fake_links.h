@@ -97,6 +97,8 @@ void caif_kunit_link_stop(struct net_device *dev, bool stop);
 /* Waits until it has received that many messages of a kind, at most for @ms milliseconds. */
 bool caif_kunit_link_wait(struct net_device *dev, unsigned int what, int count, unsigned int ms);
 int caif_kunit_link_count(const struct net_device *dev, unsigned int what);
+/* The modem forgets its channels, and assigns the first ids again. */
+void caif_kunit_link_restart_modem(struct net_device *dev);
 /* Whether the modem has a channel of this id. */
 bool caif_kunit_link_has(const struct net_device *dev, u8 id);
 /* Waits until the device has all that was sent, at most for @ms milliseconds. */

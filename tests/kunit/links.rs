@@ -313,6 +313,12 @@ impl FakeLink {
         unsafe { bindings::caif_kunit_link_count(self.as_raw(), what as c_uint) }
     }
 
+    /// Makes the modem forget its channels, and assign the first ids again.
+    pub(crate) fn restart_modem(&self) {
+        // SAFETY: By the type invariant, the device is registered.
+        unsafe { bindings::caif_kunit_link_restart_modem(self.as_raw()) }
+    }
+
     /// Returns whether the modem has a channel of this id.
     pub(crate) fn has(&self, id: u8) -> bool {
         // SAFETY: By the type invariant, the device is registered.

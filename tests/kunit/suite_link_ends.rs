@@ -42,7 +42,7 @@ fn crowded() -> Result<(FakeLink, [Kernel; 4])> {
     Ok((link, sockets))
 }
 
-/// `TC_PRIO_BULK`, the priority of packets that all others overtake.
+/// `TC_PRIO_BULK`, a priority at which packets are overtaken by most others.
 const BULK: u32 = 2;
 
 /// Makes a link that takes one more frame, and a socket that has sent some more: control messages
@@ -113,8 +113,7 @@ mod tests {
         Ok(())
     }
 
-    /// Neither does the end overtake what was sent at a priority that others overtake, nor with one
-    /// that was changed later.
+    /// Neither does the end overtake what was sent at a low priority.
     #[test]
     fn end_behind_the_lowest_priority() -> Result {
         let (link, socket) = waiting()?;
@@ -130,6 +129,54 @@ mod tests {
         check!(link.gets(What::Frames, all, TIMEOUT_MS), "no frames");
         check!(link.gets(What::Destroys, 1, TIMEOUT_MS), "no end");
         check_eq!(link.count(What::Late), 0, "frames behind the end");
+        Ok(())
+    }
+
+    /// AT commands go with the control messages, unless they were sent at another priority. The end
+    /// of such a channel does not overtake them either.
+    #[test]
+    fn end_behind_commands() -> Result {
+        let link = FakeLink::new(100)?;
+        let socket = link.connected()?;
+        link.set_stopped(true);
+        for priority in [
+            bindings::TC_PRIO_CONTROL,
+            bindings::TC_PRIO_BESTEFFORT,
+            BULK,
+        ] {
+            socket.set_priority(priority);
+            socket.send_flags(b"AT", DONTWAIT)?;
+        }
+        drop(socket);
+        let next = FakeLink::socket()?;
+        check_eq!(link.connect(&next, true), Err(EINPROGRESS), "connecting");
+        link.set_stopped(false);
+        check!(link.gets(What::Frames, 3, TIMEOUT_MS), "no commands");
+        check!(link.gets(What::Destroys, 1, TIMEOUT_MS), "no end");
+        check_eq!(link.count(What::Late), 0, "commands behind the end");
+        Ok(())
+    }
+
+    /// What was sent on channels that a modem lost when it started anew does not reach the first
+    /// ones that it has then: a carrier that comes back at once leaves the queue as it is.
+    #[test]
+    fn modem_that_starts_anew_before_the_queue_is_empty() -> Result {
+        let (link, socket) = waiting()?;
+        link.restart_modem();
+        link.flap();
+        let mut end = [0; 1];
+        check_eq!(socket.receive(&mut end, 0), Err(ECONNRESET), "waiting");
+        let next = FakeLink::socket()?;
+        check_eq!(link.connect(&next, true), Err(EINPROGRESS), "connecting");
+        link.set_stopped(false);
+        check!(link.gets(What::Setups, 2, TIMEOUT_MS), "no request");
+        check!(link.has(FIRST), "no channel");
+        // All but the frame that the device had, and the end of the channel that the modem has not.
+        check_eq!(
+            link.count(What::Late),
+            WAITING - 1 + 1,
+            "frames for the next channel"
+        );
         Ok(())
     }
 
