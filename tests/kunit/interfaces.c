@@ -94,6 +94,8 @@ int caif_kunit_interface_up(struct net_device *dev)
 	int err;
 
 	rtnl_lock();
+	/* IPv6 would send packets that no test asked for. */
+	dev->priv_flags |= IFF_NO_ADDRCONF;
 	err = dev_open(dev, NULL);
 	rtnl_unlock();
 	return err;
