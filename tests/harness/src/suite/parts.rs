@@ -38,9 +38,31 @@ const CODE: &[&str] = &[
     ":!tests/mutants",
     ":!tests/scripts",
 ];
-/// The same without files for the kernel alone, or for other tests. This is of a whole part, after
-/// whose changes it is run again; which folders of tests and programs a mutant is tried again for is in
-/// `mutants/suites.rs`.
+/// The same without what only parts read that boot no machine with a modem's process.
+const MACHINES: &[&str] = &[
+    ":!*.md",
+    ":!LICENSES",
+    ":!bench",
+    ":!tests/compilers",
+    ":!tests/distro",
+    ":!tests/firmware",
+    ":!tests/fuzz",
+    ":!tests/host",
+    ":!tests/interop",
+    ":!tests/intree",
+    ":!tests/kernels",
+    ":!tests/kunit",
+    ":!tests/loom",
+    ":!tests/misuse",
+    ":!tests/modem",
+    ":!tests/mutants",
+    ":!tests/scripts",
+    ":!tests/uapi",
+    ":!tests/wireshark",
+];
+/// All files that tests of code read, without those for the kernel alone or for other tests. This is
+/// of a whole part, after whose changes it is run again; which folders of tests and programs a mutant
+/// is tried again for is in `mutants/suites.rs`.
 const PURE: &[&str] = &[
     ":!*.md",
     ":!*.c",
@@ -138,6 +160,7 @@ const PARTS: &[Part] = &[
         short: Some(&["tests/hostile/run", "--one-flavour"]),
         full: Some(&["tests/hostile/run"]),
         needs: &["kernel"],
+        reads: MACHINES,
         ..PART
     },
     Part {
@@ -184,6 +207,7 @@ const PARTS: &[Part] = &[
         full: Some(&["tests/vm/run", "--long"]),
         needs: &["kernel"],
         any_arch: true,
+        reads: MACHINES,
         ..PART
     },
     Part {
@@ -192,6 +216,7 @@ const PARTS: &[Part] = &[
         short: Some(&["tests/clients/run"]),
         full: Some(&["tests/clients/run", "--long"]),
         needs: &["kernel"],
+        reads: MACHINES,
         ..PART
     },
     Part {
@@ -202,6 +227,7 @@ const PARTS: &[Part] = &[
         needs: &["kernel"],
         // It measures how long a thousand recoveries take.
         alone: true,
+        reads: MACHINES,
         ..PART
     },
     Part {
@@ -209,6 +235,7 @@ const PARTS: &[Part] = &[
         what: "a hostile user's random calls for an hour: with soak, make soak",
         full: Some(&["tests/soak/run", "--phase", "user"]),
         needs: &["kernel"],
+        reads: MACHINES,
         ..PART
     },
     Part {
@@ -236,6 +263,7 @@ const PARTS: &[Part] = &[
         short: Some(&["tests/hostile/run", "--self-test"]),
         full: Some(&["tests/hostile/run", "--self-test"]),
         needs: &["kernel"],
+        reads: MACHINES,
         ..PART
     },
     Part {
@@ -273,6 +301,7 @@ const PARTS: &[Part] = &[
         what: "the VM tests on a machine of arm64 whose modem is in the SoC",
         full: Some(&["tests/soc/run"]),
         needs: &["kernel"],
+        reads: MACHINES,
         ..PART
     },
     Part {
@@ -280,6 +309,7 @@ const PARTS: &[Part] = &[
         what: "the demo on that machine, and twenty faults of a hostile modem",
         full: Some(&["tests/soc/machine"]),
         needs: &["kernel"],
+        reads: MACHINES,
         ..PART
     },
     Part {
@@ -352,6 +382,7 @@ const PARTS: &[Part] = &[
         what: "vm on the kernel without sanitizers",
         full: Some(&["tests/vm/run", "--long", "--kernel", "test"]),
         needs: &["kernel-test"],
+        reads: MACHINES,
         ..PART
     },
     Part {
@@ -359,6 +390,7 @@ const PARTS: &[Part] = &[
         what: "hostile on the kernel without sanitizers",
         full: Some(&["tests/hostile/run", "--kernel", "test", "--one-flavour"]),
         needs: &["kernel-test"],
+        reads: MACHINES,
         ..PART
     },
     Part {
@@ -375,6 +407,7 @@ const PARTS: &[Part] = &[
         full: Some(&["tests/vm/run", "--long"]),
         arch: Some("arm64"),
         needs: &["kernel-arm64"],
+        reads: MACHINES,
         ..PART
     },
     Part {
