@@ -166,6 +166,8 @@ mod tests {
         link.flap();
         let mut end = [0; 1];
         check_eq!(socket.receive(&mut end, 0), Err(ECONNRESET), "waiting");
+        // Takes RTNL, which is not free before the link works again.
+        link.set_mtu(1500)?;
         let next = FakeLink::socket()?;
         check_eq!(link.connect(&next, true), Err(EINPROGRESS), "connecting");
         link.set_stopped(false);
