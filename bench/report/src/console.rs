@@ -5,6 +5,7 @@
 use std::{
     ffi::OsString,
     io::{BufRead, BufReader, PipeReader, Write},
+    path::PathBuf,
     process::{Child, ChildStdin, Command, Stdio},
     sync::mpsc::{self, Receiver, RecvTimeoutError},
     thread,
@@ -18,6 +19,20 @@ use harness::process::end_with_us;
 const SILENCE: Duration = Duration::from_secs(300);
 /// Leads from the console to QEMU's monitor, and back.
 const SWITCH: &str = "\u{1}c";
+
+/// The arguments of a program that lets such a machine run.
+#[derive(clap::Args)]
+pub struct Job {
+    /// System.map of the kernel
+    #[arg(long)]
+    pub system_map: PathBuf,
+    /// The folder for profile.md and profile.json
+    #[arg(long)]
+    pub out: PathBuf,
+    /// The command of the machine, which has a monitor
+    #[arg(last = true, required = true)]
+    pub line: Vec<OsString>,
+}
 
 /// A machine that was started by `scripts/run-vm --monitor`. It is killed when this is dropped.
 pub struct Console {

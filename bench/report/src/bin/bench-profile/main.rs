@@ -8,13 +8,12 @@ mod trace;
 
 use std::{
     collections::BTreeMap,
-    ffi::OsString,
     fs,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result, bail};
-use bench_report::symbols::Symbols;
+use bench_report::{console::Job, symbols::Symbols};
 use clap::Parser;
 use serde_json::{Value, json};
 
@@ -32,18 +31,11 @@ const PAYLOADS: [u32; 2] = [64, 1500];
 #[derive(Parser)]
 #[command(version)]
 struct Args {
-    /// System.map of the kernel
-    #[arg(long)]
-    system_map: PathBuf,
     /// Print the counts of functions as well
     #[arg(long)]
     functions: bool,
-    /// The folder for profile.md and profile.json
-    #[arg(long)]
-    out: PathBuf,
-    /// The command of the machine: its script is guest-profile.sh, and it has a monitor
-    #[arg(last = true, required = true)]
-    line: Vec<OsString>,
+    #[command(flatten)]
+    job: Job,
 }
 
 /// The instructions of one interrupt.
@@ -79,11 +71,14 @@ impl Profile {
 }
 
 fn main() -> Result<()> {
-    let args = Args::parse();
-    let traces = args.out.join("traces");
-    let symbols = machine::trace(&args.line, &traces)
-        .with_context(|| format!("see {}", args.out.display()))?;
-    let symbols = Symbols::read(&args.system_map, &symbols)?;
+    let Args {
+        functions: all,
+        job,
+    } = Args::parse();
+    let traces = job.out.join("traces");
+    let symbols =
+        machine::trace(&job.line, &traces).with_context(|| format!("see {}", job.out.display()))?;
+    let symbols = Symbols::read(&job.system_map, &symbols)?;
     let mut profiles = Vec::new();
     for payload in PAYLOADS {
         for (frames, chain) in SHAPES {
@@ -107,12 +102,12 @@ fn main() -> Result<()> {
     let table = owners(&profiles);
     print!("{table}");
     let functions = functions(&profiles);
-    if args.functions {
+    if all {
         print!("\n{functions}");
     }
-    fs::write(args.out.join("profile.md"), format!("{table}\n{functions}"))?;
+    fs::write(job.out.join("profile.md"), format!("{table}\n{functions}"))?;
     fs::write(
-        args.out.join("profile.json"),
+        job.out.join("profile.json"),
         serde_json::to_vec_pretty(&to_json(&profiles))?,
     )?;
     // They have some GiB.

@@ -7,9 +7,10 @@ mod register;
 mod subject;
 mod table;
 
-use std::{ffi::OsString, fs, path::PathBuf};
+use std::fs;
 
 use anyhow::{Context, Result};
+use bench_report::console::Job;
 use clap::Parser;
 
 /// Samples what the processors of a machine do while its script says so, by QEMU's monitor, and counts
@@ -20,19 +21,12 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(version)]
 struct Args {
-    /// System.map of the kernel
-    #[arg(long)]
-    system_map: PathBuf,
-    /// The folder for profile.md and profile.json
-    #[arg(long)]
-    out: PathBuf,
-    /// The command of the machine, which has a monitor
-    #[arg(last = true, required = true)]
-    line: Vec<OsString>,
+    #[command(flatten)]
+    job: Job,
 }
 
 fn main() -> Result<()> {
-    let args = Args::parse();
+    let args = Args::parse().job;
     fs::create_dir_all(&args.out).with_context(|| args.out.display().to_string())?;
     let sampled = machine::run(&args.line)?;
     let columns = table::columns(&args.system_map, &sampled)?;
