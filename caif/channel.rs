@@ -203,14 +203,14 @@ impl Channel {
         self.maxframe.min(u32::try_from(now).unwrap_or(u32::MAX))
     }
 
-    /// Returns the band of the link's queue for a payload of a priority, `TC_PRIO_*`. Only AT
-    /// commands may go with the control messages: others keep their order, so that the end of the
-    /// channel finds a place behind all of them.
-    pub(crate) fn band_of(&self, priority: u32) -> Band {
+    /// Returns the band of the link's queue for a payload. Only AT commands may go with the control
+    /// messages, by their priority: others keep their order, so that the end of the channel finds a
+    /// place behind all of them.
+    pub(crate) fn band_of(&self, skb: &SkBuff) -> Band {
         if self.service != Service::Vei {
             return Band::Middle;
         }
-        let band = Band::of(priority);
+        let band = Band::of(skb.priority());
         if band == Band::Middle {
             self.in_middle.store(true, Relaxed);
         }

@@ -125,7 +125,7 @@ impl Channel {
 
     /// Sends a frame by the link's queue.
     fn queue(&self, mut skb: SkBuff, dev: &Netdev) -> Result {
-        skb.set_priority(self.band_of(skb.priority()).priority());
+        skb.set_priority(self.band_of(&skb).priority());
         let sent = dev.transmit(skb, PROTOCOL);
         self.link().sent(dev);
         sent

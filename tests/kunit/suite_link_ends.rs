@@ -55,6 +55,18 @@ fn waiting() -> Result<(FakeLink, Kernel)> {
     Ok((link, socket))
 }
 
+/// Asks a modem that does not read for another channel, which has the ends that wait sent, and lets
+/// it read. Fails if not all frames arrive, and the end of their channel behind them.
+fn frames_then_end(link: &FakeLink, frames: i32) -> Result {
+    let next = FakeLink::socket()?;
+    check_eq!(link.connect(&next, true), Err(EINPROGRESS), "connecting");
+    link.set_stopped(false);
+    check!(link.gets(What::Frames, frames, TIMEOUT_MS), "no frames");
+    check!(link.gets(What::Destroys, 1, TIMEOUT_MS), "no end");
+    check_eq!(link.count(What::Late), 0, "frames behind the end");
+    Ok(())
+}
+
 /// Sends some frames, of which the device takes one at most.
 fn send_some(socket: &Kernel) -> Result {
     for _ in 0..WAITING {
@@ -121,15 +133,7 @@ mod tests {
         send_some(&socket)?;
         socket.set_priority(bindings::TC_PRIO_CONTROL);
         drop(socket);
-        // The ends that wait are sent before a request.
-        let next = FakeLink::socket()?;
-        check_eq!(link.connect(&next, true), Err(EINPROGRESS), "connecting");
-        link.set_stopped(false);
-        let all = 2 * WAITING;
-        check!(link.gets(What::Frames, all, TIMEOUT_MS), "no frames");
-        check!(link.gets(What::Destroys, 1, TIMEOUT_MS), "no end");
-        check_eq!(link.count(What::Late), 0, "frames behind the end");
-        Ok(())
+        frames_then_end(&link, 2 * WAITING)
     }
 
     /// AT commands go with the control messages, unless they were sent at another priority. The end
@@ -148,13 +152,7 @@ mod tests {
             socket.send_flags(b"AT", DONTWAIT)?;
         }
         drop(socket);
-        let next = FakeLink::socket()?;
-        check_eq!(link.connect(&next, true), Err(EINPROGRESS), "connecting");
-        link.set_stopped(false);
-        check!(link.gets(What::Frames, 3, TIMEOUT_MS), "no commands");
-        check!(link.gets(What::Destroys, 1, TIMEOUT_MS), "no end");
-        check_eq!(link.count(What::Late), 0, "commands behind the end");
-        Ok(())
+        frames_then_end(&link, 3)
     }
 
     /// What was sent on channels that a modem lost when it started anew does not reach the first
