@@ -138,6 +138,8 @@ struct Inner {
     /// The number of the last [`Session`].
     session: u64,
     retry_ms: u32,
+    /// Whether it is in the list of [`turns`].
+    has_turn: bool,
     /// `None` before the device is registered, and after it is unregistered.
     retry: Option<Deferred<Retry>>,
     watch: Option<Arc<dyn Watcher>>,
@@ -211,6 +213,7 @@ impl VirtualNetdev for Interface {
                         opening: false,
                         session: 0,
                         retry_ms: RETRY_MS,
+                        has_turn: false,
                         retry: None,
                         watch: None,
                     },
@@ -370,6 +373,16 @@ impl Interface {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Notes that it is in the list of [`turns`]. Returns whether it was not.
+    fn begin_turn(&self) -> bool {
+        !core::mem::replace(&mut self.inner.lock().has_turn, true)
+    }
+
+    /// Notes that it is not in that list any more.
+    fn end_turn(&self) {
+        self.inner.lock().has_turn = false;
     }
 
     /// Requests a channel, or does so later if it cannot. Does nothing if the interface was
@@ -541,7 +554,7 @@ impl Retry {
 
 impl Task for Retry {
     fn run(&self) {
-        if turns::wait(self.0.clone()).is_err() {
+        if turns::wait(&self.0).is_err() {
             let mut inner = self.0.inner.lock();
             if matches!(inner.state, State::Waiting) {
                 Interface::retry_later(&mut inner);

@@ -72,11 +72,20 @@ impl Drop for OpenTurns {
     }
 }
 
-/// Lets an interface ask for a channel, with RTNL. Process context: may sleep.
-pub(super) fn wait(interface: RcuArc<Interface>) -> Result {
+/// Lets an interface ask for a channel, with RTNL. Does nothing if it waits already: whoever sets
+/// its link down and up again and again must not make the list longer than there are interfaces.
+/// Process context: may sleep.
+pub(super) fn wait(interface: &RcuArc<Interface>) -> Result {
     let turns = TURNS.get().ok_or(ENODEV)?;
+    if !interface.begin_turn() {
+        return Ok(());
+    }
     let mut waiting = turns.waiting.lock();
-    waiting.interfaces.push(interface, GFP_KERNEL)?;
+    if let Err(error) = waiting.interfaces.push(interface.clone(), GFP_KERNEL) {
+        drop(waiting);
+        interface.end_turn();
+        return Err(error.into());
+    }
     if let Some(task) = &waiting.task {
         task.schedule(0);
     }
@@ -91,6 +100,9 @@ impl Task for Turn {
         let Some(turns) = TURNS.get() else { return };
         let interfaces = core::mem::take(&mut turns.waiting.lock().interfaces);
         for interface in interfaces {
+            // From here on it is put into the list again: what changes now may come too late for
+            // this turn.
+            interface.end_turn();
             // RTNL is released after each one, for others to take it.
             interface.ask_again(Rtnl::lock().rtnl());
         }

@@ -75,16 +75,35 @@ void caif_kunit_interface_free(struct net_device *dev)
 	unregister_netdev(dev);
 }
 
+static int restart(struct net_device *link)
+{
+	int err;
+
+	dev_close(link);
+	err = dev_open(link, NULL);
+	/* Meanwhile the interface's task begins to wait for RTNL, which nobody can see. */
+	msleep(50);
+	return err;
+}
+
 int caif_kunit_interface_free_with(struct net_device *dev, struct net_device *link)
 {
 	int err;
 
 	rtnl_lock();
-	dev_close(link);
-	err = dev_open(link, NULL);
-	/* Meanwhile the interface's task begins to wait for RTNL, which nobody can see. */
-	msleep(50);
+	err = restart(link);
 	unregister_netdevice(dev);
+	rtnl_unlock();
+	return err;
+}
+
+int caif_kunit_interface_restart_link(struct net_device *link, unsigned int times)
+{
+	int err = 0;
+
+	rtnl_lock();
+	while (times-- && !err)
+		err = restart(link);
 	rtnl_unlock();
 	return err;
 }

@@ -41,6 +41,12 @@ impl<'a> Interface<'a> {
         self.0.as_ptr()
     }
 
+    /// Sets its link down and up so many times, without releasing RTNL.
+    pub(crate) fn restart_link(&self, times: u32) -> Result {
+        // SAFETY: By its invariant, the link is registered.
+        to_result(unsafe { bindings::caif_kunit_interface_restart_link(self.1.as_raw(), times) })
+    }
+
     /// Sets it up.
     pub(crate) fn set_up(&self) -> Result {
         // SAFETY: By the type invariant, the device is registered.

@@ -111,6 +111,28 @@ mod tests {
         Ok(())
     }
 
+    /// Whoever restarts a link again and again while RTNL is busy makes an interface wait for one
+    /// turn, not for many.
+    #[test]
+    fn interface_that_waits_already() -> Result {
+        const RESTARTS: u32 = 16;
+        let link = FakeLink::new(8)?;
+        let interface = Interface::new(&link)?;
+        interface.set_up()?;
+        link.set_refusing(true);
+        let before = link.count(What::Setups);
+        interface.restart_link(RESTARTS)?;
+        // At once, and after 0.5 and 1 second more.
+        check!(
+            link.has_at_least(What::Setups, before + 1, TIMEOUT_MS),
+            "set-ups"
+        );
+        pass_time(200);
+        let asked = link.count(What::Setups) - before;
+        check!(asked <= 3, "it asked {asked} times");
+        Ok(())
+    }
+
     /// Who unregisters an interface has RTNL and waits for its task.
     #[test]
     fn interface_that_goes_while_it_waits() -> Result {
