@@ -164,10 +164,18 @@ static bool make_checksum(struct sk_buff *skb)
 	return !skb_checksum_help(skb);
 }
 
-static noinline struct sk_buff *take_slowly(struct sk_buff *skb)
+static noinline struct sk_buff *take_slowly(struct sk_buff *skb, const struct packet_type *type)
 {
 	struct net_device *dev = skb->dev;
 
+	/*
+	 * A packet of a port of a bond is delivered to those of the port, too, and is of the bond
+	 * by then. It is shared, as it is delivered to those of the bond after that.
+	 */
+	if (dev != type->dev) {
+		consume_skb(skb);
+		return NULL;
+	}
 	skb = skb_share_check(skb, GFP_ATOMIC);
 	/* Pages of a user, who waits for them, are copied. */
 	if (skb && !skb_orphan_frags_rx(skb, GFP_ATOMIC) &&
@@ -178,13 +186,13 @@ static noinline struct sk_buff *take_slowly(struct sk_buff *skb)
 	return NULL;
 }
 
-struct sk_buff *net_helper_take(struct sk_buff *skb)
+struct sk_buff *net_helper_take(struct sk_buff *skb, const struct packet_type *type)
 {
 	/* Nearly always nothing is to be done. */
 	if (likely(!skb_shared(skb) && !skb_is_nonlinear(skb) &&
 		   skb->ip_summed != CHECKSUM_PARTIAL))
 		return skb;
-	return take_slowly(skb);
+	return take_slowly(skb, type);
 }
 
 bool net_helper_pskb_may_pull(struct sk_buff *skb, unsigned int len)

@@ -80,9 +80,9 @@ void net_helper_count_tx_dropped(struct net_device *dev);
 /*
  * Takes a packet from the core: with the only reference, in the kernel's own pages, with its
  * checksum. NULL if that cannot be; then the packet is freed, if there is one, and counted as
- * dropped.
+ * dropped. NULL also if it is of another device than the handler, which is none of its business.
  */
-struct sk_buff *net_helper_take(struct sk_buff *skb);
+struct sk_buff *net_helper_take(struct sk_buff *skb, const struct packet_type *type);
 bool net_helper_pskb_may_pull(struct sk_buff *skb, unsigned int len);
 int net_helper_pskb_trim(struct sk_buff *skb, unsigned int len);
 unsigned int net_helper_skb_priority(const struct sk_buff *skb);

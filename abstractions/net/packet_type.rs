@@ -103,8 +103,8 @@ unsafe extern "C" fn receive<H: Handler>(
     // SAFETY: The device delivers a packet: it is registered until this read section of RCU ends.
     let dev = unsafe { Netdev::from_raw(dev) };
     // SAFETY: The core passes a packet, and with it a reference, which the function may trade for
-    // another.
-    let skb = unsafe { bindings::net_helper_take(skb) };
+    // another; and what it has registered.
+    let skb = unsafe { bindings::net_helper_take(skb, packet_type.cast()) };
     if let Some(skb) = NonNull::new(skb) {
         // SAFETY: The reference passes to the new object.
         handler.receive(dev, unsafe { SkBuff::from_raw(skb) });

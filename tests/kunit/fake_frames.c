@@ -2,6 +2,7 @@
 
 #include <linux/if_ether.h>
 #include <linux/netdevice.h>
+#include <linux/rtnetlink.h>
 #include <linux/skbuff.h>
 
 #include "fake_frames.h"
@@ -151,4 +152,25 @@ int caif_kunit_link_deliver_held(struct net_device *dev, u8 id, const void *body
 		      memcmp(data + FRONT, body, len);
 	kfree_skb(held);
 	return 0;
+}
+
+static rx_handler_result_t to_master(struct sk_buff **pskb)
+{
+	struct sk_buff *skb = *pskb;
+
+	skb->dev = rcu_dereference(skb->dev->rx_handler_data);
+	return RX_HANDLER_ANOTHER;
+}
+
+int caif_kunit_link_port(struct net_device *dev, struct net_device *master)
+{
+	int err = 0;
+
+	rtnl_lock();
+	if (master)
+		err = netdev_rx_handler_register(dev, to_master, master);
+	else
+		netdev_rx_handler_unregister(dev);
+	rtnl_unlock();
+	return err;
 }

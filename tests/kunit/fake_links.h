@@ -92,6 +92,11 @@ int caif_kunit_pages_back(void);
  */
 int caif_kunit_link_deliver_held(struct net_device *dev, u8 id, const void *body, unsigned int len,
 				 bool as_clone, bool *is_changed);
+/*
+ * Makes what the device receives belong to another device, as bonding does with a port of a bond;
+ * or no longer, for NULL.
+ */
+int caif_kunit_link_port(struct net_device *dev, struct net_device *master);
 /* Makes the device take one more packet, and then none. */
 void caif_kunit_link_stop(struct net_device *dev, bool stop);
 /* Waits until it has received that many messages of a kind, at most for @ms milliseconds. */

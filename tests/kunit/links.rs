@@ -8,7 +8,10 @@ use crate::{
 };
 use core::{
     mem::ManuallyDrop,
-    ptr::NonNull, //
+    ptr::{
+        null_mut,
+        NonNull, //
+    }, //
 };
 use kernel::{
     error::to_result,
@@ -239,6 +242,18 @@ impl FakeLink {
             )
         })?;
         Ok(is_changed)
+    }
+
+    /// Calls a function while what the device receives belongs to another one, as if it was a port
+    /// of that, a bond.
+    pub(crate) fn as_port_of<T>(&self, bond: &Self, then: impl FnOnce() -> T) -> Result<T> {
+        // SAFETY: By their invariants, both devices are registered, and they are borrowed until it
+        // is a port no longer.
+        to_result(unsafe { bindings::caif_kunit_link_port(self.as_raw(), bond.as_raw()) })?;
+        let result = then();
+        // SAFETY: By the type invariant, the device is registered. It is a port.
+        to_result(unsafe { bindings::caif_kunit_link_port(self.as_raw(), null_mut()) })?;
+        Ok(result)
     }
 
     /// Returns the beginning of the last frame of a channel, at most 64 bytes, and zeroes behind

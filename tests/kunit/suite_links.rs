@@ -100,6 +100,24 @@ fn told_in_vain(link: &FakeLink, change: impl FnOnce() -> Result) -> Result {
 mod tests {
     use super::*;
 
+    /// A frame that a port of a bond receives is of the bond, and of no channel of the port.
+    #[test]
+    fn frames_of_a_port() -> Result {
+        let (port, bond) = (FakeLink::new(8)?, FakeLink::new(8)?);
+        let (stray, socket) = (port.connected()?, bond.connected()?);
+        let delivered = port.as_port_of(&bond, || port.deliver(FIRST, b"\0x", 2));
+        check_eq!(delivered, Ok(Ok(())), "delivered");
+        let mut room = [0; 8];
+        check_eq!(
+            stray.receive(&mut room, DONTWAIT).err(),
+            Some(EAGAIN),
+            "of the port"
+        );
+        let received = socket.receive(&mut room, DONTWAIT).map(|(len, _)| len);
+        check_eq!(received, Ok(1), "of the bond");
+        Ok(())
+    }
+
     #[test]
     fn as_many_links_as_there_are() -> Result {
         // More than there are numbers by which a modem tells them apart.
