@@ -272,8 +272,7 @@ impl Netdev {
         unsafe { bindings::netif_carrier_off(self.as_raw()) }
     }
 
-    /// Stops the queues: the stack sends no more packets. Those without a queueing discipline go
-    /// on, and the device's driver must drop what it cannot send. Any context.
+    /// Stops the queues: the stack sends no more packets. Any context.
     pub(crate) fn stop_queues(&self) {
         // SAFETY: By the type invariant, the device is valid.
         unsafe { bindings::net_helper_stop_queues(self.as_raw()) }

@@ -8,21 +8,9 @@
 
 #include "helpers.h"
 
-/*
- * A queue without a discipline (noqueue) is not stopped: nothing could wait in it, and the kernel
- * logs packets that are sent by one that is.
- */
 void net_helper_stop_queues(struct net_device *dev)
 {
-	struct netdev_queue *queue;
-
-	rcu_read_lock();
-	for (unsigned int i = 0; i < dev->num_tx_queues; i++) {
-		queue = netdev_get_tx_queue(dev, i);
-		if (!qdisc_txq_has_no_queue(queue))
-			netif_tx_stop_queue(queue);
-	}
-	rcu_read_unlock();
+	netif_tx_stop_all_queues(dev);
 }
 
 void net_helper_wake_queues(struct net_device *dev)

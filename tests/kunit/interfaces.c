@@ -108,11 +108,6 @@ int caif_kunit_interface_restart_link(struct net_device *link, unsigned int time
 	return err;
 }
 
-void caif_kunit_interface_no_queue(struct net_device *dev)
-{
-	dev->priv_flags |= IFF_NO_QUEUE;
-}
-
 int caif_kunit_interface_up(struct net_device *dev)
 {
 	int err;

@@ -16,8 +16,6 @@ void caif_kunit_interface_free(struct net_device *dev);
 int caif_kunit_interface_free_with(struct net_device *dev, struct net_device *link);
 /* Sets the link of interfaces down and up so many times, without releasing RTNL. */
 int caif_kunit_interface_restart_link(struct net_device *link, unsigned int times);
-/* Lets it have no queueing discipline when it is set up. */
-void caif_kunit_interface_no_queue(struct net_device *dev);
 int caif_kunit_interface_up(struct net_device *dev);
 /* Sends an IP packet by one of its queues, without a queueing discipline. */
 int caif_kunit_interface_send(struct net_device *dev, unsigned int queue);

@@ -41,12 +41,6 @@ impl<'a> Interface<'a> {
         self.0.as_ptr()
     }
 
-    /// Lets it have no queueing discipline when it is set up.
-    pub(crate) fn set_no_queue(&self) {
-        // SAFETY: By the type invariant, the device is registered.
-        unsafe { bindings::caif_kunit_interface_no_queue(self.as_raw()) }
-    }
-
     /// Sets its link down and up so many times, without releasing RTNL.
     pub(crate) fn restart_link(&self, times: u32) -> Result {
         // SAFETY: By its invariant, the link is registered.

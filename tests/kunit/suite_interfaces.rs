@@ -169,24 +169,6 @@ mod tests {
         Ok(())
     }
 
-    /// An interface without a queueing discipline is not stopped, as the kernel logs what is sent
-    /// by one that is. It drops packets that the modem does not want.
-    #[test]
-    fn flow_without_a_queue() -> Result {
-        let link = FakeLink::new(8)?;
-        let interface = Interface::new(&link)?;
-        interface.set_no_queue();
-        interface.set_up()?;
-        link.deliver(FIRST, &[0x81], 1)?;
-        check_eq!(interface.stopped(), 0, "stopped");
-        interface.send(0)?;
-        check_eq!(link.count(What::Frames), 0, "frames while the flow is off");
-        link.deliver(FIRST, &[0x80], 1)?;
-        interface.send(0)?;
-        check_eq!(link.count(What::Frames), 1, "frames after that");
-        Ok(())
-    }
-
     /// Interfaces end with their link together, and not each after its own grace periods of RCU,
     /// for which RTNL would be held.
     #[test]
