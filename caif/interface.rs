@@ -380,9 +380,12 @@ impl Interface {
         !core::mem::replace(&mut self.inner.lock().has_turn, true)
     }
 
-    /// Notes that it is not in that list any more.
-    fn end_turn(&self) {
-        self.inner.lock().has_turn = false;
+    /// Notes that it is not in that list any more. Returns whether it still needs the turn: it does
+    /// not if it was set down or unregistered.
+    fn end_turn(&self) -> bool {
+        let mut inner = self.inner.lock();
+        inner.has_turn = false;
+        matches!(inner.state, State::Waiting)
     }
 
     /// Requests a channel, or does so later if it cannot. Does nothing if the interface was

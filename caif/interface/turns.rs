@@ -73,7 +73,7 @@ impl Drop for OpenTurns {
 }
 
 /// Lets an interface ask for a channel, with RTNL. Does nothing if it waits already: whoever sets
-/// its link down and up again and again must not make the list longer than there are interfaces.
+/// its link down and up again and again must not make the list longer.
 /// Process context: may sleep.
 pub(super) fn wait(interface: &RcuArc<Interface>) -> Result {
     let turns = TURNS.get().ok_or(ENODEV)?;
@@ -83,7 +83,7 @@ pub(super) fn wait(interface: &RcuArc<Interface>) -> Result {
     let mut waiting = turns.waiting.lock();
     if let Err(error) = waiting.interfaces.push(interface.clone(), GFP_KERNEL) {
         drop(waiting);
-        interface.end_turn();
+        let _ = interface.end_turn();
         return Err(error.into());
     }
     if let Some(task) = &waiting.task {
@@ -102,9 +102,10 @@ impl Task for Turn {
         for interface in interfaces {
             // From here on it is put into the list again: what changes now may come too late for
             // this turn.
-            interface.end_turn();
-            // RTNL is released after each one, for others to take it.
-            interface.ask_again(Rtnl::lock().rtnl());
+            if interface.end_turn() {
+                // RTNL is released after each one, for others to take it.
+                interface.ask_again(Rtnl::lock().rtnl());
+            }
         }
     }
 }
