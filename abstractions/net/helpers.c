@@ -169,8 +169,9 @@ static noinline struct sk_buff *take_slowly(struct sk_buff *skb, const struct pa
 	struct net_device *dev = skb->dev;
 
 	/*
-	 * A packet of a port of a bond is delivered to those of the port, too, and is of the bond
-	 * by then. It is shared, as it is delivered to those of the bond after that.
+	 * A packet that a port of a bond received belongs to the bond by now, and is delivered to
+	 * the handlers of the port, too. If the bond has a handler, which gets it next, it is
+	 * shared. Otherwise it may not come here, and the handler drops it.
 	 */
 	if (dev != type->dev) {
 		consume_skb(skb);

@@ -80,7 +80,8 @@ void net_helper_count_tx_dropped(struct net_device *dev);
 /*
  * Takes a packet from the core: with the only reference, in the kernel's own pages, with its
  * checksum. NULL if that cannot be; then the packet is freed, if there is one, and counted as
- * dropped. NULL also if it is of another device than the handler, which is none of its business.
+ * dropped. NULL also, uncounted, for a packet that belongs to another device than the handler's and
+ * of which that device's handler has the other reference.
  */
 struct sk_buff *net_helper_take(struct sk_buff *skb, const struct packet_type *type);
 bool net_helper_pskb_may_pull(struct sk_buff *skb, unsigned int len);

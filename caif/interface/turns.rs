@@ -73,8 +73,7 @@ impl Drop for OpenTurns {
 }
 
 /// Lets an interface ask for a channel, with RTNL. Does nothing if it waits already: whoever sets
-/// its link down and up again and again must not make the list longer.
-/// Process context: may sleep.
+/// its link down and up again and again must not make the list longer. Process context: may sleep.
 pub(super) fn wait(interface: &RcuArc<Interface>) -> Result {
     let turns = TURNS.get().ok_or(ENODEV)?;
     if !interface.begin_turn() {
