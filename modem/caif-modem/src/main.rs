@@ -73,7 +73,7 @@ struct Args {
     /// Seed of all random numbers.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Send frames that a host must ignore around each valid one.
+    /// Send frames that a host must ignore around each valid one, unless the host is behind.
     #[arg(long)]
     noise: bool,
     /// Print the counters at the end as JSON.

@@ -27,6 +27,10 @@ use tracing::{error, info};
 const VECTOR_MADE_AVAILABLE: usize = VECTOR_DOWNLINK;
 const VECTOR_USED: usize = VECTOR_UPLINK;
 
+/// Frames that wait at most for room on the downlink if noise is added. A host that is behind would
+/// get answers after it stopped to wait for them.
+const NOISE_LIMIT: usize = 128;
+
 /// Exit status of a modem that was told to die.
 const DIED: i32 = 3;
 
@@ -302,8 +306,8 @@ impl Modem {
                 if let Some(capture) = &mut self.capture {
                     capture.add(Direction::Downlink, &frame)?;
                 }
-                if self.noise {
-                    let around = noise::around(&frame);
+                if self.noise && link.downlink.waiting() < NOISE_LIMIT {
+                    let around = noise::around(&frame, |linkid| self.engine.service(linkid));
                     around
                         .before
                         .into_iter()

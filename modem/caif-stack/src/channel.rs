@@ -128,6 +128,11 @@ impl Channel {
         None
     }
 
+    /// Returns the service.
+    pub(crate) fn service(&self) -> Service {
+        self.service
+    }
+
     /// Ends the channel if it is one of UTIL, the only service that the modem can end.
     pub(crate) fn shut_down(&mut self, stats: &mut Stats) {
         if self.service == Service::Util && !self.closed {

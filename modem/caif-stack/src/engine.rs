@@ -191,6 +191,11 @@ impl Engine {
         }
     }
 
+    /// Returns the service of the channel with a link id, if there is one.
+    pub fn service(&self, linkid: u8) -> Option<Service> {
+        self.channels.get(&linkid).map(Channel::service)
+    }
+
     fn next_of_channels(&mut self) -> Option<Vec<u8>> {
         // No time was passed yet, so no frame came from the host and there is no channel.
         let now = self.now?;
