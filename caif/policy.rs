@@ -153,11 +153,12 @@ pub fn room_for_segments(segments: u32, backlog: Option<u32>, limit: u32) -> Res
     }
 }
 
-/// The smallest MTU of an interface.
+/// The shortest payload that a link must allow for IP.
 const MIN_IP_MTU: usize = 100;
 
-/// Returns the MTU of an interface with the MTU `own`, above a link with the MTU `link_mtu`.
-/// `ENODEV` if it would be below `MIN_IP_MTU`.
+/// Returns the MTU of an interface with the MTU `own`, above a link with the MTU `link_mtu`: the
+/// payloads that the link allows, or `own` if that is smaller. `ENODEV` if the link allows none of
+/// `MIN_IP_MTU` bytes.
 pub fn ip_mtu(own: usize, link_mtu: usize) -> Result<usize, Errno> {
     let most = max_payload(Service::Datagram, link_mtu)?;
     if most < MIN_IP_MTU {
