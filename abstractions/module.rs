@@ -22,6 +22,7 @@ use core::{
     ops::Deref, //
 };
 use kernel::{
+    alloc::flags::GFP_KERNEL_ACCOUNT,
     prelude::*,
     sync::{
         atomic::{
@@ -57,7 +58,7 @@ impl<R: Unregister> Registered<R> {
     /// being unloaded. Process context: may sleep.
     pub(super) fn new(registration: impl PinInit<R, Error>) -> Result<Self> {
         assert_contained();
-        let registration = Arc::pin_init(registration, GFP_KERNEL)?;
+        let registration = Arc::pin_init(registration, GFP_KERNEL_ACCOUNT)?;
         let added = REGISTRATIONS.lock().add(registration.clone());
         match added {
             Ok(index) => Ok(Self {

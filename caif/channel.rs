@@ -40,6 +40,7 @@ use crate::{
     rfm::SegmentError, //
 };
 use kernel::{
+    alloc::flags::GFP_KERNEL_ACCOUNT,
     prelude::*,
     sync::{
         atomic::{
@@ -171,7 +172,7 @@ impl Channel {
                 in_middle: AtomicFlag::new(in_middle),
                 packet <- new_bh_lock!(Packet::new(), c"caif_channel_packet"),
             }),
-            GFP_KERNEL,
+            GFP_KERNEL_ACCOUNT,
         )
     }
 

@@ -167,7 +167,7 @@ impl Link {
             }),
             GFP_KERNEL_ACCOUNT,
         )?;
-        let held = RcuArc::pin_init(dev.hold(), GFP_KERNEL)?;
+        let held = RcuArc::pin_init(dev.hold(), GFP_KERNEL_ACCOUNT)?;
         let deadline = new_deferred!(Deadline(this.clone()), c"caif_deadline")?;
         let look = new_deferred!(Look(this.clone()), c"caif_pressure")?;
         // The tasks hold references to the link until `end()`: nothing may fail after this.

@@ -31,6 +31,7 @@ use core::{
     }, //
 };
 use kernel::{
+    alloc::flags::GFP_KERNEL_ACCOUNT,
     error::{
         from_err_ptr,
         from_result,
@@ -305,7 +306,7 @@ impl<V: VirtualNetdev> Callbacks<V> {
         if let Some(lower) = lower {
             private
                 .lower
-                .publish(RcuArc::pin_init(lower.hold(), GFP_KERNEL)?);
+                .publish(RcuArc::pin_init(lower.hold(), GFP_KERNEL_ACCOUNT)?);
         }
         // SAFETY: The device is new, and RTNL is held. There is no carrier before `open()`.
         unsafe { bindings::netif_carrier_off(dev) };

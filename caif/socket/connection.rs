@@ -37,7 +37,10 @@ use core::{
     mem,
     ops::Deref, //
 };
-use kernel::sync::Arc;
+use kernel::{
+    alloc::flags::GFP_KERNEL_ACCOUNT,
+    sync::Arc, //
+};
 
 /// Delay before a flow message that failed is sent again.
 const RETRY_MS: u32 = 50;
@@ -120,7 +123,7 @@ impl Connection {
                     c"caif_socket_pressure"
                 ),
             }),
-            GFP_KERNEL,
+            GFP_KERNEL_ACCOUNT,
         )?;
         let owned = Owned(this);
         let retry = new_deferred!(Retry(owned.0.clone()), c"caif_socket_retry")?;

@@ -25,6 +25,7 @@ use crate::{
         Preference, //
     }, //
 };
+use kernel::alloc::flags::GFP_KERNEL_ACCOUNT;
 
 /// `SOL_CAIF`.
 const LEVEL: c_int = bindings::SOL_CAIF as c_int;
@@ -83,8 +84,8 @@ pub(super) fn set(
             let mut bytes = [0; 256];
             let bytes = bytes.get_mut(..value.len()).ok_or(EINVAL)?;
             value.read(bytes).map_err(|_| EINVAL)?;
-            let mut parameters = KVec::with_capacity(bytes.len(), GFP_KERNEL)?;
-            parameters.extend_from_slice(bytes, GFP_KERNEL)?;
+            let mut parameters = KVec::with_capacity(bytes.len(), GFP_KERNEL_ACCOUNT)?;
+            parameters.extend_from_slice(bytes, GFP_KERNEL_ACCOUNT)?;
             state.options.parameters = parameters;
         }
         _ => return Err(ENOPROTOOPT),
