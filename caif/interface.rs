@@ -6,10 +6,17 @@
 //! An interface that lost its link stays up without a carrier. It asks for a channel again when a
 //! link comes up, and at growing intervals.
 
+mod retry;
 mod session;
 pub(crate) mod turns;
 
-use self::session::Session;
+use self::{
+    retry::{
+        Retry,
+        RETRY_MS, //
+    },
+    session::Session, //
+};
 use crate::{
     abstractions::{
         bh_lock::{
@@ -19,8 +26,7 @@ use crate::{
         bindings,
         deferred::{
             new_deferred,
-            Deferred,
-            Task, //
+            Deferred, //
         },
         net::{
             netdev::{
@@ -36,8 +42,7 @@ use crate::{
                 Description,
                 VirtualNetdev, //
             },
-            skbuff::SkBuff,
-            unregistering::Unregistering, //
+            skbuff::SkBuff, //
         },
         rcu::{
             RcuArc,
@@ -54,10 +59,7 @@ use crate::{
         DATAGRAM_MTU, //
     },
     channel::Channel,
-    link::{
-        Link,
-        Request, //
-    },
+    link::Request,
     links::{
         Links,
         Watcher,
@@ -87,7 +89,11 @@ use kernel::{
         CondVar,
         CondVarTimeoutResult, //
     },
-    time::msecs_to_jiffies, //
+    time::{
+        msecs_to_jiffies,
+        Instant,
+        Monotonic, //
+    }, //
 };
 
 /// `IFLA_CAIF_IPV4_CONNID`.
@@ -103,9 +109,6 @@ const PRIORITY: u32 = 4;
 const ANSWER_MS: u32 = 5000;
 /// Time to wait for the answer when the interface goes up, in milliseconds.
 const OPEN_MS: u32 = 1000;
-/// Delay before a channel is asked for again; it doubles each time, up to the limit.
-const RETRY_MS: u32 = 500;
-const RETRY_LIMIT_MS: u32 = 30_000;
 
 /// The parameters of the channel.
 #[derive(Clone, Copy)]
@@ -138,6 +141,8 @@ struct Inner {
     /// The number of the last [`Session`].
     session: u64,
     retry_ms: u32,
+    /// When it last requested a channel.
+    asked_at: Option<Instant<Monotonic>>,
     /// Whether it is in the list of [`turns`].
     has_turn: bool,
     /// `None` before the device is registered, and after it is unregistered.
@@ -213,6 +218,7 @@ impl VirtualNetdev for Interface {
                         opening: false,
                         session: 0,
                         retry_ms: RETRY_MS,
+                        asked_at: None,
                         has_turn: false,
                         retry: None,
                         watch: None,
@@ -228,7 +234,7 @@ impl VirtualNetdev for Interface {
     fn registered(this: &RcuArc<Self>, dev: &Netdev, rtnl: &Rtnl<'_>) -> Result {
         let retry = new_deferred!(Retry(this.clone()), c"caif_interface_retry")?;
         let watch: Arc<dyn Watcher> = Arc::new(Retry(this.clone()), GFP_KERNEL_ACCOUNT)?;
-        let held = RcuArc::pin_init(dev.hold(), GFP_KERNEL)?;
+        let held = RcuArc::pin_init(dev.hold(), GFP_KERNEL_ACCOUNT)?;
         Links::get()?.watch(watch.clone(), rtnl)?;
         this.dev.publish(held);
         let mut inner = this.inner.lock();
@@ -332,9 +338,16 @@ impl Settings {
 
 impl Interface {
     /// Requests a channel if the interface waits for one.
+    ///
+    /// Users of other user namespaces may have the interface alone, while its link is that of
+    /// others. They must not take all the requests of the link by setting the interface up and
+    /// down, so it requests a channel later if the last request was a moment ago.
     fn ask(self: &RcuArc<Self>, dev: &Netdev, rtnl: &Rtnl<'_>) -> Result {
         let mut inner = self.inner.lock();
         if !matches!(inner.state, State::Waiting) {
+            return Ok(());
+        }
+        if !dev.is_of_init_user_ns() && inner.asks_later() {
             return Ok(());
         }
         inner.session = inner.session.wrapping_add(1);
@@ -375,31 +388,6 @@ impl Interface {
         }
     }
 
-    /// Notes that it is in the list of [`turns`]. Returns whether it was not.
-    fn begin_turn(&self) -> bool {
-        !core::mem::replace(&mut self.inner.lock().has_turn, true)
-    }
-
-    /// Notes that it is not in that list any more. Returns whether it still needs the turn: it does
-    /// not if it was set down or unregistered.
-    fn end_turn(&self) -> bool {
-        let mut inner = self.inner.lock();
-        inner.has_turn = false;
-        matches!(inner.state, State::Waiting)
-    }
-
-    /// Requests a channel, or does so later if it cannot. Does nothing if the interface was
-    /// unregistered.
-    fn ask_again(self: &RcuArc<Self>, rtnl: &Rtnl<'_>) {
-        let Some(dev) = self.dev.get() else { return };
-        if self.ask(&dev, rtnl).is_err() {
-            let mut inner = self.inner.lock();
-            if matches!(inner.state, State::Waiting) {
-                Self::retry_later(&mut inner);
-            }
-        }
-    }
-
     /// Requests a channel of a modem, and adapts the interface to its link.
     fn request(
         self: &RcuArc<Self>,
@@ -425,9 +413,10 @@ impl Interface {
             Some((net, index)) => (net, Choice::Bound(index)),
             None => (dev.net(), Choice::Prefer(Preference::HighBandwidth)),
         };
-        let session = Arc::new(Session::new(self.clone(), number), GFP_KERNEL)?;
+        let session = Arc::new(Session::new(self.clone(), number), GFP_KERNEL_ACCOUNT)?;
         self.returns.store(settings.loopback, Relaxed);
         let request = Links::get()?.connect(net, choice, &params, ANSWER_MS, session)?;
+        self.inner.lock().asked_at = Some(Instant::now());
         fit(dev, request.link().mtu()?, rtnl)?;
         let guard = rcu::read_lock();
         let link = request.link().dev(&guard).ok_or(ENODEV)?;
@@ -437,16 +426,6 @@ impl Interface {
         );
         drop(guard);
         Ok(request)
-    }
-
-    /// Returns whether the interface has a channel on a link, or requests one.
-    fn is_on(&self, link: &Link) -> bool {
-        if let State::Asking(Some(request)) = &self.inner.lock().state {
-            return core::ptr::eq(&raw const **request.link(), link);
-        }
-        let guard = rcu::read_lock();
-        let channel = self.channel.load(&guard);
-        channel.is_some_and(|channel| core::ptr::eq(&raw const **channel.link(), link))
     }
 
     /// Waits up to `OPEN_MS` for the modem's answer. Returns the error if it refuses.
@@ -504,15 +483,6 @@ impl Interface {
             None => {}
         }
     }
-
-    /// Schedules the next request, with exponential back-off.
-    fn retry_later(inner: &mut Inner) {
-        let ms = inner.retry_ms;
-        inner.retry_ms = ms.saturating_mul(2).min(RETRY_LIMIT_MS);
-        if let Some(retry) = &inner.retry {
-            retry.schedule(ms);
-        }
-    }
 }
 
 /// Lowers an interface's MTU to what fits into the packets of a link.
@@ -539,61 +509,6 @@ fn swap_addresses(skb: &mut SkBuff) {
             (front.last_chunk_mut::<4>(), back.first_chunk_mut::<4>())
         {
             core::mem::swap(source, destination);
-        }
-    }
-}
-
-/// The task that requests a channel again.
-struct Retry(RcuArc<Interface>);
-
-impl Retry {
-    fn schedule(&self, ms: u32) {
-        let inner = self.0.inner.lock();
-        if let (State::Waiting, Some(retry)) = (&inner.state, &inner.retry) {
-            retry.schedule(ms);
-        }
-    }
-}
-
-impl Task for Retry {
-    fn run(&self) {
-        if turns::wait(&self.0).is_err() {
-            let mut inner = self.0.inner.lock();
-            if matches!(inner.state, State::Waiting) {
-                Interface::retry_later(&mut inner);
-            }
-        }
-    }
-}
-
-impl Watcher for Retry {
-    fn link_up(&self, net: NetId, index: u32) {
-        let can_use = match self.0.lower {
-            Some(lower) => lower == (net, index),
-            None => self.0.dev.get().is_some_and(|dev| dev.net() == net),
-        };
-        if !can_use {
-            return;
-        }
-        self.0.inner.lock().retry_ms = RETRY_MS;
-        self.schedule(0);
-    }
-
-    fn link_resized(&self, link: &Link, rtnl: &Rtnl<'_>) {
-        let Some(dev) = self.0.dev.get() else { return };
-        if let (true, Ok(mtu)) = (self.0.is_on(link), link.mtu()) {
-            // If the link is too small for IP the MTU stays; longer packets count as errors.
-            let _ = fit(&dev, mtu, rtnl);
-        }
-    }
-
-    fn link_gone(&self, net: NetId, index: u32, rtnl: &Rtnl<'_>, with: &Unregistering<'_>) {
-        if self.0.lower == Some((net, index)) {
-            if let Some(dev) = self.0.dev.get() {
-                // Both devices may be in the same list of devices to unregister.
-                dev.unlink_lowers(rtnl);
-                with.add(&dev);
-            }
         }
     }
 }

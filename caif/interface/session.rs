@@ -92,14 +92,14 @@ impl Client for Session {
             // `shutdown()` was first.
             Ok(_) => {
                 request = Some(core::mem::replace(&mut inner.state, State::Waiting));
-                Interface::retry_later(&mut inner);
+                inner.retry_later();
             }
             Err(error) if is_current && inner.opening => {
                 request = Some(core::mem::replace(&mut inner.state, State::Failed(error)));
             }
             Err(_) if is_current => {
                 request = Some(core::mem::replace(&mut inner.state, State::Waiting));
-                Interface::retry_later(&mut inner);
+                inner.retry_later();
             }
             Err(_) => {}
         }
@@ -117,7 +117,7 @@ impl Client for Session {
         let channel = self.interface.channel.take();
         inner.state = State::Waiting;
         self.interface.set_carrier(false, &mut inner);
-        Interface::retry_later(&mut inner);
+        inner.retry_later();
         drop(inner);
         drop(channel);
     }

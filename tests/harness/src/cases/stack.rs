@@ -2,13 +2,13 @@
 
 //! Interfaces of the stack, caif.ko, beyond the traffic over them.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::Signal;
 
 use super::{Case, USER_NS, one, recovery, traffic::all_sizes};
 use crate::{
     link::{DRIVER, MODEM, REFUSED, STACK},
-    namespace::{self, END, INSIDE},
+    namespace::{self, END, INSIDE, wait_carrier},
     vm::Vm,
 };
 
@@ -222,7 +222,7 @@ fn at_once(vm: &mut Vm) -> Result<()> {
     vm.guest.ok(&format!(
         "ip link set cfvrt0 netns $(cat /tmp/ns) && {INSIDE} ip link set cfvrt0 up && \
          {} && {INSIDE} guest-tool link-add caifn --connid 7",
-        namespace::wait_carrier("cfvrt0")
+        wait_carrier("cfvrt0")
     ))?;
     vm.modems[0].process.signal(Signal::SIGSTOP)?;
     let opened = vm
@@ -251,7 +251,37 @@ fn of_others(vm: &mut Vm) -> Result<()> {
         .guest
         .fails("nsenter -t $(cat /tmp/ns) -U -n guest-tool link-change caifm --connid 7")?;
     ensure!(refused.contains("not permitted"), "{refused}");
+    few_requests(vm)?;
     vm.guest.ok(END).map(drop)
+}
+
+/// Whoever sets such an interface up and down without a pause requests a channel every half second:
+/// others need requests of the link, too. At last the interface gets a channel.
+fn few_requests(vm: &mut Vm) -> Result<()> {
+    const TIMES: u32 = 30;
+    // ENUM, LINK_SETUP and LINK_DESTROY.
+    const FRAMES: f64 = 3.0;
+    const STATE: &str = "cat /sys/class/net/cfvrt0/statistics/tx_packets /proc/uptime";
+    let numbers = vm.guest.ok(&format!(
+        "{STATE} && nsenter -t $(cat /tmp/ns) -U -n sh -c 'i=0; while [ $i -lt {TIMES} ]; do \
+         ip link set caifm up && ip link set caifm down || exit; i=$((i + 1)); done' && {STATE}"
+    ))?;
+    let numbers: Vec<f64> = numbers
+        .split_whitespace()
+        .map(str::parse)
+        .collect::<Result<_, _>>()?;
+    let &[frames, began, _, more, ended, _] = &numbers[..] else {
+        bail!("{numbers:?}");
+    };
+    let (frames, seconds) = (more - frames, ended - began);
+    let most = FRAMES * (2.0 * seconds + 2.0);
+    ensure!(
+        frames <= most && most < FRAMES * f64::from(TIMES),
+        "{frames} frames in {seconds} s"
+    );
+    vm.guest
+        .ok("nsenter -t $(cat /tmp/ns) -U -n ip link set caifm up")?;
+    vm.guest.ok(&wait_carrier("caifm")).map(drop)
 }
 
 /// An interface that was made for a link shows it, and goes with it.
@@ -339,8 +369,8 @@ fn moves(vm: &mut Vm) -> Result<()> {
          {INSIDE} guest-tool at --device cfvrt0 AT && \
          {INSIDE} guest-tool loop --service util && \
          {INSIDE} guest-tool link-add caifn --connid 7 && {INSIDE} ip link set caifn up && {}",
-        namespace::wait_carrier("cfvrt0"),
-        namespace::wait_carrier("caifn"),
+        wait_carrier("cfvrt0"),
+        wait_carrier("caifn"),
     ))?;
     // The namespace ends with an interface that is up and an open socket.
     vm.guest.ok("rm -f /tmp/loop && mkfifo /tmp/loop")?;
@@ -363,7 +393,7 @@ fn moves(vm: &mut Vm) -> Result<()> {
     vm.guest.ok(&format!(
         "ip link add link cfvrt0 name caifm type caif && ip link set caifm netns $(cat /tmp/ns) && \
          {INSIDE} ip link set caifm up && {}",
-        namespace::wait_carrier("caifm")
+        wait_carrier("caifm")
     ))?;
     vm.traffic()?;
     vm.guest.ok(END)?;
