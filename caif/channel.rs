@@ -288,6 +288,12 @@ impl Channel {
         }
     }
 
+    /// Tells the client once more whether payloads may be sent.
+    pub(crate) fn tell_flow(&self) {
+        let _lock = self.flow_lock.lock();
+        self.client.flow(self.flow.check().is_ok());
+    }
+
     /// Adds a segment of a packet, without the byte in front of it, which says whether `more`
     /// follow. Returns the packet if it is complete now.
     pub(crate) fn join(&self, more: bool, skb: SkBuff) -> Result<Option<SkBuff>, SegmentError> {

@@ -174,7 +174,7 @@ impl VirtualNetdev for Interface {
     const MTU: u32 = DATAGRAM_MTU as u32;
     const MIN_MTU: u32 = bindings::ETH_MIN_MTU;
     const MAX_MTU: u32 = DATAGRAM_MTU as u32;
-    // Those that a link cannot take at once wait in its queue.
+    // Those that a link cannot take at once wait in its queue, if it has one.
     const MAX_SEGMENTS: u32 = 32;
     // oFono reads the notification of a new interface into 1024 bytes, and ignores a longer one.
     // IPv6's part alone has 816.
@@ -296,7 +296,7 @@ impl VirtualNetdev for Interface {
         if self.returns.load(Relaxed) {
             swap_addresses(&mut skb);
         }
-        let sent = channel.transmit_packet(skb);
+        let sent = channel.transmit_packet(skb, dev);
         if sent.packets > 0 {
             dev.count_tx(sent.packets, sent.bytes);
         }

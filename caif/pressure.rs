@@ -2,7 +2,8 @@
 
 //! Congestion of links: a modem returns slots more slowly than they are needed. Then the channels
 //! of the link are stopped, so that packets wait in the queues of interfaces and sockets, which
-//! account for them, and a link whose queue is a plain one drops none.
+//! account for them, and a link whose queue is a plain one drops none. Packets of an interface
+//! whose queue has no discipline are dropped.
 //!
 //! No event reports that a device sends again, so it is polled while channels are stopped.
 

@@ -131,19 +131,22 @@ impl Channel {
         sent
     }
 
-    /// Sends a packet, or the segments that it consists of, with one kick. With bottom halves off.
+    /// Sends a packet of an interface, or the segments that it consists of, with one kick. With
+    /// bottom halves off.
     ///
     /// Nothing can fail between the first and the last of them: the driver publishes earlier frames
     /// only with the last. Packets that the link cannot take at once wait in its queue.
     ///
     /// A link that adds check sequences gets frames without them, so that a shared payload needs no
     /// tail. Frames that a tap may see are complete.
-    pub(crate) fn transmit_packet(&self, skb: SkBuff) -> Sent {
+    pub(crate) fn transmit_packet(&self, skb: SkBuff, interface: &Netdev) -> Sent {
         let mut sent = Sent::default();
         let guard = rcu::read_lock();
-        // The link may be congested since this packet left the interface's queue: it is sent all
-        // the same.
-        let (Ok(()), Some(dev)) = (self.check_late(), self.link().dev(&guard)) else {
+        let takes = match self.check() {
+            Ok(()) => true,
+            Err(_) => self.takes_late(&skb, interface),
+        };
+        let (true, Some(dev)) = (takes, self.link().dev(&guard)) else {
             sent.dropped = 1;
             return sent;
         };
@@ -170,6 +173,19 @@ impl Channel {
             }
         }
         sent
+    }
+
+    /// Returns whether a packet of an interface is sent although the flow is off: if the link
+    /// became congested after the packet left its queue. A packet that had no queue to wait in is
+    /// dropped, since the room in the link's queue is for those.
+    #[cold]
+    fn takes_late(&self, skb: &SkBuff, interface: &Netdev) -> bool {
+        if !interface.can_wait(skb) {
+            return false;
+        }
+        // The queue may have got its discipline after the others were stopped.
+        self.tell_flow();
+        self.check_late().is_ok()
     }
 
     /// Sends a frame by the link's queue, after the missing bytes of its check sequence were added.

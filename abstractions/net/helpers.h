@@ -50,6 +50,7 @@ unsigned int net_helper_headroom(const struct net_device *dev);
 unsigned int net_helper_tailroom(const struct net_device *dev);
 void net_helper_set_room(struct net_device *dev, unsigned int head, unsigned int tail);
 void net_helper_stop_queues(struct net_device *dev);
+bool net_helper_can_wait(const struct net_device *dev, const struct sk_buff *skb);
 void net_helper_wake_queues(struct net_device *dev);
 /*
  * How many packets wait in the fullest of the queues that are stopped or not empty. INT_MAX if a

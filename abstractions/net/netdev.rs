@@ -202,6 +202,13 @@ impl Netdev {
         unsafe { bindings::net_helper_is_of_init_user_ns(self.as_raw()) }
     }
 
+    /// Returns whether the queue by which the device sends a packet can hold packets back: whether
+    /// it has a queueing discipline. Any context.
+    pub(crate) fn can_wait(&self, skb: &SkBuff) -> bool {
+        // SAFETY: By their type invariants, both are valid.
+        unsafe { bindings::net_helper_can_wait(self.as_raw(), skb.as_raw()) }
+    }
+
     /// Returns whether the device is up and has a carrier.
     pub(crate) fn works(&self) -> bool {
         // SAFETY: By the type invariant, the device is valid.
@@ -272,7 +279,9 @@ impl Netdev {
         unsafe { bindings::netif_carrier_off(self.as_raw()) }
     }
 
-    /// Stops the queues: the stack sends no more packets. Any context.
+    /// Stops the queues that have a queueing discipline: the stack sends no more packets by them.
+    /// By one that gets its discipline later it does, until it is stopped. What the device's driver
+    /// cannot send of the others it must drop. Any context.
     pub(crate) fn stop_queues(&self) {
         // SAFETY: By the type invariant, the device is valid.
         unsafe { bindings::net_helper_stop_queues(self.as_raw()) }

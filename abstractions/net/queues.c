@@ -8,9 +8,41 @@
 
 #include "helpers.h"
 
+/*
+ * Whether packets can wait in a queue: whether it has a discipline. Before the device is up for the
+ * first time it has noop, which is none. In a read section of RCU.
+ */
+static bool holds_packets(const struct netdev_queue *queue)
+{
+	/* The one that is in use is another one while the device has no carrier. */
+	const typeof(*queue->qdisc) *qdisc = rcu_dereference(queue->qdisc_sleeping);
+
+	return qdisc && qdisc != &noop_qdisc && qdisc->enqueue;
+}
+
+/* The kernel logs packets that are sent by a queue without a discipline which is stopped. */
 void net_helper_stop_queues(struct net_device *dev)
 {
-	netif_tx_stop_all_queues(dev);
+	struct netdev_queue *queue;
+
+	rcu_read_lock();
+	for (unsigned int i = 0; i < dev->num_tx_queues; i++) {
+		queue = netdev_get_tx_queue(dev, i);
+		if (holds_packets(queue))
+			netif_tx_stop_queue(queue);
+	}
+	rcu_read_unlock();
+}
+
+bool net_helper_can_wait(const struct net_device *dev, const struct sk_buff *skb)
+{
+	unsigned int queue = skb_get_queue_mapping(skb);
+	bool can_wait;
+
+	rcu_read_lock();
+	can_wait = queue < dev->num_tx_queues && holds_packets(netdev_get_tx_queue(dev, queue));
+	rcu_read_unlock();
+	return can_wait;
 }
 
 void net_helper_wake_queues(struct net_device *dev)

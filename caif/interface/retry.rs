@@ -24,10 +24,7 @@ use crate::{
     link::Link,
     links::Watcher, //
 };
-use kernel::{
-    prelude::*,
-    sync::rcu, //
-};
+use kernel::sync::rcu;
 
 /// Delay before a channel is requested again; it doubles each time, up to the limit.
 pub(super) const RETRY_MS: u32 = 500;

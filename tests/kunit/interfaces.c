@@ -108,6 +108,11 @@ int caif_kunit_interface_restart_link(struct net_device *link, unsigned int time
 	return err;
 }
 
+void caif_kunit_interface_no_queue(struct net_device *dev)
+{
+	dev->priv_flags |= IFF_NO_QUEUE;
+}
+
 int caif_kunit_interface_up(struct net_device *dev)
 {
 	int err;
@@ -120,20 +125,52 @@ int caif_kunit_interface_up(struct net_device *dev)
 	return err;
 }
 
-int caif_kunit_interface_send(struct net_device *dev, unsigned int queue)
+static struct sk_buff *ip_packet(struct net_device *dev)
 {
 	struct sk_buff *skb = alloc_skb(LL_MAX_HEADER + 20 + 2, GFP_KERNEL);
 	u8 *packet;
 
 	if (!skb)
-		return -ENOMEM;
+		return NULL;
 	skb_reserve(skb, LL_MAX_HEADER);
 	packet = skb_put_zero(skb, 20);
 	packet[0] = 0x45;
 	skb->dev = dev;
 	skb->protocol = htons(ETH_P_IP);
 	skb_reset_network_header(skb);
-	return dev_direct_xmit(skb, queue);
+	return skb;
+}
+
+int caif_kunit_interface_send(struct net_device *dev, unsigned int queue)
+{
+	struct sk_buff *skb = ip_packet(dev);
+
+	return skb ? dev_direct_xmit(skb, queue) : -ENOMEM;
+}
+
+int caif_kunit_interface_send_late(struct net_device *dev)
+{
+	struct sk_buff *skb = ip_packet(dev);
+	netdev_tx_t sent;
+
+	if (!skb)
+		return -ENOMEM;
+	local_bh_disable();
+	sent = netdev_start_xmit(skb, dev, netdev_get_tx_queue(dev, 0), false);
+	local_bh_enable();
+	return dev_xmit_complete(sent) ? 0 : -EBUSY;
+}
+
+void caif_kunit_interface_new_queue(struct net_device *dev)
+{
+	netif_tx_start_all_queues(dev);
+}
+
+unsigned int caif_kunit_interface_dropped(struct net_device *dev)
+{
+	struct rtnl_link_stats64 stats;
+
+	return dev_get_stats(dev, &stats)->tx_dropped;
 }
 
 unsigned int caif_kunit_interface_headroom(const struct net_device *dev)

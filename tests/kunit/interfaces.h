@@ -16,9 +16,17 @@ void caif_kunit_interface_free(struct net_device *dev);
 int caif_kunit_interface_free_with(struct net_device *dev, struct net_device *link);
 /* Sets the link of interfaces down and up so many times, without releasing RTNL. */
 int caif_kunit_interface_restart_link(struct net_device *link, unsigned int times);
+/* Lets it have no queueing discipline when it is set up. */
+void caif_kunit_interface_no_queue(struct net_device *dev);
 int caif_kunit_interface_up(struct net_device *dev);
 /* Sends an IP packet by one of its queues, without a queueing discipline. */
 int caif_kunit_interface_send(struct net_device *dev, unsigned int queue);
+/* Sends an IP packet that left the queue before that was stopped. */
+int caif_kunit_interface_send_late(struct net_device *dev);
+/* Starts its queues, as if they had no discipline when they were stopped, and got one since. */
+void caif_kunit_interface_new_queue(struct net_device *dev);
+/* How many packets it dropped instead of sending them. */
+unsigned int caif_kunit_interface_dropped(struct net_device *dev);
 /*
  * The same with a packet that has the room around it that IP leaves for the interface. Tells
  * whether the link got it in other memory.

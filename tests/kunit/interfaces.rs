@@ -41,6 +41,12 @@ impl<'a> Interface<'a> {
         self.0.as_ptr()
     }
 
+    /// Lets it have no queueing discipline when it is set up.
+    pub(crate) fn set_no_queue(&self) {
+        // SAFETY: By the type invariant, the device is registered.
+        unsafe { bindings::caif_kunit_interface_no_queue(self.as_raw()) }
+    }
+
     /// Sets its link down and up so many times, without releasing RTNL.
     pub(crate) fn restart_link(&self, times: u32) -> Result {
         // SAFETY: By its invariant, the link is registered.
@@ -66,6 +72,24 @@ impl<'a> Interface<'a> {
     pub(crate) fn send(&self, queue: u32) -> Result {
         // SAFETY: By the type invariant, the device is registered.
         to_result(unsafe { bindings::caif_kunit_interface_send(self.as_raw(), queue) })
+    }
+
+    /// Sends an IP packet that left the queue before that was stopped.
+    pub(crate) fn send_late(&self) -> Result {
+        // SAFETY: By the type invariant, the device is registered.
+        to_result(unsafe { bindings::caif_kunit_interface_send_late(self.as_raw()) })
+    }
+
+    /// Starts its queues, as if they had no discipline when they were stopped, and got one since.
+    pub(crate) fn set_new_queue(&self) {
+        // SAFETY: By the type invariant, the device is registered.
+        unsafe { bindings::caif_kunit_interface_new_queue(self.as_raw()) }
+    }
+
+    /// Returns how many packets it dropped instead of sending them.
+    pub(crate) fn dropped(&self) -> u32 {
+        // SAFETY: By the type invariant, the device is registered.
+        unsafe { bindings::caif_kunit_interface_dropped(self.as_raw()) }
     }
 
     /// Sends a packet with the room around it that IP leaves for the interface. Returns whether the

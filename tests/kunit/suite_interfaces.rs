@@ -169,6 +169,56 @@ mod tests {
         Ok(())
     }
 
+    /// An interface without a queueing discipline is not stopped, since the kernel logs what is
+    /// sent by one that is. It drops what the modem does not want.
+    #[test]
+    fn flow_without_a_queue() -> Result {
+        let link = FakeLink::new(8)?;
+        let interface = Interface::new(&link)?;
+        interface.set_no_queue();
+        interface.set_up()?;
+        link.deliver(FIRST, &[0x81], 1)?;
+        check_eq!(interface.stopped(), 0, "stopped");
+        interface.send(0)?;
+        check_eq!(interface.dropped(), 1, "dropped");
+        link.deliver(FIRST, &[0x80], 1)?;
+        interface.send(0)?;
+        check_eq!(interface.dropped(), 1, "dropped");
+        check_eq!(link.count(What::Frames), 1, "frames");
+        Ok(())
+    }
+
+    /// What such an interface sends on a link that is full is dropped: in the link's queue it would
+    /// take the room of the channels that are stopped. A packet that was on its way out of a queue
+    /// waits there.
+    #[test]
+    fn full_link_below_no_queue() -> Result {
+        let link = FakeLink::new(32)?;
+        let plain = Interface::new(&link)?;
+        plain.set_no_queue();
+        plain.set_up()?;
+        let queued = Interface::new(&link)?;
+        queued.set_up()?;
+        link.set_stopped(true);
+        let mut sent = 0;
+        while plain.dropped() == 0 && sent < 32 {
+            plain.send(0)?;
+            sent += 1;
+        }
+        // A quarter of the queue, and the one that the device took.
+        check!(sent <= 10, "{sent} packets were taken");
+        check_eq!([plain.stopped(), queued.stopped()], [0, 1], "stopped");
+        queued.send_late()?;
+        check_eq!(queued.dropped(), 0, "dropped");
+        // One that has got its discipline since is stopped when it sends.
+        queued.set_new_queue();
+        queued.send(0)?;
+        check_eq!([queued.stopped(), queued.dropped()], [1, 0], "stopped");
+        link.set_stopped(false);
+        check!(link.gets(What::Frames, sent + 1, TIMEOUT_MS), "frames");
+        Ok(())
+    }
+
     /// Interfaces end with their link together, and not each after its own grace periods of RCU,
     /// for which RTNL would be held.
     #[test]
