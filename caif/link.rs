@@ -282,7 +282,9 @@ impl Link {
         });
         if let Err(error) = sent {
             self.end_request(id, Control::withdraw);
-            return Err(error);
+            // The link went down meanwhile.
+            let is_gone = [ENOTCONN, ENETDOWN].contains(&error);
+            return Err(if is_gone { ENODEV } else { error });
         }
         Ok(Request {
             link: self.clone(),

@@ -372,13 +372,30 @@ struct sk_buff *net_helper_start_xmit(struct sk_buff *list, struct net_device *d
 	return list;
 }
 
+/*
+ * Whether a device has the discipline that drops all packets, as while its own is exchanged. In the
+ * read section of RCU in which a packet was sent: the exchange waits for its end.
+ */
+static bool drops_all(const struct net_device *dev)
+{
+	for (unsigned int i = 0; i < READ_ONCE(dev->real_num_tx_queues); i++) {
+		if (rcu_access_pointer(netdev_get_tx_queue(dev, i)->qdisc) == &noop_qdisc)
+			return true;
+	}
+	return false;
+}
+
 int net_helper_xmit(struct sk_buff *skb, struct net_device *dev, u16 protocol)
 {
 	int err;
 
 	prepare(skb, dev, protocol);
+	rcu_read_lock();
 	err = dev_queue_xmit(skb);
-	/* With NET_XMIT_CN it waits as a rule, and another packet was dropped. */
+	/* The packet waits, and another one was dropped, but for this discipline. */
+	if (err == NET_XMIT_CN && drops_all(dev))
+		err = -ENOBUFS;
+	rcu_read_unlock();
 	return err > 0 ? net_xmit_errno(err) : err;
 }
 

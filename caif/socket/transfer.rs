@@ -27,6 +27,7 @@ use crate::{
     },
     caif_wire::data::Service,
     channel::Channel,
+    flow::Stopped,
     transmit::{
         BACK,
         FRONT, //
@@ -101,6 +102,13 @@ fn can_send(guard: &Guard<'_, CaifSocket>) -> bool {
     guard.socket().is_sendable() && guard.socket().is_writeable()
 }
 
+/// Returns whether waiting for room or flow is over. The socket is told of flow-off a moment after
+/// the channel: a sender that waited for the socket alone could keep its CPU from telling it, if
+/// its priority is higher (PREEMPT_RT).
+fn may_send(guard: &mut Guard<'_, CaifSocket>) -> bool {
+    can_send(guard) && channel(guard).is_none_or(|channel| channel.check() != Err(Stopped::Off))
+}
+
 /// Returns whether waiting to send is over: the channel ended, or an error is pending.
 fn cannot_send_ever(guard: &Guard<'_, CaifSocket>) -> bool {
     let socket = guard.socket();
@@ -149,7 +157,7 @@ pub(super) fn send_packet(
             return Err(EPIPE);
         }
         guard.wait(&mut timeout, |guard| {
-            can_send(guard) || cannot_send_ever(guard)
+            may_send(guard) || cannot_send_ever(guard)
         });
     }
 }
@@ -183,7 +191,7 @@ pub(super) fn send_stream(
             break Err(timeout.interrupted());
         }
         guard.wait(&mut timeout, |guard| {
-            can_send(guard) || cannot_send_ever(guard)
+            may_send(guard) || cannot_send_ever(guard)
         });
     };
     drop(guard);

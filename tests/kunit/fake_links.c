@@ -295,6 +295,19 @@ void caif_kunit_link_lose(struct net_device *dev, bool losing, unsigned int spar
 	WRITE_ONCE(modem->losing, losing);
 }
 
+void caif_kunit_link_exchange(struct net_device *dev, bool begin)
+{
+	struct netdev_queue *queue = netdev_get_tx_queue(dev, 0);
+	typeof(*queue->qdisc) *own;
+
+	rtnl_lock();
+	own = rtnl_dereference(queue->qdisc_sleeping);
+	rcu_assign_pointer(queue->qdisc, begin ? &noop_qdisc : own);
+	rtnl_unlock();
+	if (begin)
+		synchronize_net();
+}
+
 void caif_kunit_link_last(const struct net_device *dev, void *to, unsigned int len)
 {
 	const struct modem *modem = netdev_priv(dev);

@@ -50,6 +50,8 @@ void caif_kunit_link_single(struct net_device *dev);
 void caif_kunit_link_congested(struct net_device *dev, bool congested);
 /* Makes a device without a queue drop packets, after @spared frames of channels, and say so. */
 void caif_kunit_link_lose(struct net_device *dev, bool losing, unsigned int spared);
+/* Begins or ends an exchange of its queueing discipline, during which it drops what is sent. */
+void caif_kunit_link_exchange(struct net_device *dev, bool begin);
 /* Copies the beginning of the last frame of a channel, which has zeroes behind its end. */
 void caif_kunit_link_last(const struct net_device *dev, void *to, unsigned int len);
 /* The memory that it was in, which is free by now. */

@@ -155,6 +155,13 @@ impl FakeLink {
         unsafe { bindings::caif_kunit_link_lose(self.as_raw(), losing, 0) }
     }
 
+    /// Begins or ends an exchange of the device's queueing discipline, during which it drops what
+    /// is sent.
+    pub(crate) fn set_exchanging(&self, begin: bool) {
+        // SAFETY: By the type invariant, the device is registered.
+        unsafe { bindings::caif_kunit_link_exchange(self.as_raw(), begin) }
+    }
+
     /// As [`set_losing`](Self::set_losing), but the device takes so many frames of channels before.
     pub(crate) fn set_losing_after(&self, frames: u32) {
         // SAFETY: By the type invariant, the device is registered.

@@ -371,6 +371,26 @@ mod tests {
         Ok(())
     }
 
+    /// What is sent while the discipline of the link's queue is exchanged is dropped: the sender is
+    /// told, and what the stack itself sends is sent again.
+    #[test]
+    fn payload_while_the_queue_is_exchanged() -> Result {
+        let link = FakeLink::new(8)?;
+        let socket = link.connected()?;
+        let closes = link.connected()?;
+        link.set_exchanging(true);
+        let sent = socket.send(b"x");
+        let asked = link.connect(&FakeLink::socket()?, true);
+        drop(closes);
+        link.set_exchanging(false);
+        check_eq!(sent, Err(EIO), "sent");
+        check_eq!(asked, Err(ENOBUFS), "connecting");
+        check!(link.gets(What::Destroys, 1, TIMEOUT_MS), "no end");
+        socket.send(b"y")?;
+        check_eq!(link.count(What::Frames), 1, "frames");
+        Ok(())
+    }
+
     #[test]
     fn channels_that_close_under_frames() -> Result {
         let link = FakeLink::new(100)?;

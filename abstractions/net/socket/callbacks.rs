@@ -119,8 +119,9 @@ impl<P: SocketOps> Callbacks<P> {
             let private = unsafe { Socket::new(ops, state) };
             // SAFETY: The memory was just allocated, with room for the private part.
             unsafe { Socket::<P>::of(sk).write(private) };
+            let table: &'static bindings::proto_ops = &Self::OPS;
             // SAFETY: The kernel passes a `struct socket` that nothing else refers to.
-            unsafe { (*sock).ops = &Self::OPS };
+            unsafe { (*sock).ops = table };
             // SAFETY: The kernel passes a `struct socket` that nothing else refers to.
             unsafe { (*sock).state = bindings::HELPER_SS_UNCONNECTED };
             // INVARIANT: The private part is complete before anything else can refer to the socket.

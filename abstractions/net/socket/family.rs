@@ -78,8 +78,9 @@ impl<P: SocketOps> Registration<P> {
         // SAFETY: The structure is complete, and as a static item it stays where it is. By the
         // safety requirements, it is not registered yet.
         to_result(unsafe { bindings::proto_register(proto, 0) })?;
-        // SAFETY: The structure is a constant, which is there until the module is unloaded.
-        if let Err(error) = to_result(unsafe { bindings::sock_register(&Callbacks::<P>::FAMILY) }) {
+        let family: &'static bindings::net_proto_family = &Callbacks::<P>::FAMILY;
+        // SAFETY: The structure is there until the module is unloaded.
+        if let Err(error) = to_result(unsafe { bindings::sock_register(family) }) {
             // SAFETY: It was just registered, and there can be no socket of it.
             unsafe { bindings::proto_unregister(proto) };
             return Err(error);

@@ -269,9 +269,9 @@ impl<'a, P: SocketOps> Guard<'a, P> {
     /// Returns the number of bytes of the first packet that are not consumed.
     pub(crate) fn first_len(&mut self) -> Option<u32> {
         let skb = self.first()?;
-        // SAFETY: Only the holder of the socket's lock removes packets from the queue, and those on
-        // it are not changed.
-        let len = unsafe { skb.as_ref() }.len;
+        // SAFETY: Only the holder of the socket's lock removes packets from the queue, and the
+        // lengths of those on it are not changed.
+        let len = unsafe { (*skb.as_ptr()).len };
         Some(len.saturating_sub(*self.consumed()))
     }
 
@@ -288,8 +288,8 @@ impl<'a, P: SocketOps> Guard<'a, P> {
         let rest = self.first_len().unwrap_or(0);
         let len = rest.min(u32::try_from(len).unwrap_or(u32::MAX));
         let offset = *self.consumed();
-        // SAFETY: Only the holder of the socket's lock removes packets from the queue; those on it
-        // are not changed, and this one has as many bytes.
+        // SAFETY: Only the holder of the socket's lock removes packets from the queue; lengths and
+        // data of those on it are not changed, and this one has as many bytes.
         unsafe { message.copy_from(skb, offset, len) }?;
         usize::try_from(len).map_err(|_| EMSGSIZE)
     }

@@ -120,7 +120,7 @@ impl<'a> ReceiveMessage<'a> {
     ///
     /// # Safety
     ///
-    /// `skb` must be a valid packet that has `len` bytes behind `offset` and is not changed.
+    /// `skb` must be a valid packet that has `len` bytes behind `offset`, which are not changed.
     pub(super) unsafe fn copy_from(
         &mut self,
         skb: NonNull<bindings::sk_buff>,
