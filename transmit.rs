@@ -193,7 +193,7 @@ impl<'bound> Tx<'bound> {
             self.complete(queue)?;
         }
         if self.ring.free() == 0 {
-            // Bringing the interface up started the queue while the modem had all slots.
+            // Attaching the device started the queue while the modem had all slots.
             queue.stop();
             self.rearm(queue)?;
         }

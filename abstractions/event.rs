@@ -29,6 +29,7 @@ impl Event {
 
     /// Returns the C structure.
     fn as_raw(&self) -> *mut bindings::completion {
+        const { assert!(size_of::<Completion>() == size_of::<bindings::completion>()) };
         // CAST: A `Completion` is an `Opaque` of the C structure and nothing else.
         from_ref(&self.inner).cast_mut().cast()
     }

@@ -125,6 +125,14 @@ void helper_netif_device_detach(struct net_device *dev)
 	__netif_tx_unlock_bh(txq(dev));
 }
 
+void helper_netif_device_attach(struct net_device *dev)
+{
+	netif_device_attach(dev);
+	/* That starts the queue of a device that is up. Bringing one up does not start it. */
+	if (!netif_running(dev))
+		netif_tx_start_queue(txq(dev));
+}
+
 bool helper_netdev_xmit_more(void)
 {
 	return netdev_xmit_more();

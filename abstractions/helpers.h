@@ -47,6 +47,8 @@ void helper_netdev_tx_reset_queue(struct net_device *dev);
 bool helper_netdev_xmit_more(void);
 /* Takes the lock of the transmit queue: afterwards no packet is being sent. */
 void helper_netif_device_detach(struct net_device *dev);
+/* Starts the queue as well. With RTNL. */
+void helper_netif_device_attach(struct net_device *dev);
 
 /*
  * Lets a new device be given packets in pieces, with their checksums still to be made, and without

@@ -346,7 +346,7 @@ impl<O: NetdevOperations> NetdevRegistration<O> {
                 unsafe { Callbacks::<O>::activate(dev) };
             }
             // SAFETY: By the type invariant, the device is registered; RTNL is held.
-            unsafe { bindings::netif_device_attach(dev) };
+            unsafe { bindings::helper_netif_device_attach(dev) };
         });
     }
 

@@ -70,12 +70,11 @@ impl Repoll {
     /// Schedules the instance in [`REPOLL_MS`]. Called by its poll function, before that completes.
     #[cold]
     pub(super) fn start(&self) {
-        self.is_over.store(false, Relaxed);
         self.timer.start_unless_pending(REPOLL_MS);
     }
 
-    /// Returns whether the timer has expired since [`start`](Self::start), only once for each time.
-    /// Called at the begin of each run of the poll function.
+    /// Returns whether the timer has expired since the last call. Called at the begin of each run
+    /// of the poll function.
     #[inline]
     pub(super) fn take_is_over(&self) -> bool {
         // Not an exchange, which would lock the bus in each run; what that would cost was not

@@ -257,6 +257,7 @@ mod tests {
         check_eq!(netdev.open(), Err(ENODEV), "opening while asleep");
         sleep(&fake, Sleep::Resume)?;
         check!(!netdev.is_running(), "the interface came up");
+        check!(!netdev.is_stopped(), "the queue is stopped");
         passes(&fake)?;
 
         sleep(&fake, Sleep::Suspend)?;
