@@ -138,19 +138,22 @@ impl Task for Deadline {
 
 impl Link {
     /// Creates the link of a device, with a number from 1 to 7.
+    #[inline(never)]
     pub(crate) fn new(dev: &Netdev, phyid: u8) -> Result<Arc<Self>> {
         // Users of a namespace can make as many links as they like.
         let mut pending = KVec::with_capacity(PENDING, GFP_KERNEL_ACCOUNT)?;
         for _ in 0..PENDING {
             pending.push(Pending::default(), GFP_KERNEL_ACCOUNT)?;
         }
-        let inner = Inner {
+        let asked = KVec::with_capacity(PENDING, GFP_KERNEL_ACCOUNT)?;
+        // Made in its place: it is too large for the stack.
+        let inner = init!(Inner {
             control: Control::new(phyid, pending),
-            asked: KVec::with_capacity(PENDING, GFP_KERNEL_ACCOUNT)?,
+            asked,
             owed: Owed::new(),
             deadline: None,
             runs_at: None,
-        };
+        });
         let device = dev;
         let this = Arc::pin_init(
             pin_init!(Self {

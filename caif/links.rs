@@ -116,11 +116,16 @@ impl Links {
     }
 
     /// Returns the links of a namespace. Process context: may sleep.
-    pub(crate) fn of(&self, net: NetId) -> Result<KVec<Arc<Link>>> {
-        let mut links = KVec::new();
+    pub(crate) fn of(&self, net: NetId) -> Result<KVVec<Arc<Link>>> {
+        let is_of = |entry: &&Entry| entry.link.net() == net;
+        let most = self.entries.lock().iter().filter(is_of).count();
+        // Users of a namespace can have many. Events of devices wait for the lock.
+        let mut links = KVVec::with_capacity(most, GFP_KERNEL_ACCOUNT)?;
         let entries = self.entries.lock();
-        for entry in entries.iter().filter(|entry| entry.link.net() == net) {
-            links.push(entry.link.clone(), GFP_KERNEL)?;
+        for entry in entries.iter().filter(is_of) {
+            if links.push_within_capacity(entry.link.clone()).is_err() {
+                break;
+            }
         }
         Ok(links)
     }
@@ -195,6 +200,9 @@ impl Links {
     }
 
     /// Creates the link of a device, and registers its receive handler.
+    ///
+    /// Not part of [`event`](Listener::event), whose stack frames are nested.
+    #[inline(never)]
     fn add(&self, dev: &Netdev, rtnl: &Rtnl<'_>) -> Result<Arc<Link>> {
         let net = dev.net();
         // With RTNL held no other task adds a link.

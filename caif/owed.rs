@@ -59,8 +59,8 @@ impl Band {
 enum State {
     /// The modem was told, or need not be.
     Settled,
-    /// The modem is to be told, from this time on also if the queue is not empty.
-    Owed(u32),
+    /// The modem is to be told.
+    Owed,
     /// The modem was told, by a message that may still be in the queue.
     Doubtful,
 }
@@ -80,6 +80,8 @@ fn is_reached(time: u32, now: u32) -> bool {
 #[derive(Debug)]
 pub struct Owed {
     states: [State; 256],
+    /// From which time on the modem is told also if the queue is not empty.
+    until: [u32; 256],
     behind: Band,
 }
 
@@ -90,10 +92,12 @@ impl Default for Owed {
 }
 
 impl Owed {
-    /// Creates the state of a link that owes nothing.
+    /// Creates the state of a link that owes nothing. All bytes are zero, which are written to
+    /// their place without a copy on the stack.
     pub const fn new() -> Self {
         Self {
             states: [State::Settled; 256],
+            until: [0; 256],
             behind: Band::High,
         }
     }
@@ -113,10 +117,11 @@ impl Owed {
     /// does not wait longer.
     pub fn owe(&mut self, id: u8, now: u64, wait: u32) {
         let until = low(now).wrapping_add(wait);
-        if let Some(state) = self.states.get_mut(usize::from(id)) {
-            match *state {
-                State::Owed(time) if is_reached(time, until) => {}
-                _ => *state = State::Owed(until),
+        let at = usize::from(id);
+        if let (Some(state), Some(time)) = (self.states.get_mut(at), self.until.get_mut(at)) {
+            if *state != State::Owed || !is_reached(*time, until) {
+                *state = State::Owed;
+                *time = until;
             }
         }
     }
@@ -124,11 +129,11 @@ impl Owed {
     /// Takes the next id that the modem is to be told of now: any if `all` are to be sent,
     /// otherwise one that waited long enough.
     pub fn next(&mut self, all: bool, now: u64) -> Option<u8> {
-        let is_due = |state: &State| match state {
-            State::Owed(until) => all || is_reached(*until, low(now)),
-            State::Settled | State::Doubtful => false,
+        let is_due = |(state, until): (&State, &u32)| {
+            *state == State::Owed && (all || is_reached(*until, low(now)))
         };
-        let id = u8::try_from(self.states.iter().position(is_due)?).ok()?;
+        let mut messages = self.states.iter().zip(&self.until);
+        let id = u8::try_from(messages.position(is_due)?).ok()?;
         self.settle(id);
         Some(id)
     }
@@ -146,18 +151,19 @@ impl Owed {
     /// Records that the queue is empty: what was in it has left.
     pub fn left(&mut self) {
         self.behind = Band::High;
-        self.replace_doubtful(State::Settled);
+        for state in &mut self.states {
+            if *state == State::Doubtful {
+                *state = State::Settled;
+            }
+        }
     }
 
     /// Records that messages which were in the queue are lost: they are owed again, at once.
     pub fn lost(&mut self, now: u64) {
-        self.replace_doubtful(State::Owed(low(now)));
-    }
-
-    fn replace_doubtful(&mut self, new: State) {
-        for state in &mut self.states {
+        for (state, until) in self.states.iter_mut().zip(&mut self.until) {
             if *state == State::Doubtful {
-                *state = new;
+                *state = State::Owed;
+                *until = low(now);
             }
         }
     }
@@ -176,7 +182,7 @@ impl Owed {
 
     /// Returns whether a message is still to be sent for an id.
     pub fn is_owed(&self, id: u8) -> bool {
-        matches!(self.states.get(usize::from(id)), Some(State::Owed(_)))
+        matches!(self.states.get(usize::from(id)), Some(State::Owed))
     }
 
     /// Returns whether the modem must still be told of any, or was told of one by a message that
