@@ -392,9 +392,9 @@ pub(crate) mod pci {
         pdev: &'a Device<Bound>,
     }
 
-    impl<'a> IrqVectorRegistration<'a> {
+    impl IrqVectorRegistration<'_> {
         /// Returns the vector of this index.
-        pub(crate) fn index(&self, index: usize) -> Result<IrqVector<'a>> {
+        pub(crate) fn index(&self, index: usize) -> Result<IrqVector<'_>> {
             let index = c_uint::try_from(index)?;
             // SAFETY: `pci::Device` stands for a valid device.
             let irq = unsafe { bindings::pci_irq_vector(as_raw(self.pdev), index) };

@@ -499,8 +499,8 @@ impl<O: NetdevOperations> Callbacks<O> {
         let Some(skb) = core::ptr::NonNull::new(skb) else {
             return bindings::netdev_tx::OK;
         };
-        // SAFETY: The network core passes a valid socket buffer to us. Its reference is the only
-        // one: the device does not have `IFF_TX_SKB_SHARING`.
+        // SAFETY: The network core passes a valid socket buffer to us, with a reference. Who has
+        // another one, such as pktgen, does not use the buffer meanwhile; here it is only read.
         let skb = unsafe { SkBuff::from_raw(skb) };
         // SAFETY: The network core holds the lock of the transmit queue, which protects this
         // state.

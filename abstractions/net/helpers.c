@@ -277,6 +277,11 @@ void net_helper_skb_link(struct sk_buff *skb, struct sk_buff *next)
 	skb->next = next;
 }
 
+struct sk_buff *net_helper_skb_share_check(struct sk_buff *skb)
+{
+	return skb_share_check(skb, GFP_ATOMIC);
+}
+
 struct sk_buff *net_helper_skb_unlink(struct sk_buff *skb)
 {
 	struct sk_buff *next = skb->next;

@@ -99,6 +99,8 @@ void *net_helper_skb_push(struct sk_buff *skb, unsigned int len, unsigned int he
  * layers. One with fragments gets another, or is made linear if it cannot have one more.
  */
 int net_helper_skb_put_zeroes(struct sk_buff *skb, unsigned int zeroes, unsigned int tail);
+/* Returns @skb, or a clone if somebody else has a reference to it. NULL without memory. */
+struct sk_buff *net_helper_skb_share_check(struct sk_buff *skb);
 bool net_helper_skb_is_gso(const struct sk_buff *skb);
 /*
  * Returns the list of a GSO packet's segments, which replace it, or an error: then the packet is

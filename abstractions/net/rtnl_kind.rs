@@ -42,6 +42,9 @@ use kernel::{
     types::Opaque, //
 };
 
+/// Alignment of private data (`NETDEV_ALIGN`).
+const NETDEV_ALIGN: usize = 32;
+
 /// The type of an attribute of `IFLA_INFO_DATA`.
 #[derive(Clone, Copy)]
 pub(crate) enum Attribute {
@@ -467,11 +470,12 @@ impl<V: VirtualNetdev> Callbacks<V> {
         skb: *mut bindings::sk_buff,
         dev: *mut bindings::net_device,
     ) -> bindings::netdev_tx_t {
-        let Some(skb) = NonNull::new(skb) else {
+        // pktgen keeps a reference.
+        // SAFETY: The network core passes a packet, which passes to the callee.
+        let Some(skb) = NonNull::new(unsafe { bindings::net_helper_skb_share_check(skb) }) else {
             return bindings::netdev_tx::OK;
         };
-        // SAFETY: The packet passes to us. Its reference is the only one: the device does not have
-        // `IFF_TX_SKB_SHARING`.
+        // SAFETY: The packet passes to us, with the only reference.
         let skb = unsafe { SkBuff::from_raw(skb) };
         // SAFETY: The network core passes a device of this kind.
         let private = unsafe { Self::private(dev) };
@@ -519,6 +523,7 @@ impl<V: VirtualNetdev> RtnlKind<V> {
         const {
             assert!(!V::ATTRIBUTES.is_empty());
             assert!(V::ATTRIBUTES.len() <= 32);
+            assert!(core::mem::align_of::<Private<V>>() <= NETDEV_ALIGN);
         }
         let mut policy = KVec::with_capacity(V::ATTRIBUTES.len(), GFP_KERNEL)?;
         for attribute in V::ATTRIBUTES {

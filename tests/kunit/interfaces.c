@@ -209,22 +209,22 @@ int caif_kunit_interface_send_whole(struct net_device *dev, const void *packet, 
 	return err;
 }
 
-int caif_kunit_interface_send_cloned(struct net_device *dev, const void *packet, unsigned int len,
-				     bool *is_changed)
+int caif_kunit_interface_send_held(struct net_device *dev, const void *packet, unsigned int len,
+				   bool as_clone, bool *is_changed)
 {
-	struct sk_buff *skb = make(dev, packet, len), *clone;
+	struct sk_buff *skb = make(dev, packet, len), *held;
 	int err;
 
 	if (!skb)
 		return -ENOMEM;
-	clone = skb_clone(skb, GFP_KERNEL);
-	if (!clone) {
+	held = as_clone ? skb_clone(skb, GFP_KERNEL) : skb_get(skb);
+	if (!held) {
 		kfree_skb(skb);
 		return -ENOMEM;
 	}
 	err = dev_direct_xmit(skb, 0);
-	*is_changed = clone->len != len || memcmp(clone->data, packet, len);
-	kfree_skb(clone);
+	*is_changed = held->len != len || memcmp(held->data, packet, len);
+	kfree_skb(held);
 	return err;
 }
 

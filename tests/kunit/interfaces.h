@@ -33,9 +33,12 @@ unsigned int caif_kunit_interface_dropped(struct net_device *dev);
  */
 int caif_kunit_interface_send_whole(struct net_device *dev, const void *packet, unsigned int len,
 				    const struct net_device *link, bool *is_moved);
-/* The same with a packet of which somebody has a clone. Tells whether that was changed. */
-int caif_kunit_interface_send_cloned(struct net_device *dev, const void *packet, unsigned int len,
-				     bool *is_changed);
+/*
+ * Sends a packet to which somebody else has a reference, or of which somebody has a clone; says
+ * whether that was changed.
+ */
+int caif_kunit_interface_send_held(struct net_device *dev, const void *packet, unsigned int len,
+				   bool as_clone, bool *is_changed);
 /* The same with a packet that has an owner, which it is given back to. */
 int caif_kunit_interface_send_owned(struct net_device *dev, const void *packet, unsigned int len);
 /* How many of those were given back, since the last call. */

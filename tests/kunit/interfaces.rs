@@ -104,13 +104,20 @@ impl<'a> Interface<'a> {
         Ok(is_moved)
     }
 
-    /// Sends a packet of which somebody has a clone. Returns whether that was changed.
-    pub(crate) fn send_cloned(&self, packet: &[u8]) -> Result<bool> {
+    /// Sends a packet to which somebody else has a reference, or of which somebody has a clone.
+    /// Returns whether that was changed.
+    pub(crate) fn send_held(&self, packet: &[u8], as_clone: bool) -> Result<bool> {
         let (data, len) = (packet.as_ptr().cast(), u32::try_from(packet.len())?);
         let mut is_changed = false;
         // SAFETY: By the type invariant, the device is registered; there are as many bytes.
         to_result(unsafe {
-            bindings::caif_kunit_interface_send_cloned(self.as_raw(), data, len, &mut is_changed)
+            bindings::caif_kunit_interface_send_held(
+                self.as_raw(),
+                data,
+                len,
+                as_clone,
+                &mut is_changed,
+            )
         })?;
         Ok(is_changed)
     }

@@ -66,15 +66,17 @@ mod tests {
         let link = FakeLink::new(8)?;
         let interface = Interface::new(&link)?;
         interface.set_up()?;
-        check!(!interface.send_cloned(&IPV4)?, "changed");
-        let sent: [u8; FRONT + IPV4.len()] = link.last();
-        check_eq!(sent.get(FRONT..FRONT + 12), IPV4.get(..12), "bytes");
-        let swapped = [10, 0, 0, 2, 10, 0, 0, 1];
-        check_eq!(sent.get(FRONT + 12..), Some(&swapped[..]), "addresses");
-        check!(!interface.send_cloned(&IPV6)?, "changed");
-        let sent: [u8; FRONT + IPV6.len()] = link.last();
-        check_eq!(sent.get(FRONT..), Some(&IPV6[..]), "a packet of IPv6");
-        check_eq!(link.count(What::Frames), 2, "frames");
+        for as_clone in [false, true] {
+            check!(!interface.send_held(&IPV4, as_clone)?, "changed");
+            let sent: [u8; FRONT + IPV4.len()] = link.last();
+            check_eq!(sent.get(FRONT..FRONT + 12), IPV4.get(..12), "bytes");
+            let swapped = [10, 0, 0, 2, 10, 0, 0, 1];
+            check_eq!(sent.get(FRONT + 12..), Some(&swapped[..]), "addresses");
+            check!(!interface.send_held(&IPV6, as_clone)?, "changed");
+            let sent: [u8; FRONT + IPV6.len()] = link.last();
+            check_eq!(sent.get(FRONT..), Some(&IPV6[..]), "a packet of IPv6");
+        }
+        check_eq!(link.count(What::Frames), 4, "frames");
         Ok(())
     }
 
