@@ -38,6 +38,7 @@ const BAD: &[&str] = &[
     "symbol version for",
     "disagrees about version of",
     "Call Trace:",
+    "Call trace:",
     "not ok ",
 ];
 

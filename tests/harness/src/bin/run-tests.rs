@@ -90,6 +90,7 @@ fn run(args: &Args, set: Set, parts: &[Part]) -> Result<ExitCode> {
         top: args.top.clone(),
         logs: args.cache.join("log"),
         set,
+        content: content::of,
         lanes: args.lanes.into(),
         suffix,
         grace: Duration::from_secs(10),

@@ -5,7 +5,7 @@
 use std::{
     fs::File,
     os::unix::process::CommandExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, ExitStatus, Stdio},
     sync::mpsc::{self, RecvTimeoutError},
     thread,
@@ -39,6 +39,8 @@ pub struct Runner {
     /// Folder for the parts' logs.
     pub logs: PathBuf,
     pub set: Set,
+    /// Returns the fingerprint of files, [`content::of`](super::content::of).
+    pub content: fn(&Path, &[&str]) -> Result<String>,
     /// Number of parts that run at a time.
     pub lanes: usize,
     /// Appended to the names of the logs.
@@ -138,7 +140,10 @@ impl Runner {
                         .as_mut()
                         .filter(|_| row.failed == 0 && parts[at].cases)
                     {
-                        saved.add(&row)?;
+                        let now = (self.content)(&self.top, parts[at].reads)?;
+                        if !saved.add(&row, &now)? {
+                            say(&format!("{}: runs again, as its files changed", row.part));
+                        }
                     }
                     rows[at] = Some(row);
                 }
@@ -213,10 +218,11 @@ impl Runner {
 
     fn row(&self, part: &Part, end: End, seconds: f64, cpu_seconds: f64) -> Row {
         let log = self.log(part);
-        let verdict = if part.cases {
-            Verdict::new(&last_line(&log), end)
-        } else {
-            Verdict::of_preparation(end)
+        let verdict = match (part.cases, end) {
+            // The log is that of an earlier run.
+            (_, End::NotRun) => Verdict::new("", end),
+            (true, _) => Verdict::new(&last_line(&log), end),
+            (false, _) => Verdict::of_preparation(end),
         };
         let why = match end {
             End::NotRun => Some(format!(
@@ -319,6 +325,9 @@ mod tests {
             top: top.to_owned(),
             logs: top.join("logs"),
             set: Set::Full,
+            content: |top, _| {
+                Ok(std::fs::read_to_string(top.join("content")).unwrap_or("same".into()))
+            },
             lanes: 2,
             suffix: String::new(),
             grace: Duration::from_millis(100),
@@ -392,6 +401,9 @@ mod tests {
         script(top, "kernel", "echo 'no space left'; exit 1");
         script(top, "boots", "touch ran; echo '1 passed, 0 failed'");
         script(top, "host", "echo '1 passed, 0 failed'");
+        // What is left of an earlier run.
+        std::fs::create_dir_all(top.join("logs")).unwrap();
+        std::fs::write(top.join("logs/tests-boots.log"), "7 passed, 0 failed\n").unwrap();
         let kernel = Part {
             cases: false,
             ..part("kernel", &["kernel"])
@@ -457,6 +469,24 @@ mod tests {
             std::fs::read_to_string(top.join("quick-runs")).unwrap(),
             "x\nx\n"
         );
+    }
+
+    #[test]
+    fn a_part_whose_files_change_while_it_runs_is_run_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let top = dir.path();
+        script(
+            top,
+            "quick",
+            "echo other >content; echo '2 passed, 0 failed'",
+        );
+        let parts = [part("quick", &["quick"])];
+        let contents = Contents::from([("quick", "same".into())]);
+        let mut saved = Some(Saved::resume(&top.join("state.json"), contents));
+        let (report, over) = run_until(top, &parts, &mut saved, &[]);
+        assert!(over);
+        assert_eq!(report.sum(), (2, 0));
+        assert!(saved.unwrap().get("quick").is_none());
     }
 
     #[test]

@@ -58,15 +58,20 @@ impl Saved {
         })
     }
 
-    /// Notes that a part passed.
-    pub fn add(&mut self, row: &Row) -> Result<()> {
+    /// Notes that a part passed, if the fingerprint of its sources is `now` what it was before.
+    /// Returns whether it is.
+    pub fn add(&mut self, row: &Row, now: &str) -> Result<bool> {
         let content = self.contents.get(row.part.as_str());
+        let content = content.context("a part that was not chosen")?;
+        if content != now {
+            return Ok(false);
+        }
         let passed = Passed {
-            content: content.context("a part that was not chosen")?.clone(),
+            content: content.clone(),
             row: row.clone(),
         };
         self.file.passed.insert(row.part.clone(), passed);
-        self.write()
+        self.write().map(|()| true)
     }
 
     /// Forgets the chosen parts: all of them have passed, and the next run of them starts anew. Those
@@ -106,8 +111,8 @@ mod tests {
         let path = dir.path().join("state/all.json");
         let mut saved = resume(&path, "one", "two");
         assert!(saved.get("host").is_none());
-        saved.add(&Row::example("host", 12, 0)).unwrap();
-        saved.add(&Row::example("vm", 3, 0)).unwrap();
+        assert!(saved.add(&Row::example("host", 12, 0), "one").unwrap());
+        assert!(saved.add(&Row::example("vm", 3, 0), "two").unwrap());
 
         let saved = resume(&path, "one", "two");
         let row = saved.get("host").unwrap();
@@ -121,13 +126,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("all.json");
         let mut saved = resume(&path, "one", "two");
-        saved.add(&Row::example("host", 12, 0)).unwrap();
-        saved.add(&Row::example("vm", 3, 0)).unwrap();
+        assert!(saved.add(&Row::example("host", 12, 0), "one").unwrap());
+        assert!(saved.add(&Row::example("vm", 3, 0), "two").unwrap());
         let mut saved = resume(&path, "other", "two");
         assert!(saved.get("host").is_none());
         assert!(saved.get("vm").is_some());
         // Results saved then are of the new content only.
-        saved.add(&Row::example("host", 13, 0)).unwrap();
+        assert!(!saved.add(&Row::example("host", 13, 0), "one").unwrap());
+        assert!(saved.add(&Row::example("host", 13, 0), "other").unwrap());
         assert!(resume(&path, "one", "two").get("host").is_none());
         assert_eq!(resume(&path, "other", "").get("host").unwrap().passed, 13);
     }
@@ -137,7 +143,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("all.json");
         resume(&path, "one", "")
-            .add(&Row::example("host", 12, 1))
+            .add(&Row::example("host", 12, 1), "one")
             .unwrap();
         assert!(resume(&path, "one", "").get("host").is_none());
     }
@@ -158,7 +164,7 @@ mod tests {
         let path = dir.path().join("all.json");
         let mut saved = resume(&path, "one", "");
         saved.end().unwrap();
-        saved.add(&Row::example("host", 12, 0)).unwrap();
+        saved.add(&Row::example("host", 12, 0), "one").unwrap();
         saved.end().unwrap();
         assert!(resume(&path, "one", "").get("host").is_none());
     }
@@ -168,10 +174,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("all.json");
         resume(&path, "one", "two")
-            .add(&Row::example("vm", 3, 0))
+            .add(&Row::example("vm", 3, 0), "two")
             .unwrap();
         let mut some = Saved::resume(&path, Contents::from([("host", "one".to_owned())]));
-        some.add(&Row::example("host", 12, 0)).unwrap();
+        some.add(&Row::example("host", 12, 0), "one").unwrap();
         some.end().unwrap();
         let saved = resume(&path, "one", "two");
         assert!(saved.get("host").is_none());
