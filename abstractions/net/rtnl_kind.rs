@@ -8,6 +8,7 @@ use super::{
     netdev::{
         Netdev,
         NetdevRef,
+        Outcome,
         Rtnl, //
     },
     skbuff::SkBuff, //
@@ -470,9 +471,12 @@ impl<V: VirtualNetdev> Callbacks<V> {
         skb: *mut bindings::sk_buff,
         dev: *mut bindings::net_device,
     ) -> bindings::netdev_tx_t {
-        // pktgen keeps a reference.
         // SAFETY: The network core passes a packet, which passes to the callee.
-        let Some(skb) = NonNull::new(unsafe { bindings::net_helper_skb_share_check(skb) }) else {
+        let skb = unsafe { bindings::net_helper_skb_share_check(skb) };
+        // No memory for a clone: its sender keeps a reference, as pktgen does.
+        let Some(skb) = NonNull::new(skb) else {
+            // SAFETY: The device is registered, while packets are sent by it.
+            unsafe { Netdev::from_raw(dev) }.count_tx_fault(Outcome::Dropped);
             return bindings::netdev_tx::OK;
         };
         // SAFETY: The packet passes to us, with the only reference.

@@ -371,23 +371,30 @@ mod tests {
         Ok(())
     }
 
-    /// What is sent while the discipline of the link's queue is exchanged is dropped: the sender is
-    /// told, and what the stack itself sends is sent again.
+    /// What is sent while the discipline of the link's queue is exchanged is dropped: who sends a
+    /// payload or asks for a channel is told, and messages of flow and LINK_DESTROY are sent again.
     #[test]
     fn payload_while_the_queue_is_exchanged() -> Result {
         let link = FakeLink::new(8)?;
         let socket = link.connected()?;
+        socket.set_room(ROOM);
         let closes = link.connected()?;
         link.set_exchanging(true);
         let sent = socket.send(b"x");
         let asked = link.connect(&FakeLink::socket()?, true);
         drop(closes);
+        let filled = fills_receiver(&link, &socket);
+        let told = link.count(What::FlowOffs);
         link.set_exchanging(false);
         check_eq!(sent, Err(EIO), "sent");
         check_eq!(asked, Err(ENOBUFS), "connecting");
+        filled?;
+        check_eq!(told, 0, "flow-offs");
         check!(link.gets(What::Destroys, 1, TIMEOUT_MS), "no end");
+        check!(link.gets(What::FlowOffs, 1, TIMEOUT_MS), "no flow-off");
+        check_eq!(link.count(What::Frames), 1, "flow-off alone");
         socket.send(b"y")?;
-        check_eq!(link.count(What::Frames), 1, "frames");
+        check_eq!(link.count(What::Frames), 2, "and the next payload");
         Ok(())
     }
 
